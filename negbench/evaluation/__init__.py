@@ -1,0 +1,1 @@
+"""Evaluation: ranking measures, false negatives, cost. Works on arrays; imports no training."""

@@ -1,0 +1,136 @@
+"""What a pluggable part is: a frozen pydantic model in a file of its own, found by its kind and name.
+
+A kind (sampler, filter, retriever, ...) is an abstract subclass of ``Part`` in the ``__init__`` of its room; a
+part is a subclass of that with a ``name``. Dropping a file into the room's folder, or declaring an entry point
+in the group ``negbench.parts``, registers it; nothing else has to be told.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.metadata
+import pkgutil
+from functools import cache
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, model_validator
+
+from negbench import spelling
+
+ROOMS = {
+    "collection": "negbench.collections",
+    "retriever": "negbench.retrieval",
+    "filter": "negbench.filters",
+    "sampler": "negbench.samplers",
+    "loss": "negbench.losses",
+    "teacher": "negbench.teachers",
+    "estimator": "negbench.evaluation.false_negatives",
+}
+"""The kinds of part and the package that holds each kind's files."""
+
+_REGISTRY: dict[str, dict[str, type[Part]]] = {kind: {} for kind in ROOMS}
+
+
+class Part(BaseModel):
+    """A pluggable piece. Its fields are its parameters; equal parts have equal spellings.
+
+    ``version`` must change whenever the same parameters give other output: stored results are found by it.
+    Anything spelled like a part validates as one: ``Sampler.model_validate("simans(a=0.5)")``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: ClassVar[str] = ""
+    name: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
+        if "name" not in cls.__dict__:
+            return
+        holder = _REGISTRY[cls.kind].setdefault(cls.name, cls)
+        if (holder.__module__, holder.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise TypeError(f"two {cls.kind}s are named {cls.name!r}: {holder.__module__} and {cls.__module__}")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _from_spelling(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if isinstance(value, cls):
+            return value
+        if cls.name:
+            return handler(value)
+        name, parameters = spelling.parse(value)
+        found = lookup(cls.kind, name).model_validate(parameters)
+        assert isinstance(found, cls)
+        return found
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters by name, defaults included."""
+        return {field: getattr(self, field) for field in type(self).model_fields}
+
+    @property
+    def spelling(self) -> str:
+        """The canonical short form: the name and the parameters that are not at their default."""
+        defaults = {
+            field: info.get_default(call_default_factory=True, validated_data={})
+            for field, info in type(self).model_fields.items()
+        }
+        changed = {field: value for field, value in self.parameters.items() if value != defaults[field]}
+        return spelling.write(self.name, changed)
+
+    def identity(self) -> dict[str, Any]:
+        """Return what the part's output depends on, ready for JSON: kind, name, version, all parameters."""
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "version": self.version,
+            "parameters": {field: _plain(value) for field, value in self.parameters.items()},
+        }
+
+    @classmethod
+    def summary(cls) -> str:
+        """Return the first paragraph of the docstring as one line."""
+        return " ".join((cls.__doc__ or "").strip().split("\n\n")[0].split())
+
+    def __str__(self) -> str:
+        return self.spelling
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Part):
+        return value.identity()
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
+
+
+@cache
+def _discover(kind: str) -> None:
+    room = importlib.import_module(ROOMS[kind])
+    for module in pkgutil.iter_modules(room.__path__):
+        importlib.import_module(f"{room.__name__}.{module.name}")
+    for entry in importlib.metadata.entry_points(group="negbench.parts"):
+        entry.load()  # loading registers; a package may bring parts of several kinds
+
+
+def registered(kind: str) -> dict[str, type[Part]]:
+    """Return every part of ``kind`` by name, in alphabetical order."""
+    _discover(kind)
+    return dict(sorted(_REGISTRY[kind].items()))
+
+
+def lookup(kind: str, name: str) -> type[Part]:
+    """Return the part of ``kind`` called ``name``; ValueError names the nearest ones."""
+    _discover(kind)
+    if name in _REGISTRY[kind]:
+        return _REGISTRY[kind][name]
+    raise ValueError(unknown(kind, name, list(_REGISTRY[kind])))
+
+
+def unknown(what: str, name: str, known: list[str]) -> str:
+    """Return the sentence for a name that does not exist: the nearest ones, or all."""
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(sorted(known))}"
+    return f"no {what} is called {name!r}; {hint}"

@@ -1,0 +1,154 @@
+"""The records that travel between rooms: judgments, collections, candidate pools, draws, instances.
+
+Ids are strings at the edge (files, tables) and row numbers inside. Everything here is immutable by
+convention: make a changed copy with ``dataclasses.replace``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+UInt64 = NDArray[np.uint64]
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Bool = NDArray[np.bool_]
+
+TruthKind = Literal["none", "proxy", "complete"]
+
+ORIGINS = ("ranked", "filled")
+"""Where a negative came from, by code: 0 drawn from the candidate pool, 1 filled in after a shortfall."""
+
+
+@dataclass(frozen=True, slots=True)
+class Qrels:
+    """Judgments of one split as parallel arrays of rows, sorted by (query, document) without duplicates."""
+
+    queries: Int32
+    documents: Int32
+    grades: Int32
+
+    @classmethod
+    def of(cls, judgments: list[tuple[int, int, int]]) -> Qrels:
+        """Build from (query row, document row, grade) triples in any order; the last of a duplicate wins."""
+        unique = sorted({(query, document): grade for query, document, grade in judgments}.items())
+        table = np.array([(q, d, g) for (q, d), g in unique], dtype=np.int32).reshape(-1, 3)
+        return cls(table[:, 0].copy(), table[:, 1].copy(), table[:, 2].copy())
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    def at_least(self, grade: int) -> Qrels:
+        """Return only the judgments whose grade is ``grade`` or more."""
+        keep = self.grades >= grade
+        return Qrels(self.queries[keep], self.documents[keep], self.grades[keep])
+
+    def by_query(self) -> dict[int, Int32]:
+        """Map each judged query row to its document rows, in ascending order."""
+        rows, starts = np.unique(self.queries, return_index=True)
+        return dict(zip(rows.tolist(), np.split(self.documents, starts[1:]), strict=True)) if len(rows) else {}
+
+    def contains(self, queries: NDArray[np.integer], documents: NDArray[np.integer]) -> Bool:
+        """Tell for each (query row, document row), broadcast, whether it is judged here; row -1 never is."""
+        width = np.int64(1) << 32
+        mine = self.queries.astype(np.int64) * width + self.documents
+        wanted = np.asarray(queries, np.int64) * width + np.asarray(documents, np.int64)
+        return np.isin(wanted, mine) & (np.asarray(documents) >= 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A corpus, queries, and judgments by split.
+
+    ``truth`` holds fuller judgments of some splits: all relevant pairs where ``truth_kind`` is ``complete``,
+    more than ``qrels`` but not all where it is ``proxy``. Only evaluation may read it.
+    ``warnings`` are sentences for the user, each with its count.
+    """
+
+    name: str
+    document_ids: list[str]
+    titles: list[str]
+    texts: list[str]
+    query_ids: list[str]
+    queries: list[str]
+    qrels: dict[str, Qrels]
+    truth: dict[str, Qrels] = field(default_factory=dict)
+    truth_kind: TruthKind = "none"
+    warnings: tuple[str, ...] = ()
+
+    def passages(self) -> list[str]:
+        """Return what an encoder reads of each document: title, a space, text."""
+        return [f"{title} {text}".strip() for title, text in zip(self.titles, self.texts, strict=True)]
+
+    def split_queries(self, split: str) -> Int32:
+        """Return the rows of the queries that have a positive (grade above 0) in ``split``, ascending."""
+        return np.unique(self.qrels[split].at_least(1).queries)
+
+
+@dataclass(frozen=True, slots=True)
+class CandidatePool:
+    """The top rows of one retriever for each of Q queries, best first.
+
+    ``documents`` [Q, K] holds document rows, -1 past the end of a short list. ``scores`` [Q, K] are the
+    retriever's own (higher is better), NaN past the end. ``known`` [Q, K] marks labelled positives and the
+    query's own document, which no sampler may return. A column is a rank of the raw ranking: nothing has been
+    taken out. ``positives`` and ``positive_scores`` [Q, P] are the labelled positives, padded with -1 and NaN;
+    a positive's score is NaN where the retriever cannot score it.
+    ``query_keys`` [Q] and ``document_keys`` [Q, K] are stable hashes of the ids, which seeded noise needs.
+    ``teacher_scores`` [Q, K] is filled where a method asks a teacher, NaN where it was not asked.
+    ``recall`` is the share of the exact top K that an approximate retriever found, 1.0 for an exact one.
+    """
+
+    queries: Int32
+    documents: Int32
+    scores: Float32
+    known: Bool
+    positives: Int32
+    positive_scores: Float32
+    query_keys: UInt64
+    document_keys: UInt64
+    teacher_scores: Float32 | None = None
+    recall: float = 1.0
+
+    @property
+    def depth(self) -> int:
+        """K, the number of ranks held."""
+        return int(self.documents.shape[1])
+
+    def available(self) -> Bool:
+        """Return [Q, K]: there is a document, its score is a number, and it is no known positive."""
+        return (self.documents >= 0) & ~self.known & ~np.isnan(self.scores)
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """What a sampler chose: ``positions`` [Q, k] into the pool's columns, -1 for a declared shortfall.
+
+    The positions come in the order of drawing. ``effective_size`` [Q] is the effective number of candidates
+    that the selection chose among, exp(entropy) of its distribution: 1 means that chance had no say.
+    """
+
+    positions: Int32
+    effective_size: Float32
+
+
+@dataclass(frozen=True, slots=True)
+class Negatives:
+    """The negatives of Q queries as training gets them, after filters and fill.
+
+    ``documents`` [Q, k] are document rows (-1 where even the fill found none), ``origins`` [Q, k] index
+    ``ORIGINS``, ``ranks`` [Q, k] are zero-based raw ranks in the pool (-1 for filled ones), ``scores`` [Q, k]
+    the retriever's (NaN for filled ones), ``effective_size`` [Q] as in ``Draw``.
+    """
+
+    queries: Int32
+    documents: Int32
+    origins: Int32
+    ranks: Int32
+    scores: Float32
+    effective_size: Float32
