@@ -44,7 +44,7 @@ class Noise:
     part: str
     round: int = 0
 
-    def bits(self, *counters: NDArray[np.integer] | int) -> UInt64:
+    def bits(self, *counters: NDArray[np.integer] | np.integer | int) -> UInt64:
         """Return uniform 64-bit integers for the counters (ids' keys, step numbers), broadcast together."""
         state: UInt64 = np.asarray(key(f"{self.seed}\x1f{self.part}\x1f{self.round}"), np.uint64)
         with np.errstate(over="ignore"):
@@ -52,11 +52,11 @@ class Noise:
                 state = _mix((state + _GOLDEN) ^ _mix(np.asarray(counter).astype(np.uint64) + _GOLDEN))
         return state
 
-    def uniform(self, *counters: NDArray[np.integer] | int) -> Float64:
+    def uniform(self, *counters: NDArray[np.integer] | np.integer | int) -> Float64:
         """Return floats strictly between 0 and 1 for the counters."""
         return ((self.bits(*counters) >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
 
-    def gumbel(self, *counters: NDArray[np.integer] | int) -> Float64:
+    def gumbel(self, *counters: NDArray[np.integer] | np.integer | int) -> Float64:
         """Return standard Gumbel numbers; the argmax of log-weights plus these is a draw by weight."""
         return -np.log(-np.log(self.uniform(*counters)))
 

@@ -40,8 +40,7 @@ def _parse_text(text: str) -> tuple[str, dict[str, Any]]:
         return name, {}
     if not rest.endswith(")"):
         raise ValueError(
-            f"{text!r} has no closing bracket; inside a YAML list in [...] quote it, "
-            'as in ["simans(a=0.5, depth=100)"]'
+            f'{text!r} has no closing bracket; inside a YAML list in [...] quote it, as in ["simans(a=0.5, depth=100)"]'
         )
     parameters: dict[str, Any] = {}
     for item in _split(rest[:-1]):

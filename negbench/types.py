@@ -6,7 +6,7 @@ convention: make a changed copy with ``dataclasses.replace``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -56,9 +56,12 @@ class Qrels:
     def contains(self, queries: NDArray[np.integer], documents: NDArray[np.integer]) -> Bool:
         """Tell for each (query row, document row), broadcast, whether it is judged here; row -1 never is."""
         width = np.int64(1) << 32
-        mine = self.queries.astype(np.int64) * width + self.documents
+        mine = self.queries.astype(np.int64) * width + self.documents  # ascending, as the rows are
         wanted = np.asarray(queries, np.int64) * width + np.asarray(documents, np.int64)
-        return np.isin(wanted, mine) & (np.asarray(documents) >= 0)
+        if not len(mine):
+            return np.zeros(wanted.shape, np.bool_)
+        at = np.minimum(np.searchsorted(mine, wanted), len(mine) - 1)
+        return np.asarray((mine[at] == wanted) & (np.asarray(documents) >= 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,24 @@ class Collection:
         """Return the rows of the queries that have a positive (grade above 0) in ``split``, ascending."""
         return np.unique(self.qrels[split].at_least(1).queries)
 
+    def own_documents(self) -> Int32:
+        """Return for each query [queries] the row of the document that it was taken from, -1 for none.
+
+        That is a document with the query's id whose title or text holds the query's text, as in ArguAna and SCIDOCS:
+        no retriever may be praised for finding it. Equal ids alone say nothing (Cranfield numbers both from 1).
+        """
+        row_of = {document: row for row, document in enumerate(self.document_ids)}
+        own = np.full(len(self.query_ids), -1, np.int32)
+        for query, (name, text) in enumerate(zip(self.query_ids, self.queries, strict=True)):
+            row = row_of.get(name)
+            if row is not None and _folded(text) in _folded(f"{self.titles[row]} {self.texts[row]}"):
+                own[query] = row
+        return own
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.lower().split())
+
 
 @dataclass(frozen=True, slots=True)
 class CandidatePool:
@@ -100,6 +121,7 @@ class CandidatePool:
     taken out. ``positives`` and ``positive_scores`` [Q, P] are the labelled positives, padded with -1 and NaN;
     a positive's score is NaN where the retriever cannot score it.
     ``query_keys`` [Q] and ``document_keys`` [Q, K] are stable hashes of the ids, which seeded noise needs.
+    ``excluded`` [Q, K] marks what filters threw out.
     ``teacher_scores`` [Q, K] is filled where a method asks a teacher, NaN where it was not asked.
     ``recall`` is the share of the exact top K that an approximate retriever found, 1.0 for an exact one.
     """
@@ -113,6 +135,7 @@ class CandidatePool:
     query_keys: UInt64
     document_keys: UInt64
     teacher_scores: Float32 | None = None
+    excluded: Bool | None = None
     recall: float = 1.0
 
     @property
@@ -121,8 +144,13 @@ class CandidatePool:
         return int(self.documents.shape[1])
 
     def available(self) -> Bool:
-        """Return [Q, K]: there is a document, its score is a number, and it is no known positive."""
-        return (self.documents >= 0) & ~self.known & ~np.isnan(self.scores)
+        """Return [Q, K]: a document with a score that is a number, no known positive, and past all filters."""
+        allowed = (self.documents >= 0) & ~self.known & ~np.isnan(self.scores)
+        return allowed if self.excluded is None else allowed & ~self.excluded
+
+    def without(self, thrown_out: Bool) -> CandidatePool:
+        """Return the pool with the candidates marked in ``thrown_out`` [Q, K] excluded as well."""
+        return replace(self, excluded=thrown_out if self.excluded is None else self.excluded | thrown_out)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,197 @@
+"""The commands. No logic: each reads its arguments, calls a room, prints."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+
+from negbench.errors import InputError
+
+app = typer.Typer(
+    name="negbench",
+    help="Benchmark hard-negative mining for dense retrieval: which negatives to train on, and how many are false.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+GridPath = Annotated[Path, typer.Argument(help="The grid file (YAML).", show_default=False)]
+Assignments = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the grid; dotted, repeatable.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def main() -> None:
+    """Run the command line; a user's error is one line on stderr and exit code 2."""
+    _calm()
+    try:
+        app()
+    except InputError as error:
+        Console(stderr=True, soft_wrap=True).print(f"negbench: {error}", style="red", markup=False, highlight=False)
+        sys.exit(2)
+
+
+def _calm() -> None:
+    """Keep libraries' progress bars and chatter out of the output, unless the user asked for them."""
+    for name in ("HF_HUB_DISABLE_PROGRESS_BARS", "TRANSFORMERS_NO_ADVISORY_WARNINGS", "HF_HUB_DISABLE_TELEMETRY"):
+        os.environ.setdefault(name, "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    for name in ("sentence_transformers", "transformers", "datasets", "bm25s"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore")
+
+
+def _console() -> Console:
+    width = None if sys.stdout.isatty() else 160
+    return Console(width=width)
+
+
+@app.command()
+def run(
+    grid: GridPath,
+    assignments: Assignments = [],  # noqa: B006
+    out: Annotated[Path | None, typer.Option(help="Where results go; runs/NAME otherwise.", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run what is missing of a grid, write its results, print the table."""
+    from negbench.config.grid import read
+    from negbench.plan.trials import trials
+    from negbench.runners import grid as runner
+    from negbench.store import Store
+
+    asked = read(grid, assignments)
+    found = trials(asked)
+    folder = out or Path("runs") / asked.name
+    console = _console()
+    with _progress() as progress:
+        task = progress.add_task("looking at what is stored", total=None, left="")
+
+        def report(now: Any) -> None:
+            left = f"about {_duration(now.seconds_left)} left"
+            progress.update(task, total=now.total, completed=now.done, description=now.label, left=left)
+            if not progress.console.is_terminal:
+                progress.console.print(f"[{now.done + 1}/{now.total}] {now.label} ({left})", markup=False)
+
+        finished = runner.run(asked, found, Store.default(), folder, sys.argv, report)
+    if as_json:
+        print((folder / "results.json").read_text(), end="")
+    else:
+        console.print(finished.table)
+        console.print(f"results in {folder}; {finished.tracking}", markup=False, highlight=False)
+    for name, reason in finished.failed.items():
+        Console(stderr=True).print(f"failed: {name}: {reason}", style="red", markup=False, soft_wrap=True)
+    if finished.failed:
+        Console(stderr=True).print(f"tracebacks in {folder / 'errors.log'}", markup=False)
+        raise typer.Exit(1)
+
+
+@app.command()
+def plan(grid: GridPath, assignments: Assignments = [], as_json: AsJson = False) -> None:  # noqa: B006
+    """Show the trials and stages of a grid: which are stored, which are shared. Runs nothing."""
+    from negbench.config.grid import read
+    from negbench.plan.graph import planned
+    from negbench.plan.trials import trials
+    from negbench.store import Store
+
+    found = trials(read(grid, assignments))
+    stages = planned(found, Store.default())
+    if as_json:
+        data = {
+            "trials": [{"name": trial.name, "stages": [stage.key for stage in trial.stages]} for trial in found],
+            "stages": [
+                {"key": item.stage.key, "kind": item.stage.kind, "label": item.stage.label}
+                | {"trials": item.users, "stored": item.stored}
+                for item in stages
+            ],
+        }
+        print(json.dumps(data, indent=1))
+        return
+    table = Table(title=f"{len(found)} trials, {len(stages)} stages", title_justify="left")
+    for name in ("stage", "digest", "used by", "stored"):
+        table.add_column(name, justify="right" if name == "used by" else "left")
+    for item in stages:
+        users = f"{item.users} trial{'s' if item.users > 1 else ''}"
+        table.add_row(item.stage.label, item.stage.key[:10], users, "yes" if item.stored else "no")
+    console = _console()
+    console.print(table)
+    missing = sum(not item.stored for item in stages)
+    console.print(f"{len(stages) - missing} stages are stored, {missing} are left to run")
+
+
+@app.command()
+def evaluate(
+    encoder: Annotated[str, typer.Option(help="Hub id, folder, offline name, or bm25.")],
+    collection: Annotated[str, typer.Option(help="As in a grid: helpdesk, a folder, hub:ID, ir_datasets:ID.")],
+    split: Annotated[str, typer.Option(help="Which judgments.")] = "test",
+    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    max_length: Annotated[int | None, typer.Option(help="Tokens a text; the model's own otherwise.")] = None,
+    measures: Annotated[
+        str, typer.Option(help="ir-measures, separated by spaces.")
+    ] = "nDCG@10 RR@10 R@100 AP Judged@10",
+    as_json: AsJson = False,
+) -> None:
+    """Measure an encoder, or BM25, on a collection."""
+    from negbench.runners.evaluate import evaluate as measure
+
+    found = measure(encoder, collection, split, precision, max_length, tuple(measures.split()))
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    table = Table(
+        title=f"{encoder} on {found['collection']}, {split}, {found['queries']} queries", title_justify="left"
+    )
+    for name in found["metrics"]:
+        table.add_column(name, justify="right")
+    table.add_row(*[f"{value:.4f}" for value in found["metrics"].values()])
+    console = _console()
+    for warning in found["warnings"]:
+        console.print(f"note: {warning}", markup=False, highlight=False)
+    console.print(table)
+
+
+@app.command()
+def methods(as_json: AsJson = False) -> None:
+    """List the methods that a grid can name."""
+    from negbench.methods import catalogue
+
+    listed = catalogue()
+    if as_json:
+        print(json.dumps({name: method.model_dump(mode="json") for name, method in listed.items()}, indent=1))
+        return
+    table = Table(title="methods", title_justify="left", show_lines=True)
+    for name in ("method", "what it does", "candidates", "filters", "selection", "form", "paper"):
+        table.add_column(name, overflow="fold")
+    for name, method in listed.items():
+        filters = ", ".join(map(str, method.filters))
+        axes = [str(method.candidates or "none"), filters, str(method.selection or "none")]
+        table.add_row(name, method.summary, *axes, method.form, f"{method.paper} ({method.year})")
+    _console().print(table)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of grid files."""
+    from negbench.config.schema import grid_schema
+
+    print(json.dumps(grid_schema(), indent=1))
+
+
+def _progress() -> Progress:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
+    return Progress(*columns, console=Console(stderr=True), transient=True)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,167 @@
+"""A folder in BEIR's layout: ``corpus.jsonl``, ``queries.jsonl``, ``qrels/SPLIT.tsv``, each maybe ``.gz``."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import field_validator
+
+from negbench.collections import Source, checks
+from negbench.collections.splits import Share
+from negbench.errors import InputError
+from negbench.types import Collection
+
+_HEADERS = {"score", "relevance", "label", "grade", "rel"}  # what the last column of a header line is called
+
+
+class Beir(Source):
+    """A folder in BEIR's layout (Thakur et al. 2021): corpus, queries and qrels, plain or gzipped.
+
+    ``path`` is the folder. ``truth`` is a pattern of fuller judgments below it, e.g.
+    ``extra/{split}.tsv.gz``, with one file for each split that has any; ``truth_kind`` says whether they hold
+    all relevant pairs (``complete``) or only more of them (``proxy``). ``dev`` and ``test`` are the shares of
+    training queries, in [0, 0.5), that are carved where the folder has no such split.
+    """
+
+    name: ClassVar[str] = "beir"
+
+    path: str
+    truth: str | None = None
+    truth_kind: Literal["proxy", "complete"] = "proxy"
+    dev: Share = 0.1
+    test: Share = 0.1
+
+    @field_validator("truth")
+    @classmethod
+    def _has_split(cls, value: str | None) -> str | None:
+        if value is not None and "{split}" not in value:
+            raise ValueError("expected a path with {split} in it, e.g. extra/{split}.tsv")
+        return value
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the files that ``load`` reads and of the parameters that shape the result."""
+        corpus, queries, qrels, truth = self._files()
+        shape: dict[str, Any] = {"version": self.version, "dev": self.dev, "test": self.test}
+        if truth:
+            shape |= {"truth": self.truth, "truth_kind": self.truth_kind}
+        return digest(self._folder(), [corpus, queries, *qrels.values(), *truth.values()], shape)
+
+    def load(self) -> Collection:
+        """Read and check the folder. Raises InputError with file and line for what is broken."""
+        corpus, queries, qrels, truth = self._files()
+        return checks.assemble(
+            self._folder().resolve().name,
+            documents(corpus),
+            questions(queries),
+            {split: judgments(path) for split, path in qrels.items()},
+            dev=self.dev,
+            test=self.test,
+            truth={split: judgments(path) for split, path in truth.items()},
+            truth_kind=self.truth_kind,
+        )
+
+    def _folder(self) -> Path:
+        return Path(self.path).expanduser()
+
+    def _files(self) -> tuple[Path, Path, dict[str, Path], dict[str, Path]]:
+        """Return the files of the corpus, the queries, and by split those of the qrels and the truth."""
+        folder = self._folder()
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such folder; expected one with corpus.jsonl, queries.jsonl and qrels/")
+        found = {stem: find(folder, stem) for stem in ("corpus", "queries")}
+        for stem, path in found.items():
+            if path is None:
+                raise InputError(f"{folder}: neither {stem}.jsonl nor {stem}.jsonl.gz is there; expected one")
+        qrels: dict[str, Path] = {}
+        for suffix in (".tsv.gz", ".tsv"):  # where both are there, the plain file is read
+            for path in sorted((folder / "qrels").glob(f"*{suffix}")):
+                qrels[path.name.removesuffix(suffix)] = path
+        if not qrels:
+            raise InputError(f"{folder / 'qrels'}: no split; expected files like test.tsv or train.tsv.gz")
+        truth: dict[str, Path] = {}
+        if self.truth is not None:
+            wanted = {split: folder / self.truth.replace("{split}", split) for split in qrels}
+            truth = {split: path for split, path in sorted(wanted.items()) if path.is_file()}
+            if not truth:
+                raise InputError(f"{folder / self.truth}: no such file for any of the splits {', '.join(wanted)}")
+        assert found["corpus"]
+        assert found["queries"]
+        return found["corpus"], found["queries"], dict(sorted(qrels.items())), truth
+
+
+def find(folder: Path, stem: str) -> Path | None:
+    """Return ``STEM.jsonl`` or ``STEM.jsonl.gz`` in the folder, the plain one first, or None."""
+    return next((path for end in ("", ".gz") if (path := folder / f"{stem}.jsonl{end}").is_file()), None)
+
+
+def digest(folder: Path, files: Iterable[Path], parameters: dict[str, Any]) -> str:
+    """Return the SHA-256 of the files' names relative to the folder, their bytes, and the parameters."""
+    state = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
+    for name, path in sorted((Path(os.path.relpath(path, folder)).as_posix(), path) for path in files):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        state.update(f"\n{content} {name}".encode())
+    return state.hexdigest()
+
+
+def documents(path: Path) -> checks.Records[checks.Document]:
+    """Return the documents of a ``.jsonl`` or ``.jsonl.gz`` file."""
+    return checks.Records(str(path), (checks.document(*pair) for pair in _objects(path)))
+
+
+def questions(path: Path) -> checks.Records[checks.Query]:
+    """Return the queries of a ``.jsonl`` or ``.jsonl.gz`` file."""
+    return checks.Records(str(path), (checks.query(*pair) for pair in _objects(path)))
+
+
+def judgments(path: Path) -> checks.Records[checks.Judgment]:
+    """Return the judgments of a file: BEIR's three columns, with or without header, or TREC's four."""
+    return checks.Records(str(path), _judgments(path))
+
+
+def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the place and bytes of every line that is not blank."""
+    number = 0
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield f"{path}:{number}", line
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path}:{number + 1}: the file cannot be read from here: {error}") from error
+
+
+def _objects(path: Path) -> Iterator[tuple[object, str]]:
+    for place, line in _lines(path):
+        try:
+            yield json.loads(line.rstrip()), place  # stripped, so that the column counts in this line
+        except json.JSONDecodeError as error:
+            raise InputError(f"{place}: broken JSON, {error.msg} at column {error.colno}") from error
+        except UnicodeDecodeError as error:
+            raise InputError(f"{place}: not UTF-8 text: {error.reason}") from error
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{place}: JSON that cannot be read: {error}") from error
+
+
+def _judgments(path: Path) -> Iterator[checks.Judgment]:
+    for count, (place, line) in enumerate(_lines(path)):
+        try:
+            text = line.decode().lstrip("\ufeff").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{place}: not UTF-8 text: {error.reason}") from error
+        cells = text.split("\t") if "\t" in text else text.split()
+        if len(cells) not in (3, 4):
+            raise InputError(
+                f"{place}: expected query-id, corpus-id and score between tabs, or TREC's four columns, "
+                f"found {text!r:.60}"
+            )
+        if count == 0 and cells[-1].strip().lower() in _HEADERS:
+            continue
+        yield checks.Judgment(place, cells[0], cells[-2], checks.grade(cells[-1], place))

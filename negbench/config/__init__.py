@@ -1,0 +1,1 @@
+"""Config: a YAML grid file becomes a typed grid; every error names file, line and key."""

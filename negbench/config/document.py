@@ -1,0 +1,101 @@
+"""Read a YAML file with its line numbers, and change single keys of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from negbench.errors import InputError
+
+
+class Document:
+    """A YAML mapping that knows the line of each of its keys.
+
+    YAML 1.2 by ruamel.yaml: ``1e-4`` is a number, a duplicate key is an error, no tag builds an object.
+    """
+
+    def __init__(self, path: Path, data: CommentedMap) -> None:
+        self.path = path
+        self.data = data
+        self.set_by_hand: set[str] = set()
+
+    @classmethod
+    def read(cls, path: Path) -> Document:
+        """Read ``path``. Raises InputError with file and line for what is no YAML mapping."""
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            raise InputError(f"{path}: no such file; give the path of a grid file") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+        try:
+            data = YAML(typ="rt", pure=True).load(text)
+        except DuplicateKeyError as error:
+            line = error.problem_mark.line + 1
+            raise InputError(
+                f"{path}:{line}: {str(error.problem).split(' with value')[0]}; keep one of them"
+            ) from error
+        except MarkedYAMLError as error:
+            line = error.problem_mark.line + 1 if error.problem_mark else 1
+            raise InputError(f"{path}:{line}: not valid YAML: {error.problem}") from error
+        except YAMLError as error:
+            raise InputError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from error
+        if not isinstance(data, CommentedMap):
+            raise InputError(f"{path}:1: expected a mapping of keys such as name, collection, encoder, methods")
+        return cls(path, data)
+
+    def set(self, assignment: str) -> None:
+        """Apply one ``key=value`` of the command line; the key may be dotted, the value is YAML."""
+        key, equals, text = assignment.partition("=")
+        if not equals or not key.strip():
+            raise InputError(f"--set {assignment}: expected key=value, as in --set train.epochs=3")
+        try:
+            value = YAML(typ="safe", pure=True).load(text)
+        except YAMLError as error:
+            raise InputError(f"--set {assignment}: {text!r} is not valid YAML") from error
+        place(self.data, key.strip(), value, f"--set {assignment}")
+        self.set_by_hand.add(key.strip())
+
+    def where(self, location: Sequence[str | int]) -> str:
+        """Return ``file:line: key`` for a path into the data, as exactly as the data goes along with it."""
+        line = 1
+        node: Any = self.data
+        known: list[str] = []
+        for step in location:
+            if isinstance(node, CommentedMap | CommentedSeq) and _has(node, step):
+                line = _line(node.lc.data.get(step), line)
+                node = node[step]
+            elif known and not isinstance(node, CommentedMap):
+                break
+            else:
+                node = None
+            known.append(str(step))
+        key = ".".join(known)
+        if any(key == name or key.startswith(f"{name}.") for name in self.set_by_hand):
+            return f"--set {key}"
+        return f"{self.path}:{line}: {key}"
+
+
+def _has(node: Any, step: str | int) -> bool:
+    return step in node if isinstance(node, dict) else isinstance(step, int) and step < len(node)
+
+
+def _line(mark: Any, otherwise: int) -> int:
+    return int(mark[0]) + 1 if mark else otherwise
+
+
+def place(data: dict[str, Any], key: str, value: Any, origin: str) -> None:
+    """Set a dotted ``key`` in nested mappings, in place; InputError where it leads through something else."""
+    *outer, last = key.split(".")
+    for step in outer:
+        inner = data.setdefault(step, {})
+        if not isinstance(inner, dict):
+            raise InputError(f"{origin}: {step} is {inner!r}, not a mapping; {key} leads nowhere")
+        data = inner
+    data[last] = value

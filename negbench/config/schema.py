@@ -1,0 +1,71 @@
+"""The JSON schema of grid files, for editors that complete and check YAML."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from negbench.config.grid import Settings
+from negbench.encoders.spec import EncoderSpec
+from negbench.methods import AXES, Method, catalogue
+from negbench.parts import registered
+from negbench.training.recipe import Recipe
+
+
+def grid_schema() -> dict[str, Any]:
+    """Return the schema (draft 2020-12), with the methods and collections that are registered here."""
+    required = [name for name, field in Settings.model_fields.items() if field.is_required()]
+    properties: dict[str, Any] = {
+        "name": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$"},
+        "collection": {"anyOf": [{"type": "string"}, _sources()]},
+        "encoder": {"anyOf": [{"type": "string", "minLength": 1}, _plain(EncoderSpec)]},
+        "methods": {"type": "array", "minItems": 1, "items": _method()},
+        "seeds": {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0}, "uniqueItems": True},
+        "negatives": {"type": "integer", "minimum": 1, "maximum": 1000},
+        "train": _plain(Recipe),
+        "baseline": {"type": ["string", "null"]},
+        "measures": {"type": "array", "minItems": 1, "items": {"type": "string"}},
+        "split": {"type": "string"},
+        "axes": {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}},
+    }
+    assert set(properties) == {*Settings.model_fields, "axes"}, "the schema must cover every key"
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "negbench grid",
+        "type": "object",
+        "additionalProperties": False,
+        "required": required,
+        "properties": properties,
+    }
+
+
+def _plain(model: type[Recipe] | type[EncoderSpec]) -> dict[str, Any]:
+    schema = model.model_json_schema()
+    return {key: schema[key] for key in ("type", "properties", "required", "additionalProperties") if key in schema}
+
+
+def _sources() -> dict[str, Any]:
+    parts = {
+        name: {"type": ["object", "null"], "properties": {field: {} for field in kind.model_fields}}
+        for name, kind in registered("collection").items()
+    }
+    return {"type": "object", "properties": {"source": {"type": "string"}, **parts}}
+
+
+def _method() -> dict[str, Any]:
+    names = list(catalogue())
+    long_forms = {name: _overrides(method) for name, method in catalogue().items()}
+    spelled = {"type": "string", "pattern": rf"^({'|'.join(names)})\(.*\)$"}
+    long_form = {"type": "object", "properties": long_forms, "additionalProperties": False, "maxProperties": 1}
+    return {"anyOf": [{"enum": names}, spelled, long_form]}
+
+
+def _overrides(method: Method) -> dict[str, Any]:
+    bare = {field for part in method.part_paths().values() for field in type(part).model_fields}
+    dotted = {f"{path}.{field}" for path, part in method.part_paths().items() for field in type(part).model_fields}
+    keys = sorted({*AXES, *method.parameters, *bare, *dotted})
+    return {
+        "type": ["object", "null"],
+        "description": method.summary,
+        "properties": {key: {} for key in keys},
+        "additionalProperties": False,
+    }

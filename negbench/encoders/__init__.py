@@ -1,0 +1,1 @@
+"""Encoders: find weights by digest, load and alter them, encode texts at an explicit precision."""

@@ -1,0 +1,66 @@
+"""Encode texts at an explicit precision. The only place where a model's ``encode`` is called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from negbench.encoders.precision import Precision
+from negbench.types import Float32
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+Side = Literal["query", "document"]
+
+
+def encode(
+    model: SentenceTransformer,
+    texts: Sequence[str],
+    side: Side,
+    precision: Precision,
+    max_length: int | None = None,
+) -> Float32:
+    """Return embeddings [texts, dimension], float32, so that their dot product is the model's similarity.
+
+    Rows of a cosine model are normalised. ``max_length`` in tokens, special ones included, caps the model's own.
+    bfloat16 is autocast: weights stay float32. The side's prompt is put before each text.
+    """
+    import torch
+
+    restore_forward(model)
+    if max_length is not None:
+        model.max_seq_length = min(max_length, model.max_seq_length or max_length)
+    if not texts:
+        return np.zeros((0, model.get_embedding_dimension() or 0), np.float32)
+    prompt = model.prompts.get(side, "")
+    device = model.device.type
+    with torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bfloat16"):
+        rows = model.encode(
+            [prompt + text for text in texts],
+            prompt="",
+            batch_size=32 if device == "cpu" else 256,
+            normalize_embeddings=model.similarity_fn_name == "cosine",
+            convert_to_numpy=False,
+            convert_to_tensor=True,
+            show_progress_bar=False,
+        )
+    return rows.float().cpu().numpy()  # type: ignore[no-any-return]
+
+
+def restore_forward(model: SentenceTransformer) -> None:
+    """Undo accelerate's mixed-precision wrapper, which a trainer leaves on the model it has trained."""
+    from accelerate.utils import extract_model_from_parallel
+
+    extract_model_from_parallel(model, keep_fp32_wrapper=False)
+    for module in model.modules():
+        module.__dict__.pop("_original_forward", None)
+
+
+def count_tokens(model: SentenceTransformer, texts: Sequence[str], max_length: int | None = None) -> int:
+    """Return how many tokens ``encode`` reads of ``texts``, padding apart."""
+    limit = min(max_length or 10**9, model.max_seq_length or 10**9)
+    ids = model.tokenizer(list(texts), truncation=True, max_length=limit, add_special_tokens=True)["input_ids"]
+    return sum(len(row) for row in ids)

@@ -1,0 +1,54 @@
+"""What an encoder is before anything is loaded: weights by name or folder, and what is altered in them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, model_validator
+
+from negbench import spelling
+
+Pooling = Literal["mean", "cls", "max", "lasttoken"]
+
+
+class EncoderSpec(BaseModel):
+    """An encoder: ``all-MiniLM-L6-v2``, a folder, a hub id, or a mapping with ``model`` and what is altered.
+
+    model: hub id, folder of a sentence-transformers or transformers model, or a name of the offline weights.
+    revision: commit of the hub repository; the newest one otherwise, pinned when it is first seen.
+    pooling: replaces the model's pooling; None keeps it (mean where it has none).
+    keep_layers: keep this many transformer layers from the bottom, drop the rest; None keeps all.
+    reinit_layers: draw the top layers afresh, for a weaker start (Gaussian with the model's own
+    ``initializer_range``, biases 0, layer norms 1), after ``keep_layers``.
+    query_prompt, document_prompt: text put before each; None takes the model's own prompts.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = Field(min_length=1)
+    revision: str | None = None
+    pooling: Pooling | None = None
+    keep_layers: int | None = Field(default=None, ge=1)
+    reinit_layers: int = Field(default=0, ge=0)
+    query_prompt: str | None = None
+    document_prompt: str | None = None
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _from_text(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if isinstance(value, str):
+            if value.endswith(")"):
+                name, parameters = spelling.parse(value)
+                return handler({"model": name, **parameters})
+            return handler({"model": value})
+        return handler(value)
+
+    @property
+    def spelling(self) -> str:
+        """The short form, as in ``all-MiniLM-L6-v2(reinit_layers=2)``."""
+        return spelling.write(self.model, self.model_dump(exclude={"model"}, exclude_defaults=True))
+
+    @property
+    def seeded(self) -> bool:
+        """Whether the starting weights depend on the trial's seed."""
+        return self.reinit_layers > 0

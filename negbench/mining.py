@@ -1,0 +1,56 @@
+"""From a candidate pool to the negatives that training is handed: filters, sampler, fill."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from negbench.filters import Filter
+from negbench.noise import Noise
+from negbench.samplers import Sampler
+from negbench.types import CandidatePool, Int32, Negatives
+
+
+def mine(
+    pool: CandidatePool, filters: Sequence[Filter], sampler: Sampler, k: int, seed: int, own: Int32, corpus_size: int
+) -> Negatives:
+    """Filter, draw ``k`` a query, and fill what is short with uniform draws from the corpus.
+
+    The fill is the same for every method: no known positive, not the query's ``own`` document row ([Q], below 0 for
+    none), nothing twice. A slot stays -1 only where the corpus itself has nothing left.
+    """
+    for rule in filters:
+        pool = pool.without(rule.throws_out(pool))
+    draw = sampler.draw(pool, k, Noise(seed, sampler.spelling))
+    positions = draw.positions
+    drawn = positions >= 0
+    at = np.maximum(positions, 0)
+    documents = np.where(drawn, np.take_along_axis(pool.documents, at, axis=1), -1).astype(np.int32)
+    scores = np.where(drawn, np.take_along_axis(pool.scores, at, axis=1), np.nan).astype(np.float32)
+    origins = np.zeros_like(documents)
+    source = Noise(seed, "fill")
+    for query in np.flatnonzero(~drawn.all(axis=1)):
+        taken = {*documents[query].tolist(), *pool.positives[query].tolist(), int(own[query])}
+        slots = np.flatnonzero(~drawn[query])
+        found = _uniform(source, pool.query_keys[query], corpus_size, len(slots), taken)
+        documents[query, slots[: len(found)]] = found
+        origins[query, slots] = 1
+    return Negatives(pool.queries, documents, origins, positions, scores, draw.effective_size)
+
+
+def _uniform(source: Noise, query: np.uint64, size: int, count: int, taken: set[int]) -> list[int]:
+    """Return up to ``count`` distinct rows below ``size`` that are not ``taken``."""
+    left = size - sum(0 <= row < size for row in taken)
+    if left <= 8 * count:  # little is left: hash every row rather than wait for luck
+        order = np.argsort(source.bits(query, np.arange(size)), kind="stable").tolist()
+        return [row for row in order if row not in taken][:count]
+    found: list[int] = []
+    counter = 0
+    while len(found) < count:
+        row = int(source.bits(query, counter) % np.uint64(size))
+        counter += 1
+        if row not in taken:
+            taken.add(row)
+            found.append(row)
+    return found

@@ -1,0 +1,149 @@
+"""Stages that measure: rankings of an encoder or of BM25, and false negatives."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from negbench.errors import InputError
+from negbench.evaluation import in_batch, ranking
+from negbench.evaluation.false_negatives import Estimator, Handed
+from negbench.noise import Noise, keys
+from negbench.plan.mining import DrawNegatives
+from negbench.plan.sources import At, Embed, LoadCollection, read_collection, read_vectors
+from negbench.retrieval import Retriever, Search
+from negbench.retrieval.dense import exact
+from negbench.retrieval.pool import pad
+from negbench.store import Stage, load_arrays
+from negbench.training.data import instances
+from negbench.training.loop import all_batches
+from negbench.training.recipe import Recipe
+from negbench.types import Collection, Float32, Int32, Negatives
+
+DEPTH = 1000
+"""How many ranks are measured, as trec_eval's custom is."""
+
+
+def _measure(
+    collection: Collection, split: str, measures: tuple[str, ...], found: tuple[Int32, Float32], out: Path
+) -> None:
+    queries = collection.split_queries(split)
+    measured = ranking.evaluate(*found, queries, collection, split, measures)
+    (out / "metrics.json").write_text(json.dumps(measured.mean, indent=1) + "\n")
+    for at, name in enumerate(measures):
+        np.save(out / f"{at}.npy", measured.per_query[name], allow_pickle=False)
+    (out / "measures.json").write_text(json.dumps(measures) + "\n")
+
+
+def _checked_queries(collection: Collection, split: str) -> Int32:
+    if split not in collection.qrels:
+        raise InputError(f"collection {collection.name} has no split {split!r}; it has {', '.join(collection.qrels)}")
+    return collection.split_queries(split)
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluateEncoder(Stage):
+    """Rank the whole corpus exactly for every query of a split, and measure."""
+
+    kind: ClassVar[str] = "evaluation"
+    collection: LoadCollection
+    documents: Embed
+    queries: Embed
+    split: str
+    measures: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """Which split."""
+        return f"evaluate on {self.split}"
+
+    def run(self, at: At, out: Path) -> dict[str, float]:
+        """Search and measure."""
+        collection = read_collection(at(self.collection))
+        documents = read_vectors(at(self.documents))
+        found = exact(read_vectors(at(self.queries)), documents, min(DEPTH, len(documents)))
+        _measure(collection, self.split, self.measures, found, out)
+        return {"searches": len(found[0])}
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluateRetriever(Stage):
+    """Rank by a retriever that needs no encoder, and measure."""
+
+    kind: ClassVar[str] = "evaluation"
+    collection: LoadCollection
+    retriever: Retriever
+    split: str
+    measures: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """Which retriever."""
+        return f"evaluate {self.retriever.spelling} on {self.split}"
+
+    def run(self, at: At, out: Path) -> dict[str, float]:
+        """Search and measure."""
+        collection = read_collection(at(self.collection))
+        rows = _checked_queries(collection, self.split)
+        search = Search(
+            queries=[collection.queries[row] for row in rows],
+            documents=collection.passages(),
+            query_keys=keys([collection.query_ids[row] for row in rows]),
+            document_keys=keys(collection.document_ids),
+            positives=pad([np.zeros(0, np.int32)] * len(rows)),
+            noise=Noise(0, self.retriever.spelling),
+        )
+        found = self.retriever.model_copy(update={"depth": DEPTH}).rank(search)
+        _measure(collection, self.split, self.measures, (found.documents, found.scores), out)
+        return {"searches": len(rows)}
+
+
+@dataclass(frozen=True, eq=False)
+class CountFalseNegatives(Stage):
+    """Estimate the false-negative rate of what a training is handed, by every estimator that applies.
+
+    The only stage that reads a collection's truth.
+    """
+
+    kind: ClassVar[str] = "false-negatives"
+    collection: LoadCollection
+    split: str
+    negatives: DrawNegatives | None
+    estimators: tuple[Estimator, ...]
+    recipe: Recipe
+    seed: int
+
+    @property
+    def label(self) -> str:
+        """What is counted."""
+        return "count false negatives"
+
+    def run(self, at: At, out: Path) -> dict[str, float]:
+        """Replay which rows each batch holds, and look."""
+        collection = read_collection(at(self.collection))
+        drawn = None if self.negatives is None else load_arrays(Negatives, at(self.negatives))
+        data = instances(collection, self.split, drawn)
+        batches = all_batches(data, self.recipe, self.seed)
+        truth = collection.truth.get(self.split)
+        seen = np.concatenate(batches)
+        handed = Handed(
+            queries=data.queries[seen],
+            documents=data.negatives[seen],
+            weights=np.ones((len(seen), data.negatives.shape[1])),
+            truth=truth,
+            truth_kind=collection.truth_kind if truth is not None else "none",
+        )
+        rates: dict[str, Any] = {}
+        for estimator in self.estimators:
+            rates |= {name: asdict(rate) for name, rate in estimator.estimate(handed).items()}
+        if truth is not None:
+            kind = "exact" if collection.truth_kind == "complete" else "exact-proxy"
+            rows = [batch.astype(np.int32) for batch in batches]
+            found = in_batch.false_negatives(rows, data.queries, data.positives, data.negatives, data.known, truth)
+            rates[f"{kind}/in-batch"] = asdict(found)
+        (out / "rates.json").write_text(json.dumps(rates, indent=1) + "\n")
+        return {}

@@ -1,0 +1,57 @@
+"""What a plan holds: each stage once, whether it is stored, and who shares it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from negbench.plan.trials import Trial
+from negbench.store import Stage, Store
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A stage of a plan: how many trials need it, and whether it is stored already."""
+
+    stage: Stage
+    users: int
+    stored: bool
+
+
+def planned(trials: Sequence[Trial], store: Store) -> list[Planned]:
+    """Return each stage of ``trials`` once, inputs first."""
+    users = Counter(stage.key for trial in trials for stage in trial.stages)
+    stages = {stage.key: stage for trial in trials for stage in trial.stages}
+    return [Planned(stage, users[key], store.has(stage)) for key, stage in stages.items()]
+
+
+def costs(trial: Trial, trials: Sequence[Trial], store: Store) -> dict[str, float]:
+    """Return what a trial's artifacts took: alone from nothing, and what it alone added to this grid.
+
+    ``seconds`` and amounts are stand-alone sums over its stages; ``marginal_seconds`` sums the stages that no other
+    trial of the grid uses.
+    """
+    users = Counter(stage.key for other in trials for stage in other.stages)
+    total: Counter[str] = Counter()
+    marginal = 0.0
+    for stage in trial.stages:
+        cost = store.cost(stage)
+        marginal += cost["seconds"] if users[stage.key] == 1 else 0.0
+        total.update({name: amount for name, amount in cost.items() if name in SUMMED})
+    return {**{name: round(amount, 3) for name, amount in total.items()}, "marginal_seconds": round(marginal, 3)}
+
+
+SUMMED = (
+    "seconds",
+    "documents_encoded",
+    "queries_encoded",
+    "tokens_encoded",
+    "documents_read",
+    "queries_read",
+    "tokens_read",
+    "steps",
+    "pairs_read",
+    "teacher_calls",
+)
+"""The amounts that add up over stages."""

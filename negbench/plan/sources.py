@@ -1,0 +1,115 @@
+"""Stages that everything rests on: the collection, the starting encoder, embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from negbench.collections import Source, storage
+from negbench.encoders.encode import Side, count_tokens, encode
+from negbench.encoders.load import build, load
+from negbench.encoders.precision import Precision
+from negbench.encoders.spec import EncoderSpec
+from negbench.store import Stage
+from negbench.types import Collection, Float32
+
+At = Callable[[Stage], Path]
+
+
+@lru_cache(maxsize=2)
+def read_collection(folder: Path) -> Collection:
+    """Read a stored collection; the last two stay in memory, since every stage of a grid asks for the same."""
+    return storage.load(folder)
+
+
+@dataclass(frozen=True, eq=False)
+class LoadCollection(Stage):
+    """Read, check and split a collection; keep it as Parquet."""
+
+    kind: ClassVar[str] = "collection"
+    source: Source
+    fingerprint: str
+
+    def identity(self) -> dict[str, Any]:
+        """Return the content's digest alone: the same bytes in another folder are the same collection."""
+        content = {"source": self.source.name, "version": self.source.version, "fingerprint": self.fingerprint}
+        return {"stage": self.kind, "version": self.version, "parameters": content}
+
+    @property
+    def label(self) -> str:
+        """Which collection."""
+        return f"load {self.source.spelling}"
+
+    def run(self, at: At, out: Path) -> dict[str, float]:
+        """Load it."""
+        collection = self.source.load()
+        storage.save(collection, out)
+        return {"documents": len(collection.document_ids), "queries": len(collection.query_ids)}
+
+
+@dataclass(frozen=True, eq=False)
+class StartEncoder(Stage):
+    """The encoder that every method of a trial starts from; ``seed`` is None unless layers are drawn afresh."""
+
+    kind: ClassVar[str] = "encoder"
+    spec: EncoderSpec
+    fingerprint: str
+    seed: int | None
+
+    def identity(self) -> dict[str, Any]:
+        """Return the weights' digest, not their name, and what is altered in them."""
+        altered = self.spec.model_dump(mode="json", exclude={"model", "revision"})
+        content = {"fingerprint": self.fingerprint, "seed": self.seed, **altered}
+        return {"stage": self.kind, "version": self.version, "parameters": content}
+
+    @property
+    def label(self) -> str:
+        """Which encoder."""
+        return f"prepare {self.spec.spelling}"
+
+    def run(self, at: At, out: Path) -> dict[str, float]:
+        """Build and save it."""
+        model = build(self.spec, self.seed or 0)
+        model.save_pretrained(str(out / "model"), create_model_card=False)
+        return {}
+
+
+@dataclass(frozen=True, eq=False)
+class Embed(Stage):
+    """Vectors of the documents, or of the queries of one split (in ascending row), by one encoder."""
+
+    kind: ClassVar[str] = "embeddings"
+    encoder: Stage
+    collection: LoadCollection
+    side: Side
+    split: str | None
+    max_length: int | None
+    precision: Precision
+
+    @property
+    def label(self) -> str:
+        """Which texts."""
+        return "encode the documents" if self.side == "document" else f"encode the {self.split} queries"
+
+    def run(self, at: At, out: Path) -> dict[str, float]:
+        """Encode."""
+        collection = read_collection(at(self.collection))
+        if self.side == "document":
+            texts = collection.passages()
+        else:
+            assert self.split is not None
+            texts = [collection.queries[row] for row in collection.split_queries(self.split)]
+        model = load(at(self.encoder) / "model")
+        np.save(out / "vectors.npy", encode(model, texts, self.side, self.precision, self.max_length))
+        noun = "documents" if self.side == "document" else "queries"
+        return {f"{noun}_encoded": len(texts), "tokens_encoded": count_tokens(model, texts, self.max_length)}
+
+
+def read_vectors(folder: Path) -> Float32:
+    """Read what ``Embed`` wrote."""
+    return np.asarray(np.load(folder / "vectors.npy", allow_pickle=False), np.float32)

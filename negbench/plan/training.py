@@ -1,0 +1,52 @@
+"""The stage that fine-tunes an encoder."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from negbench.losses import Loss
+from negbench.plan.mining import DrawNegatives
+from negbench.plan.sources import At, LoadCollection, StartEncoder, read_collection
+from negbench.store import Stage, load_arrays
+from negbench.training.recipe import Recipe
+from negbench.types import Negatives
+
+
+@dataclass(frozen=True, eq=False)
+class Train(Stage):
+    """Fine-tune the starting encoder; ``recipe.precision`` is resolved, never ``auto``."""
+
+    kind: ClassVar[str] = "training"
+    encoder: StartEncoder
+    collection: LoadCollection
+    split: str
+    negatives: DrawNegatives | None
+    loss: Loss
+    recipe: Recipe
+    seed: int
+
+    @property
+    def label(self) -> str:
+        """With which negatives."""
+        what = "in-batch negatives" if self.negatives is None else self.negatives.sampler.spelling
+        return f"train with {what}"
+
+    def run(self, at: At, out: Path) -> dict[str, float]:
+        """Train; write ``model/`` and the curves by step."""
+        from negbench.encoders.load import load
+        from negbench.training.data import instances
+        from negbench.training.loop import train
+
+        collection = read_collection(at(self.collection))
+        drawn = None if self.negatives is None else load_arrays(Negatives, at(self.negatives))
+        model = load(at(self.encoder) / "model")
+        data = instances(collection, self.split, drawn)
+        with tempfile.TemporaryDirectory() as scratch:
+            curves, cost = train(model, data, collection, self.loss, self.recipe, self.seed, Path(scratch))
+        model.save_pretrained(str(out / "model"), create_model_card=False)
+        (out / "curves.json").write_text(json.dumps(curves) + "\n")
+        return cost

@@ -1,0 +1,1 @@
+"""Report: results as records and tables."""

@@ -1,0 +1,169 @@
+"""The table of a grid: a row a method, averaged over seeds; for the terminal, Markdown and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method at one point of the axes. Figures are means over seeds; None where they do not apply.
+
+    ``quality`` is the first measure of the grid, ``spread`` its standard deviation over seeds (None for one),
+    ``gain`` its difference to the baseline. ``rate``, ``low``, ``high`` are the primary false-negative rate by
+    ``estimator`` with the mean of the seeds' intervals; ``in_batch`` that of the in-batch documents. ``filled`` is
+    the share of negatives that were filled in. ``seconds`` is the cost of the method alone, ``added`` what it added.
+    """
+
+    method: str
+    seeds: int
+    failed: int
+    quality: float | None
+    spread: float | None
+    gain: float | None
+    others: dict[str, float]
+    estimator: str | None
+    rate: float | None
+    low: float | None
+    high: float | None
+    in_batch: float | None
+    filled: float | None
+    seconds: float | None
+    added: float | None
+
+
+PRIMARY = ("exact", "exact-proxy")
+"""Estimators whose rate the table shows, the first that a trial has."""
+
+
+def rows(results: dict[str, Any], measure: str, baseline: str | None) -> list[Row]:
+    """Average the trials of ``results`` over their seeds, in the order in which they stand."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for trial in results["trials"]:
+        groups.setdefault((json.dumps(trial["axes"]), trial["spelling"]), []).append(trial)
+    found = []
+    for (point, spelling), trials in groups.items():
+        against = groups.get((point, baseline or ""), [])
+        found.append(_row(spelling, json.loads(point), trials, against, measure))
+    return found
+
+
+def _row(
+    spelling: str, point: dict[str, Any], trials: list[dict[str, Any]], against: list[dict[str, Any]], measure: str
+) -> Row:
+    done = [trial for trial in trials if trial["status"] == "done"]
+    quality = [trial["metrics"][measure] for trial in done]
+    reference = _mean([trial["metrics"][measure] for trial in against if trial["status"] == "done"])
+    mean = _mean(quality)
+    is_compared = mean is not None and reference is not None and trials is not against
+    others = {
+        name: value
+        for name in (done[0]["metrics"] if done else {})
+        if name != measure and (value := _mean([trial["metrics"][name] for trial in done])) is not None
+    }
+    estimator = next((name for name in PRIMARY if done and name in done[0]["false_negatives"]), None)
+    primary = [trial["false_negatives"][estimator] for trial in done if estimator]
+    in_batch = [
+        rate["rate"] for trial in done for name, rate in trial["false_negatives"].items() if name.endswith("/in-batch")
+    ]
+    return Row(
+        method=spelling + "".join(f", {key}={value}" for key, value in point.items()),
+        seeds=len(done),
+        failed=len(trials) - len(done),
+        quality=mean,
+        spread=statistics.stdev(quality) if len(quality) > 1 else None,
+        gain=mean - reference if is_compared and mean is not None and reference is not None else None,
+        others=others,
+        estimator=estimator,
+        rate=_mean([rate["rate"] for rate in primary]),
+        low=_mean([rate["low"] for rate in primary]),
+        high=_mean([rate["high"] for rate in primary]),
+        in_batch=_mean(in_batch),
+        filled=_mean([trial["draw"]["filled"] for trial in done if trial["draw"]]),
+        seconds=_mean([trial["cost"]["seconds"] for trial in done]),
+        added=_mean([trial["cost"]["marginal_seconds"] for trial in done]),
+    )
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    real = [value for value in values if not math.isnan(value)]
+    return sum(real) / len(real) if real else None
+
+
+def _number(value: float | None, digits: int = 4, sign: bool = False) -> str:
+    return "" if value is None else f"{value:{'+' if sign else ''}.{digits}f}"
+
+
+def cells(found: Sequence[Row], measure: str, baseline: str | None) -> tuple[list[str], list[list[str]]]:
+    """Return the heading and the rows as text."""
+    shown = [name for name in ("R@100", "Judged@10") if any(name in row.others for row in found)]
+    estimator = next((row.estimator for row in found if row.estimator), None)
+    heading = ["method", "seeds", measure, *([f"vs {baseline}"] if baseline else []), *shown]
+    if estimator:
+        heading += [f"false negatives %, {estimator} [95 %]", "in-batch %"]
+    heading += ["filled %", "seconds", "added"]
+    body = []
+    for row in found:
+        spread = "" if row.spread is None else f" ± {row.spread:.4f}"
+        line = [row.method, str(row.seeds) + (f" ({row.failed} failed)" if row.failed else "")]
+        line.append(_number(row.quality) + spread)
+        line += [_number(row.gain, 4, True)] if baseline else []
+        line += [_number(row.others.get(name)) for name in shown]
+        if estimator:
+            line.append(
+                ""
+                if row.rate is None or row.low is None or row.high is None
+                else f"{100 * row.rate:.2f} [{100 * row.low:.2f}, {100 * row.high:.2f}]"
+            )
+            line.append("" if row.in_batch is None else f"{100 * row.in_batch:.2f}")
+        line.append("" if row.filled is None else f"{100 * row.filled:.1f}")
+        line += [_number(row.seconds, 1), _number(row.added, 1)]
+        body.append(line)
+    return heading, body
+
+
+def terminal(heading: list[str], body: list[list[str]], title: str) -> Table:
+    """Return the table for rich."""
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for at, name in enumerate(heading):
+        table.add_column(name, justify="left" if at == 0 else "right", overflow="fold")
+    for line in body:
+        table.add_row(*line)
+    return table
+
+
+def markdown(heading: list[str], body: list[list[str]], title: str, notes: Sequence[str]) -> str:
+    """Return the table as Markdown, under a heading, with notes below."""
+    lines = [f"# {title}", "", _pipe(heading), _pipe(["---", *["---:"] * (len(heading) - 1)])]
+    lines += [_pipe(line) for line in body]
+    lines += ["", *notes]
+    return "\n".join(lines) + "\n"
+
+
+def _pipe(line: Sequence[str]) -> str:
+    return "| " + " | ".join(text.replace("|", "\\|") for text in line) + " |"
+
+
+def to_csv(found: Sequence[Row], measure: str) -> str:
+    """Return every figure of the rows as CSV, unrounded."""
+    others = sorted({name for row in found for name in row.others})
+    out = io.StringIO()
+    fields = ["seeds", "failed", "quality", "spread", "gain", "estimator", "rate", "low", "high", "in_batch", "filled"]
+    fields += ["seconds", "added"]
+    writer = csv.writer(out, lineterminator="\n")
+    renamed = [{"quality": measure, "rate": "false_negative_rate"}.get(name, name) for name in fields]
+    writer.writerow(["method", *renamed, *others])
+    for row in found:
+        writer.writerow(
+            [row.method, *[getattr(row, name) for name in fields], *[row.others.get(name) for name in others]]
+        )
+    return out.getvalue()

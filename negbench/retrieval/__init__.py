@@ -1,0 +1,67 @@
+"""Retrieval: one file a retriever; ``pool`` makes a CandidatePool of what it ranks."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pydantic import Field
+
+from negbench.noise import Noise
+from negbench.parts import Part
+from negbench.types import Float32, Int32, UInt64
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a retriever may look at: Q queries, N documents, and the Q x P labelled positives (-1 is padding).
+
+    ``query_vectors`` [Q, d] and ``document_vectors`` [N, d] are None unless the retriever ``needs_vectors``.
+    """
+
+    queries: list[str]
+    documents: list[str]
+    query_keys: UInt64
+    document_keys: UInt64
+    positives: Int32
+    noise: Noise
+    query_vectors: Float32 | None = None
+    document_vectors: Float32 | None = None
+
+    def vectors(self) -> tuple[Float32, Float32]:
+        """Return both sets of vectors of a retriever that asked for them."""
+        assert self.query_vectors is not None
+        assert self.document_vectors is not None
+        return self.query_vectors, self.document_vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Best first: ``documents`` [Q, K] (-1 past the end), ``scores`` [Q, K] and ``positive_scores`` [Q, P].
+
+    Missing scores are NaN. Equal scores come in ascending document row. ``recall`` is against exact search.
+    """
+
+    documents: Int32
+    scores: Float32
+    positive_scores: Float32
+    recall: float = 1.0
+
+
+class Retriever(Part):
+    """A way to rank documents for queries.
+
+    depth: how many ranks are kept; what a sampler or filter looks at must lie within it.
+    """
+
+    kind: ClassVar[str] = "retriever"
+    needs_vectors: ClassVar[bool] = False
+    seeded: ClassVar[bool] = False
+    """Whether the ranking depends on the trial's seed."""
+
+    depth: int = Field(default=200, ge=1, le=100_000)
+
+    @abstractmethod
+    def rank(self, search: Search) -> Ranking:
+        """Rank the documents for each query, with no regard to labels."""

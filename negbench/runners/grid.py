@@ -1,0 +1,138 @@
+"""Run a grid and write its results: ``results.json``, ``table.md``, ``table.csv``, ``manifest.json``, MLflow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from negbench import tracking
+from negbench.config.grid import Grid
+from negbench.encoders.precision import resolve
+from negbench.plan.trials import Trial
+from negbench.report import results, table
+from negbench.runners import local
+from negbench.store import Store
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a run of a grid leaves: its table for the terminal, failures by trial, warnings, MLflow's outcome."""
+
+    table: Table
+    failed: dict[str, str]
+    tracking: str
+
+
+def run(
+    grid: Grid,
+    trials: Sequence[Trial],
+    store: Store,
+    out: Path,
+    command: Sequence[str],
+    report: Callable[[local.Progress], None],
+) -> Finished:
+    """Make what is missing and write the results, after each trial and at the end.
+
+    The files in ``out`` are whole at every moment; a run that was killed is completed by the next.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    first = grid.points[0][1]
+    grid_text = Path(grid.path).read_text(encoding="utf-8")
+    made = results.manifest(command, grid_text, resolve(first.train.precision))
+    results.write_json(out / "manifest.json", made)
+    failures: dict[str, str | None] = {}
+
+    def finished(trial: Trial, failure: str | None) -> None:
+        failures[trial.name] = failure
+        ready = [other for other in trials if other.name in failures]
+        if trial.training is not None or len(ready) == len(trials):
+            _write(grid, [other for other in trials if other.name in failures], trials, failures, store, out)
+
+    log = out / "errors.log"
+    log.unlink(missing_ok=True)
+    failed = local.run(trials, store, report, finished, lambda text: _append(log, text))
+    data, shown = _write(grid, trials, trials, failures, store, out)
+    results.write_json(out / "manifest.json", results.manifest(command, grid_text, resolve(first.train.precision)))
+    logs = [
+        _log(trial, row, store) for trial, row in zip(trials, data["trials"], strict=True) if row["status"] == "done"
+    ]
+    files = [out / name for name in ("results.json", "table.md", "table.csv", "manifest.json")]
+    outcome = tracking.log_grid(grid.name, logs, out, artifacts=files)
+    return Finished(shown, failed, outcome.message)
+
+
+def _write(
+    grid: Grid,
+    ready: Sequence[Trial],
+    trials: Sequence[Trial],
+    failures: dict[str, str | None],
+    store: Store,
+    out: Path,
+) -> tuple[dict[str, Any], Table]:
+    first = grid.points[0][1]
+    data = {
+        "name": grid.name,
+        "trials": [results.record(trial, trials, store, failures[trial.name]) for trial in ready],
+    }
+    results.write_json(out / "results.json", data)
+    measure = first.measures[0]
+    found = table.rows(data, measure, first.baseline)
+    heading, body = table.cells(found, measure, first.baseline)
+    title = f"{grid.name}: {ready[0].collection_name}, {first.encoder.spelling}"
+    (out / "table.md").write_text(table.markdown(heading, body, title, notes(data)), encoding="utf-8")
+    (out / "table.csv").write_text(table.to_csv(found, measure), encoding="utf-8")
+    return data, table.terminal(heading, body, title)
+
+
+def notes(data: dict[str, Any]) -> list[str]:
+    """Return what a reader of the table has to know, one paragraph each."""
+    lines = [
+        "Means over seeds, ± standard deviation between them. `start` is the encoder before any training, "
+        "`bm25-search` is BM25 as the search engine. False negatives: of the mined negatives that training was handed, "
+        "weighted as training sees them, the share that is relevant; the interval is the mean of the seeds' intervals. "
+        "In-batch documents are counted apart, after masking. `filled`: drawn from the whole corpus after a shortfall. "
+        "`seconds`: the method alone, from nothing; `added`: what it added to this grid."
+    ]
+    found = {name: rate["note"] for row in data["trials"] for name, rate in row["false_negatives"].items()}
+    return lines + [f"{name}: {note}." for name, note in found.items() if name in table.PRIMARY]
+
+
+def _append(path: Path, text: str) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text + "\n")
+
+
+def _log(trial: Trial, row: dict[str, Any], store: Store) -> tracking.TrialLog:
+    settings = trial.settings
+    curves: dict[str, list[tuple[int, float]]] = {}
+    if trial.training is not None:
+        curves = json.loads((store.path(trial.training) / "curves.json").read_text())
+    rates = {f"false_negatives/{name}": rate["rate"] for name, rate in row["false_negatives"].items()}
+    costs = {f"cost/{name}": amount for name, amount in row["cost"].items()}
+    draw = {f"draw/{name}": amount for name, amount in row["draw"].items()}
+    recipe = {f"train.{name}": value for name, value in settings.train.model_dump(mode="json").items()}
+    collection = trial.evaluation.collection
+    return tracking.TrialLog(
+        key=f"{trial.evaluation.key}-{trial.name}",
+        name=trial.name,
+        parameters={
+            "method": trial.method,
+            "spelling": trial.spelling,
+            "form": trial.form,
+            "seed": trial.seed,
+            "encoder": settings.encoder.spelling,
+            "negatives": settings.negatives,
+            **recipe,
+        },
+        metrics={**row["metrics"], **rates, **costs, **draw},
+        curves={f"train/{name}": points for name, points in curves.items()},
+        tags={"method": trial.method, "form": trial.form, "collection": trial.collection_name},
+        collection=trial.collection_name,
+        collection_digest=collection.key,
+        profile={name: int(amount) for name, amount in store.cost(collection).items() if name != "seconds"},
+    )

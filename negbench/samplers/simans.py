@@ -1,0 +1,80 @@
+"""SimANS: sample where the score is close to the positive's."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from negbench.noise import Noise
+from negbench.samplers import Sampler, gumbel
+from negbench.types import Bool, CandidatePool, Draw, Float64
+
+
+class SimANS(Sampler):
+    """Ambiguous negatives: weight falls with the distance of a candidate's score s from the positive's, s+.
+
+    Zhou et al. 2022, arXiv 2210.11773; code microsoft/SimXNS. Its sources disagree, so the form is a parameter:
+    ``paper`` (equation 4 and README) exp(-a (s - s+ - b)^2), peak at s+ + b; ``code`` (Wiki and MS-Doc scripts)
+    exp(-a (s - s+ + b)^2), peak at s+ - b; ``laplace`` (MS-Pas script) exp(-tau |s - s+|) without a and b.
+
+    Differs from the paper in: draws without replacement by Gumbel top-k, where the code redraws and truncates by set
+    order; a positive that the retriever did not find has its real score, where the code takes the last candidates.
+
+    a: sharpness. b: offset of the peak, in scaled units. tau: sharpness of ``laplace``.
+    scale: the published constants are in raw dot products of about 50-100 and nearly flat on cosines. ``raw`` uses
+    scores as they are, ``zscore`` divides differences by the standard deviation of the query's candidates,
+    ``temperature`` divides them by ``temperature``.
+    positive: which of several positives gives s+; the paper draws one at random.
+    depth: raw ranks looked at; the paper's 100.
+    """
+
+    name: ClassVar[str] = "simans"
+
+    a: float = Field(default=0.5, ge=0)
+    b: float = 0.0
+    tau: float = Field(default=3.0, ge=0)
+    form: Literal["paper", "code", "laplace"] = "paper"
+    scale: Literal["raw", "zscore", "temperature"] = "raw"
+    temperature: float = Field(default=0.05, gt=0)
+    positive: Literal["random", "max", "min", "mean"] = "random"
+    depth: int = Field(default=100, ge=1)
+
+    def draw(self, pool: CandidatePool, k: int, noise: Noise) -> Draw:
+        """Draw by weight; a query whose positives have no score yields nothing."""
+        allowed = gumbel.window(pool, self.depth)
+        gap = self.gaps(pool, allowed, noise)
+        if self.form == "laplace":
+            log_weights = -self.tau * np.abs(gap)
+        else:
+            log_weights = -self.a * (gap - (self.b if self.form == "paper" else -self.b)) ** 2
+        return gumbel.draw(log_weights, allowed & ~np.isnan(gap), k, pool, noise)
+
+    def gaps(self, pool: CandidatePool, allowed: Bool, noise: Noise) -> Float64:
+        """Return s - s+ [Q, K] in scaled units; NaN where there is no s+."""
+        gap = pool.scores.astype(np.float64) - self._positive_score(pool, noise)[:, None]
+        if self.scale == "temperature":
+            return gap / self.temperature
+        if self.scale == "zscore":
+            scores = np.where(allowed, pool.scores, np.nan).astype(np.float64)
+            count = np.maximum(1, allowed.sum(axis=1))
+            mean = np.nansum(scores, axis=1) / count
+            spread = np.sqrt(np.nansum((scores - mean[:, None]) ** 2, axis=1) / count)
+            return gap / np.where(spread > 0, spread, 1.0)[:, None]
+        return gap
+
+    def _positive_score(self, pool: CandidatePool, noise: Noise) -> Float64:
+        scores = pool.positive_scores.astype(np.float64)
+        scored = ~np.isnan(scores)
+        if scores.shape[1] == 0:
+            return np.full(len(scores), np.nan)
+        if self.positive == "random":
+            ticket = np.where(scored, noise.uniform(pool.query_keys[:, None], np.maximum(pool.positives, 0)), -1.0)
+            return np.take_along_axis(scores, ticket.argmax(axis=1)[:, None], axis=1)[:, 0]
+        if self.positive == "mean":
+            count = scored.sum(axis=1)
+            return np.where(count > 0, np.nansum(scores, axis=1) / np.maximum(1, count), np.nan)
+        worst, pick = (-np.inf, np.max) if self.positive == "max" else (np.inf, np.min)
+        chosen = pick(np.where(scored, scores, worst), axis=1)
+        return np.where(np.isfinite(chosen), chosen, np.nan)

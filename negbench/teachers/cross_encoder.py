@@ -1,0 +1,66 @@
+"""A given cross-encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from negbench.encoders import weights
+from negbench.encoders.precision import Precision
+from negbench.teachers import Teacher
+from negbench.types import Float32
+
+if TYPE_CHECKING:
+    from sentence_transformers import CrossEncoder
+
+
+class GivenCrossEncoder(Teacher):
+    """A cross-encoder by hub id or folder, used as it is; its output goes through a sigmoid.
+
+    model: hub id or folder. max_length: tokens of query and document together.
+    """
+
+    name: ClassVar[str] = "cross-encoder"
+
+    model: str = Field(default="cross-encoder/ms-marco-MiniLM-L6-v2", min_length=1)
+    max_length: int = Field(default=256, ge=8)
+
+    def fingerprint(self) -> str:
+        """Return the digest of the model's weights."""
+        return weights.fingerprint(self.model, None)
+
+    def score(self, pairs: Sequence[tuple[str, str]], folder: Path | None, precision: Precision) -> Float32:
+        """Score with the given model; there is no ``folder``."""
+        return predict(load(weights.locate(self.model), self.max_length), pairs, precision)
+
+
+def load(place: Path | str, max_length: int, **options: Any) -> CrossEncoder:
+    """Load a cross-encoder with one output; safetensors only, no remote code."""
+    from sentence_transformers import CrossEncoder
+
+    return CrossEncoder(
+        str(place), max_length=max_length, num_labels=1, model_kwargs={"use_safetensors": True, **options}
+    )
+
+
+def predict(model: CrossEncoder, pairs: Sequence[tuple[str, str]], precision: Precision) -> Float32:
+    """Return the sigmoid of the model's output for each pair, float32."""
+    import torch
+
+    if not pairs:
+        return np.zeros(0, np.float32)
+    device = model.device.type
+    with torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bfloat16"):
+        scores = model.predict(
+            [list(pair) for pair in pairs],
+            batch_size=32 if device == "cpu" else 256,
+            activation_fn=torch.nn.Sigmoid(),
+            convert_to_numpy=False,
+            convert_to_tensor=True,
+            show_progress_bar=False,
+        )
+    return np.asarray(scores.float().cpu().numpy())

@@ -1,0 +1,172 @@
+"""The one training loop: sentence-transformers' trainer over row numbers."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from negbench.encoders.encode import restore_forward
+from negbench.encoders.precision import resolve
+from negbench.losses import Loss
+from negbench.training.batches import epoch_batches
+from negbench.training.data import Collator, Instances
+from negbench.training.recipe import Recipe
+from negbench.types import Collection
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+class TrainingError(RuntimeError):
+    """The loss left the real numbers; the message says at which step."""
+
+
+def train(
+    model: SentenceTransformer,
+    data: Instances,
+    collection: Collection,
+    loss: Loss,
+    recipe: Recipe,
+    seed: int,
+    scratch: Path,
+) -> tuple[dict[str, list[tuple[int, float]]], dict[str, float]]:
+    """Train ``model`` in place; return curves by optimizer step, and the cost (steps, texts and tokens read).
+
+    Batches follow from ``seed`` alone, and global random states are left as they were. ``scratch`` is a folder that
+    the trainer may write to. Raises TrainingError where the loss becomes NaN or infinite.
+    """
+    import torch
+    from datasets import Dataset
+    from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+    from sentence_transformers.base.sampler import DefaultBatchSampler
+    from transformers import TrainerCallback
+
+    class Batches(DefaultBatchSampler):
+        """The batches of ``epoch_batches``."""
+
+        def __iter__(self) -> Iterator[list[int]]:
+            for batch in _epoch(data, recipe, seed, self.epoch):
+                yield batch.tolist()
+
+        def __len__(self) -> int:
+            return len(_epoch(data, recipe, seed, 0))
+
+    class Objective(torch.nn.Module):
+        """Scores every query against every document of the batch and applies the loss."""
+
+        def __init__(self, model: SentenceTransformer) -> None:
+            super().__init__()
+            self.model = model
+            self.cosine = model.similarity_fn_name == "cosine"
+
+        def forward(self, features: list[dict[str, Any]], labels: dict[str, Any]) -> torch.Tensor:
+            queries, documents = (self.model(side)["sentence_embedding"].float() for side in features)
+            if self.cosine:
+                queries = torch.nn.functional.normalize(queries, dim=-1)
+                documents = torch.nn.functional.normalize(documents, dim=-1)
+            with torch.autocast(queries.device.type, enabled=False):
+                scores = queries[labels["row_query"]] @ documents.T
+                return loss.compute(scores, labels["target"], labels["counted"])
+
+    curves: dict[str, list[tuple[int, float]]] = {}
+
+    class Curves(TrainerCallback):
+        """Keeps what the trainer logs at each step, and stops at a loss that is no number."""
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+            for name in ("loss", "grad_norm", "learning_rate"):
+                if logs and name in logs:
+                    curves.setdefault(name, []).append((state.global_step, float(logs[name])))
+            if logs and "loss" in logs and not np.isfinite(float(logs["loss"])):
+                raise TrainingError(f"the loss is {logs['loss']} at step {state.global_step}; lower the learning rate")
+
+    if not len(data.queries):
+        raise TrainingError("the training split has no labelled pair")
+    restore_forward(model)
+    model.max_seq_length = min(recipe.max_length, model.max_seq_length or recipe.max_length)
+    if recipe.dropout is not None:
+        set_dropout(model, recipe.dropout)
+    collator = Collator(data, collection, model.preprocess, model.prompts)
+    on_cpu = not torch.cuda.is_available()
+    with preserved_random_state(seed):
+        trainer = SentenceTransformerTrainer(
+            model=model,
+            args=SentenceTransformerTrainingArguments(
+                output_dir=str(scratch),
+                num_train_epochs=recipe.epochs,
+                per_device_train_batch_size=recipe.batch_size,
+                learning_rate=recipe.learning_rate,
+                lr_scheduler_type="linear",
+                warmup_steps=recipe.warmup,
+                weight_decay=recipe.weight_decay,
+                max_grad_norm=recipe.max_grad_norm,
+                bf16=resolve(recipe.precision) == "bfloat16",
+                use_cpu=on_cpu,
+                seed=seed,
+                batch_sampler=Batches,
+                remove_unused_columns=False,
+                dataloader_pin_memory=not on_cpu,
+                logging_steps=1,
+                logging_nan_inf_filter=False,
+                save_strategy="no",
+                report_to=[],
+                disable_tqdm=True,
+            ),
+            train_dataset=Dataset.from_dict({"row": list(range(len(data.queries)))}),
+            data_collator=collator,
+            loss=Objective(model),
+            callbacks=[Curves()],
+        )
+        _silence(trainer)
+        trainer.train()
+    restore_forward(model)
+    cost = {
+        "steps": float(trainer.state.global_step),
+        **{f"{name}_read": float(n) for name, n in collator.read.items()},
+    }
+    return curves, cost
+
+
+def _epoch(data: Instances, recipe: Recipe, seed: int, epoch: int) -> list[Any]:
+    return list(epoch_batches(data.queries, data.keys, recipe.batch_size, seed, epoch, recipe.positives))
+
+
+def all_batches(data: Instances, recipe: Recipe, seed: int) -> list[Any]:
+    """Return every batch of a training, in order, as row numbers."""
+    return [batch for epoch in range(recipe.epochs) for batch in _epoch(data, recipe, seed, epoch)]
+
+
+def set_dropout(model: Any, share: float) -> None:
+    """Set every dropout layer of ``model`` to ``share``."""
+    import torch
+
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = share
+
+
+def _silence(trainer: Any) -> None:
+    """Take away the trainer's printing; curves are kept by ours."""
+    from transformers.trainer_callback import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)
+
+
+@contextmanager
+def preserved_random_state(seed: int) -> Iterator[None]:
+    """Seed torch, numpy and random for what is inside (dropout, new heads), and put their states back after."""
+    import torch
+
+    python, legacy = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(legacy)

@@ -1,0 +1,110 @@
+"""Train one copy of a cross-fitted cross-encoder teacher."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from negbench import noise
+from negbench.encoders import weights
+from negbench.encoders.precision import Precision
+from negbench.teachers import cross_encoder
+from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
+from negbench.training.loop import preserved_random_state, set_dropout
+from negbench.types import CandidatePool, Collection, Int64
+
+
+def fold_of(queries: list[str], folds: int) -> Int64:
+    """Return the fold [Q] of each query text; equal texts, letter case and white space apart, share a fold."""
+    normalised = [" ".join(text.lower().split()) for text in queries]
+    return (noise.Noise(0, "folds").bits(noise.keys(normalised)) % np.uint64(folds)).astype(np.int64)
+
+
+def training_pairs(
+    teacher: TrainedCrossEncoder, pool: CandidatePool, members: Int64, seed: int
+) -> list[tuple[int, int, float]]:
+    """Return (query position in the pool, document row, label) for the queries at ``members``.
+
+    Each labelled positive comes with ``teacher.negatives`` candidates drawn at random, without repeats a query
+    while they last.
+    """
+    source = noise.Noise(seed, "teacher negatives")
+    available = pool.available()
+    available[:, teacher.depth :] = False
+    pairs: list[tuple[int, int, float]] = []
+    for query in members.tolist():
+        positives = pool.positives[query][pool.positives[query] >= 0]
+        ranks = np.flatnonzero(available[query])
+        order = ranks[source.order(pool.document_keys[query, ranks] ^ pool.query_keys[query])]
+        negatives = pool.documents[query, order[: teacher.negatives * len(positives)]]
+        pairs += [(query, int(row), 1.0) for row in positives]
+        pairs += [(query, int(row), 0.0) for row in negatives]
+    return pairs
+
+
+def train_fold(
+    teacher: TrainedCrossEncoder,
+    pool: CandidatePool,
+    collection: Collection,
+    fold: int,
+    seed: int,
+    precision: Precision,
+    out: Path,
+    scratch: Path,
+) -> dict[str, float]:
+    """Train the copy that will score ``fold`` on the queries of all other folds; save it to ``out``.
+
+    Returns the cost: steps and pairs read.
+    """
+    import torch
+    from datasets import Dataset
+    from sentence_transformers import CrossEncoderTrainer, CrossEncoderTrainingArguments
+    from sentence_transformers.cross_encoder.losses import BinaryCrossEntropyLoss
+    from transformers.trainer_callback import PrinterCallback
+
+    texts = [collection.queries[row] for row in pool.queries]
+    members = np.flatnonzero(fold_of(texts, teacher.folds) != fold)
+    pairs = training_pairs(teacher, pool, members, seed)
+    passages = collection.passages()
+    options: dict[str, Any] = {}
+    if teacher.keep_layers is not None:
+        options["num_hidden_layers"] = teacher.keep_layers
+    on_cpu = not torch.cuda.is_available()
+    with preserved_random_state(seed):
+        place = weights.locate(teacher.model)
+        if isinstance(place, Path):
+            weights.verify_offline(place)
+        model = cross_encoder.load(place, teacher.max_length, **options)
+        set_dropout(model, 0.0)
+        trainer = CrossEncoderTrainer(
+            model=model,
+            args=CrossEncoderTrainingArguments(
+                output_dir=str(scratch),
+                num_train_epochs=teacher.epochs,
+                per_device_train_batch_size=teacher.batch_size,
+                learning_rate=teacher.learning_rate,
+                warmup_steps=0.1,
+                bf16=precision == "bfloat16",
+                use_cpu=on_cpu,
+                seed=seed,
+                dataloader_pin_memory=not on_cpu,
+                logging_strategy="no",
+                save_strategy="no",
+                report_to=[],
+                disable_tqdm=True,
+            ),
+            train_dataset=Dataset.from_dict(
+                {
+                    "query": [texts[query] for query, _, _ in pairs],
+                    "document": [passages[row] for _, row, _ in pairs],
+                    "label": [label for _, _, label in pairs],
+                }
+            ),
+            loss=BinaryCrossEntropyLoss(model),
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
+    model.save_pretrained(str(out))
+    return {"steps": float(trainer.state.global_step), "pairs_read": float(len(pairs) * teacher.epochs)}

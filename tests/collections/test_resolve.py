@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from negbench.collections.beir import Beir
+from negbench.collections.hub import Hub
+from negbench.collections.ir_datasets import IrDatasets
+from negbench.collections.resolve import source_of
+from negbench.errors import InputError
+from negbench.parts import registered
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand in an empty folder beside one that NEGBENCH_DATA names."""
+    (tmp_path / "here/local").mkdir(parents=True)
+    (tmp_path / "data/socks").mkdir(parents=True)
+    (tmp_path / "data/local").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("NEGBENCH_DATA", str(tmp_path / "data"))
+    return tmp_path
+
+
+def test_every_form_of_text(here: Path) -> None:
+    assert source_of("hub:mteb/scifact") == Hub(id="mteb/scifact")
+    assert source_of("ir_datasets:beir/scifact") == IrDatasets(id="beir/scifact")
+    assert source_of("beir(path=data, dev=0.2)") == Beir(path="data", dev=0.2)
+    assert source_of("hub(id=a/b, revision=v1)") == Hub(id="a/b", revision="v1")
+    assert source_of(str(here / "data/socks")) == Beir(path=str(here / "data/socks"))
+    assert source_of("../data/socks") == Beir(path="../data/socks")
+    assert source_of("socks") == Beir(path=str(here / "data/socks"))
+    assert source_of(" local ") == Beir(path="local")  # a folder here goes before one under NEGBENCH_DATA
+
+
+def test_a_part_without_parameters_is_its_name() -> None:
+    for name, part in registered("collection").items():
+        if not any(field.is_required() for field in part.model_fields.values()):
+            assert source_of(name) == part()
+
+
+def test_every_form_of_mapping(here: Path) -> None:
+    assert source_of({"beir": {"path": "x", "test": 0}}) == Beir(path="x", test=0)
+    truth = "extra/{split}.tsv"
+    assert source_of({"source": "socks", "truth": truth}) == Beir(path=str(here / "data/socks"), truth=truth)
+    assert source_of({"source": "beir(path=x, dev=0.2)", "test": 0}) == Beir(path="x", dev=0.2, test=0)
+    assert source_of({"source": "beir(path=x, dev=0.2)", "dev": 0.3}) == Beir(path="x", dev=0.3)
+    assert source_of({"source": "hub:a/b", "revision": "v1"}) == Hub(id="a/b", revision="v1")
+
+
+@pytest.mark.parametrize(
+    "value", ["socks", "hub:a/b", {"source": "local", "truth": "extra/{split}.3-2-1.tsv.gz", "dev": 0}]
+)
+def test_what_is_resolved_can_be_spelled_and_resolved_again(value: Any) -> None:
+    source = source_of(value)
+    assert source_of(source.spelling) == source
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("sokcs", "'sokcs' is no known source, no folder here, and no folder under NEGBENCH_DATA ({}/data); did you"),
+        ("zzzzzzzz", "give helpdesk, a folder, a name under NEGBENCH_DATA, hub:ID or ir_datasets:ID"),
+        ("", "'' is no known source"),
+        ("hub:", "'hub:' lacks the id after the colon"),
+        ("git:a/b", "'git:a/b' is no known source"),
+        ("beir", "beir: path: Field required"),
+        ("beir(path=x, dev=0.9)", "dev: Input should be less than 0.5"),
+        ("beir(path=x", "has no closing bracket"),
+        ({"beir": {"path": "x", "truth": "all.tsv"}}, "beir: truth: expected a path with {{split}} in it"),
+        ({"beer": {"path": "x"}}, "beer: no collection is called 'beer'; did you mean beir?"),
+        ({"beir": {"path": "x"}, "hub": {"id": "a/b"}}, "expected a name, name(key=value) or a mapping"),
+        ({}, "expected a name, name(key=value) or a mapping"),
+        ({"source": "hub:a/b", "truth": "x"}, "hub:a/b: truth: Extra inputs are not permitted"),
+        ({"source": {"beir": {}}}, "source must be text"),
+        (3, "found 3"),
+        (None, "found None"),
+    ],
+)
+def test_what_cannot_be_resolved_is_told_in_one_line(here: Path, value: Any, says: str) -> None:
+    with pytest.raises(InputError) as caught:
+        source_of(value)
+    message = str(caught.value)
+    assert message.startswith("collection")
+    assert says.format(here) in message
+    assert "\n" not in message
+
+
+def test_without_the_variable_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NEGBENCH_DATA")
+    with pytest.raises(InputError, match="NEGBENCH_DATA is not set"):
+        source_of("socks")
+
+
+def test_resolving_loads_nothing_heavy() -> None:
+    heavy = ("torch", "datasets", "ir_datasets", "pyarrow", "huggingface_hub")
+    code = (
+        "import sys; from negbench.collections.resolve import source_of; source_of('hub:a/b'); "
+        f"sys.exit(', '.join(name for name in {heavy!r} if name in sys.modules) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
