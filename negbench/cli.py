@@ -44,7 +44,7 @@ def main() -> None:
 
 def _calm() -> None:
     """Keep libraries' progress bars and chatter out of the output, unless the user asked for them."""
-    for name in ("HF_HUB_DISABLE_PROGRESS_BARS", "TRANSFORMERS_NO_ADVISORY_WARNINGS", "HF_HUB_DISABLE_TELEMETRY"):
+    for name in ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS", "HF_HUB_DISABLE_TELEMETRY"):
         os.environ.setdefault(name, "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -82,7 +82,9 @@ def run(
             left = f"about {_duration(now.seconds_left)} left"
             progress.update(task, total=now.total, completed=now.done, description=now.label, left=left)
             if not progress.console.is_terminal:
-                progress.console.print(f"[{now.done + 1}/{now.total}] {now.label} ({left})", markup=False)
+                progress.console.print(
+                    f"[{now.done + 1}/{now.total}] {now.label} ({left})", markup=False, soft_wrap=True
+                )
 
         finished = runner.run(asked, found, Store.default(), folder, sys.argv, report)
     if as_json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -38,12 +38,16 @@ class GivenCrossEncoder(Teacher):
         return predict(load(weights.locate(self.model), self.max_length), pairs, precision)
 
 
-def load(place: Path | str, max_length: int, **options: Any) -> CrossEncoder:
-    """Load a cross-encoder with one output; safetensors only, no remote code."""
+def load(place: Path | str, max_length: int, keep_layers: int | None = None) -> CrossEncoder:
+    """Load a cross-encoder with one output and, if so wished, only its lowest layers; safetensors only."""
     from sentence_transformers import CrossEncoder
 
     return CrossEncoder(
-        str(place), max_length=max_length, num_labels=1, model_kwargs={"use_safetensors": True, **options}
+        str(place),
+        max_length=max_length,
+        num_labels=1,
+        model_kwargs={"use_safetensors": True},
+        config_kwargs={} if keep_layers is None else {"num_hidden_layers": keep_layers},
     )
 
 

@@ -45,6 +45,13 @@ def train(
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
     from sentence_transformers.base.sampler import DefaultBatchSampler
     from transformers import TrainerCallback
+    from transformers.trainer_callback import PrinterCallback
+
+    class Quiet(SentenceTransformerTrainer):
+        """A trainer that writes no model card: its examples take seconds a trial."""
+
+        def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
+            """Add none."""
 
     class Batches(DefaultBatchSampler):
         """The batches of ``epoch_batches``."""
@@ -94,7 +101,7 @@ def train(
     collator = Collator(data, collection, model.preprocess, model.prompts)
     on_cpu = not torch.cuda.is_available()
     with preserved_random_state(seed):
-        trainer = SentenceTransformerTrainer(
+        trainer = Quiet(
             model=model,
             args=SentenceTransformerTrainingArguments(
                 output_dir=str(scratch),
@@ -122,7 +129,7 @@ def train(
             loss=Objective(model),
             callbacks=[Curves()],
         )
-        _silence(trainer)
+        trainer.remove_callback(PrinterCallback)
         trainer.train()
     restore_forward(model)
     cost = {
@@ -148,13 +155,6 @@ def set_dropout(model: Any, share: float) -> None:
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = share
-
-
-def _silence(trainer: Any) -> None:
-    """Take away the trainer's printing; curves are kept by ours."""
-    from transformers.trainer_callback import PrinterCallback
-
-    trainer.remove_callback(PrinterCallback)
 
 
 @contextmanager

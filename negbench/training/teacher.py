@@ -64,21 +64,24 @@ def train_fold(
     from sentence_transformers.cross_encoder.losses import BinaryCrossEntropyLoss
     from transformers.trainer_callback import PrinterCallback
 
+    class Quiet(CrossEncoderTrainer):
+        """A trainer that writes no model card."""
+
+        def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
+            """Add none."""
+
     texts = [collection.queries[row] for row in pool.queries]
     members = np.flatnonzero(fold_of(texts, teacher.folds) != fold)
     pairs = training_pairs(teacher, pool, members, seed)
     passages = collection.passages()
-    options: dict[str, Any] = {}
-    if teacher.keep_layers is not None:
-        options["num_hidden_layers"] = teacher.keep_layers
     on_cpu = not torch.cuda.is_available()
     with preserved_random_state(seed):
         place = weights.locate(teacher.model)
         if isinstance(place, Path):
             weights.verify_offline(place)
-        model = cross_encoder.load(place, teacher.max_length, **options)
+        model = cross_encoder.load(place, teacher.max_length, teacher.keep_layers)
         set_dropout(model, 0.0)
-        trainer = CrossEncoderTrainer(
+        trainer = Quiet(
             model=model,
             args=CrossEncoderTrainingArguments(
                 output_dir=str(scratch),

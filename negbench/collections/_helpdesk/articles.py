@@ -21,10 +21,10 @@ from negbench.collections._helpdesk.things import DEVICES, PARTS
 
 _TITLES = (
     "{model}: {part} {state}",
-    "Resolving {noun} of the {part}",
+    "Remedies for {noun} of the {part}",
     "{noun} of the {part}{when}",
     "{part} {state}{when}",
-    "How to correct {noun} on {whole}",
+    "How to resolve {noun} on {whole}",
     "{part}: {noun} on {whole}",
     "Troubleshooting {noun} ({part}){when}",
     "{model}: {noun} of the {part}",
@@ -109,8 +109,10 @@ def _scope(facets: list[int], way: int, name: str) -> tuple[str, str, str]:
 
 
 def with_article(words: str) -> str:
-    """Put "a" or "an" before the words, by their sound: of our vowels only "u" as in "unit" takes "a"."""
-    return f"{'an' if words[0].lower() in 'aeio' else 'a'} {words}"
+    """Put "a" or "an" before the words, by their sound: "a unit", but "an Ularix"."""
+    sounded = words.lower()
+    vowel = sounded[0] in "aeiou" and not sounded.startswith("uni")
+    return f"{'an' if vowel else 'a'} {words}"
 
 
 def capital(sentence: str) -> str:

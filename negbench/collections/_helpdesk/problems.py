@@ -25,14 +25,14 @@ PROBLEMS: dict[str, Problem] = {
         "detection failure",
         ("is not detected", "is not recognised by the system", "does not appear in the inventory"),
         (
-            "Usually the connection between the {part} and the {device} is interrupted.",
+            "Usually the {part} has lost its connection to the main board.",
             "An outdated driver prevents registration of the component.",
             "In most cases its identifier has been deleted from the registry.",
         ),
         (
             "Disconnect the supply, reseat the connector and repeat the hardware scan.",
             "Open the maintenance menu, select component search and confirm the new entry.",
-            "Install the current driver, restart the {device} and register the component manually.",
+            "Install the current driver and register the component on the {device} manually.",
         ),
         ("doesn't show up", "is nowhere to be found", "is missing from the list", "isn't detected"),
     ),
@@ -46,7 +46,7 @@ PROBLEMS: dict[str, Problem] = {
         ),
         (
             "Hold the reset control for ten seconds and wait until the {device} restarts.",
-            "Terminate all active tasks and launch the diagnostic routine.",
+            "Terminate all active tasks and launch the extended diagnostic routine.",
             "Discharge the {device} completely, reconnect it and perform a controlled restart.",
         ),
         ("has frozen", "does nothing at all", "ignores me completely", "won't respond"),
@@ -140,7 +140,7 @@ PROBLEMS: dict[str, Problem] = {
             "The component is operating in compatibility mode.",
         ),
         (
-            "Purge temporary data and schedule a weekly cleanup.",
+            "Purge temporary data, compact the index and schedule a weekly cleanup.",
             "Postpone background indexing and assign a higher priority to the component.",
             "Leave compatibility mode, optimise the index and measure the throughput again.",
         ),
@@ -180,7 +180,7 @@ PROBLEMS: dict[str, Problem] = {
         "excessive consumption",
         ("draws excessive current in standby", "consumes energy while idle", "exceeds the specified consumption"),
         (
-            "Permanent polling keeps the circuit active.",
+            "Permanent polling keeps the circuit active at all times.",
             "The standby controller of the {device} does not enter deep sleep.",
             "A faulty regulator increases the idle current of the {part}.",
         ),
@@ -213,7 +213,7 @@ PROBLEMS: dict[str, Problem] = {
         (
             "Sudden temperature differences cause vapour to settle inside.",
             "A worn gasket no longer protects the {part}.",
-            "Liquid has entered through an uncovered port.",
+            "Liquid has entered through a port that was not covered.",
         ),
         (
             "Switch the {device} off and dry it for two days.",
@@ -229,7 +229,7 @@ PROBLEMS: dict[str, Problem] = {
         (
             "The output format does not match the capability of the {part}.",
             "Electromagnetic influence alters the signal between source and component.",
-            "An enhancement filter is applied twice.",
+            "An enhancement filter is applied twice in the processing chain.",
         ),
         (
             "Select the native output format and disable every enhancement filter.",
@@ -292,8 +292,8 @@ PROBLEMS: dict[str, Problem] = {
         "pairing failure",
         ("rejects pairing requests", "does not establish a link", "aborts the handshake"),
         (
-            "The list of trusted partners is full.",
-            "Both sides expect a different security protocol.",
+            "The list of trusted partners is full and accepts no entry.",
+            "Both sides expect a different version of the security protocol.",
             "The {device} is not visible outside the pairing window.",
         ),
         (

@@ -33,7 +33,7 @@ from negbench.types import Int32
 ARTICLES_PER_PRODUCT: Final = 33
 _NAMES_PRODUCT, _NAMES_DEVICE = 0.5, 0.8  # below the first a product is stated, below the second a kind of device
 _NAMES_CONDITION, _NAMES_PLAN = 0.55, 0.35
-_PATIENCE = 200  # draws for each article wanted before the world counts as full
+_PATIENCE = 30  # draws for each article wanted before the world counts as full
 
 Facets = tuple[int, ...]
 
