@@ -92,10 +92,12 @@ def run(
     else:
         console.print(finished.table)
         console.print(f"results in {folder}; {finished.tracking}", markup=False, highlight=False)
-    for name, reason in finished.failed.items():
-        Console(stderr=True).print(f"failed: {name}: {reason}", style="red", markup=False, soft_wrap=True)
+    for reason in dict.fromkeys(finished.failed.values()):
+        names = [name for name, why in finished.failed.items() if why == reason]
+        whose = ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
+        Console(stderr=True).print(f"failed: {whose}: {reason}", style="red", markup=False, soft_wrap=True)
     if finished.failed:
-        Console(stderr=True).print(f"tracebacks in {folder / 'errors.log'}", markup=False)
+        Console(stderr=True).print(f"tracebacks in {folder / 'errors.log'}", markup=False, soft_wrap=True)
         raise typer.Exit(1)
 
 
@@ -122,9 +124,10 @@ def plan(grid: GridPath, assignments: Assignments = [], as_json: AsJson = False)
         return
     table = Table(title=f"{len(found)} trials, {len(stages)} stages", title_justify="left")
     for name in ("stage", "digest", "used by", "stored"):
-        table.add_column(name, justify="right" if name == "used by" else "left")
+        table.add_column(name, overflow="fold")
     for item in stages:
-        users = f"{item.users} trial{'s' if item.users > 1 else ''}"
+        names = [trial.name for trial in found if item.stage in trial.stages]
+        users = names[0] if len(names) == 1 else f"{len(names)} trials"
         table.add_row(item.stage.label, item.stage.key[:10], users, "yes" if item.stored else "no")
     console = _console()
     console.print(table)
@@ -138,7 +141,9 @@ def evaluate(
     collection: Annotated[str, typer.Option(help="As in a grid: helpdesk, a folder, hub:ID, ir_datasets:ID.")],
     split: Annotated[str, typer.Option(help="Which judgments.")] = "test",
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
-    max_length: Annotated[int | None, typer.Option(help="Tokens a text; the model's own otherwise.")] = None,
+    max_length: Annotated[
+        int | None, typer.Option(min=8, help="Tokens a text; the model's own otherwise.", show_default=False)
+    ] = None,
     measures: Annotated[
         str, typer.Option(help="ir-measures, separated by spaces.")
     ] = "nDCG@10 RR@10 R@100 AP Judged@10",
@@ -192,7 +197,8 @@ def schema() -> None:
 
 def _progress() -> Progress:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
-    return Progress(*columns, console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _duration(seconds: float) -> str:

@@ -1,5 +1,10 @@
 """The one error that users see: a line that says what is wrong, where, and what to do about it."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
 
 class InputError(ValueError):
     """Something the user gave (a file, a key, an id) is wrong.
@@ -7,3 +12,47 @@ class InputError(ValueError):
     The message is one line: the place (file and line, or key), what was found, what was expected and what to
     do. The command line prints it without a traceback and exits with code 2.
     """
+
+
+_EXPECTED = {
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "text (put quotes around it)",
+    "tuple_type": "a list in [...]",
+    "list_type": "a list in [...]",
+    "too_short": "a list with something in it",
+    "model_type": "a mapping of keys to values",
+    "dict_type": "a mapping of keys to values",
+    "string_too_short": "some text",
+}
+
+
+def plainly(issue: Mapping[str, Any]) -> str:
+    """Say one of the issues of a pydantic ``ValidationError`` in a user's words: what was expected and found.
+
+    The place (``issue["loc"]``) is left to the caller.
+    """
+    if issue["type"] == "value_error":
+        return str(issue["msg"]).removeprefix("Value error, ")
+    if issue["type"] == "missing":
+        return "is missing"
+    if issue["type"] == "extra_forbidden":
+        return "there is no such key"
+    expected = _EXPECTED.get(issue["type"])
+    if expected is None:
+        expected = str(issue["msg"]).removeprefix("Input should be ")
+        expected = expected.replace("greater than or equal to", "at least").replace("less than or equal to", "at most")
+        expected = expected.replace("greater than", "more than")
+    return f"expected {expected}, found {_shown(issue['input'])}"
+
+
+def _shown(value: Any) -> str:
+    """Return the value as YAML would write it, more or less, and not too long."""
+    if value is None or isinstance(value, bool):
+        return {None: "nothing", True: "true", False: "false"}[value]
+    return f"{value!r:.60}" if isinstance(value, str | int | float | list | dict) else f"{value!s:.60}"

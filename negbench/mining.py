@@ -9,7 +9,7 @@ import numpy as np
 from negbench.filters import Filter
 from negbench.noise import Noise
 from negbench.samplers import Sampler
-from negbench.types import CandidatePool, Int32, Negatives
+from negbench.types import CandidatePool, Float32, Int32, Negatives
 
 
 def mine(
@@ -25,9 +25,11 @@ def mine(
     draw = sampler.draw(pool, k, Noise(seed, sampler.spelling))
     positions = draw.positions
     drawn = positions >= 0
-    at = np.maximum(positions, 0)
-    documents = np.where(drawn, np.take_along_axis(pool.documents, at, axis=1), -1).astype(np.int32)
-    scores = np.where(drawn, np.take_along_axis(pool.scores, at, axis=1), np.nan).astype(np.float32)
+    at = np.nonzero(drawn)[0], positions[drawn]
+    documents: Int32 = np.full(positions.shape, -1, np.int32)
+    documents[drawn] = pool.documents[at]
+    scores: Float32 = np.full(positions.shape, np.nan, np.float32)
+    scores[drawn] = pool.scores[at]
     origins = np.zeros_like(documents)
     source = Noise(seed, "fill")
     for query in np.flatnonzero(~drawn.all(axis=1)):

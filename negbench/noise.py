@@ -54,7 +54,8 @@ class Noise:
 
     def uniform(self, *counters: NDArray[np.integer] | np.integer | int) -> Float64:
         """Return floats strictly between 0 and 1 for the counters."""
-        return ((self.bits(*counters) >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+        fraction = ((self.bits(*counters) >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+        return np.minimum(fraction, 1 - 2.0**-53)  # the very last one rounds up to 1
 
     def gumbel(self, *counters: NDArray[np.integer] | np.integer | int) -> Float64:
         """Return standard Gumbel numbers; the argmax of log-weights plus these is a draw by weight."""

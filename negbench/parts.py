@@ -39,7 +39,7 @@ class Part(BaseModel):
     Anything spelled like a part validates as one: ``Sampler.model_validate("simans(a=0.5)")``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     kind: ClassVar[str] = ""
     name: ClassVar[str] = ""
@@ -61,7 +61,11 @@ class Part(BaseModel):
         if cls.name:
             return handler(value)
         name, parameters = spelling.parse(value)
-        found = lookup(cls.kind, name).model_validate(parameters)
+        part = lookup(cls.kind, name)
+        for field in parameters:
+            if field not in part.model_fields:
+                raise ValueError(unknown(f"parameter of {name}", field, list(part.model_fields)))
+        found = part.model_validate(parameters)
         assert isinstance(found, cls)
         return found
 
@@ -132,5 +136,5 @@ def lookup(kind: str, name: str) -> type[Part]:
 def unknown(what: str, name: str, known: list[str]) -> str:
     """Return the sentence for a name that does not exist: the nearest ones, or all."""
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(sorted(known))}"
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(sorted(known)) or 'none'}"
     return f"no {what} is called {name!r}; {hint}"

@@ -27,6 +27,8 @@ def parse(value: object) -> tuple[str, dict[str, Any]]:
     if isinstance(value, dict) and len(value) == 1:
         name, parameters = next(iter(value.items()))
         if isinstance(name, str) and (parameters is None or isinstance(parameters, dict)):
+            if odd := [field for field in parameters or {} if not isinstance(field, str)]:
+                raise ValueError(f"expected a name for each parameter of {name}, found {odd[0]!r}; quote it")
             return name, dict(parameters or {})
     raise ValueError(f"expected a name, name(key=value) or a mapping {{name: {{key: value}}}}, found {value!r}")
 
@@ -56,13 +58,15 @@ def _parse_text(text: str) -> tuple[str, dict[str, Any]]:
 
 def _split(text: str) -> list[str]:
     """Split at the commas that stand outside brackets and quotes."""
-    items, start, quote = [], 0, ""
+    items, start = [], 0
+    quoted = escaped = False
     stack: list[str] = []
     for position, letter in enumerate(text):
-        if quote:
-            quote = "" if letter == quote and text[position - 1] != "\\" else quote
+        if quoted:
+            quoted = letter != '"' or escaped
+            escaped = letter == "\\" and not escaped
         elif letter == '"':
-            quote = letter
+            quoted = True
         elif letter in _CLOSING:
             stack.append(_CLOSING[letter])
         elif stack and letter == stack[-1]:
@@ -72,7 +76,7 @@ def _split(text: str) -> list[str]:
         elif letter == "," and not stack:
             items.append(text[start:position])
             start = position + 1
-    if quote or stack:
+    if quoted or stack:
         raise ValueError(f"a bracket or quote is not closed in {text!r}")
     items.append(text[start:])
     return [item for item in items if item.strip()]

@@ -61,6 +61,11 @@ class Stage(ABC):
         """A few words for a person: what is being done."""
         return self.kind
 
+    @property
+    def effort(self) -> str:
+        """A name for stages that take about as long as this one."""
+        return self.kind
+
     @abstractmethod
     def run(self, at: Callable[[Stage], Path], out: Path) -> dict[str, float]:
         """Write the artifact into the empty folder ``out``; ``at(stage)`` is the folder of an input.

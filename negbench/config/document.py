@@ -15,15 +15,16 @@ from negbench.errors import InputError
 
 
 class Document:
-    """A YAML mapping that knows the line of each of its keys.
+    """A YAML mapping, ``data``, that knows the line of each key in its file.
 
     YAML 1.2 by ruamel.yaml: ``1e-4`` is a number, a duplicate key is an error, no tag builds an object.
     """
 
-    def __init__(self, path: Path, data: CommentedMap) -> None:
+    def __init__(self, path: Path, data: dict[Any, Any], marked: CommentedMap) -> None:
         self.path = path
         self.data = data
         self.set_by_hand: set[str] = set()
+        self._marked = marked
 
     @classmethod
     def read(cls, path: Path) -> Document:
@@ -35,23 +36,27 @@ class Document:
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{path}: cannot be read as UTF-8 text: {error}") from error
         try:
-            data = YAML(typ="rt", pure=True).load(text)
+            data = YAML(typ="safe", pure=True).load(text)
+            marked = YAML(typ="rt", pure=True).load(text)
         except DuplicateKeyError as error:
             line = error.problem_mark.line + 1
-            raise InputError(
-                f"{path}:{line}: {str(error.problem).split(' with value')[0]}; keep one of them"
-            ) from error
+            what = str(error.problem).split(" with value")[0].removeprefix("found ")
+            raise InputError(f"{path}:{line}: {what}; keep one of them") from error
         except MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
-            raise InputError(f"{path}:{line}: not valid YAML: {error.problem}") from error
+            what = " ".join(part for part in (error.context, error.problem) if part)
+            raise InputError(f"{path}:{line}: not valid YAML: {what}") from error
         except YAMLError as error:
             raise InputError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from error
-        if not isinstance(data, CommentedMap):
+        if not isinstance(data, dict):
             raise InputError(f"{path}:1: expected a mapping of keys such as name, collection, encoder, methods")
-        return cls(path, data)
+        return cls(path, data, marked)
 
     def set(self, assignment: str) -> None:
-        """Apply one ``key=value`` of the command line; the key may be dotted, the value is YAML."""
+        """Apply one ``key=value`` of the command line; the key may be dotted, the value is YAML.
+
+        What follows ``axes.`` is one key, dots and all, as it is in the file.
+        """
         key, equals, text = assignment.partition("=")
         if not equals or not key.strip():
             raise InputError(f"--set {assignment}: expected key=value, as in --set train.epochs=3")
@@ -59,26 +64,28 @@ class Document:
             value = YAML(typ="safe", pure=True).load(text)
         except YAMLError as error:
             raise InputError(f"--set {assignment}: {text!r} is not valid YAML") from error
-        place(self.data, key.strip(), value, f"--set {assignment}")
-        self.set_by_hand.add(key.strip())
+        key = key.strip()
+        axis = key.removeprefix("axes.")
+        if axis != key and isinstance(axes := self.data.setdefault("axes", {}), dict):
+            axes[axis] = value
+        else:
+            place(self.data, key, value, f"--set {assignment}")
+        self.set_by_hand.add(key)
 
     def where(self, location: Sequence[str | int]) -> str:
-        """Return ``file:line: key`` for a path into the data, as exactly as the data goes along with it."""
-        line = 1
-        node: Any = self.data
-        known: list[str] = []
-        for step in location:
-            if isinstance(node, CommentedMap | CommentedSeq) and _has(node, step):
-                line = _line(node.lc.data.get(step), line)
-                node = node[step]
-            elif known and not isinstance(node, CommentedMap):
-                break
-            else:
-                node = None
-            known.append(str(step))
-        key = ".".join(known)
+        """Return ``file:line: key`` for a path into the data: the line as deep as the file goes along with it."""
+        key = ".".join(map(str, location))
         if any(key == name or key.startswith(f"{name}.") for name in self.set_by_hand):
             return f"--set {key}"
+        line = 1
+        node: Any = self._marked
+        for step in location:
+            if not isinstance(node, CommentedMap | CommentedSeq) or not _has(node, step):
+                if any(name.startswith(f"{key}.") for name in self.set_by_hand):
+                    return f"--set {key}"  # the mapping itself was made by hand
+                break
+            line = _line(node.lc.data.get(step), line)
+            node = node[step]
         return f"{self.path}:{line}: {key}"
 
 
@@ -96,6 +103,7 @@ def place(data: dict[str, Any], key: str, value: Any, origin: str) -> None:
     for step in outer:
         inner = data.setdefault(step, {})
         if not isinstance(inner, dict):
-            raise InputError(f"{origin}: {step} is {inner!r}, not a mapping; {key} leads nowhere")
+            hint = f"set the whole of {step}, or write it as a mapping"
+            raise InputError(f"{origin}: {step} holds no keys, so {key} leads nowhere; {hint}")
         data = inner
     data[last] = value

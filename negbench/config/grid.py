@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import itertools
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from negbench.collections import Source
 from negbench.collections.resolve import source_of
 from negbench.config.document import Document, place
 from negbench.encoders.spec import EncoderSpec
-from negbench.errors import InputError
+from negbench.errors import InputError, plainly
+from negbench.evaluation import ranking
 from negbench.methods import Method, resolve
+from negbench.parts import unknown
 from negbench.training.recipe import Recipe
+
+
+def _measure(spelling: Any) -> Any:
+    if isinstance(spelling, str):
+        ranking.parse(spelling)
+    return spelling
+
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+"""What a grid's name looks like: it names a folder."""
 
 
 class Settings(BaseModel):
@@ -31,7 +43,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str
     collection: Annotated[Source, BeforeValidator(source_of)]
     encoder: EncoderSpec
     methods: tuple[Annotated[Method, BeforeValidator(resolve)], ...] = Field(min_length=1)
@@ -39,25 +51,36 @@ class Settings(BaseModel):
     negatives: int = Field(default=1, ge=1, le=1000)
     train: Recipe = Recipe()
     baseline: str | None = None
-    measures: tuple[str, ...] = Field(default=("nDCG@10", "RR@10", "R@100", "AP", "Judged@10"), min_length=1)
+    measures: tuple[Annotated[str, BeforeValidator(_measure)], ...] = Field(default=ranking.DEFAULT, min_length=1)
     split: str = "test"
 
-    @field_validator("seeds", "methods")
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        if not re.fullmatch(NAME, name):
+            raise ValueError(
+                f"expected letters, digits, '.', '_' and '-', found {name!r}; results go to a folder so named"
+            )
+        return name
+
+    @field_validator("seeds", "methods", "measures")
     @classmethod
     def _no_repeats(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         names = [value.spelling if isinstance(value, Method) else value for value in values]
-        twice = sorted({str(name) for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"{', '.join(twice)} stands there twice")
+        if twice := [name for at, name in enumerate(names) if name in names[:at]]:
+            raise ValueError(f"{twice[0]} stands there twice; keep one")
         return values
 
-    @model_validator(mode="after")
-    def _baseline_is_there(self) -> Settings:
-        if self.baseline is not None:
-            known = [method.spelling for method in self.methods]
-            if self.baseline not in known:
-                raise ValueError(f"baseline {self.baseline!r} is none of the methods: {', '.join(known)}")
-        return self
+    @field_validator("baseline")
+    @classmethod
+    def _is_a_method(cls, baseline: str | None, info: ValidationInfo) -> str | None:
+        if baseline is None or "methods" not in info.data:  # these have an error of their own
+            return baseline
+        known = [method.spelling for method in info.data["methods"]]
+        canonical = resolve(baseline).spelling
+        if canonical not in known:
+            raise ValueError(f"{baseline} is none of the methods; expected one of {', '.join(known)}")
+        return canonical
 
 
 class Grid(BaseModel):
@@ -78,38 +101,66 @@ def read(path: Path, assignments: Sequence[str] = ()) -> Grid:
     document = Document.read(path)
     for assignment in assignments:
         document.set(assignment)
-    axes = document.data.get("axes") or {}
-    if not isinstance(axes, dict) or not all(isinstance(values, list) and values for values in axes.values()):
-        raise InputError(f"{document.where(['axes'])}: expected a mapping from dotted keys to lists of values")
+    axes = _axes(document)
     plain = {key: value for key, value in document.data.items() if key != "axes"}
-    points = []
-    for values in itertools.product(*axes.values()):
-        at_point = dict(zip(axes, values, strict=True))
+    points: list[tuple[dict[str, Any], Settings]] = []
+    errors: list[str] = []
+    for choice in itertools.product(*[range(len(values)) for values in axes.values()]):
+        chosen = dict(zip(axes, choice, strict=True))
+        at_point = {key: axes[key][at] for key, at in chosen.items()}
         data = copy.deepcopy(plain)
         for key, value in at_point.items():
-            place(data, key, value, f"{document.where(['axes', key])}")
+            place(data, key, copy.deepcopy(value), document.where(["axes", key]))
         try:
             points.append((at_point, Settings.model_validate(data)))
         except ValidationError as error:
-            lines = list(dict.fromkeys(_explain(document, at_point, issue) for issue in error.errors()))
-            raise InputError("\n".join(lines)) from error
+            issues = [issue for issue in error.errors() if not (issue["type"] == "too_short" and issue["input"])]
+            errors += [_explain(document, chosen, issue) for issue in issues]  # a list with bad entries is not empty
+    if errors:
+        raise InputError("\n".join(dict.fromkeys(errors)))
     return Grid(name=points[0][1].name, path=str(path), points=tuple(points))
 
 
-def _explain(document: Document, at_point: dict[str, Any], issue: Any) -> str:
+def _axes(document: Document) -> dict[str, list[Any]]:
+    axes = document.data.get("axes") or {}
+    if not isinstance(axes, dict):
+        raise InputError(f"{document.where(['axes'])}: expected a mapping from dotted keys to lists of values")
+    for key, values in axes.items():
+        if not isinstance(key, str):
+            raise InputError(f"{document.where(['axes', key])}: expected a dotted key, as in train.epochs")
+        if key in ("name", "baseline", "measures"):
+            raise InputError(f"{document.where(['axes', key])}: a grid has one {key}; put it outside of axes")
+        if not isinstance(values, list) or not values:
+            raise InputError(
+                f"{document.where(['axes', key])}: expected a list of values in [...], found {values!r:.60}"
+            )
+        if twice := [value for at, value in enumerate(values) if value in values[:at]]:
+            raise InputError(f"{document.where(['axes', key])}: {twice[0]!r:.60} stands there twice; keep one")
+        for hidden in document.set_by_hand:
+            if hidden == key or hidden.startswith(f"{key}."):
+                raise InputError(f"--set {hidden}: {key} is an axis of this grid; write --set 'axes.{key}=[...]'")
+    return axes
+
+
+def _explain(document: Document, chosen: dict[str, int], issue: Any) -> str:
     location = [step for step in issue["loc"] if not str(step).startswith("function-")]
-    dotted = ".".join(map(str, location))
-    place_of = document.where(["axes", dotted] if dotted in at_point else location)
-    message = issue["msg"].removeprefix("Value error, ")
-    if issue["type"] == "extra_forbidden":
-        model = Recipe if location[:1] == ["train"] else EncoderSpec if location[:1] == ["encoder"] else Settings
+    key = ".".join(map(str, location))
+    message = plainly(issue).removeprefix(f"{key}: ").removeprefix(f"{key} ")
+    models: dict[tuple[str | int, ...], type[BaseModel]] = {(): Settings, ("train",): Recipe, ("encoder",): EncoderSpec}
+    if issue["type"] == "extra_forbidden" and (model := models.get(tuple(location[:-1]))):
         known = [*model.model_fields, *(["axes"] if model is Settings else [])]
-        near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
-        message = f"no such key; {f'did you mean {near[0]}?' if near else 'known: ' + ', '.join(known)}"
+        message = unknown("key", str(location[-1]), known)
     elif issue["type"] == "missing":
-        message = "is missing; name, collection, encoder and methods are needed"
-    else:
-        shown = issue.get("input")
-        if isinstance(shown, str | int | float) and repr(shown) not in message:
-            message += f" (found {shown!r})"
-    return f"{place_of}: {message}"
+        needed = [name for name, field in Settings.model_fields.items() if field.is_required()]
+        message += f"; a grid needs {', '.join(needed)}" if len(location) == 1 else "; add it"
+    return f"{document.where(_in_file(location, chosen))}: {message}"
+
+
+def _in_file(location: list[str | int], chosen: dict[str, int]) -> list[str | int]:
+    """Return where the file holds what a point has at ``location``: under ``axes``, if an axis put it there."""
+    for axis, at in chosen.items():
+        steps = axis.split(".")
+        shared = min(len(steps), len(location))
+        if shared and [str(step) for step in location[:shared]] == steps[:shared]:
+            return ["axes", axis, at, *location[len(steps) :]]
+    return location

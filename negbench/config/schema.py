@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from negbench.config.grid import Settings
+from negbench.config.grid import NAME, Settings
 from negbench.encoders.spec import EncoderSpec
 from negbench.methods import AXES, Method, catalogue
 from negbench.parts import registered
@@ -15,8 +15,8 @@ def grid_schema() -> dict[str, Any]:
     """Return the schema (draft 2020-12), with the methods and collections that are registered here."""
     required = [name for name, field in Settings.model_fields.items() if field.is_required()]
     properties: dict[str, Any] = {
-        "name": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$"},
-        "collection": {"anyOf": [{"type": "string"}, _sources()]},
+        "name": {"type": "string", "pattern": f"^{NAME}$"},
+        "collection": {"anyOf": [{"type": "string"}, *_sources()]},
         "encoder": {"anyOf": [{"type": "string", "minLength": 1}, _plain(EncoderSpec)]},
         "methods": {"type": "array", "minItems": 1, "items": _method()},
         "seeds": {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0}, "uniqueItems": True},
@@ -43,19 +43,42 @@ def _plain(model: type[Recipe] | type[EncoderSpec]) -> dict[str, Any]:
     return {key: schema[key] for key in ("type", "properties", "required", "additionalProperties") if key in schema}
 
 
-def _sources() -> dict[str, Any]:
-    parts = {
-        name: {"type": ["object", "null"], "properties": {field: {} for field in kind.model_fields}}
-        for name, kind in registered("collection").items()
+def _sources() -> list[dict[str, Any]]:
+    """Return ``{NAME: {parameters}}`` and ``{source: TEXT, parameters}``."""
+    kinds = registered("collection")
+    long_forms = {
+        name: {
+            "type": ["object", "null"],
+            "properties": {field: {} for field in kind.model_fields},
+            "additionalProperties": False,
+        }
+        for name, kind in kinds.items()
     }
-    return {"type": "object", "properties": {"source": {"type": "string"}, **parts}}
+    parameters: dict[str, Any] = {field: {} for kind in kinds.values() for field in kind.model_fields}
+    flat = {"source": {"type": "string"}, **parameters}
+    return [
+        {
+            "type": "object",
+            "properties": long_forms,
+            "additionalProperties": False,
+            "minProperties": 1,
+            "maxProperties": 1,
+        },
+        {"type": "object", "properties": flat, "additionalProperties": False, "required": ["source"]},
+    ]
 
 
 def _method() -> dict[str, Any]:
     names = list(catalogue())
     long_forms = {name: _overrides(method) for name, method in catalogue().items()}
     spelled = {"type": "string", "pattern": rf"^({'|'.join(names)})\(.*\)$"}
-    long_form = {"type": "object", "properties": long_forms, "additionalProperties": False, "maxProperties": 1}
+    long_form = {
+        "type": "object",
+        "properties": long_forms,
+        "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": 1,
+    }
     return {"anyOf": [{"enum": names}, spelled, long_form]}
 
 

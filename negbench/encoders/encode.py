@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -31,13 +32,11 @@ def encode(
     import torch
 
     restore_forward(model)
-    if max_length is not None:
-        model.max_seq_length = min(max_length, model.max_seq_length or max_length)
     if not texts:
         return np.zeros((0, model.get_embedding_dimension() or 0), np.float32)
     prompt = model.prompts.get(side, "")
     device = model.device.type
-    with torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bfloat16"):
+    with capped(model, max_length), torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bfloat16"):
         rows = model.encode(
             [prompt + text for text in texts],
             prompt="",
@@ -59,8 +58,24 @@ def restore_forward(model: SentenceTransformer) -> None:
         module.__dict__.pop("_original_forward", None)
 
 
-def count_tokens(model: SentenceTransformer, texts: Sequence[str], max_length: int | None = None) -> int:
-    """Return how many tokens ``encode`` reads of ``texts``, padding apart."""
+@contextmanager
+def capped(model: SentenceTransformer, max_length: int | None) -> Iterator[None]:
+    """Let ``model`` read at most ``max_length`` tokens a text for a while; None leaves its own limit."""
+    own = model.max_seq_length
+    if max_length is not None:
+        model.max_seq_length = min(max_length, own or max_length)
+    try:
+        yield
+    finally:
+        if max_length is not None:
+            model.max_seq_length = own
+
+
+def count_tokens(model: SentenceTransformer, texts: Sequence[str], side: Side, max_length: int | None = None) -> int:
+    """Return how many tokens ``encode`` reads of ``texts``, prompts included, padding apart."""
+    if not texts:
+        return 0
     limit = min(max_length or 10**9, model.max_seq_length or 10**9)
-    ids = model.tokenizer(list(texts), truncation=True, max_length=limit, add_special_tokens=True)["input_ids"]
+    prompt = model.prompts.get(side, "")
+    ids = model.tokenizer([prompt + text for text in texts], truncation=True, max_length=limit)["input_ids"]
     return sum(len(row) for row in ids)

@@ -48,20 +48,31 @@ def load(folder: Path) -> SentenceTransformer:
 
 def _load(spec: EncoderSpec) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 
     place = weights.locate(spec.model)
     if isinstance(place, Path):
         weights.verify_offline(place)
-    arguments: dict[str, Any] = {"use_safetensors": True}
+    # A hub model is read at the very commit that stands in its digest, even where a newer one has appeared.
+    revision = None if isinstance(place, Path) else weights.commit(place, spec.revision)
     try:
-        if spec.pooling is None:
-            return SentenceTransformer(str(place), revision=spec.revision, model_kwargs=arguments)
-        transformer = Transformer(str(place), model_kwargs=arguments)
-        return SentenceTransformer(modules=[transformer, Pooling(transformer.get_embedding_dimension(), spec.pooling)])
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+        model = SentenceTransformer(str(place), revision=revision, model_kwargs={"use_safetensors": True})
+    except Exception as error:  # each library that reads a part of the folder has errors of its own
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(f"encoder {spec.spelling}: cannot be loaded: {reason}") from error
+    if spec.pooling is not None:
+        _replace_pooling(model, spec)
+    return model
+
+
+def _replace_pooling(model: SentenceTransformer, spec: EncoderSpec) -> None:
+    """Change how token vectors are pooled, and nothing else: prompts, similarity and later layers stay."""
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    for name, module in model.named_children():
+        if isinstance(module, Pooling):
+            setattr(model, name, Pooling(module.embedding_dimension, spec.pooling, module.include_prompt))
+            return
+    raise InputError(f"encoder {spec.spelling}: the model has no pooling that pooling={spec.pooling} could replace")
 
 
 def _transformer(model: SentenceTransformer) -> Any:

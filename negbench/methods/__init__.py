@@ -49,6 +49,9 @@ class Method(BaseModel):
             raise ValueError("candidates and selection go together: give both or neither")
         if self.candidates is None and (self.filters or self.negatives != 0):
             raise ValueError("a method without candidates has no filters and negatives: 0")
+        names = [rule.name for rule in self.filters]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"filters has {twice[0]} twice; a path such as filters.{twice[0]} must mean one of them")
 
     @property
     def retriever(self) -> Retriever | None:
@@ -100,10 +103,9 @@ def resolve(value: object) -> Method:
     """
     name, overrides = spelling.parse(value)
     method = named(name)
-    for axis in AXES:  # whole axes first, so that paths can reach into the new part
-        if axis in overrides:
-            new = overrides.pop(axis)
-            method = _replace(method, {axis: new})
+    axes = {axis: overrides.pop(axis) for axis in AXES if axis in overrides}
+    if axes:  # before the rest, so that paths can reach into the new parts
+        method = _replace(method, axes)
     for key, new in overrides.items():
         path, field = _locate(method, key)
         part = method.part_paths()[path]
@@ -123,10 +125,10 @@ def _replace(method: Method, changes: dict[str, Any]) -> Method:
 def _locate(method: Method, key: str) -> tuple[str, str]:
     """Return (path of the part, field) for an override's key."""
     paths = method.part_paths()
-    key = method.parameters.get(key, key)
-    path, _, field = key.rpartition(".")
+    path, _, field = method.parameters.get(key, key).rpartition(".")
     if path in paths and field in type(paths[path]).model_fields:
         return path, field
+    # not so where the part that an alias leads to has been replaced: then the bare name counts
     owners = [path for path, part in paths.items() if key in type(part).model_fields]
     if len(owners) == 1:
         return owners[0], key
@@ -134,7 +136,7 @@ def _locate(method: Method, key: str) -> tuple[str, str]:
         choices = ", ".join(f"{path}.{key}" for path in sorted(owners))
         raise ValueError(f"{method.name} has several parameters called {key}: say which of {choices}")
     bare = [field for part in paths.values() for field in type(part).model_fields]
-    raise ValueError(parts.unknown(f"parameter of method {method.name}", key, sorted({*bare, *AXES})))
+    raise ValueError(parts.unknown(f"parameter of {method.name}", key, sorted({*bare, *AXES})))
 
 
 def _differences(base: Method, method: Method) -> dict[str, Any]:
@@ -146,6 +148,7 @@ def _differences(base: Method, method: Method) -> dict[str, Any]:
     if not same_filters:
         changed["filters"] = list(method.filters)
     before, after = base.part_paths(), method.part_paths()
+    changed |= {path: None for path in ("candidates", "selection") if path in before and path not in after}
     for path, part in after.items():
         if path.startswith("filters.") and not same_filters:
             continue

@@ -9,12 +9,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from negbench.errors import InputError
 from negbench.evaluation import in_batch, ranking
 from negbench.evaluation.false_negatives import Estimator, Handed
 from negbench.noise import Noise, keys
 from negbench.plan.mining import DrawNegatives
-from negbench.plan.sources import At, Embed, LoadCollection, read_collection, read_vectors
+from negbench.plan.sources import At, Embed, LoadCollection, read_collection, read_vectors, split_queries
 from negbench.retrieval import Retriever, Search
 from negbench.retrieval.dense import exact
 from negbench.retrieval.pool import pad
@@ -37,12 +36,6 @@ def _measure(
     for at, name in enumerate(measures):
         np.save(out / f"{at}.npy", measured.per_query[name], allow_pickle=False)
     (out / "measures.json").write_text(json.dumps(measures) + "\n")
-
-
-def _checked_queries(collection: Collection, split: str) -> Int32:
-    if split not in collection.qrels:
-        raise InputError(f"collection {collection.name} has no split {split!r}; it has {', '.join(collection.qrels)}")
-    return collection.split_queries(split)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +81,7 @@ class EvaluateRetriever(Stage):
     def run(self, at: At, out: Path) -> dict[str, float]:
         """Search and measure."""
         collection = read_collection(at(self.collection))
-        rows = _checked_queries(collection, self.split)
+        rows = split_queries(collection, self.split)
         search = Search(
             queries=[collection.queries[row] for row in rows],
             documents=collection.passages(),

@@ -18,7 +18,7 @@ from negbench.samplers import Sampler
 from negbench.store import Stage, load_arrays, save_arrays
 from negbench.teachers import Teacher
 from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
-from negbench.types import CandidatePool
+from negbench.types import CandidatePool, Float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,28 +101,49 @@ class ScorePool(Stage):
         return f"score {self.depth} ranks by {self.teacher.name}"
 
     def run(self, at: At, out: Path) -> dict[str, float]:
-        """Score each query by the copy that was not trained on it, or by the given model."""
+        """Score each query by the copy that was not trained on it, or by the given model.
+
+        The labelled positives are scored too, only to say how well the teacher tells them from the candidates:
+        ``teacher_auc`` is the share of (positive, candidate) pairs of a query that it orders so, ties counted half.
+        """
         from negbench.training.teacher import fold_of
 
         collection = read_collection(at(self.pool.collection))
         candidates = load_arrays(CandidatePool, at(self.pool))
-        passages = collection.passages()
         texts = [collection.queries[row] for row in candidates.queries]
         asked = candidates.available()
         asked[:, self.depth :] = False
-        scores = np.full(asked.shape, np.nan, np.float32)
+        # candidates and positives side by side, so that one pass scores both
+        documents = np.concatenate([candidates.documents, candidates.positives], axis=1)
+        wanted = np.concatenate([asked, candidates.positives >= 0], axis=1)
+        scores = np.full(documents.shape, np.nan, np.float32)
         fold = fold_of(texts, len(self.copies)) if self.copies else np.zeros(len(texts), np.int64)
+        passages = collection.passages()
         for copy in range(max(1, len(self.copies))):
-            mine = asked & (fold == copy)[:, None]
-            at_query, at_rank = np.nonzero(mine)
+            mine = wanted & (fold == copy)[:, None]
+            rows, columns = np.nonzero(mine)
             pairs = [
-                (texts[query], passages[candidates.documents[query, rank]])
-                for query, rank in zip(at_query.tolist(), at_rank.tolist(), strict=True)
+                (texts[row], passages[document])
+                for row, document in zip(rows.tolist(), documents[rows, columns].tolist(), strict=True)
             ]
             folder = at(self.copies[copy]) / "model" if self.copies else None
             scores[mine] = self.teacher.score(pairs, folder, self.precision)
-        np.save(out / "scores.npy", scores)
-        return {"teacher_calls": float(asked.sum())}
+        of_candidates, of_positives = scores[:, : asked.shape[1]], scores[:, asked.shape[1] :]
+        np.save(out / "scores.npy", of_candidates)
+        return {"teacher_calls": float(wanted.sum()), "teacher_auc": ordered_share(of_positives, of_candidates)}
+
+
+def ordered_share(positives: Float32, candidates: Float32) -> float:
+    """Return the share of pairs in a row of ``positives`` [Q, P] and ``candidates`` [Q, K] with the positive above.
+
+    Ties count half and NaN not at all; NaN where there is no pair.
+    """
+    above = pairs = 0.0
+    for row, others in zip(positives, candidates, strict=True):
+        high, low = row[~np.isnan(row)][:, None], others[~np.isnan(others)]
+        above += float((high > low).sum() + 0.5 * (high == low).sum())
+        pairs += high.size * low.size
+    return above / pairs if pairs else float("nan")
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,4 +173,5 @@ class DrawNegatives(Stage):
         size = len(collection.document_ids)
         drawn = mine(candidates, self.filters, self.sampler, self.k, self.seed, own, size)
         save_arrays(drawn, out)
-        return {"drawn": float((drawn.origins == 0).sum()), "filled": float((drawn.origins == 1).sum())}
+        filled = (drawn.origins == 1) & (drawn.documents >= 0)
+        return {"drawn": float((drawn.origins == 0).sum()), "filled": float(filled.sum())}

@@ -15,8 +15,9 @@ from negbench.encoders.encode import Side, count_tokens, encode
 from negbench.encoders.load import build, load
 from negbench.encoders.precision import Precision
 from negbench.encoders.spec import EncoderSpec
+from negbench.errors import InputError
 from negbench.store import Stage
-from negbench.types import Collection, Float32
+from negbench.types import Collection, Float32, Int32
 
 At = Callable[[Stage], Path]
 
@@ -25,6 +26,14 @@ At = Callable[[Stage], Path]
 def read_collection(folder: Path) -> Collection:
     """Read a stored collection; the last two stay in memory, since every stage of a grid asks for the same."""
     return storage.load(folder)
+
+
+def split_queries(collection: Collection, split: str) -> Int32:
+    """Return the rows of the queries with a positive in ``split``; InputError where there is no such split."""
+    if split not in collection.qrels:
+        known = ", ".join(sorted(collection.qrels))
+        raise InputError(f"collection {collection.name} has no split {split!r}; it has {known}")
+    return collection.split_queries(split)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +105,11 @@ class Embed(Stage):
         """Which texts."""
         return "encode the documents" if self.side == "document" else f"encode the {self.split} queries"
 
+    @property
+    def effort(self) -> str:
+        """Documents take longer than queries."""
+        return f"{self.kind} of {self.side}"
+
     def run(self, at: At, out: Path) -> dict[str, float]:
         """Encode."""
         collection = read_collection(at(self.collection))
@@ -103,11 +117,11 @@ class Embed(Stage):
             texts = collection.passages()
         else:
             assert self.split is not None
-            texts = [collection.queries[row] for row in collection.split_queries(self.split)]
+            texts = [collection.queries[row] for row in split_queries(collection, self.split)]
         model = load(at(self.encoder) / "model")
         np.save(out / "vectors.npy", encode(model, texts, self.side, self.precision, self.max_length))
         noun = "documents" if self.side == "document" else "queries"
-        return {f"{noun}_encoded": len(texts), "tokens_encoded": count_tokens(model, texts, self.max_length)}
+        return {f"{noun}_encoded": len(texts), "tokens_encoded": count_tokens(model, texts, self.side, self.max_length)}
 
 
 def read_vectors(folder: Path) -> Float32:

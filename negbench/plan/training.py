@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from negbench.losses import Loss
 from negbench.plan.mining import DrawNegatives
-from negbench.plan.sources import At, LoadCollection, StartEncoder, read_collection
+from negbench.plan.sources import At, LoadCollection, StartEncoder, read_collection, split_queries
 from negbench.store import Stage, load_arrays
 from negbench.training.recipe import Recipe
 from negbench.types import Negatives
@@ -42,6 +42,7 @@ class Train(Stage):
         from negbench.training.loop import train
 
         collection = read_collection(at(self.collection))
+        split_queries(collection, self.split)  # says so where there is no such split
         drawn = None if self.negatives is None else load_arrays(Negatives, at(self.negatives))
         model = load(at(self.encoder) / "model")
         data = instances(collection, self.split, drawn)

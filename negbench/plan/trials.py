@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
+from negbench.collections import Source
 from negbench.config.grid import Grid, Settings
 from negbench.encoders import weights
 from negbench.encoders.encode import Side
 from negbench.encoders.precision import Precision, resolve
+from negbench.encoders.spec import EncoderSpec
+from negbench.errors import InputError
 from negbench.evaluation.false_negatives import Estimator
 from negbench.methods import Method
 from negbench.parts import registered
@@ -18,6 +23,7 @@ from negbench.plan.sources import Embed, LoadCollection, StartEncoder
 from negbench.plan.training import Train
 from negbench.retrieval.bm25 import BM25
 from negbench.store import Stage, ancestors
+from negbench.teachers import Teacher
 from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
 
 START = "start"
@@ -66,17 +72,16 @@ def trials(grid: Grid) -> list[Trial]:
 
     Raises InputError where the collection or the encoder's weights do not exist.
     """
-    fingerprints: dict[str, str] = {}
 
-    def fingerprint(model: str, revision: str | None) -> str:
-        known = f"{model}@{revision}"
-        if known not in fingerprints:
-            fingerprints[known] = weights.fingerprint(model, revision)
-        return fingerprints[known]
+    @cache  # a fingerprint reads whole files, and every point and seed asks again
+    def fingerprint(thing: Source | Teacher | EncoderSpec) -> str:
+        if isinstance(thing, EncoderSpec):
+            return weights.fingerprint(thing.model, thing.revision)
+        return thing.fingerprint()
 
     found: list[Trial] = []
     for point, settings in grid.points:
-        collection = LoadCollection(settings.collection, settings.collection.fingerprint())
+        collection = LoadCollection(settings.collection, fingerprint(settings.collection))
         builder = _Builder(point, settings, collection, resolve(settings.train.precision), fingerprint)
         found.append(builder.bm25())
         for seed in settings.seeds if settings.encoder.seeded else settings.seeds[:1]:
@@ -91,7 +96,7 @@ class _Builder:
     settings: Settings
     collection: LoadCollection
     precision: Precision
-    fingerprint: Any
+    fingerprint: Callable[[Source | Teacher | EncoderSpec], str]
 
     def bm25(self) -> Trial:
         settings = self.settings
@@ -126,7 +131,7 @@ class _Builder:
 
     def _encoder(self, seed: int) -> StartEncoder:
         spec = self.settings.encoder
-        return StartEncoder(spec, self.fingerprint(spec.model, spec.revision), seed if spec.seeded else None)
+        return StartEncoder(spec, self.fingerprint(spec), seed if spec.seeded else None)
 
     def _embed(self, encoder: Stage, split: str | None) -> Embed:
         side: Side = "document" if split is None else "query"
@@ -157,8 +162,10 @@ class _Builder:
         asked = [request for rule in method.filters if (request := rule.asks) is not None]
         if not asked:
             return None
-        teacher, depth = asked[0]
-        print_of = teacher.fingerprint()
+        teacher, depth = asked[0][0], max(depth for _, depth in asked)
+        if any(other != teacher for other, _ in asked):
+            raise InputError(f"method {method.spelling}: its filters ask different teachers; give them the same one")
+        print_of = self.fingerprint(teacher)
         copies: tuple[TrainTeacher, ...] = ()
         if isinstance(teacher, TrainedCrossEncoder):
             folds = range(teacher.folds)

@@ -21,8 +21,14 @@ PACKAGES = ("negbench", "torch", "sentence-transformers", "transformers", "voyag
 
 
 def record(trial: Trial, trials: Sequence[Trial], store: Store, failure: str | None) -> dict[str, Any]:
-    """Return one trial as plain data; a failed one has its reason and no figures."""
+    """Return one trial as plain data; a failed one has its reason and no figures.
+
+    ``digests`` lists the keys of the trial's stages by kind, inputs first.
+    """
     settings = trial.settings
+    digests: dict[str, list[str]] = {}
+    for stage in trial.stages:
+        digests.setdefault(stage.kind, []).append(stage.key)
     row: dict[str, Any] = {
         "method": trial.method,
         "spelling": trial.spelling,
@@ -35,10 +41,9 @@ def record(trial: Trial, trials: Sequence[Trial], store: Store, failure: str | N
         "false_negatives": {},
         "draw": {},
         "cost": {},
-        "digests": {stage.kind: stage.key for stage in trial.stages},
+        "digests": digests,
         "status": "failed" if failure else "done",
     }
-    row["digests"]["evaluation"] = trial.evaluation.key
     if failure:
         return {**row, "error": failure}
     row["metrics"] = json.loads((store.path(trial.evaluation) / "metrics.json").read_text())
@@ -47,6 +52,8 @@ def record(trial: Trial, trials: Sequence[Trial], store: Store, failure: str | N
     if trial.negatives is not None:
         row["draw"] = describe_draw(store.load(Negatives, trial.negatives))
         row["draw"]["recall"] = store.cost(trial.negatives.pool)["recall"]
+        if trial.negatives.scores is not None:
+            row["draw"]["teacher_auc"] = store.cost(trial.negatives.scores)["teacher_auc"]
     row["cost"] = costs(trial, trials, store)
     return row
 
@@ -86,6 +93,12 @@ def _commit() -> str | None:
     """Return the commit of the checkout that negbench runs from, with a + where it has local changes."""
     here = Path(__file__).parent
     try:
+        # installed into an environment inside somebody's own checkout, the commit would be theirs
+        ours = subprocess.run(
+            ["git", "ls-files", "--error-unmatch", __file__], cwd=here, capture_output=True, check=False
+        )
+        if ours.returncode != 0:
+            return None
         found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
         state = ["git", "status", "--porcelain", "--untracked-files=no", "--", "negbench", ":/negbench"]
         changed = subprocess.run(state, cwd=here, capture_output=True, text=True, check=False)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def _row(
     spelling: str, point: dict[str, Any], trials: list[dict[str, Any]], against: list[dict[str, Any]], measure: str
 ) -> Row:
     done = [trial for trial in trials if trial["status"] == "done"]
-    quality = [trial["metrics"][measure] for trial in done]
+    quality = _real([trial["metrics"][measure] for trial in done])
     reference = _mean([trial["metrics"][measure] for trial in against if trial["status"] == "done"])
     mean = _mean(quality)
     is_compared = mean is not None and reference is not None and trials is not against
@@ -70,8 +71,8 @@ def _row(
         for name in (done[0]["metrics"] if done else {})
         if name != measure and (value := _mean([trial["metrics"][name] for trial in done])) is not None
     }
-    estimator = next((name for name in PRIMARY if done and name in done[0]["false_negatives"]), None)
-    primary = [trial["false_negatives"][estimator] for trial in done if estimator]
+    estimator = next((name for name in PRIMARY if any(name in trial["false_negatives"] for trial in done)), None)
+    primary = [trial["false_negatives"][estimator] for trial in done if estimator in trial["false_negatives"]]
     in_batch = [
         rate["rate"] for trial in done for name, rate in trial["false_negatives"].items() if name.endswith("/in-batch")
     ]
@@ -94,8 +95,12 @@ def _row(
     )
 
 
+def _real(values: Sequence[float]) -> list[float]:
+    return [value for value in values if not math.isnan(value)]
+
+
 def _mean(values: Sequence[float]) -> float | None:
-    real = [value for value in values if not math.isnan(value)]
+    real = _real(values)
     return sum(real) / len(real) if real else None
 
 
@@ -106,10 +111,10 @@ def _number(value: float | None, digits: int = 4, sign: bool = False) -> str:
 def cells(found: Sequence[Row], measure: str, baseline: str | None) -> tuple[list[str], list[list[str]]]:
     """Return the heading and the rows as text."""
     shown = [name for name in ("R@100", "Judged@10") if any(name in row.others for row in found)]
-    estimator = next((row.estimator for row in found if row.estimator), None)
+    estimators = list(dict.fromkeys(row.estimator for row in found if row.estimator))
     heading = ["method", "seeds", measure, *([f"vs {baseline}"] if baseline else []), *shown]
-    if estimator:
-        heading += [f"false negatives %, {estimator} [95 %]", "in-batch %"]
+    if estimators:
+        heading += [f"false negatives %, {' or '.join(estimators)} [95 %]", "in-batch %"]
     heading += ["filled %", "seconds", "added"]
     body = []
     for row in found:
@@ -118,13 +123,12 @@ def cells(found: Sequence[Row], measure: str, baseline: str | None) -> tuple[lis
         line.append(_number(row.quality) + spread)
         line += [_number(row.gain, 4, True)] if baseline else []
         line += [_number(row.others.get(name)) for name in shown]
-        if estimator:
-            line.append(
-                ""
-                if row.rate is None or row.low is None or row.high is None
-                else f"{100 * row.rate:.2f} [{100 * row.low:.2f}, {100 * row.high:.2f}]"
-            )
-            line.append("" if row.in_batch is None else f"{100 * row.in_batch:.2f}")
+        if estimators:
+            rate = ""
+            if row.rate is not None and row.low is not None and row.high is not None:
+                rate = f"{100 * row.rate:.2f} [{100 * row.low:.2f}, {100 * row.high:.2f}]"
+                rate += f" {row.estimator}" if len(estimators) > 1 else ""  # collections differ in what they know
+            line += [rate, "" if row.in_batch is None else f"{100 * row.in_batch:.2f}"]
         line.append("" if row.filled is None else f"{100 * row.filled:.1f}")
         line += [_number(row.seconds, 1), _number(row.added, 1)]
         body.append(line)
@@ -133,11 +137,12 @@ def cells(found: Sequence[Row], measure: str, baseline: str | None) -> tuple[lis
 
 def terminal(heading: list[str], body: list[list[str]], title: str) -> Table:
     """Return the table for rich."""
-    table = Table(title=title, title_justify="left", header_style="bold")
+    # Text, since rich would read the brackets of a spelling as markup
+    table = Table(title=Text(title), title_justify="left", header_style="bold")
     for at, name in enumerate(heading):
-        table.add_column(name, justify="left" if at == 0 else "right", overflow="fold")
+        table.add_column(Text(name), justify="left" if at == 0 else "right", overflow="fold")
     for line in body:
-        table.add_row(*line)
+        table.add_row(*[Text(cell) for cell in line])
     return table
 
 
@@ -145,8 +150,7 @@ def markdown(heading: list[str], body: list[list[str]], title: str, notes: Seque
     """Return the table as Markdown, under a heading, with notes below."""
     lines = [f"# {title}", "", _pipe(heading), _pipe(["---", *["---:"] * (len(heading) - 1)])]
     lines += [_pipe(line) for line in body]
-    lines += ["", *notes]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + "".join(f"\n{note}\n" for note in notes)
 
 
 def _pipe(line: Sequence[str]) -> str:

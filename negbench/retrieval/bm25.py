@@ -15,8 +15,9 @@ from negbench.types import Float32
 class BM25(Retriever):
     """BM25 over title and text, English stop words and Snowball stems.
 
-    The defaults are Anserini's (k1 0.9, b 0.4, Lucene's idf). Documents that share no term with the query are not
-    retrieved. ``rank-bm25`` is the slow reference backend: of the formulas here it has ``bm25+`` alone (its Okapi
+    The defaults are Anserini's (k1 0.9, b 0.4, Lucene's idf). Documents that share no term with the query, or
+    only terms without weight, are not retrieved; ``bm25+`` goes without the floor that it gives to every document
+    alike. ``rank-bm25`` is the slow reference backend: of the formulas here it has ``bm25+`` alone (its Okapi
     has an idf of its own).
 
     variant: the formula, as bm25s names it. k1: term saturation. b: length normalisation. stem: Snowball stems.
@@ -34,6 +35,8 @@ class BM25(Retriever):
     def _formula_exists(self) -> BM25:
         if self.backend == "rank-bm25" and self.variant != "bm25+":
             raise ValueError("backend rank-bm25 has variant bm25+ only; add variant=bm25+")
+        if self.variant == "bm25+" and self.k1 == 0:
+            raise ValueError("k1=0 divides by 0 in variant bm25+; give k1 above 0")
         return self
 
     def rank(self, search: Search) -> Ranking:
@@ -71,9 +74,10 @@ class BM25(Retriever):
 
             def score_reference(terms: list[str]) -> Float32:
                 known = [term for term in terms if term in vocabulary]
-                # rank-bm25 gives bm25+'s floor to documents without the term; take it off, as bm25s does
                 floor = sum(reference.idf[term] * reference.delta for term in known)
-                return (reference.get_scores(known) - floor).astype(np.float32)  # type: ignore[no-any-return]
+                with np.errstate(invalid="ignore"):  # an empty document under b=1 is 0 / 0: it has no score
+                    scores: Float32 = np.nan_to_num(reference.get_scores(known) - floor).astype(np.float32)
+                return scores
 
             return score_reference
 
@@ -81,6 +85,7 @@ class BM25(Retriever):
 
         index = bm25s.BM25(k1=self.k1, b=self.b, method=self.variant)
         index.index(documents, show_progress=False)
+        index.nonoccurrence_array = None  # bm25+'s floor, which would be added to every document's score
 
         def score(terms: list[str]) -> Float32:
             known = [term for term in terms if term in vocabulary]

@@ -11,7 +11,7 @@ def top_k(scores: Float32, k: int) -> tuple[Int32, Float32]:
     """Return the columns and values of the ``k`` largest of each row of ``scores`` [Q, N], best first.
 
     Equal scores come in ascending column, at the cut too: the result is the first k of a stable sort. Rows are
-    padded with -1 and NaN where N < k. NaN and -inf are never returned.
+    padded with -1 and NaN where N < k. Only finite scores are returned: NaN and infinities say nothing of a rank.
     """
     rows, width = scores.shape
     k_here = min(k, width)
@@ -19,7 +19,7 @@ def top_k(scores: Float32, k: int) -> tuple[Int32, Float32]:
     values = np.full((rows, k), np.nan, np.float32)
     if k_here == 0 or rows == 0:
         return documents, values
-    clean = np.where(np.isnan(scores), -np.inf, scores)
+    clean = np.where(np.isfinite(scores), scores, -np.inf)
     found = np.argpartition(-clean, k_here - 1, axis=1)[:, :k_here]
     cut = np.take_along_axis(clean, found, axis=1).min(axis=1, keepdims=True)
     tied = (clean == cut).sum(axis=1) != (np.take_along_axis(clean, found, axis=1) == cut).sum(axis=1)

@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
+from negbench.errors import InputError
 from negbench.retrieval import Ranking, Retriever, Search
 from negbench.retrieval.dense import exact, pair_scores
 
@@ -32,8 +33,11 @@ class Voyager(Retriever):
     query_ef: int = Field(default=400, ge=1)
 
     def rank(self, search: Search) -> Ranking:
-        """Build the graph, search it, score what it found exactly."""
-        from voyager import Index, Space
+        """Build the graph, search it, score what it found exactly.
+
+        Raises InputError where the graph has too few links to reach ``depth`` documents.
+        """
+        from voyager import Index, RecallError, Space
 
         queries, documents = search.vectors()
         depth = min(self.depth, len(documents))
@@ -48,7 +52,13 @@ class Voyager(Retriever):
                 random_seed=1,
             )
             index.add_items(documents, num_threads=1)
-            rows, _ = index.query(queries, k=depth, num_threads=1, query_ef=max(self.query_ef, depth))
+            try:
+                rows, _ = index.query(queries, k=depth, num_threads=1, query_ef=max(self.query_ef, depth))
+            except RecallError as error:
+                raise InputError(
+                    f"{self.spelling} reached fewer than {depth} of {len(documents)} documents; "
+                    "raise m or query_ef, lower depth, or search exactly with dense"
+                ) from error
             rows = np.sort(rows.astype(np.int32), axis=1)
             values = pair_scores(queries, documents, rows)
             order = np.argsort(-values, axis=1, kind="stable")

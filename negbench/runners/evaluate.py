@@ -7,11 +7,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from negbench import spelling
 from negbench.collections.resolve import source_of
 from negbench.encoders import weights
 from negbench.encoders.precision import resolve
 from negbench.encoders.spec import EncoderSpec
-from negbench.errors import InputError
+from negbench.errors import InputError, plainly
 from negbench.evaluation.ranking import parse
 from negbench.plan.evaluation import EvaluateEncoder, EvaluateRetriever
 from negbench.plan.sources import Embed, LoadCollection, StartEncoder, read_collection
@@ -23,8 +24,15 @@ def evaluate(
     encoder: str, collection: str, split: str, precision: str, max_length: int | None, measures: tuple[str, ...]
 ) -> dict[str, Any]:
     """Return ``metrics`` by measure and what they are about. Raises InputError for what does not exist."""
+    if not measures:
+        raise InputError("--measures: expected at least one, as in nDCG@10")
     for measure in measures:
         parse(measure)
+    searcher = _searcher(encoder)  # before the collection, which may take long to read
+    try:
+        arithmetic = resolve(precision)
+    except ValueError as error:
+        raise InputError(f"--precision: {error}") from error
     source = source_of(collection)
     loaded = LoadCollection(source, source.fingerprint())
     store = Store.default()
@@ -32,16 +40,11 @@ def evaluate(
     if split not in documents.qrels:
         raise InputError(f"--split {split}: {documents.name} has {', '.join(sorted(documents.qrels))}")
     stage: EvaluateEncoder | EvaluateRetriever
-    if encoder == BM25.name or encoder.startswith(f"{BM25.name}("):
-        stage = EvaluateRetriever(loaded, BM25.model_validate(_parsed(encoder)), split, measures)
+    if isinstance(searcher, BM25):
+        stage = EvaluateRetriever(loaded, searcher, split, measures)
     else:
-        try:
-            spec, arithmetic = EncoderSpec.model_validate(encoder), resolve(precision)
-        except (ValidationError, ValueError) as error:
-            raise InputError(f"--encoder or --precision: {str(error).splitlines()[-1]}") from error
-        start = StartEncoder(spec, weights.fingerprint(spec.model, spec.revision), 0 if spec.seeded else None)
-        vectors = Embed(start, loaded, "document", None, max_length, arithmetic)
-        asked = Embed(start, loaded, "query", split, max_length, arithmetic)
+        vectors = Embed(searcher, loaded, "document", None, max_length, arithmetic)
+        asked = Embed(searcher, loaded, "query", split, max_length, arithmetic)
         stage = EvaluateEncoder(loaded, vectors, asked, split, measures)
     folder = store.ensure(stage)
     return {
@@ -55,7 +58,16 @@ def evaluate(
     }
 
 
-def _parsed(text: str) -> dict[str, Any]:
-    from negbench import spelling
-
-    return spelling.parse(text)[1]
+def _searcher(text: str) -> BM25 | StartEncoder:
+    """Return BM25 with its parameters, or the encoder, that ``text`` spells."""
+    try:
+        if text == BM25.name or text.startswith(f"{BM25.name}("):
+            return BM25.model_validate(spelling.parse(text)[1])
+        spec = EncoderSpec.model_validate(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise InputError(f"--encoder {text}: {field + ': ' if field else ''}{plainly(first)}") from error
+    except ValueError as error:
+        raise InputError(f"--encoder {text}: {error}") from error
+    return StartEncoder(spec, weights.fingerprint(spec.model, spec.revision), 0 if spec.seeded else None)

@@ -13,6 +13,7 @@ from rich.table import Table
 from negbench import tracking
 from negbench.config.grid import Grid
 from negbench.encoders.precision import resolve
+from negbench.plan.sources import LoadCollection, StartEncoder, read_collection, split_queries
 from negbench.plan.trials import Trial
 from negbench.report import results, table
 from negbench.runners import local
@@ -38,32 +39,55 @@ def run(
 ) -> Finished:
     """Make what is missing and write the results, after each trial and at the end.
 
-    The files in ``out`` are whole at every moment; a run that was killed is completed by the next.
+    The files in ``out`` are whole at every moment; a run that was killed is completed by the next. Raises InputError
+    for a collection that cannot be read or lacks a split, before anything is written to ``out``.
     """
+    _check_collections(trials, store, report)
     out.mkdir(parents=True, exist_ok=True)
     first = grid.points[0][1]
     grid_text = Path(grid.path).read_text(encoding="utf-8")
     made = results.manifest(command, grid_text, resolve(first.train.precision))
-    results.write_json(out / "manifest.json", made)
+    results.write_json(out / "manifest.json", {**made, "digests": _digests(trials)})
     failures: dict[str, str | None] = {}
 
     def finished(trial: Trial, failure: str | None) -> None:
         failures[trial.name] = failure
         ready = [other for other in trials if other.name in failures]
-        if trial.training is not None or len(ready) == len(trials):
-            _write(grid, [other for other in trials if other.name in failures], trials, failures, store, out)
+        if trial.training is not None:
+            _write(grid, ready, trials, failures, store, out)
 
     log = out / "errors.log"
     log.unlink(missing_ok=True)
     failed = local.run(trials, store, report, finished, lambda text: _append(log, text))
     data, shown = _write(grid, trials, trials, failures, store, out)
-    results.write_json(out / "manifest.json", results.manifest(command, grid_text, resolve(first.train.precision)))
     logs = [
         _log(trial, row, store) for trial, row in zip(trials, data["trials"], strict=True) if row["status"] == "done"
     ]
     files = [out / name for name in ("results.json", "table.md", "table.csv", "manifest.json")]
     outcome = tracking.log_grid(grid.name, logs, out, artifacts=files)
     return Finished(shown, failed, outcome.message)
+
+
+def _check_collections(trials: Sequence[Trial], store: Store, report: Callable[[local.Progress], None]) -> None:
+    """Load the collections of unfinished trials: what is wrong with them is said before hours of training."""
+    unfinished = [trial for trial in trials if not all(store.has(stage) for stage in trial.stages)]
+    for loaded in dict.fromkeys(trial.evaluation.collection for trial in unfinished):
+        report(local.Progress(0, len(unfinished), loaded.label, 0.0))
+        collection = read_collection(store.ensure(loaded))
+        for trial in unfinished:
+            if trial.evaluation.collection == loaded:
+                split_queries(collection, trial.evaluation.split)
+                if trial.training is not None:
+                    split_queries(collection, trial.training.split)
+
+
+def _digests(trials: Sequence[Trial]) -> dict[str, dict[str, str]]:
+    """Return the digests of the bytes that everything rests on: collections and starting weights, by spelling."""
+    stages = [stage for trial in trials for stage in trial.stages]
+    return {
+        "collections": {it.source.spelling: it.fingerprint for it in stages if isinstance(it, LoadCollection)},
+        "encoders": {it.spec.spelling: it.fingerprint for it in stages if isinstance(it, StartEncoder)},
+    }
 
 
 def _write(
@@ -84,8 +108,8 @@ def _write(
     found = table.rows(data, measure, first.baseline)
     heading, body = table.cells(found, measure, first.baseline)
     title = f"{grid.name}: {ready[0].collection_name}, {first.encoder.spelling}"
-    (out / "table.md").write_text(table.markdown(heading, body, title, notes(data)), encoding="utf-8")
-    (out / "table.csv").write_text(table.to_csv(found, measure), encoding="utf-8")
+    _replace(out / "table.md", table.markdown(heading, body, title, notes(data)))
+    _replace(out / "table.csv", table.to_csv(found, measure))
     return data, table.terminal(heading, body, title)
 
 
@@ -99,7 +123,20 @@ def notes(data: dict[str, Any]) -> list[str]:
         "`seconds`: the method alone, from nothing; `added`: what it added to this grid."
     ]
     found = {name: rate["note"] for row in data["trials"] for name, rate in row["false_negatives"].items()}
-    return lines + [f"{name}: {note}." for name, note in found.items() if name in table.PRIMARY]
+    lines += [f"{name}: {note}." for name, note in found.items() if name in table.PRIMARY]
+    order = {row["spelling"]: row["draw"]["teacher_auc"] for row in data["trials"] if "teacher_auc" in row["draw"]}
+    return lines + [
+        f"{method}: its teacher puts a labelled positive above an unlabelled candidate of the same query in "
+        f"{100 * share:.0f} % of the pairs (50 % is chance)."
+        for method, share in order.items()
+    ]
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write the file whole or not at all."""
+    draft = path.with_name(path.name + ".draft")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
 
 
 def _append(path: Path, text: str) -> None:

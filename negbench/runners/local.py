@@ -6,11 +6,13 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from negbench.errors import InputError
 from negbench.plan.graph import planned
 from negbench.plan.trials import Trial
 from negbench.store import Stage, Store
+from negbench.training.loop import TrainingError
 
-EXPECTED_SECONDS = {"training": 30.0, "embeddings": 5.0, "teacher": 30.0, "scores": 20.0}
+EXPECTED_SECONDS = {"training": 30.0, "embeddings of document": 5.0, "teacher": 30.0, "scores": 20.0}
 """A first guess by kind, for the time left; what was measured replaces it as the run goes on."""
 
 
@@ -40,6 +42,8 @@ def run(
     total, seen = len(missing), dict(EXPECTED_SECONDS)
     broken: dict[str, str] = {}
     failed: dict[str, str] = {}
+    if missing:
+        import sentence_transformers  # noqa: F401  (takes seconds, which no stage should be charged for)
     for trial in trials:
         failure = None
         for stage in trial.stages:
@@ -48,7 +52,7 @@ def run(
                 break
             if stage.key not in missing:
                 continue
-            left = sum(seen.get(other.kind, 0.5) for other in missing.values())
+            left = sum(seen.get(other.effort, 0.5) for other in missing.values())
             report(Progress(total - len(missing), total, f"{trial.name}: {stage.label}", left))
             del missing[stage.key]
             try:
@@ -57,7 +61,7 @@ def run(
                 failure = broken[stage.key] = _one_line(stage, error)
                 log("".join(traceback.format_exception(error)))
                 break
-            seen[stage.kind] = store.cost(stage)["seconds"]
+            seen[stage.effort] = store.cost(stage)["seconds"]
         if failure is not None:
             failed[trial.name] = failure
         finished(trial, failure)
@@ -65,5 +69,8 @@ def run(
 
 
 def _one_line(stage: Stage, error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    return f"{stage.label}: {text[0] if text else type(error).__name__}"
+    """Say what failed; what is not meant for users is named by its kind too, as in ``KeyError: 'train'``."""
+    text = (str(error).strip().splitlines() or [""])[0]
+    if not isinstance(error, InputError | TrainingError):
+        text = f"{type(error).__name__}: {text}".removesuffix(": ")
+    return f"{stage.label}: {text}"

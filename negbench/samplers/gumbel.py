@@ -23,7 +23,8 @@ def draw(log_weights: Float64, allowed: Bool, k: int, pool: CandidatePool, noise
     al. 2019, arXiv 1903.06059). Log-weights of any size are safe, unlike weights, which underflow to 0.
     """
     gumbel = noise.gumbel(pool.query_keys[:, None], pool.document_keys)
-    return Draw(_largest(log_weights + gumbel, allowed, k), effective_size(log_weights, allowed))
+    logits = _below_best(log_weights, allowed)
+    return Draw(_largest(logits + gumbel, allowed, k), effective_size(logits, allowed))
 
 
 def first(allowed: Bool, k: int) -> Draw:
@@ -40,6 +41,12 @@ def _largest(values: Float64, allowed: Bool, k: int) -> np.ndarray[tuple[int, in
     positions = np.full((len(ranked), k), -1, np.int32)
     positions[:, : order.shape[1]] = order
     return positions
+
+
+def _below_best(log_weights: Float64, allowed: Bool) -> Float64:
+    """Return the log-weights less each query's largest, so that rounding does not swallow the noise of the best."""
+    best = np.where(allowed & ~np.isnan(log_weights), log_weights, -np.inf).max(axis=1, keepdims=True, initial=-np.inf)
+    return log_weights - np.where(np.isfinite(best), best, 0.0)
 
 
 def effective_size(log_weights: Float64, allowed: Bool) -> Float32:

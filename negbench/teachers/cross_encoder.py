@@ -11,6 +11,7 @@ from pydantic import Field
 
 from negbench.encoders import weights
 from negbench.encoders.precision import Precision
+from negbench.errors import InputError
 from negbench.teachers import Teacher
 from negbench.types import Float32
 
@@ -39,11 +40,24 @@ class GivenCrossEncoder(Teacher):
 
 
 def load(place: Path | str, max_length: int, keep_layers: int | None = None) -> CrossEncoder:
-    """Load a cross-encoder with one output and, if so wished, only its lowest layers; safetensors only."""
-    from sentence_transformers import CrossEncoder
+    """Load a cross-encoder with one output and, if so wished, only its lowest layers; safetensors only.
 
+    Raises InputError where the model has fewer layers, or the offline weights are not the known ones.
+    """
+    from sentence_transformers import CrossEncoder
+    from transformers import AutoConfig
+
+    if isinstance(place, Path):
+        weights.verify_offline(place)
+    # A hub model is read at the very commit that stands in its digest, even where a newer one has appeared.
+    revision = None if isinstance(place, Path) else weights.commit(place, None)
+    if keep_layers is not None:
+        count = AutoConfig.from_pretrained(str(place), revision=revision).num_hidden_layers
+        if keep_layers > count:  # transformers would make up the missing ones at random
+            raise InputError(f"teacher {place}: keep_layers={keep_layers}, it has {count} layers")
     return CrossEncoder(
         str(place),
+        revision=revision,
         max_length=max_length,
         num_labels=1,
         model_kwargs={"use_safetensors": True},

@@ -35,10 +35,9 @@ def instances(collection: Collection, split: str, negatives: Negatives | None) -
     known = collection.qrels[split].at_least(1)
     table = np.full((len(known), 0), -1, np.int32)
     if negatives is not None and negatives.documents.shape[1]:
-        at = np.searchsorted(negatives.queries, known.queries)
-        if not np.array_equal(negatives.queries[at], known.queries):
+        if not np.isin(known.queries, negatives.queries).all():
             raise ValueError("the negatives were drawn for other queries than those of the training split")
-        table = negatives.documents[at]
+        table = negatives.documents[np.searchsorted(negatives.queries, known.queries)]
     mix = noise.Noise(0, "rows")
     query_keys = noise.keys(collection.query_ids)[known.queries]
     keys = mix.bits(query_keys, noise.keys(collection.document_ids)[known.documents])
@@ -48,9 +47,9 @@ def instances(collection: Collection, split: str, negatives: Negatives | None) -
 class Collator:
     """Turns the row numbers of a batch into inputs for queries and documents, and a ``label`` dict of tensors.
 
-    A text that stands several times in the batch is encoded once. ``label`` has ``row_query`` int64 [B] (which of
-    the encoded queries a row asks), ``target`` int64 [B] (the column of its positive) and ``counted`` bool [B, D]
-    (False at a query's other known positives, wherever in the batch they came from).
+    A query or document that stands several times in the batch is encoded once. ``label`` has ``row_query`` int64 [B]
+    (which of the encoded queries a row asks), ``target`` int64 [B] (the column of its positive) and ``counted`` bool
+    [B, D] (False at a query's other known positives, wherever in the batch they came from).
     """
 
     valid_label_columns: tuple[str, ...] = ()

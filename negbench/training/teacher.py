@@ -10,6 +10,7 @@ import numpy as np
 from negbench import noise
 from negbench.encoders import weights
 from negbench.encoders.precision import Precision
+from negbench.errors import InputError
 from negbench.teachers import cross_encoder
 from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
 from negbench.training.loop import preserved_random_state, set_dropout
@@ -56,7 +57,7 @@ def train_fold(
 ) -> dict[str, float]:
     """Train the copy that will score ``fold`` on the queries of all other folds; save it to ``out``.
 
-    Returns the cost: steps and pairs read.
+    Returns the cost: steps and pairs read. Raises InputError where there is no query to train on.
     """
     import torch
     from datasets import Dataset
@@ -73,13 +74,15 @@ def train_fold(
     texts = [collection.queries[row] for row in pool.queries]
     members = np.flatnonzero(fold_of(texts, teacher.folds) != fold)
     pairs = training_pairs(teacher, pool, members, seed)
+    if not pairs:
+        raise InputError(
+            f"teacher {teacher.spelling}: all {len(texts)} training queries fall into fold {fold + 1}, none is left to "
+            "train its copy; give more training queries, other folds, or a given cross-encoder"
+        )
     passages = collection.passages()
     on_cpu = not torch.cuda.is_available()
     with preserved_random_state(seed):
-        place = weights.locate(teacher.model)
-        if isinstance(place, Path):
-            weights.verify_offline(place)
-        model = cross_encoder.load(place, teacher.max_length, teacher.keep_layers)
+        model = cross_encoder.load(weights.locate(teacher.model), teacher.max_length, teacher.keep_layers)
         set_dropout(model, 0.0)
         trainer = Quiet(
             model=model,

@@ -102,7 +102,7 @@ def test_texts_state_exactly_their_facets(default: Collection) -> None:
         found = [c.term for c in CONDITIONS for _ in range(passage.count(f" {c.term}"))]
         assert found == [CONDITIONS[c].term for c in facets[4:5] if c >= 0]
     for facets, question in zip(world.questions.facets.tolist(), default.queries, strict=True):
-        said = set(re.findall(r"\w+", question))
+        said = Counter(re.findall(r"\w+", question))
         low = question.lower()
         assert [name for name in names if name in said] == [names[p] for p in facets[:1] if p >= 0]
         assert any(word in low for word in list(PARTS.values())[facets[PART]].lay)
@@ -277,7 +277,8 @@ def test_pooling_shows_what_lies_within_one_depth() -> None:
     source = Helpdesk(articles=150, queries=30, dev=5, test=5, withhold="pooling")
     collection = source.load()
     truth, shown = collection.truth["train"], pairs(collection.qrels["train"])
-    seen, hidden = [], []
+    seen: list[int] = []
+    hidden: list[int] = []
     for query, rows in truth.by_query().items():
         cosines = slow_cosines(collection.queries[query], collection.passages())
         ranks = {row: sum(c > cosines[row] + 1e-12 for c in cosines) for row in rows.tolist()}

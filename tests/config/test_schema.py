@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from negbench.config.grid import read
+from negbench.config.schema import grid_schema
+from negbench.errors import InputError
+from negbench.methods import catalogue
+
+jsonschema = pytest.importorskip("jsonschema")
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+
+EXAMPLE = """\
+name: example
+collection: {beir: {path: data/scifact, truth: "extra/{split}.tsv"}}
+encoder: {model: all-MiniLM-L6-v2, reinit_layers: 2, query_prompt: "query: "}
+methods:
+  - in-batch
+  - "simans(a=0.5, depth=100)"
+  - rank-band: {low: 10, candidates.depth: 300}
+  - bm25: null
+  - denoised: {teacher: {cross-encoder: {model: cross-encoder/ms-marco-MiniLM-L6-v2}}, loss: infonce}
+seeds: [0, 1]
+negatives: 2
+train: {epochs: 1, learning_rate: 1e-4, dropout: null, precision: bfloat16}
+measures: [nDCG@10, R@100]
+baseline: in-batch
+split: dev
+axes: {train.batch_size: [16, 32]}
+"""
+
+SMALL: dict[str, Any] = {"name": "a", "collection": "helpdesk", "encoder": "some", "methods": ["in-batch", "random"]}
+
+
+def problems(data: object) -> list[str]:
+    validator = jsonschema.Draft202012Validator(grid_schema())
+    return ["/".join(map(str, error.absolute_path)) for error in validator.iter_errors(data)]
+
+
+def parsed(text: str) -> Any:
+    return YAML(typ="safe", pure=True).load(text)
+
+
+def test_the_schema_itself_is_one() -> None:
+    jsonschema.Draft202012Validator.check_schema(grid_schema())
+    assert json.loads(json.dumps(grid_schema())) == grid_schema()
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_the_grids_that_ship_fit(path: Path) -> None:
+    assert problems(parsed(path.read_text())) == []
+
+
+def test_an_example_of_every_key_fits_and_is_a_grid(tmp_path: Path) -> None:
+    assert parsed(EXAMPLE).keys() == grid_schema()["properties"].keys()
+    assert problems(parsed(EXAMPLE)) == []
+    (tmp_path / "grid.yaml").write_text(EXAMPLE)
+    assert len(read(tmp_path / "grid.yaml").points) == 2
+
+
+@pytest.mark.parametrize("method", catalogue())
+def test_every_method_fits_in_every_form(method: str) -> None:
+    for form in (method, {method: None}, {method: {}}, {method: {"loss.temperature": 0.1}}, f"{method}(negatives=0)"):
+        assert problems({**SMALL, "methods": [form]}) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"zzz": 1}, ""),
+        ({"train": {"epoch": 1}}, "train"),
+        ({"encoder": {"model": "a", "modle": 1}}, "encoder"),
+        ({"methods": [{"simans": {"dept": 3}}]}, "methods/0"),
+        ({"methods": ["in-batch", "randm"]}, "methods/1"),
+        ({"methods": ["randm(depth=3)"]}, "methods/0"),
+        ({"methods": [{"randm": {}}]}, "methods/0"),
+        ({"methods": ["simans(a=0.5", "depth=100)"]}, "methods/0"),
+        ({"methods": "random"}, "methods"),
+        ({"methods": []}, "methods"),
+        ({"name": "a b"}, "name"),
+        ({"seeds": [0, 0]}, "seeds"),
+        ({"seeds": [-1]}, "seeds/0"),
+        ({"negatives": 0}, "negatives"),
+        ({"negatives": 1001}, "negatives"),
+        ({"train": {"epochs": 0}}, "train/epochs"),
+        ({"train": {"precision": "half"}}, "train/precision"),
+        ({"measures": []}, "measures"),
+        ({"axes": {"negatives": []}}, "axes/negatives"),
+        ({"axes": {"negatives": 3}}, "axes/negatives"),
+        ({"encoder": {"reinit_layers": 2}}, "encoder"),
+        ({"collection": {"beri": {"path": "x"}}}, "collection"),
+        ({"collection": {"beir": {"pth": "x"}}}, "collection"),
+        ({"collection": {"source": "helpdesk", "artcles": 1000}}, "collection"),
+    ],
+)
+def test_what_the_schema_refuses_is_refused_by_the_reader_too(tmp_path: Path, change: Any, place: str) -> None:
+    data = {**SMALL, **change}
+    assert place in problems(data)
+    (tmp_path / "grid.yaml").write_text(json.dumps(data))  # JSON is YAML
+    with pytest.raises(InputError):
+        read(tmp_path / "grid.yaml")
+
+
+@pytest.mark.parametrize("key", ["name", "collection", "encoder", "methods"])
+def test_what_a_grid_needs(key: str) -> None:
+    assert problems({name: value for name, value in SMALL.items() if name != key}) == [""]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"negatives": 1},
+        {"negatives": 1000},
+        {"name": "a.b_c-1"},
+        {"seeds": [0]},
+        {"collection": {"helpdesk": None}},
+        {"collection": {"source": "helpdesk", "articles": 1000}},
+        {"baseline": None},
+        {"train": {"dropout": 0.1, "warmup": 0}},
+    ],
+)
+def test_what_the_reader_takes_fits(tmp_path: Path, change: Any) -> None:
+    data = {**SMALL, **change}
+    (tmp_path / "grid.yaml").write_text(json.dumps(data))
+    read(tmp_path / "grid.yaml")
+    assert problems(data) == []

@@ -1,0 +1,120 @@
+"""A tiny encoder and a tiny collection, built on the spot: nothing is downloaded, nothing was written elsewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+# Libraries look at these when they are imported. No test goes to the hub.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of a tiny model do nothing but wait for one another
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+PLANTS = ["basil", "tomato", "rose", "lavender", "fern", "orchid"]
+PLANTS += ["cactus", "mint", "lemon", "olive", "tulip", "clover"]
+CARE = {
+    "watering": "give {plant} water when the soil feels dry, a full can each week and less on cool days",
+    "light": "{plant} likes a bright window with morning sun, too much shade makes its stems long and thin",
+    "soil": "plant {plant} in loose soil with sand and compost, heavy clay keeps the roots wet",
+    "pruning": "cut old shoots of {plant} in early spring with clean scissors just above a leaf",
+    "winter": "keep {plant} away from frost, move the pot into a cool room before the first cold night",
+}
+ASKED = {
+    "watering": "how often must i water my {plant}",
+    "light": "where does {plant} get enough sun",
+    "soil": "which earth is good for {plant}",
+    "pruning": "when can i trim a {plant} that grew too big",
+    "winter": "will {plant} live through snow and ice",
+}
+
+
+def garden() -> tuple[dict[str, tuple[str, str]], dict[str, str], dict[str, dict[str, list[str]]]]:
+    """Return documents (title, text) by id, queries by id, and by split the positives of each query.
+
+    60 documents, 12 plants with 5 kinds of care; 24 training queries with one to three positives, 6 of dev, 10 of
+    test. The queries ask for one kind of care of one plant; further positives are of the same plant.
+    """
+    care = list(CARE)
+    documents = {
+        f"{plant}-{kind}": (f"{plant} {kind}", CARE[kind].format(plant=plant)) for plant in PLANTS for kind in care
+    }
+    queries: dict[str, str] = {}
+    splits: dict[str, dict[str, list[str]]] = {"train": {}, "dev": {}, "test": {}}
+    numbered = [(split, n) for split, size in (("train", 24), ("dev", 6), ("test", 10)) for n in range(size)]
+    for place, (split, number) in enumerate(numbered):
+        plant, kind = PLANTS[place % len(PLANTS)], (place + place // len(PLANTS)) % len(care)
+        name = f"{split}-{number}"
+        queries[name] = ASKED[care[kind]].format(plant=plant)
+        more = number % 3 if split == "train" else 0
+        splits[split][name] = [f"{plant}-{care[(kind + step) % len(care)]}" for step in range(more + 1)]
+    return documents, queries, splits
+
+
+@pytest.fixture(scope="session")
+def tiny_collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in BEIR's layout that holds ``garden``."""
+    folder = tmp_path_factory.mktemp("collections") / "garden"
+    (folder / "qrels").mkdir(parents=True)
+    documents, queries, splits = garden()
+    corpus = [{"_id": name, "title": title, "text": text} for name, (title, text) in documents.items()]
+    asked = [{"_id": name, "text": text} for name, text in queries.items()]
+    for stem, records in (("corpus", corpus), ("queries", asked)):
+        (folder / f"{stem}.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    for split, judged in splits.items():
+        lines = [f"{query}\t{document}\t1" for query, positives in judged.items() for document in positives]
+        (folder / f"qrels/{split}.tsv").write_text("query-id\tcorpus-id\tscore\n" + "\n".join(lines) + "\n")
+    return folder
+
+
+def words() -> list[str]:
+    """Return every word of ``garden``, in alphabetical order."""
+    documents, queries, _ = garden()
+    texts = [f"{title} {text}" for title, text in documents.values()] + list(queries.values())
+    return sorted({word for text in texts for word in re.findall(r"[a-z]+", text.lower())})
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a sentence-transformers model: a BERT of 3 layers, 32 wide, with random weights.
+
+    Its WordPiece vocabulary is the words of ``garden`` and single letters, so any English text can be read.
+    """
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    letters = list("abcdefghijklmnopqrstuvwxyz0123456789.,:;?!'()-")
+    tokens = special + letters + [f"##{letter}" for letter in letters] + [word for word in words() if len(word) > 1]
+    tokenizer = Tokenizer(models.WordPiece({token: at for at, token in enumerate(tokens)}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, mask_token="[MASK]", model_max_length=128, **names)
+    config = BertConfig(
+        vocab_size=len(tokens),
+        hidden_size=32,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=128,
+        initializer_range=0.15,
+    )
+    folder = tmp_path_factory.mktemp("encoders")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        BertModel(config).save_pretrained(folder / "bert")
+    fast.save_pretrained(folder / "bert")
+    transformer = Transformer(str(folder / "bert"))
+    model = SentenceTransformer(modules=[transformer, Pooling(32, "mean"), Normalize()], device="cpu")
+    model.save_pretrained(str(folder / "tiny"), create_model_card=False)
+    return folder / "tiny"

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from negbench.collections import storage
+from negbench.collections.helpdesk import Helpdesk
+from negbench.filters import Filter
+from negbench.plan.mining import BuildPool, DrawNegatives, ScorePool, TrainTeacher
+from negbench.plan.sources import LoadCollection
+from negbench.retrieval.bm25 import BM25
+from negbench.retrieval.pool import build
+from negbench.samplers.top import Top
+from negbench.store import load_arrays
+from negbench.teachers import Teacher
+from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
+from negbench.training.teacher import fold_of
+from negbench.types import CandidatePool, Negatives
+
+
+class Parrot(Teacher):
+    """Says how long a pair is, and by which copy it was asked; notes all that it was asked."""
+
+    log: Any = None
+
+    def fingerprint(self) -> str:
+        return "parrot"
+
+    def score(self, pairs: Any, folder: Path | None, precision: Any) -> np.ndarray:
+        self.log.append((folder, list(pairs)))
+        return np.array([len(query) * 1000 + len(passage) for query, passage in pairs], np.float32)
+
+
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A stored collection and the pool built from it by the stage."""
+    source = Helpdesk(articles=150, queries=30, dev=5, test=5)
+    collection = source.load()
+    spec = LoadCollection(source, source.fingerprint())
+    pool = BuildPool(spec, BM25(depth=20), "train", None, None, None)
+    folders = {stage: tmp_path_factory.mktemp(stage.kind) for stage in (spec, pool)}
+    storage.save(collection, folders[spec])
+    cost = pool.run(folders.__getitem__, folders[pool])
+    return {"collection": collection, "pool": pool, "folders": folders, "cost": cost}
+
+
+def test_the_pool_stage_stores_the_pool(stages: dict[str, Any]) -> None:
+    collection, stage = stages["collection"], stages["pool"]
+    stored = load_arrays(CandidatePool, stages["folders"][stage])
+    made = build(BM25(depth=20), collection, collection.split_queries("train"), "train", 0)
+    for field in fields(stored):
+        np.testing.assert_array_equal(getattr(stored, field.name), getattr(made, field.name))
+    assert stages["cost"] == {"searches": 30, "recall": 1.0}
+
+
+def test_a_teacher_is_asked_once_about_each_candidate_and_positive(stages: dict[str, Any], tmp_path: Path) -> None:
+    collection, pool = stages["collection"], load_arrays(CandidatePool, stages["folders"][stages["pool"]])
+    teacher = Parrot.model_construct(log=[])
+    cost = ScorePool(stages["pool"], teacher, "", 8, (), "float32").run(stages["folders"].__getitem__, tmp_path)
+    scores = np.load(tmp_path / "scores.npy")
+    asked = pool.available() & (np.arange(20) < 8)
+    assert pool.known[:, :8].any()
+    assert (~np.isnan(scores) == asked).all()
+    passages = collection.passages()
+    expected = []
+    right = pairs = 0.0
+    for query, row in enumerate(pool.queries):
+        candidates = [passages[document] for document in pool.documents[query][asked[query]]]
+        positives = [passages[document] for document in pool.positives[query] if document >= 0]
+        expected += [(collection.queries[row], passage) for passage in candidates + positives]
+        right += sum((len(p) > len(c)) + 0.5 * (len(p) == len(c)) for p in positives for c in candidates)
+        pairs += len(positives) * len(candidates)
+    assert teacher.log == [(None, expected)]
+    of_candidates = [
+        len(collection.queries[pool.queries[query]]) * 1000 + len(passages[pool.documents[query, rank]])
+        for query, rank in zip(*np.nonzero(asked), strict=True)
+    ]
+    assert scores[asked].tolist() == of_candidates
+    assert cost["teacher_calls"] == len(expected)
+    assert cost["teacher_auc"] == pytest.approx(right / pairs)
+
+
+def test_each_query_is_scored_by_the_copy_that_did_not_see_it(stages: dict[str, Any], tmp_path: Path) -> None:
+    copies = tuple(TrainTeacher(stages["pool"], TrainedCrossEncoder(folds=3), "", n, "float32") for n in range(3))
+    folders = {**stages["folders"], **{copy: Path(f"copy{n}") for n, copy in enumerate(copies)}}
+    teacher = Parrot.model_construct(log=[])
+    ScorePool(stages["pool"], teacher, "", 20, copies, "float32").run(folders.__getitem__, tmp_path)
+    assert [folder for folder, _ in teacher.log] == [Path(f"copy{n}/model") for n in range(3)]
+    for n, (_, pairs) in enumerate(teacher.log):
+        texts = [query for query, _ in pairs]
+        assert texts
+        assert set(fold_of(texts, 3).tolist()) == {n}
+    pool = load_arrays(CandidatePool, folders[stages["pool"]])
+    assert (~np.isnan(np.load(tmp_path / "scores.npy")) == pool.available()).all()
+
+
+def test_the_draw_stage_gives_scores_to_filters_and_counts(stages: dict[str, Any], tmp_path: Path) -> None:
+    folders, pool = dict(stages["folders"]), load_arrays(CandidatePool, stages["folders"][stages["pool"]])
+    scoring = ScorePool(stages["pool"], Parrot.model_construct(log=[]), "", 20, (), "float32")
+    folders[scoring] = tmp_path / "scores"
+    folders[scoring].mkdir()
+    teacher_scores = np.where(pool.available(), np.random.default_rng(0).uniform(size=pool.scores.shape), np.nan)
+    np.save(folders[scoring] / "scores.npy", teacher_scores.astype(np.float32))
+    rule = Filter.model_validate("denoise(threshold=0.15, depth=20)")
+    out = tmp_path / "draw"
+    out.mkdir()
+    cost = DrawNegatives(stages["pool"], (rule,), Top(), scoring, 4, 0).run(folders.__getitem__, out)
+    found = load_arrays(Negatives, out)
+    drawn = found.ranks >= 0
+    passed = np.take_along_axis(teacher_scores, np.maximum(found.ranks, 0), axis=1)
+    assert (passed[drawn] < 0.15).all()
+    expected = np.minimum(4, (teacher_scores < 0.15).sum(axis=1)).sum()
+    assert 0 < expected < drawn.size
+    assert cost == {"drawn": expected, "filled": drawn.size - expected}
+
+
+def test_empty_slots_are_not_counted_as_filled(stages: dict[str, Any], tmp_path: Path) -> None:
+    out = tmp_path / "draw"
+    out.mkdir()
+    cost = DrawNegatives(stages["pool"], (), Top(), None, 150, 0).run(stages["folders"].__getitem__, out)
+    found = load_arrays(Negatives, out)
+    assert (found.documents == -1).any()
+    assert cost["drawn"] + cost["filled"] == (found.documents >= 0).sum()

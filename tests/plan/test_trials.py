@@ -1,0 +1,362 @@
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from negbench import parts
+from negbench.collections.beir import Beir
+from negbench.config.grid import read
+from negbench.errors import InputError
+from negbench.filters.denoise import Denoise
+from negbench.parts import registered
+from negbench.plan.mining import ScorePool, TrainTeacher
+from negbench.plan.trials import BM25_SEARCH, START, Trial, trials
+from negbench.store import Stage
+
+METHODS = ["in-batch", "random", "bm25", "rank-band", "simans", "denoised"]
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """A folder that a plan takes for an encoder: it is digested, never loaded."""
+    folder = tmp_path / "encoder"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"weights")
+    (folder / "config.json").write_text("{}")
+    return folder
+
+
+@pytest.fixture
+def collection(tmp_path: Path) -> Path:
+    folder = tmp_path / "socks"
+    (folder / "qrels").mkdir(parents=True)
+    documents = [{"_id": f"d{at}", "title": "", "text": f"sock number {at}"} for at in range(9)]
+    queries = [{"_id": f"q{at}", "text": f"where is sock {at}"} for at in range(6)]
+    for stem, records in (("corpus", documents), ("queries", queries)):
+        (folder / f"{stem}.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    for split, rows in (("train", range(3)), ("dev", range(3, 4)), ("test", range(4, 6))):
+        judged = "".join(f"q{row}\td{row}\t1\n" for row in rows)
+        (folder / f"qrels/{split}.tsv").write_text("query-id\tcorpus-id\tscore\n" + judged)
+    return folder
+
+
+def text_of(collection: Path, weights: Path, methods: list[object] | None = None, **keys: object) -> str:
+    """A grid as JSON, which is YAML."""
+    teacher = {"trained-cross-encoder": {"model": str(weights)}}
+    named = [{"denoised": {"teacher": teacher}} if name == "denoised" else name for name in methods or METHODS]
+    data = {
+        "name": "g",
+        "collection": str(collection),
+        "encoder": {"model": str(weights)},
+        "methods": named,
+        "seeds": [0, 1],
+        "train": {"precision": "float32"},
+        **keys,
+    }
+    return json.dumps(data)
+
+
+def plan(collection: Path, weights: Path, methods: list[object] | None = None, **keys: object) -> list[Trial]:
+    path = collection.parent / "grid.yaml"
+    path.write_text(text_of(collection, weights, methods, **keys))
+    return trials(read(path))
+
+
+def by(found: list[Trial], method: str, seed: int | None = 0) -> Trial:
+    (trial,) = [trial for trial in found if trial.method == method and trial.seed == seed]
+    return trial
+
+
+def pool_key(trial: Trial) -> str:
+    assert trial.negatives is not None
+    return trial.negatives.pool.key
+
+
+def keys(trial: Trial, *kinds: str) -> set[str]:
+    return {stage.key for stage in trial.stages if not kinds or stage.kind in kinds}
+
+
+def test_planning_imports_none_of_the_heavy_libraries(collection: Path, weights: Path, tmp_path: Path) -> None:
+    path = tmp_path / "grid.yaml"
+    path.write_text(text_of(collection, weights))
+    code = """
+import sys
+from pathlib import Path
+from negbench.config.grid import read
+from negbench.plan.graph import planned
+from negbench.plan.trials import trials
+from negbench.store import Store
+
+found = planned(trials(read(Path(sys.argv[1]))), Store(Path(sys.argv[2])))
+heavy = ("torch", "transformers", "sentence_transformers", "mlflow", "datasets", "ir_datasets", "pyarrow", "pandas")
+print(len(found), [name for name in heavy if name in sys.modules])
+"""
+    command = [sys.executable, "-c", code, str(path), str(tmp_path / "store")]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    stages, _, heavy = found.partition(" ")
+    assert int(stages) > 30
+    assert heavy.strip() == "[]"
+    assert not (tmp_path / "store").exists()
+
+
+def test_there_is_a_trial_for_each_method_and_seed_and_the_references(collection: Path, weights: Path) -> None:
+    found = plan(collection, weights)
+    assert [(trial.method, trial.seed) for trial in found] == [
+        (BM25_SEARCH, None),
+        (START, None),
+        *[(method, seed) for seed in (0, 1) for method in METHODS],
+    ]
+    names = [trial.name for trial in found]
+    assert len(set(names)) == len(names)
+    assert {BM25_SEARCH, START, "in-batch seed 1"} <= set(names)
+    assert {trial.form for trial in found[:2]} == {"reference"}
+    assert {trial.collection_name for trial in found} == {"socks"}
+
+
+def test_a_start_that_is_drawn_afresh_is_a_trial_a_seed(collection: Path, weights: Path) -> None:
+    found = plan(collection, weights, encoder={"model": str(weights), "reinit_layers": 1})
+    assert [trial.seed for trial in found if trial.method == START] == [0, 1]
+    assert by(found, START, 0).evaluation.key != by(found, START, 1).evaluation.key
+    assert [trial.seed for trial in found if trial.method == BM25_SEARCH] == [None]
+
+
+def test_one_dense_pool_serves_every_sampler_and_seed(collection: Path, weights: Path) -> None:
+    found = plan(collection, weights)
+    dense = {pool_key(by(found, method, seed)) for method in ("rank-band", "simans", "denoised") for seed in (0, 1)}
+    assert len(dense) == 1
+    assert len({pool_key(by(found, "bm25", seed)) for seed in (0, 1)} - dense) == 1
+    assert len({pool_key(by(found, "random", seed)) for seed in (0, 1)} - dense) == 2  # drawn, so by seed
+    # the pool's embeddings of the corpus are those that the start is evaluated with
+    assert keys(by(found, START, None), "embeddings") & keys(by(found, "simans"), "embeddings")
+
+
+def test_drawn_layers_keep_the_dense_pools_of_the_seeds_apart(collection: Path, weights: Path) -> None:
+    found = plan(collection, weights, encoder={"model": str(weights), "reinit_layers": 1})
+    pools = [{pool_key(by(found, method, seed)) for method in ("rank-band", "simans", "denoised")} for seed in (0, 1)]
+    assert [len(pool) for pool in pools] == [1, 1]
+    assert pools[0] != pools[1]
+    assert len({pool_key(by(found, "bm25", seed)) for seed in (0, 1)}) == 1
+
+
+@pytest.mark.parametrize("reinit_layers", [0, 1])
+def test_all_methods_of_a_seed_start_from_the_same_encoder(collection: Path, weights: Path, reinit_layers: int) -> None:
+    found = plan(collection, weights, encoder={"model": str(weights), "reinit_layers": reinit_layers})
+    starts = [{key for method in METHODS for key in keys(by(found, method, seed), "encoder")} for seed in (0, 1)]
+    assert [len(start) for start in starts] == [1, 1]
+    assert (starts[0] == starts[1]) == (reinit_layers == 0)
+    assert starts[0] <= keys(by(found, START, 0 if reinit_layers else None), "encoder")
+
+
+def test_each_method_and_seed_has_its_own_training(collection: Path, weights: Path) -> None:
+    found = [trial for trial in plan(collection, weights) if trial.training is not None]
+    for kind in (lambda trial: trial.training.key, lambda trial: trial.evaluation.key):
+        assert len({kind(trial) for trial in found}) == len(found) == 2 * len(METHODS)
+    assert len({trial.negatives.key for trial in found if trial.negatives}) == 2 * (len(METHODS) - 1)
+
+
+def test_the_control_has_no_pool(collection: Path, weights: Path) -> None:
+    control = by(plan(collection, weights), "in-batch")
+    assert control.negatives is None
+    assert control.training is not None
+    assert control.training.negatives is None
+    assert {stage.kind for stage in control.stages} == {
+        "collection",
+        "encoder",
+        "training",
+        "embeddings",
+        "evaluation",
+        "false-negatives",
+    }
+
+
+def test_stages_come_inputs_first_and_each_once(collection: Path, weights: Path) -> None:
+    for trial in plan(collection, weights):
+        seen: set[str] = set()
+        for stage in trial.stages:
+            assert {parent.key for parent in stage.inputs} <= seen
+            assert stage.key not in seen
+            seen.add(stage.key)
+        assert trial.evaluation.key in seen
+
+
+def test_keys_do_not_depend_on_where_the_files_lie(collection: Path, weights: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(collection, moved / "mittens")
+    shutil.copytree(weights, moved / "other-encoder")
+    plain = METHODS[:-1]
+    before, after = plan(collection, weights, plain), plan(moved / "mittens", moved / "other-encoder", plain)
+    assert [keys(trial) for trial in before] == [keys(trial) for trial in after]
+    assert {trial.collection_name for trial in after} == {"mittens"}
+
+
+@pytest.mark.parametrize("name", ["corpus.jsonl", "queries.jsonl", "qrels/train.tsv", "qrels/test.tsv"])
+def test_other_content_is_another_collection(collection: Path, weights: Path, name: str) -> None:
+    before = plan(collection, weights)
+    path = collection / name
+    path.write_text(
+        path.read_text().replace("sock", "stocking").replace("q0\td0", "q0\td8").replace("q4\td4", "q4\td8")
+    )
+    for old, new in zip(before, plan(collection, weights), strict=True):
+        kinds = {stage.key: stage.kind for stage in old.stages}
+        assert {kinds[key] for key in keys(old) & keys(new)} <= {"encoder"}
+
+
+def test_other_weights_are_another_encoder(collection: Path, weights: Path) -> None:
+    before = plan(collection, weights)
+    (weights / "model.safetensors").write_bytes(b"others")
+    after = plan(collection, weights)
+    assert by(before, BM25_SEARCH, None).evaluation.key == by(after, BM25_SEARCH, None).evaluation.key
+    assert pool_key(by(before, "bm25")) == pool_key(by(after, "bm25"))
+    for method in METHODS:
+        old, new = by(before, method), by(after, method)
+        assert old.evaluation.key != new.evaluation.key
+        assert not keys(old, "training", "encoder", "embeddings") & keys(new, "training", "encoder", "embeddings")
+    assert pool_key(by(before, "simans")) != pool_key(by(after, "simans"))
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        (
+            {"train": {"precision": "float32", "epochs": 2}},
+            {"collection", "encoder", "pool", "negatives", "scores", "teacher"},
+        ),
+        ({"negatives": 2}, {"collection", "encoder", "pool", "scores", "teacher"}),
+        (
+            {"split": "dev"},
+            {"collection", "encoder", "pool", "scores", "teacher", "negatives", "training", "false-negatives"},
+        ),
+        (
+            {"measures": ["AP"]},
+            {"collection", "encoder", "pool", "scores", "teacher"}
+            | {"negatives", "training", "embeddings", "false-negatives"},
+        ),
+        ({"train": {"precision": "float32", "max_length": 64}}, {"collection", "encoder"}),
+        ({"train": {"precision": "bfloat16"}}, {"collection", "encoder"}),
+        ({"seeds": [2]}, {"collection", "encoder", "pool", "scores", "teacher"}),
+        ({"name": "other", "baseline": "in-batch"}, None),
+    ],
+    ids=str,
+)
+def test_a_change_reaches_what_depends_on_it_and_no_more(
+    collection: Path, weights: Path, change: dict[str, object], kept: set[str] | None
+) -> None:
+    old = by(plan(collection, weights), "denoised")
+    new = by(plan(collection, weights, **change), "denoised", 2 if "seeds" in change else 0)
+    if kept is None:
+        assert keys(old) == keys(new)
+        return
+    for kind in {stage.kind for stage in old.stages} - {"embeddings"}:  # of which some stay and some do not
+        assert (keys(old, kind) == keys(new, kind)) == (kind in kept), kind
+    if "embeddings" in kept:
+        assert keys(old, "embeddings") == keys(new, "embeddings")
+
+
+def test_a_method_s_parameter_changes_that_method_alone(collection: Path, weights: Path) -> None:
+    before, after = (
+        plan(collection, weights, ["random", "simans"]),
+        plan(collection, weights, ["random", {"simans": {"a": 1}}]),
+    )
+    assert keys(by(before, "random")) == keys(by(after, "random"))
+    old, new = by(before, "simans"), by(after, "simans")
+    assert pool_key(old) == pool_key(new)
+    assert keys(old, "negatives", "training").isdisjoint(keys(new, "negatives", "training"))
+
+
+def test_a_deeper_look_is_a_deeper_pool(collection: Path, weights: Path) -> None:
+    found = plan(collection, weights, ["simans", {"rank-band": {"high": 300}}])
+    assert pool_key(by(found, "simans")) != pool_key(by(found, "rank-band"))
+    negatives = by(found, "rank-band").negatives
+    assert negatives is not None
+    assert negatives.pool.retriever.depth == 300
+
+
+def test_a_teacher_s_copies_are_shared_over_seeds_and_depths_of_asking(collection: Path, weights: Path) -> None:
+    found = plan(collection, weights)
+    one, two = by(found, "denoised", 0), by(found, "denoised", 1)
+    assert keys(one, "teacher", "scores") == keys(two, "teacher", "scores")
+    copies = [stage for stage in one.stages if isinstance(stage, TrainTeacher)]
+    assert [copy.fold for copy in copies] == [0, 1]
+    (scores,) = [stage for stage in one.stages if isinstance(stage, ScorePool)]
+    assert scores.copies == tuple(copies)
+    assert scores.depth == 50
+
+
+def test_filters_share_one_teacher_asked_as_deep_as_any(
+    collection: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered("filter")
+    monkeypatch.setitem(parts._REGISTRY, "filter", dict(parts._REGISTRY["filter"]))
+
+    class Again(Denoise):
+        """Another filter that asks a teacher."""
+
+        name: ClassVar[str] = "denoise-again"
+
+    teacher = f"trained-cross-encoder(model={weights})"
+    filters = [f"denoise(depth=20, teacher={teacher})", f"denoise-again(depth=40, teacher={teacher})"]
+    negatives = by(plan(collection, weights, [{"simans": {"filters": filters}}]), "simans").negatives
+    assert negatives is not None
+    assert negatives.scores is not None
+    assert negatives.scores.depth == 40
+    filters[1] = filters[1].replace("model=", "folds=3, model=")
+    with pytest.raises(InputError, match=r"simans.*its filters ask different teachers; give them the same one"):
+        plan(collection, weights, [{"simans": {"filters": filters}}])
+
+
+def test_axes_make_trials_of_their_own_that_share_what_they_can(collection: Path, weights: Path) -> None:
+    found = plan(collection, weights, ["simans"], seeds=[0], axes={"negatives": [1, 2]})
+    assert [trial.name for trial in found] == [
+        f"{name} negatives={count}" for count in (1, 2) for name in (BM25_SEARCH, START, "simans seed 0")
+    ]
+    one, two = (trial for trial in found if trial.method == "simans")
+    assert pool_key(one) == pool_key(two)
+    assert one.negatives != two.negatives
+    assert found[0].evaluation == found[3].evaluation
+
+
+@pytest.mark.parametrize("asked", ["auto", "float32", "bfloat16"])
+def test_the_precision_is_settled_when_planning(collection: Path, weights: Path, asked: str) -> None:
+    for trial in plan(collection, weights, train={"precision": asked}):
+        if trial.training is not None:
+            settled = trial.training.recipe.precision
+            assert settled in ("float32", "bfloat16")
+            assert asked in ("auto", settled)
+            assert '"auto"' not in json.dumps([stage.identity() for stage in trial.stages])
+
+
+def test_files_are_read_once_however_many_points_and_seeds(
+    collection: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_files: list[str] = []
+    real = Beir.fingerprint
+
+    def counted(source: Beir) -> str:
+        read_files.append(source.path)
+        return real(source)
+
+    monkeypatch.setattr(Beir, "fingerprint", counted)
+    plan(collection, weights, axes={"negatives": [1, 2, 3]})
+    assert read_files == [str(collection)]
+
+
+def test_what_does_not_exist_is_refused(collection: Path, weights: Path) -> None:
+    with pytest.raises(InputError, match="no such folder"):
+        plan(collection, weights, encoder=str(weights.parent / "gone"))
+    (weights / "model.safetensors").unlink()
+    with pytest.raises(InputError, match="safetensors"):
+        plan(collection, weights)
+
+
+def test_stages_are_equal_by_key_and_say_what_they_do(collection: Path, weights: Path) -> None:
+    one, two = plan(collection, weights), plan(collection, weights)
+    stages: list[Stage] = [stage for trial in one for stage in trial.stages]
+    assert set(stages) == {stage for trial in two for stage in trial.stages}
+    assert all(len(stage.label) > 5 for stage in stages)
+    assert json.loads(json.dumps([stage.identity() for stage in stages])) == [stage.identity() for stage in stages]

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from negbench.config.grid import read
+from negbench.plan.trials import Trial, trials
+from negbench.report import results, table
+from negbench.store import Store, save_arrays
+from negbench.types import Negatives
+
+RATES = {"exact": {"rate": 0.1, "low": 0.05, "high": 0.2, "unit": "negative", "note": "made up"}}
+
+NEGATIVES = Negatives(
+    queries=np.array([0, 1], np.int32),
+    documents=np.array([[5, 6], [7, 8]], np.int32),
+    origins=np.array([[0, 0], [0, 1]], np.int32),
+    ranks=np.array([[3, 0], [9, -1]], np.int32),
+    scores=np.array([[1, 2], [3, np.nan]], np.float32),
+    effective_size=np.array([2, 4], np.float32),
+)
+
+
+@pytest.fixture
+def planned(tmp_path: Path) -> list[Trial]:
+    (tmp_path / "encoder").mkdir()
+    (tmp_path / "encoder/model.safetensors").write_bytes(b"weights")
+    grid = {
+        "name": "g",
+        "collection": "helpdesk",
+        "encoder": str(tmp_path / "encoder"),
+        "methods": ["in-batch", {"simans": {"a": 1}}],
+        "axes": {"negatives": [2]},
+    }
+    (tmp_path / "grid.yaml").write_text(json.dumps(grid))
+    return trials(read(tmp_path / "grid.yaml"))
+
+
+@pytest.fixture
+def store(planned: list[Trial], tmp_path: Path) -> Store:
+    """A store that holds made-up artifacts of every stage; each took a second and a quarter."""
+    made = Store(tmp_path / "store")
+    for stage in {stage for trial in planned for stage in trial.stages}:
+        folder = made.path(stage)
+        folder.mkdir(parents=True)
+        (folder / "stage.json").write_text(json.dumps({"cost": {"seconds": 1.25, "recall": 0.5}}))
+        if stage.kind == "evaluation":
+            (folder / "metrics.json").write_text(json.dumps({"nDCG@10": 0.5, "AP": math.nan}))
+        elif stage.kind == "false-negatives":
+            (folder / "rates.json").write_text(json.dumps(RATES))
+        elif stage.kind == "negatives":
+            save_arrays(NEGATIVES, folder)
+    return made
+
+
+def test_a_record_has_all_that_the_table_needs(planned: list[Trial], store: Store) -> None:
+    search, start, control, simans = [results.record(trial, planned, store, None) for trial in planned]
+    assert [row["method"] for row in (search, start, control, simans)] == ["bm25-search", "start", "in-batch", "simans"]
+    assert simans["spelling"] == "simans(a=1.0)"
+    assert (simans["seed"], search["seed"]) == (0, None)
+    assert {row["collection"] for row in (search, start, control, simans)} == {"helpdesk"}
+    assert simans["axes"] == {"negatives": 2}
+    assert simans["status"] == "done"
+    assert simans["metrics"]["nDCG@10"] == 0.5
+    assert math.isnan(simans["metrics"]["AP"])
+    assert simans["false_negatives"] == control["false_negatives"] == RATES
+    assert (start["false_negatives"], start["draw"], control["draw"]) == ({}, {}, {})
+    assert simans["draw"] == {"filled": 0.25, "median_rank": 3.0, "effective_size": 3.0, "recall": 0.5}
+    assert simans["cost"]["seconds"] == 1.25 * len(planned[3].stages)
+
+    found = table.rows({"trials": json.loads(json.dumps([search, start, control, simans]))}, "nDCG@10", "in-batch")
+    assert [row.quality for row in found] == [0.5] * 4
+    assert found[3].rate == 0.1
+
+
+def test_digests_name_every_stage(planned: list[Trial], store: Store) -> None:
+    for trial in planned:
+        digests = results.record(trial, planned, store, None)["digests"]
+        assert sorted(key for found in digests.values() for key in found) == sorted(stage.key for stage in trial.stages)
+        assert digests["evaluation"] == [trial.evaluation.key]
+    assert len(digests["embeddings"]) == 4  # corpus and training queries before, corpus and test queries after
+
+
+def test_a_failed_trial_has_its_reason_and_no_figures(planned: list[Trial], tmp_path: Path) -> None:
+    row = results.record(planned[3], planned, Store(tmp_path / "empty"), "train: the disk is full")
+    assert row["status"] == "failed"
+    assert row["error"] == "train: the disk is full"
+    assert (row["metrics"], row["false_negatives"], row["draw"], row["cost"]) == ({}, {}, {}, {})
+    assert row["digests"]["training"]
+    (found,) = table.rows({"trials": [row]}, "nDCG@10", None)
+    assert (found.failed, found.quality) == (1, None)
+
+
+def test_a_draw_is_described() -> None:
+    assert results.describe_draw(NEGATIVES) == {"filled": 0.25, "median_rank": 3.0, "effective_size": 3.0}
+    nothing = replace(
+        NEGATIVES,
+        **{
+            name: getattr(NEGATIVES, name)[:0]
+            for name in ("queries", "documents", "origins", "ranks", "effective_size")
+        },
+    )
+    described = results.describe_draw(nothing)
+    assert (described["filled"], described["effective_size"]) == (0.0, 0.0)
+    assert math.isnan(described["median_rank"])
+
+
+def test_a_manifest_tells_how_to_do_it_again() -> None:
+    made = results.manifest(["negbench", "run", "grid.yaml"], "name: made\n", "float32")
+    assert json.loads(json.dumps(made)) == made
+    assert made["command"] == ["negbench", "run", "grid.yaml"]
+    assert made["grid"] == "name: made\n"
+    assert made["precision"] == "float32"
+    assert made["versions"]["numpy"] == version("numpy") == np.__version__
+    assert {"torch", "sentence-transformers", "negbench"} <= made["versions"].keys()
+
+
+def git(folder: Path, *command: str) -> str:
+    identity = ["-c", "user.name=n", "-c", "user.email=e", "-c", "commit.gpgsign=false"]
+    done = subprocess.run(["git", *identity, *command], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_the_commit_is_that_of_our_own_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "negbench/report"
+    package.mkdir(parents=True)
+    module = package / "results.py"
+    module.write_text("1\n")
+    monkeypatch.setattr(results, "__file__", str(module))
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.delenv("GIT_DIR", raising=False)
+    assert results._commit() is None  # no checkout at all
+
+    git(tmp_path, "init", "-q")
+    (tmp_path / "other.py").write_text("1\n")
+    git(tmp_path, "add", "other.py")
+    git(tmp_path, "commit", "-qm", "somebody else's")
+    assert results._commit() is None  # installed into somebody else's checkout
+
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "ours")
+    head = git(tmp_path, "rev-parse", "HEAD")
+    assert results._commit() == head
+    (tmp_path / "other.py").write_text("2\n")
+    assert results._commit() == head  # a change outside of the package
+    module.write_text("2\n")
+    assert results._commit() == head + "+"
+
+
+def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    results.write_json(path, {"a": [1, "ü"]})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"a": [1, "ü"]}
+    with pytest.raises(TypeError):
+        results.write_json(path, {"a": object()})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"a": [1, "ü"]}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["results.json"]

@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import chisquare
+
+from negbench import mining
+from negbench.filters import Filter
+from negbench.filters.rank_band import RankBand
+from negbench.noise import Noise, keys
+from negbench.retrieval.dense import Dense
+from negbench.retrieval.pool import build, pad
+from negbench.samplers import Sampler
+from negbench.samplers.simans import SimANS
+from negbench.samplers.top import Top
+from negbench.samplers.uniform import Uniform
+from negbench.types import Bool, CandidatePool, Collection, Negatives, Qrels
+
+
+def make(candidates: list[list[int]], positives: list[list[int]], corpus: int = 100) -> CandidatePool:
+    """A pool of document rows by rank, with score 1000 - row and a score for every positive."""
+    documents, labelled = (pad([np.array(row, np.int32) for row in rows]) for rows in (candidates, positives))
+    names = keys([f"d{n}" for n in range(corpus)])
+    known = [np.isin(row, mine) for row, mine in zip(documents, positives, strict=True)]
+    return CandidatePool(
+        queries=np.arange(len(candidates), dtype=np.int32),
+        documents=documents,
+        scores=np.where(documents >= 0, 1000.0 - documents, np.nan).astype(np.float32),
+        known=np.array(known, bool).reshape(documents.shape),
+        positives=labelled,
+        positive_scores=np.where(labelled >= 0, 1000.0 - labelled, np.nan).astype(np.float32),
+        query_keys=keys([f"q{n}" for n in range(len(candidates))]),
+        document_keys=np.where(documents >= 0, names[documents], np.uint64(0)),
+    )
+
+
+def mine(pool: CandidatePool, k: int, corpus: int, own: Any = None, **changed: Any) -> Negatives:
+    rows = np.full(len(pool.queries), -1, np.int32) if own is None else np.array(own, np.int32)
+    made = {"filters": (), "sampler": Top(), "seed": 0, **changed}
+    return mining.mine(pool, made["filters"], made["sampler"], k, made["seed"], rows, corpus)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[CandidatePool, int, int, list[int], Sampler]:
+    corpus, count = draw(st.integers(1, 60)), draw(st.integers(0, 3))
+    row = st.integers(0, corpus - 1)
+    lists = [draw(st.lists(row, max_size=8, unique=True)) for _ in range(count)]
+    positives = [draw(st.lists(row, max_size=5, unique=True)) for _ in range(count)]
+    own = [draw(st.integers(-1, corpus - 1)) for _ in range(count)]
+    pool = make(lists, positives, corpus)
+    known = pool.known | (pool.documents == np.array(own, np.int32).reshape(-1, 1)) & (pool.documents >= 0)
+    sampler = draw(st.sampled_from([Top(depth=2), Uniform(), SimANS(depth=3)]))
+    return replace(pool, known=known), draw(st.integers(0, 10)), corpus, own, sampler
+
+
+@settings(max_examples=200)
+@given(cases())
+def test_draw_and_fill_by_contract(case: tuple[CandidatePool, int, int, list[int], Sampler]) -> None:
+    pool, k, corpus, own, sampler = case
+    found = mine(pool, k, corpus, own, sampler=sampler)
+    plain = sampler.draw(pool, k, Noise(0, sampler.spelling)).positions
+    for field in ("documents", "origins", "ranks", "scores"):
+        assert getattr(found, field).shape == (len(own), k)
+    assert found.ranks.tolist() == plain.tolist()
+    for query, documents in enumerate(found.documents.tolist()):
+        forbidden = {*pool.positives[query].tolist(), own[query]} - {-1}
+        here = [document for document in documents if document >= 0]
+        assert all(document < corpus for document in here)
+        assert not forbidden & set(here)
+        assert len(set(here)) == len(here)
+        assert len(here) == min(k, corpus - len(forbidden))  # a slot is empty only where the corpus has no more
+        for slot, document in enumerate(documents):
+            rank = int(found.ranks[query, slot])
+            if rank >= 0:
+                assert found.origins[query, slot] == 0
+                assert document == pool.documents[query, rank]
+                assert found.scores[query, slot] == pool.scores[query, rank]
+            else:
+                assert found.origins[query, slot] == 1
+                assert np.isnan(found.scores[query, slot])
+
+
+@pytest.mark.parametrize("corpus", [24, 200])  # little is left, so all is shuffled; and much is left
+def test_the_fill_is_uniform_over_what_is_allowed(corpus: int) -> None:
+    count = 6000
+    pool = make([[3, 7]] * count, [[0, 7]] * count, corpus)
+    found = mine(pool, 4, corpus, [11] * count)
+    assert (found.documents[:, 0] == 3).all()
+    allowed = [row for row in range(corpus) if row not in (0, 3, 7, 11)]
+    for slot in (1, 2, 3):
+        seen = np.bincount(found.documents[:, slot], minlength=corpus)
+        assert np.flatnonzero(seen).tolist() == allowed
+        assert chisquare(seen[allowed]).pvalue > 1e-3
+    low, high = np.sort(found.documents[:, 1:3], axis=1).T  # two slots of a query are independent, but differ
+    place = {row: at for at, row in enumerate(allowed)}
+    gaps = np.array([place[b] - place[a] for a, b in zip(low.tolist(), high.tolist(), strict=True)])
+    size = len(allowed)
+    expected = np.array([size - gap for gap in range(1, size)], float)
+    grouped = [np.array_split(np.bincount(gaps, minlength=size)[1:], 10), np.array_split(expected, 10)]
+    seen_, wanted = ([part.sum() for part in parts] for parts in grouped)
+    assert chisquare(seen_, np.array(wanted) * count / expected.sum()).pvalue > 1e-3
+
+
+def test_a_query_is_filled_the_same_in_any_company() -> None:
+    candidates = [[n % 40, (n * 7 + 1) % 40][: n % 3] for n in range(30)]
+    pool, own = make(candidates, [[(n + 5) % 40] for n in range(30)], 40), np.arange(30) % 7 - 1
+    everyone = mine(pool, 5, 40, own)
+    rows = np.random.default_rng(0).permutation(30)[:12]
+    table = {field.name: getattr(pool, field.name) for field in fields(pool)}
+    some = replace(pool, **{name: value[rows] for name, value in table.items() if isinstance(value, np.ndarray)})
+    assert mine(some, 5, 40, own[rows]).documents.tolist() == everyone.documents[rows].tolist()
+    assert mine(pool, 5, 40, own, seed=1).documents.tolist() != everyone.documents.tolist()
+
+
+def test_the_fill_is_the_same_for_every_method() -> None:
+    pool = make([[50, 51]] * 20, [[]] * 20)
+    one, other = mine(pool, 6, 100), mine(pool, 6, 100, sampler=Uniform())
+    assert one.documents[:, 2:].tolist() == other.documents[:, 2:].tolist()
+
+
+def test_an_exhausted_corpus_leaves_slots_empty() -> None:
+    found = mine(make([[0, 1], [4]], [[1, 2], []], 5), 6, 5, [3, -1])
+    assert sorted(found.documents[0].tolist()) == [-1, -1, -1, -1, 0, 4]
+    assert sorted(found.documents[1].tolist()) == [-1, 0, 1, 2, 3, 4]
+    assert found.documents[:, -1].tolist() == [-1, -1]
+
+
+class Seen(Filter):
+    """Throws out the given columns, and notes what it was shown."""
+
+    columns: tuple[int, ...] = ()
+    log: Any = None
+
+    def throws_out(self, pool: CandidatePool) -> Bool:
+        self.log.append(pool)
+        return np.broadcast_to(np.isin(np.arange(pool.depth), self.columns), pool.documents.shape)
+
+
+def test_filters_come_in_order_and_see_raw_ranks() -> None:
+    pool = make([[60, 61, 62, 63, 64, 65, 66]], [[61]])
+    log: list[CandidatePool] = []
+    rules = [Seen.model_construct(columns=(0, 4), log=log), Seen.model_construct(columns=(2,), log=log)]
+    band = RankBand(low=2, high=6)
+    found = mine(pool, 2, 100, filters=(*rules, band))
+    assert log[0].excluded is None
+    assert log[1].excluded is not None
+    assert np.flatnonzero(log[1].excluded[0]).tolist() == [0, 4]
+    assert all(seen.documents.tolist() == pool.documents.tolist() for seen in log)
+    assert found.documents.tolist() == [[63, 65]]
+    assert found.ranks.tolist() == [[3, 5]]
+    assert found.origins.tolist() == [[0, 0]]
+    turned = mine(pool, 2, 100, filters=(band, *reversed(rules)))
+    assert turned.documents.tolist() == found.documents.tolist()
+
+
+def small(count: int, documents: int, labels: Qrels) -> tuple[Collection, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    tables = [rng.standard_normal((n, 12)).astype(np.float32) for n in (count, documents)]
+    vectors = [table / np.linalg.norm(table, axis=1, keepdims=True) for table in tables]
+    texts = [f"document {n}" for n in range(documents)]
+    names = [[f"{side}{n}" for n in range(size)] for side, size in (("d", documents), ("q", count))]
+    queries = [f"query {n}" for n in range(count)]
+    collection = Collection("vectors", names[0], [""] * documents, texts, names[1], queries, {"train": labels})
+    return collection, vectors[0], vectors[1]
+
+
+@dataclass
+class Vectors:
+    """Stands in for a model of the peer: it knows the vector of each text."""
+
+    table: dict[str, np.ndarray]
+    device: str = "cpu"
+
+    def encode_query(self, texts: list[str], **_: Any) -> np.ndarray:
+        return np.stack([self.table[text] for text in texts])
+
+    encode_document = encode_query
+
+    def similarity(self, one: Any, other: Any) -> Any:
+        import torch
+
+        return torch.as_tensor(one) @ torch.as_tensor(other).T
+
+    def similarity_pairwise(self, one: Any, other: Any) -> Any:
+        import torch
+
+        return (torch.as_tensor(one) * torch.as_tensor(other)).sum(dim=1)
+
+
+def test_the_hardest_are_those_of_sentence_transformers() -> None:
+    from datasets import Dataset
+    from sentence_transformers.util import mine_hard_negatives
+
+    rng = np.random.default_rng(3)
+    pairs = [(query, int(row), 1) for query in range(25) for row in rng.choice(80, 1 + query % 3, replace=False)]
+    collection, queries, documents = small(25, 80, Qrels.of(pairs))
+    rows = np.arange(25, dtype=np.int32)
+    pool = build(Dense(depth=60), collection, rows, "train", 0, queries, documents)
+    texts, asked = collection.texts, collection.queries
+    peer = Vectors(dict(zip([*texts, *asked], [*documents, *queries], strict=True)))
+    labelled = {"query": [asked[query] for query, _, _ in pairs], "answer": [texts[row] for _, row, _ in pairs]}
+    theirs = mine_hard_negatives(
+        Dataset.from_dict(labelled),
+        peer,  # type: ignore[arg-type]
+        corpus=texts,
+        range_max=60,
+        num_negatives=5,
+        sampling_strategy="top",
+        output_format="n-tuple",
+        verbose=False,
+    )
+    expected = {line["query"]: [texts.index(line[f"negative_{n}"]) for n in range(1, 6)] for line in theirs}
+    assert len(expected) == 25
+    assert pool.known[:, :5].sum() > 3  # positives stood in the way
+    assert mine(pool, 5, 80).documents.tolist() == [expected[text] for text in asked]

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from negbench.types import CandidatePool, Collection, Qrels
+
+rows = st.integers(0, 6) | st.sampled_from([0, 1, 2**31 - 1, 2**31 - 2])
+judgments = st.lists(st.tuples(rows, rows, st.integers(-2, 3)), max_size=30)
+
+
+@given(judgments)
+def test_of_sorts_and_lets_the_last_of_a_duplicate_win(triples: list[tuple[int, int, int]]) -> None:
+    qrels = Qrels.of(triples)
+    expected = sorted({(query, document): grade for query, document, grade in triples}.items())
+    found = zip(qrels.queries.tolist(), qrels.documents.tolist(), qrels.grades.tolist(), strict=True)
+    assert [((query, document), grade) for query, document, grade in found] == expected
+    assert len(qrels) == len(expected)
+    assert {part.dtype for part in (qrels.queries, qrels.documents, qrels.grades)} == {np.dtype(np.int32)}
+
+
+@given(judgments, st.integers(-3, 4))
+def test_at_least_keeps_the_grades_asked_for(triples: list[tuple[int, int, int]], grade: int) -> None:
+    kept = Qrels.of(triples).at_least(grade)
+    last = {(query, document): given for query, document, given in triples}
+    wanted = sorted(pair for pair, given in last.items() if given >= grade)
+    assert list(zip(kept.queries.tolist(), kept.documents.tolist(), strict=True)) == wanted
+    assert (kept.grades >= grade).all()
+
+
+@given(judgments)
+def test_by_query_lists_every_judged_document(triples: list[tuple[int, int, int]]) -> None:
+    expected: dict[int, set[int]] = {}
+    for query, document, _ in triples:
+        expected.setdefault(query, set()).add(document)
+    found = Qrels.of(triples).by_query()
+    assert {query: documents.tolist() for query, documents in found.items()} == {
+        query: sorted(documents) for query, documents in expected.items()
+    }
+    assert list(found) == sorted(expected)
+
+
+@given(judgments, st.lists(rows, max_size=5), st.lists(rows | st.just(-1), max_size=5))
+def test_contains_is_membership(triples: list[tuple[int, int, int]], queries: list[int], documents: list[int]) -> None:
+    pairs = {(query, document) for query, document, _ in triples}
+    asked = np.array(queries, np.int32)[:, None], np.array(documents, np.int32)
+    found = Qrels.of(triples).contains(*asked)
+    assert found.dtype == np.bool_
+    assert found.shape == (len(queries), len(documents))
+    assert found.tolist() == [[(query, document) in pairs for document in documents] for query in queries]
+
+
+def test_padding_is_never_judged_even_next_to_the_largest_row() -> None:
+    qrels = Qrels.of([(0, 2**31 - 1, 1), (1, 0, 1)])
+    assert qrels.contains(np.array([0, 1, 1]), np.array([-1, -1, 0])).tolist() == [False, False, True]
+    assert qrels.contains(np.array([-1]), np.array([0])).tolist() == [False]
+
+
+def test_contains_broadcasts_and_takes_scalars() -> None:
+    qrels = Qrels.of([(0, 3, 1), (2, 1, 0)])
+    assert qrels.contains(np.array(2), np.array([[0, 1], [3, 1]])).tolist() == [[False, True], [False, True]]
+    assert bool(qrels.contains(np.int32(0), np.int32(3)))  # type: ignore[arg-type]
+    assert Qrels.of([]).contains(np.zeros((2, 1), np.int32), np.zeros(3, np.int32)).shape == (2, 3)
+
+
+def collection(queries: dict[str, str], documents: dict[str, tuple[str, str]], **more: object) -> Collection:
+    titles, texts = [title for title, _ in documents.values()], [text for _, text in documents.values()]
+    qrels = more.pop("qrels", {"train": Qrels.of([])})
+    return Collection("made", list(documents), titles, texts, list(queries), list(queries.values()), qrels)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("query", "title", "text", "own"),
+    [
+        ("Wind tunnels at sea", "", "A word first. Wind tunnels at sea, and more.", True),  # ArguAna: the text
+        ("Wind tunnels at sea", "Wind Tunnels at Sea", "An abstract.", True),  # SCIDOCS: the title, other case
+        ("wind   tunnels\nat sea", "Wind tunnels", "at sea", True),  # white space folded, title and text in one
+        ("Wind tunnels at sea", "", "Sea winds", False),  # Cranfield: both numbered from 1
+        ("Wind tunnels at sea", "", "", False),
+    ],
+)
+def test_a_query_was_taken_from_the_document_of_its_id_that_holds_its_text(
+    query: str, title: str, text: str, own: bool
+) -> None:
+    made = collection({"q": "else", "1": query}, {"0": ("x", "else"), "1": (title, text), "2": ("", query)})
+    assert made.own_documents().tolist() == [-1, 1 if own else -1]
+    assert made.own_documents().dtype == np.int32
+
+
+def test_passages_are_title_space_text() -> None:
+    made = collection({}, {"a": ("Title", "text"), "b": ("", "text"), "c": ("Title", ""), "d": ("", "")})
+    assert made.passages() == ["Title text", "text", "Title", ""]
+
+
+def test_split_queries_have_a_positive() -> None:
+    qrels = {"train": Qrels.of([(2, 0, 1), (0, 0, 0), (1, 0, 2), (1, 1, -1), (2, 1, 1)]), "test": Qrels.of([(3, 0, 1)])}
+    made = collection({str(at): "?" for at in range(4)}, {"a": ("", "x"), "b": ("", "y")}, qrels=qrels)
+    assert made.split_queries("train").tolist() == [1, 2]
+    assert made.split_queries("test").tolist() == [3]
+
+
+def test_available_is_what_a_sampler_may_return() -> None:
+    documents = np.array([[4, 5, 6, 7, -1]], np.int32)
+    pool = CandidatePool(
+        queries=np.zeros(1, np.int32),
+        documents=documents,
+        scores=np.array([[3, np.nan, 1, 0.5, np.nan]], np.float32),
+        known=np.array([[True, False, False, False, False]]),
+        positives=np.array([[4]], np.int32),
+        positive_scores=np.array([[3]], np.float32),
+        query_keys=np.zeros(1, np.uint64),
+        document_keys=documents.astype(np.uint64),
+    )
+    assert pool.depth == 5
+    assert pool.available().tolist() == [[False, False, True, True, False]]
+    once = pool.without(np.array([[True, False, True, False, False]]))
+    assert once.available().tolist() == [[False, False, False, True, False]]
+    twice = once.without(np.array([[False, False, False, True, False]]))
+    assert not twice.available().any()
+    assert pool.excluded is None  # filters copy, they do not change
+    assert once.available().any()

@@ -1,0 +1,175 @@
+"""Rows and batches of inputs against a plain reading of the labels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from negbench.training.data import Collator, Instances, instances
+from negbench.types import Collection, Negatives, Qrels
+
+PROMPTS = {"query": "Q: ", "document": "D: "}
+
+
+def small_collection(judgments: list[tuple[int, int, int]]) -> Collection:
+    return Collection(
+        name="small",
+        document_ids=[f"d{row}" for row in range(12)],
+        titles=[f"title {row}" for row in range(12)],
+        texts=[f"text {row}" for row in range(12)],
+        query_ids=[f"q{row}" for row in range(6)],
+        queries=[f"question {row}" for row in range(6)],
+        qrels={"train": Qrels.of(judgments)},
+    )
+
+
+def negatives_of(queries: list[int], documents: Any) -> Negatives:
+    table = np.array(documents, np.int32).reshape(len(queries), -1 if queries else 1)
+    blank = np.zeros_like(table)
+    return Negatives(
+        np.array(queries, np.int32), table, blank, blank, blank.astype(np.float32), np.ones(len(queries), np.float32)
+    )
+
+
+@st.composite
+def collections(draw: st.DrawFn) -> tuple[Collection, Negatives]:
+    """A collection with random labels, and one to three random negatives a query, some of them missing."""
+    pairs = draw(st.sets(st.tuples(st.integers(0, 5), st.integers(0, 11)), min_size=1, max_size=30))
+    collection = small_collection([(query, document, draw(st.integers(0, 2))) for query, document in sorted(pairs)])
+    queries = collection.split_queries("train").tolist()
+    k = draw(st.integers(1, 3))
+    positives = collection.qrels["train"].at_least(1).by_query()
+    rows = []
+    for query in queries:
+        left = [row for row in range(12) if row not in positives[query]]
+        rows.append((draw(st.permutations(left)) + [-1] * k)[:k] if left else [-1] * k)
+    return collection, negatives_of(queries, rows)
+
+
+class Recorder:
+    """Stands for a model's ``preprocess``: remembers the texts, gives back their lengths in words as tokens."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[str]] = []
+
+    def __call__(self, texts: list[str]) -> dict[str, Any]:
+        self.calls.append(texts)
+        lengths = [len(text.split()) for text in texts]
+        mask = torch.tensor([[int(at < length) for at in range(max(lengths))] for length in lengths])
+        return {"input_ids": mask * 7, "attention_mask": mask, "modality": "text"}
+
+
+@given(made=collections(), data=st.data())
+def test_a_batch_holds_what_its_rows_need_and_hides_other_positives(
+    made: tuple[Collection, Negatives], data: st.DataObject
+) -> None:
+    collection, drawn = made
+    table = instances(collection, "train", drawn)
+    if not len(table.queries):
+        return
+    rows = data.draw(st.permutations(range(len(table.queries))))[: data.draw(st.integers(1, 8))]
+    recorder = Recorder()
+    collator = Collator(table, collection, recorder, PROMPTS)
+    batch = collator([{"row": row} for row in rows])
+
+    asked, read = recorder.calls
+    assert len(set(asked)) == len(asked)  # no text is encoded twice
+    assert len(set(read)) == len(read)
+    label = {name: value.tolist() for name, value in batch["label"].items()}
+    labelled = {
+        (query, document)
+        for query, document, grade in zip(
+            *(getattr(collection.qrels["train"], name).tolist() for name in ("queries", "documents", "grades")),
+            strict=True,
+        )
+        if grade >= 1
+    }
+    by_query = dict(zip(drawn.queries.tolist(), drawn.documents.tolist(), strict=True))
+    wanted: set[str] = set()
+    for at, row in enumerate(rows):
+        query, positive = int(table.queries[row]), int(table.positives[row])
+        assert asked[label["row_query"][at]] == f"Q: question {query}"
+        assert read[label["target"][at]] == f"D: title {positive} text {positive}"
+        for column, text in enumerate(read):
+            document = int(text.split()[-1])
+            other = (query, document) in labelled and document != positive
+            assert label["counted"][at][column] == (not other)
+        mine = [positive, *(document for document in by_query[query] if document >= 0)]
+        wanted |= {f"D: title {document} text {document}" for document in mine}
+    assert set(read) == wanted
+    assert set(asked) == {f"Q: question {int(table.queries[row])}" for row in rows}
+    words = sum(len(text.split()) for text in asked + read)
+    assert collator.read == {"queries": len(asked), "documents": len(read), "tokens": words}
+    assert {name for name in batch if name not in ("label", "return_loss")} == {
+        f"{side}_{name}" for side in ("query", "document") for name in ("input_ids", "attention_mask")
+    }
+
+
+def test_a_positive_of_one_row_is_another_s_negative_unless_it_is_labelled() -> None:
+    """Query 0 has positives 1 and 2; query 3 was handed document 2 as a negative."""
+    collection = small_collection([(0, 1, 1), (0, 2, 1), (3, 4, 1)])
+    table = instances(collection, "train", negatives_of([0, 3], [[5], [2]]))
+    recorder = Recorder()
+    batch = Collator(table, collection, recorder, PROMPTS)([{"row": 0}, {"row": 2}])
+    documents = [int(text.split()[-1]) for text in recorder.calls[1]]
+    hidden = {
+        (query, documents[column])
+        for query, row in zip((0, 3), batch["label"]["counted"].tolist(), strict=True)
+        for column, counts in enumerate(row)
+        if not counts
+    }
+    assert sorted(documents) == [1, 2, 4, 5]
+    assert hidden == {(0, 2)}  # although row 2 of the batch brought it as a mined negative
+
+
+@given(made=collections())
+def test_there_is_a_row_for_each_labelled_pair(made: tuple[Collection, Negatives]) -> None:
+    collection, drawn = made
+    qrels = collection.qrels["train"]
+    pairs = [
+        (query, document)
+        for query, document, grade in zip(
+            qrels.queries.tolist(), qrels.documents.tolist(), qrels.grades.tolist(), strict=True
+        )
+        if grade >= 1
+    ]
+    for table in (instances(collection, "train", drawn), instances(collection, "train", None)):
+        assert list(zip(table.queries.tolist(), table.positives.tolist(), strict=True)) == pairs
+        assert len(set(table.keys.tolist())) == len(pairs)
+    table = instances(collection, "train", drawn)
+    by_query = dict(zip(drawn.queries.tolist(), drawn.documents.tolist(), strict=True))
+    assert table.negatives.tolist() == [by_query[query] for query, _ in pairs]
+    assert instances(collection, "train", None).negatives.shape == (len(pairs), 0)
+
+
+def test_keys_belong_to_ids_and_not_to_rows() -> None:
+    collection = small_collection([(0, 1, 1), (3, 4, 1)])
+    turned = replace(
+        collection,
+        document_ids=collection.document_ids[::-1],
+        query_ids=collection.query_ids[::-1],
+        qrels={"train": Qrels.of([(5, 10, 1), (2, 7, 1)])},
+    )
+    first, second = instances(collection, "train", None), instances(turned, "train", None)
+    assert first.keys.tolist() == second.keys.tolist()[::-1]
+
+
+def test_negatives_of_other_queries_are_refused() -> None:
+    collection = small_collection([(0, 1, 1), (3, 4, 1)])
+    for queries in ([0, 2], [0], [2, 3], [0, 1, 2]):
+        with pytest.raises(ValueError, match="drawn for other queries"):
+            instances(collection, "train", negatives_of(queries, [[5]] * len(queries)))
+
+
+def test_instances_are_made_of_train_alone() -> None:
+    collection = small_collection([(0, 1, 1), (3, 4, 1)])
+    held_back = replace(collection, qrels={**collection.qrels, "test": Qrels.of([(1, 7, 1), (0, 8, 1)])})
+    table = instances(held_back, "train", None)
+    assert isinstance(table, Instances)
+    assert table.known.documents.tolist() == [1, 4]
