@@ -91,7 +91,7 @@ def run(
         print((folder / "results.json").read_text(), end="")
     else:
         console.print(finished.table)
-        console.print(f"results in {folder}; {finished.tracking}", markup=False, highlight=False)
+        console.print(f"results in {folder}; {finished.tracking}", markup=False, highlight=False, soft_wrap=True)
     for reason in dict.fromkeys(finished.failed.values()):
         names = [name for name, why in finished.failed.items() if why == reason]
         whose = ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
@@ -156,15 +156,15 @@ def evaluate(
     if as_json:
         print(json.dumps(found, indent=1))
         return
-    table = Table(
-        title=f"{encoder} on {found['collection']}, {split}, {found['queries']} queries", title_justify="left"
-    )
+    table = Table()
     for name in found["metrics"]:
         table.add_column(name, justify="right")
     table.add_row(*[f"{value:.4f}" for value in found["metrics"].values()])
     console = _console()
     for warning in found["warnings"]:
-        console.print(f"note: {warning}", markup=False, highlight=False)
+        console.print(f"note: {warning}", markup=False, highlight=False, soft_wrap=True)
+    title = f"{encoder} on {found['collection']}, {split}, {found['queries']} queries"
+    console.print(title, markup=False, highlight=False, soft_wrap=True)  # a table's own title wraps at its width
     console.print(table)
 
 

@@ -6,6 +6,7 @@ convention: make a changed copy with ``dataclasses.replace``.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -102,13 +103,15 @@ class Collection:
         own = np.full(len(self.query_ids), -1, np.int32)
         for query, (name, text) in enumerate(zip(self.query_ids, self.queries, strict=True)):
             row = row_of.get(name)
-            if row is not None and _folded(text) in _folded(f"{self.titles[row]} {self.texts[row]}"):
+            if row is not None and _holds(f"{self.titles[row]} {self.texts[row]}", text):
                 own[query] = row
         return own
 
 
-def _folded(text: str) -> str:
-    return " ".join(text.lower().split())
+def _holds(document: str, query: str) -> bool:
+    """Tell whether the query stands in the document as whole words, letter case and white space apart."""
+    folded = " ".join(query.lower().split())
+    return re.search(rf"(?<!\w){re.escape(folded)}(?!\w)", " ".join(document.lower().split())) is not None
 
 
 @dataclass(frozen=True, slots=True)

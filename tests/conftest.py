@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import re
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -118,3 +124,36 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = SentenceTransformer(modules=[transformer, Pooling(32, "mean"), Normalize()], device="cpu")
     model.save_pretrained(str(folder / "tiny"), create_model_card=False)
     return folder / "tiny"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left: exit code, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def negbench() -> Callable[..., Outcome]:
+    """Return a function that runs the command line in this process: ``negbench("plan", "grid.yaml", cwd=folder)``.
+
+    The store is ``.negbench`` in ``cwd`` unless ``store`` is given.
+    """
+    from negbench import cli
+
+    def run(*arguments: str | Path, cwd: Path, store: Path | None = None) -> Outcome:
+        out, err, code = io.StringIO(), io.StringIO(), 0
+        with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+            patch.setattr(sys, "argv", ["negbench", *map(str, arguments)])
+            patch.setenv("NEGBENCH_STORE", str(store or ".negbench"))
+            patch.chdir(cwd)
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                try:
+                    cli.main()
+                except SystemExit as leaving:
+                    code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+        return Outcome(code, out.getvalue(), err.getvalue())
+
+    return run

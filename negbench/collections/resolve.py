@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from negbench.collections import Source
-from negbench.errors import InputError
+from negbench.errors import InputError, plainly
 from negbench.parts import registered
 
 _PREFIXES = ("hub", "ir_datasets")
@@ -74,10 +74,9 @@ def _validated(validate: Callable[[object], Source], value: object, text: str) -
         return validate(value)
     except ValidationError as error:
         reasons = []
-        for item in error.errors(include_url=False, include_input=False):
+        for item in error.errors(include_url=False):
             field = ".".join(str(part) for part in item["loc"])
-            reasons.append(f"{field}: {item['msg']}" if field else item["msg"])
-        message = "; ".join(dict.fromkeys(reasons)).replace("Value error, ", "")
-        raise InputError(f"collection {text}: {message}") from error
+            reasons.append(f"{field}: {plainly(item)}" if field else plainly(item))
+        raise InputError(f"collection {text}: {'; '.join(dict.fromkeys(reasons))}") from error
     except ValueError as error:
         raise InputError(f"collection {text}: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, model_validator
@@ -23,7 +24,7 @@ class EncoderSpec(BaseModel):
     query_prompt, document_prompt: text put before each; None takes the model's own prompts.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     model: str = Field(min_length=1)
     revision: str | None = None
@@ -37,9 +38,11 @@ class EncoderSpec(BaseModel):
     @classmethod
     def _from_text(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         if isinstance(value, str):
-            if value.endswith(")"):
-                name, parameters = spelling.parse(value)
-                return handler({"model": name, **parameters})
+            if value.endswith(")") and not Path(value).is_dir():
+                model, bracket, rest = value.partition("(")
+                name = "folder" if model.startswith(("/", ".", "~")) else model  # a path does not parse as a name
+                _, parameters = spelling.parse(f"{name}{bracket}{rest}")
+                return handler({"model": model, **parameters})
             return handler({"model": value})
         return handler(value)
 

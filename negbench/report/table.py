@@ -63,9 +63,7 @@ def _row(
 ) -> Row:
     done = [trial for trial in trials if trial["status"] == "done"]
     quality = _real([trial["metrics"][measure] for trial in done])
-    reference = _mean([trial["metrics"][measure] for trial in against if trial["status"] == "done"])
     mean = _mean(quality)
-    is_compared = mean is not None and reference is not None and trials is not against
     others = {
         name: value
         for name in (done[0]["metrics"] if done else {})
@@ -82,7 +80,7 @@ def _row(
         failed=len(trials) - len(done),
         quality=mean,
         spread=statistics.stdev(quality) if len(quality) > 1 else None,
-        gain=mean - reference if is_compared and mean is not None and reference is not None else None,
+        gain=None if trials is against else _gain(done, against, measure),
         others=others,
         estimator=estimator,
         rate=_mean([rate["rate"] for rate in primary]),
@@ -93,6 +91,18 @@ def _row(
         seconds=_mean([trial["cost"]["seconds"] for trial in done]),
         added=_mean([trial["cost"]["marginal_seconds"] for trial in done]),
     )
+
+
+def _gain(done: Sequence[dict[str, Any]], against: Sequence[dict[str, Any]], measure: str) -> float | None:
+    """Return the mean difference to the baseline over the seeds that both have; one without a seed meets them all."""
+    theirs = {trial["seed"]: trial["metrics"][measure] for trial in against if trial["status"] == "done"}
+    overall = _mean(list(theirs.values()))
+    differences = []
+    for trial in done:
+        other = overall if trial["seed"] is None else theirs.get(trial["seed"])
+        if other is not None:
+            differences.append(trial["metrics"][measure] - other)
+    return _mean(differences)
 
 
 def _real(values: Sequence[float]) -> list[float]:

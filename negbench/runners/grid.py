@@ -71,8 +71,9 @@ def run(
 def _check_collections(trials: Sequence[Trial], store: Store, report: Callable[[local.Progress], None]) -> None:
     """Load the collections of unfinished trials: what is wrong with them is said before hours of training."""
     unfinished = [trial for trial in trials if not all(store.has(stage) for stage in trial.stages)]
-    for loaded in dict.fromkeys(trial.evaluation.collection for trial in unfinished):
-        report(local.Progress(0, len(unfinished), loaded.label, 0.0))
+    collections = list(dict.fromkeys(trial.evaluation.collection for trial in unfinished))
+    for at, loaded in enumerate(collections):
+        report(local.Progress(at, len(collections), loaded.label, 0.0))
         collection = read_collection(store.ensure(loaded))
         for trial in unfinished:
             if trial.evaluation.collection == loaded:

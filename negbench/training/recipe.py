@@ -17,7 +17,7 @@ class Recipe(BaseModel):
     positives: ``each`` makes a row of every labelled pair; ``one`` draws one positive a query and epoch.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     epochs: int = Field(default=1, ge=1, le=1000)
     batch_size: int = Field(default=32, ge=2)

@@ -242,7 +242,7 @@ def test_other_weights_are_another_encoder(collection: Path, weights: Path) -> N
         ({"seeds": [2]}, {"collection", "encoder", "pool", "scores", "teacher"}),
         ({"name": "other", "baseline": "in-batch"}, None),
     ],
-    ids=str,
+    ids=["epochs", "negatives", "split", "measures", "max_length", "precision", "seeds", "name"],
 )
 def test_a_change_reaches_what_depends_on_it_and_no_more(
     collection: Path, weights: Path, change: dict[str, object], kept: set[str] | None

@@ -257,3 +257,9 @@ def test_the_terminal_shows_brackets_as_they_are() -> None:
     text = console.file.getvalue()  # type: ignore[attr-defined]
     for part in (*names, "[b]", "1 [2, 3]", "title [red]"):
         assert part in text
+
+
+def test_gains_are_paired_by_seed() -> None:
+    trials = [trial("in-batch", 0, 0.6), trial("in-batch", 1, 0.8), trial("bm25", 0, 0.65), failed("bm25", 1)]
+    _, bm25 = rows(*trials)
+    assert bm25.gain == pytest.approx(0.05)  # not 0.65 - 0.7: seed 1 has no partner
