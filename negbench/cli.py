@@ -152,7 +152,13 @@ def evaluate(
     """Measure an encoder, or BM25, on a collection."""
     from negbench.runners.evaluate import evaluate as measure
 
-    found = measure(encoder, collection, split, precision, max_length, tuple(measures.split()))
+    errors = Console(stderr=True)
+
+    def report(label: str) -> None:
+        if not as_json:
+            errors.print(label, markup=False, highlight=False, soft_wrap=True)
+
+    found = measure(encoder, collection, split, precision, max_length, tuple(measures.split()), report)
     if as_json:
         print(json.dumps(found, indent=1))
         return

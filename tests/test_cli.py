@@ -199,9 +199,10 @@ class TestEvaluate:
             ndcg.append(1 / np.log2(rank + 1))
         assert found["metrics"] == pytest.approx({"RR@60": np.mean(reciprocal), "nDCG@60": np.mean(ndcg)})
         assert found["queries"] == 6
-        shown = negbench(*asked, cwd=place)
+        shown = negbench(*asked, "--measures", "RR@60 nDCG@60 AP", cwd=place)
         assert f"{np.mean(ndcg):.4f}" in shown.out
         assert "garden, dev, 6 queries" in shown.out
+        assert shown.err == "evaluate on dev\n"  # its vectors were there
 
 
 WRONG: dict[str, tuple[list[str], str]] = {

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -145,15 +146,42 @@ def cells(found: Sequence[Row], measure: str, baseline: str | None) -> tuple[lis
     return heading, body
 
 
+BRIEF = ("seeds", "R@100", "Judged@10", "added")
+"""Columns that the terminal leaves to the files, so that the rest fits 90 letters."""
+
+
 def terminal(heading: list[str], body: list[list[str]], title: str) -> Table:
-    """Return the table for rich."""
+    """Return the table for rich, without ``BRIEF``; figures stay on one line, long spellings move below the table."""
+    short = shortened([line[0] for line in body])
+    legend = "\n".join(f"{name} is {line[0]}" for name, line in zip(short, body, strict=True) if name != line[0])
     # Text, since rich would read the brackets of a spelling as markup
-    table = Table(title=Text(title), title_justify="left", header_style="bold")
-    for at, name in enumerate(heading):
-        table.add_column(Text(name), justify="left" if at == 0 else "right", overflow="fold")
-    for line in body:
-        table.add_row(*[Text(cell) for cell in line])
+    table = Table(
+        title=Text(title),
+        title_justify="left",
+        caption=Text(legend) if legend else None,
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    kept = [at for at, name in enumerate(heading) if name not in BRIEF]
+    for at in kept:
+        column = [short[row] if at == 0 else line[at] for row, line in enumerate(body)]
+        width = max(map(len, [*column, *heading[at].split()]))
+        table.add_column(Text(heading[at]), justify="left" if at == 0 else "right", min_width=width, max_width=width)
+    for name, line in zip(short, body, strict=True):
+        table.add_row(*[Text(name if at == 0 else line[at]) for at in kept])
     return table
+
+
+def shortened(names: Sequence[str], limit: int = 14) -> list[str]:
+    """Return the names with those over ``limit`` letters cut to ``method(...)``, numbered where they would repeat."""
+    found: list[str] = []
+    for name in names:
+        short = name if len(name) <= limit else f"{name.partition('(')[0]}(...)"
+        again = sum(other.split(" ")[0] == short for other in found)
+        found.append(short if short == name or not again else f"{short} {again + 1}")
+    return found
 
 
 def markdown(heading: list[str], body: list[list[str]], title: str, notes: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,13 +18,22 @@ from negbench.evaluation.ranking import parse
 from negbench.plan.evaluation import EvaluateEncoder, EvaluateRetriever
 from negbench.plan.sources import Embed, LoadCollection, StartEncoder, read_collection
 from negbench.retrieval.bm25 import BM25
-from negbench.store import Store
+from negbench.store import Stage, Store, ancestors
 
 
 def evaluate(
-    encoder: str, collection: str, split: str, precision: str, max_length: int | None, measures: tuple[str, ...]
+    encoder: str,
+    collection: str,
+    split: str,
+    precision: str,
+    max_length: int | None,
+    measures: tuple[str, ...],
+    report: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Return ``metrics`` by measure and what they are about. Raises InputError for what does not exist."""
+    """Return ``metrics`` by measure and what they are about; ``report`` hears what is being done.
+
+    Raises InputError for what does not exist.
+    """
     if not measures:
         raise InputError("--measures: expected at least one, as in nDCG@10")
     for measure in measures:
@@ -36,7 +46,8 @@ def evaluate(
     source = source_of(collection)
     loaded = LoadCollection(source, source.fingerprint())
     store = Store.default()
-    documents = read_collection(store.ensure(loaded))
+    _make(loaded, store, report)
+    documents = read_collection(store.path(loaded))
     if split not in documents.qrels:
         raise InputError(f"--split {split}: {documents.name} has {', '.join(sorted(documents.qrels))}")
     stage: EvaluateEncoder | EvaluateRetriever
@@ -46,16 +57,23 @@ def evaluate(
         vectors = Embed(searcher, loaded, "document", None, max_length, arithmetic)
         asked = Embed(searcher, loaded, "query", split, max_length, arithmetic)
         stage = EvaluateEncoder(loaded, vectors, asked, split, measures)
-    folder = store.ensure(stage)
+    _make(stage, store, report)
     return {
         "encoder": encoder,
         "collection": documents.name,
         "split": split,
         "queries": len(documents.split_queries(split)),
-        "metrics": json.loads((folder / "metrics.json").read_text()),
+        "metrics": json.loads((store.path(stage) / "metrics.json").read_text()),
         "warnings": list(documents.warnings),
         "digest": stage.key,
     }
+
+
+def _make(stage: Stage, store: Store, report: Callable[[str], None]) -> None:
+    for needed in ancestors(stage):
+        if not store.has(needed):
+            report(needed.label)
+            store.ensure(needed)
 
 
 def _searcher(text: str) -> BM25 | StartEncoder:

@@ -250,13 +250,25 @@ def test_markdown() -> None:
 
 def test_the_terminal_shows_brackets_as_they_are() -> None:
     """Rich would take [rank-band(low=1)] for markup and swallow it, and fail on [/x]."""
-    names = ["denoised(filters=[rank-band(low=1)])", 'f(x="[/x]")', "[bold]"]
+    names = ["denoised(filters=[rank-band(low=1)])", 'f(x="[/x]")', "[bold]", "denoised(depth=12)", "denoised"]
     shown = table.terminal(["method", "[b]"], [[name, "1 [2, 3]"] for name in names], "title [red]")
     console = Console(width=100, file=io.StringIO())
     console.print(shown)
     text = console.file.getvalue()  # type: ignore[attr-defined]
-    for part in (*names, "[b]", "1 [2, 3]", "title [red]"):
-        assert part in text
+    for part in (*names, "[b]", "1 [2, 3]", "title [red]", "denoised(...) 2 is denoised(depth=12)"):
+        assert "".join(part.split()) in "".join(text.split())  # a long legend is folded
+    rows_of_table = [line.split("  ")[0].strip() for line in text.splitlines()]
+    assert {"denoised(...)", "denoised(...) 2", "denoised"} <= set(rows_of_table)
+
+
+def test_the_terminal_table_fits_a_narrow_terminal_with_every_figure_whole() -> None:
+    heading, body = table.cells(rows(*RESULTS), "nDCG@10", "in-batch")
+    console = Console(width=90, file=io.StringIO())
+    console.print(table.terminal(heading, body, "made"))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    for at, name in enumerate(heading):
+        if name not in table.BRIEF:
+            assert all(line[at] in text for line in body)
 
 
 def test_gains_are_paired_by_seed() -> None:
