@@ -86,7 +86,7 @@ def run(
                     f"[{now.done + 1}/{now.total}] {now.label} ({left})", markup=False, soft_wrap=True
                 )
 
-        finished = runner.run(asked, found, Store.default(), folder, sys.argv, report)
+        finished = runner.run(asked, found, Store.default(), folder, ["negbench", *sys.argv[1:]], report)
     if as_json:
         print((folder / "results.json").read_text(), end="")
     else:
