@@ -85,7 +85,7 @@ class TrainTeacher(Stage):
 
 @dataclass(frozen=True, eq=False)
 class ScorePool(Stage):
-    """A teacher's scores of the first ``depth`` ranks of a pool; known positives are not asked about."""
+    """A teacher's scores of the first ``depth`` ranks of a pool, known positives left out."""
 
     kind: ClassVar[str] = "scores"
     pool: BuildPool
@@ -130,7 +130,7 @@ class ScorePool(Stage):
             scores[mine] = self.teacher.score(pairs, folder, self.precision)
         of_candidates, of_positives = scores[:, : asked.shape[1]], scores[:, asked.shape[1] :]
         np.save(out / "scores.npy", of_candidates)
-        return {"teacher_calls": float(wanted.sum()), "teacher_auc": ordered_share(of_positives, of_candidates)}
+        return {"teacher_calls": float(asked.sum()), "teacher_auc": ordered_share(of_positives, of_candidates)}
 
 
 def ordered_share(positives: Float32, candidates: Float32) -> float:

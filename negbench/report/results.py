@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import subprocess
@@ -110,7 +111,15 @@ def _commit() -> str | None:
 
 
 def write_json(path: Path, data: object) -> None:
-    """Write ``data`` whole or not at all."""
+    """Write ``data`` whole or not at all; a number that is not finite, which JSON does not have, becomes null."""
     draft = path.with_name(path.name + ".draft")
-    draft.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    draft.write_text(json.dumps(_finite(data), indent=1, allow_nan=False) + "\n", encoding="utf-8")
     draft.replace(path)
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data

@@ -124,8 +124,11 @@ def cells(found: Sequence[Row], measure: str, baseline: str | None) -> tuple[lis
     shown = [name for name in ("R@100", "Judged@10") if any(name in row.others for row in found)]
     estimators = list(dict.fromkeys(row.estimator for row in found if row.estimator))
     heading = ["method", "seeds", measure, *([f"vs {baseline}"] if baseline else []), *shown]
+    has_in_batch = any(row.in_batch is not None for row in found)
     if estimators:
-        heading += [f"false negatives %, {' or '.join(estimators)} [95 %]", "in-batch %"]
+        heading.append(f"false negatives %, {' or '.join(estimators)} [95 %]")
+    if has_in_batch:
+        heading.append("in-batch %")
     heading += ["filled %", "seconds", "added"]
     body = []
     for row in found:
@@ -139,7 +142,9 @@ def cells(found: Sequence[Row], measure: str, baseline: str | None) -> tuple[lis
             if row.rate is not None and row.low is not None and row.high is not None:
                 rate = f"{100 * row.rate:.2f} [{100 * row.low:.2f}, {100 * row.high:.2f}]"
                 rate += f" {row.estimator}" if len(estimators) > 1 else ""  # collections differ in what they know
-            line += [rate, "" if row.in_batch is None else f"{100 * row.in_batch:.2f}"]
+            line.append(rate)
+        if has_in_batch:
+            line.append("" if row.in_batch is None else f"{100 * row.in_batch:.2f}")
         line.append("" if row.filled is None else f"{100 * row.filled:.1f}")
         line += [_number(row.seconds, 1), _number(row.added, 1)]
         body.append(line)

@@ -162,3 +162,9 @@ def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         results.write_json(path, {"a": object()})
     assert json.loads(path.read_text(encoding="utf-8")) == {"a": [1, "ü"]}
     assert [entry.name for entry in tmp_path.iterdir()] == ["results.json"]
+
+
+def test_what_is_no_finite_number_is_null_in_json(tmp_path: Path) -> None:
+    results.write_json(tmp_path / "x.json", {"a": [float("nan"), 1.5], "b": {"c": float("inf")}})
+    assert json.loads((tmp_path / "x.json").read_text()) == {"a": [None, 1.5], "b": {"c": None}}
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]

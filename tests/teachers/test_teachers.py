@@ -263,7 +263,7 @@ class TestCrossFitting:
         pool = scored["pool"]
         asked = (pool.documents >= 0) & ~pool.known & (np.arange(20) < 8)
         np.testing.assert_array_equal(~np.isnan(scored["scores"]), asked)
-        assert scored["calls"] == asked.sum()
+        assert scored["calls"] == asked.sum() + (pool.positives >= 0).sum()  # these for its own report
         assert pool.known[:, :8].any()
 
 
@@ -305,19 +305,19 @@ class TestTraining:
 
     def test_twice_is_the_same_to_the_byte_and_leaves_no_trace(self, tiny_encoder: Path, tmp_path: Path) -> None:
         collection, pool = planted()
-        random.seed(5)
-        np.random.seed(5)
-        torch.manual_seed(5)
-        wanted = random.random(), np.random.rand(), torch.rand(1).item()
-        random.seed(5)
-        np.random.seed(5)
-        torch.manual_seed(5)
         teacher = tiny_teacher(tiny_encoder)
-        costs = [
-            train_fold(teacher, pool, collection, 0, 0, "float32", tmp_path / name, tmp_path / "scratch")
-            for name in ("first", "second")
-        ]
-        assert (random.random(), np.random.rand(), torch.rand(1).item()) == wanted
+        costs = []
+        for name, state in (("first", 5), ("second", 6)):  # the state of the process has no say either
+            draws = []
+            for trains in (False, True):
+                random.seed(state)
+                np.random.seed(state)
+                torch.manual_seed(state)
+                if trains:
+                    scratch = tmp_path / "scratch"
+                    costs.append(train_fold(teacher, pool, collection, 0, 0, "float32", tmp_path / name, scratch))
+                draws.append((random.random(), np.random.rand(), torch.rand(1).item()))
+            assert draws[0] == draws[1]
         first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("first", "second"))
         assert first == second
         members = int((fold_of(collection.queries, 2) != 0).sum())
