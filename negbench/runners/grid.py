@@ -73,7 +73,8 @@ def _check_collections(trials: Sequence[Trial], store: Store, report: Callable[[
     unfinished = [trial for trial in trials if not all(store.has(stage) for stage in trial.stages)]
     collections = list(dict.fromkeys(trial.evaluation.collection for trial in unfinished))
     for at, loaded in enumerate(collections):
-        report(local.Progress(at, len(collections), loaded.label, 0.0))
+        if not store.has(loaded):
+            report(local.Progress(at, len(collections), loaded.label, 0.0))
         collection = read_collection(store.ensure(loaded))
         for trial in unfinished:
             if trial.evaluation.collection == loaded:
