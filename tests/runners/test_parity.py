@@ -24,5 +24,5 @@ def test_minilm_scores_what_was_published(
     if not (DATA / name).is_dir():
         pytest.skip(f"{name} is not beside the repository")
     monkeypatch.setenv("NEGBENCH_STORE", str(tmp_path))
-    found = evaluate("all-MiniLM-L6-v2", str(DATA / name), "test", precision, None, ("nDCG@10",))
+    found = evaluate("all-MiniLM-L6-v2", str(DATA / name), "test", precision, None, ("nDCG@10",), print)
     assert found["metrics"]["nDCG@10"] == pytest.approx(PUBLISHED[name], abs=0.003)
