@@ -112,8 +112,13 @@ def _commit() -> str | None:
 
 def write_json(path: Path, data: object) -> None:
     """Write ``data`` whole or not at all; a number that is not finite, which JSON does not have, becomes null."""
+    write_text(path, json.dumps(_finite(data), indent=1, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write the file whole or not at all."""
     draft = path.with_name(path.name + ".draft")
-    draft.write_text(json.dumps(_finite(data), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    draft.write_text(text, encoding="utf-8")
     draft.replace(path)
 
 

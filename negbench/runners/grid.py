@@ -110,8 +110,8 @@ def _write(
     found = table.rows(data, measure, first.baseline)
     heading, body = table.cells(found, measure, first.baseline)
     title = f"{grid.name}: {ready[0].collection_name}, {first.encoder.spelling}"
-    _replace(out / "table.md", table.markdown(heading, body, title, notes(data)))
-    _replace(out / "table.csv", table.to_csv(found, measure))
+    results.write_text(out / "table.md", table.markdown(heading, body, title, notes(data)))
+    results.write_text(out / "table.csv", table.to_csv(found, measure))
     return data, table.terminal(heading, body, title)
 
 
@@ -132,13 +132,6 @@ def notes(data: dict[str, Any]) -> list[str]:
         f"{100 * share:.0f} % of the pairs (50 % is chance)."
         for method, share in order.items()
     ]
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write the file whole or not at all."""
-    draft = path.with_name(path.name + ".draft")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
 
 
 def _append(path: Path, text: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from negbench import noise
+from negbench.collections.splits import normalised
 from negbench.encoders import weights
 from negbench.encoders.precision import Precision
 from negbench.errors import InputError
@@ -19,8 +20,8 @@ from negbench.types import CandidatePool, Collection, Int64
 
 def fold_of(queries: list[str], folds: int) -> Int64:
     """Return the fold [Q] of each query text; equal texts, letter case and white space apart, share a fold."""
-    normalised = [" ".join(text.lower().split()) for text in queries]
-    return (noise.Noise(0, "folds").bits(noise.keys(normalised)) % np.uint64(folds)).astype(np.int64)
+    twins = noise.keys([normalised(text) for text in queries])
+    return (noise.Noise(0, "folds").bits(twins) % np.uint64(folds)).astype(np.int64)
 
 
 def training_pairs(
