@@ -23,6 +23,7 @@ from negbench.encoders.precision import ask_gpu, cpu_flags
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results" / "benchmarks"
+SMALL_RESULTS = ROOT / "runs" / "benchmarks"
 LIBRARIES = ("torch", "sentence-transformers", "transformers", "numpy", "bm25s", "rank-bm25", "faiss-cpu", "voyager")
 
 
@@ -72,7 +73,8 @@ def report(
 
     ``peer`` and ``ours`` name sides of ``timed``; ``met`` judges their ratio (which holds ``median``, ``low`` and
     ``high``). ``causes`` are (what changed, side before, side after): what each change contributes by itself.
-    ``quality`` says what both sides achieved, ``setting`` what was run on.
+    ``quality`` says what both sides achieved, ``setting`` what was run on; a ``small`` run that only shows that a
+    comparison works is kept apart, in ``runs/benchmarks/``.
     """
     headline = ratio(timed.seconds[peer], timed.seconds[ours])
     found = {
@@ -93,8 +95,9 @@ def report(
         "notes": list(notes),
         "machine": machine(),
     }
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
+    folder = SMALL_RESULTS if setting.get("small") else RESULTS
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
     show(found)
     return found
 
@@ -157,7 +160,9 @@ def arguments(description: str, rounds: int = 5) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--rounds", type=int, default=rounds, help=f"rounds that are counted (default {rounds})")
     parser.add_argument(
-        "--collection", default="scifact", help="folder, name under NEGBENCH_DATA, or any other source (default scifact)"
+        "--collection",
+        default="scifact",
+        help="folder, name under NEGBENCH_DATA, or any other source (default scifact)",
     )
     parser.add_argument("--small", action="store_true", help="the smallest run that touches every line")
     return parser.parse_args()

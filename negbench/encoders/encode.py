@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from negbench.encoders.precision import Precision
+from negbench.encoders.attention import fast_attention
+from negbench.encoders.precision import Precision, narrowed
 from negbench.types import Float32
 
 if TYPE_CHECKING:
@@ -27,20 +28,19 @@ def encode(
     """Return embeddings [texts, dimension], float32, so that their dot product is the model's similarity.
 
     Rows of a cosine model are normalised. ``max_length`` in tokens, special ones included, caps the model's own.
-    bfloat16 is autocast: weights stay float32. The side's prompt is put before each text.
+    In bfloat16 a copy of the model is used whose transformer has bfloat16 weights; pooling and all that follows
+    stay float32. The side's prompt is put before each text.
     """
-    import torch
-
     restore_forward(model)
     if not texts:
         return np.zeros((0, model.get_embedding_dimension() or 0), np.float32)
     prompt = model.prompts.get(side, "")
-    device = model.device.type
-    with capped(model, max_length), torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bfloat16"):
-        rows = model.encode(
+    reader = narrowed(model) if precision == "bfloat16" else model
+    with capped(reader, max_length), fast_attention(reader, precision == "bfloat16"):
+        rows = reader.encode(
             [prompt + text for text in texts],
             prompt="",
-            batch_size=32 if device == "cpu" else 256,
+            batch_size=16 if model.device.type == "cpu" else 256,
             normalize_embeddings=model.similarity_fn_name == "cosine",
             convert_to_numpy=False,
             convert_to_tensor=True,

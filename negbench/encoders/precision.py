@@ -1,15 +1,21 @@
-"""Choose the arithmetic by looking at the machine, without importing torch."""
+"""Choose the arithmetic by looking at the machine, without importing torch; narrow a model to it."""
 
 from __future__ import annotations
 
+import copy
 import os
 import shutil
 import subprocess
-from functools import cache
+from collections.abc import Callable
+from functools import cache, wraps
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Precision = Literal["float32", "bfloat16"]
+Model = TypeVar("Model", bound="nn.Module")
 
 
 def resolve(precision: str) -> Precision:
@@ -57,3 +63,31 @@ def cpu_flags() -> frozenset[str]:
         return frozenset()
     line = next((line for line in text.splitlines() if line.startswith("flags")), "")
     return frozenset(line.partition(":")[2].split())
+
+
+def narrowed(model: Model) -> Model:
+    """Return a copy whose transformers have bfloat16 weights and hand on float32.
+
+    Heads, pooling and all that follows stay float32: a score of eight bits would tie with its neighbours.
+    """
+    from transformers import PreTrainedModel
+
+    copied = copy.deepcopy(model)
+    for base in {id(m.base_model): m.base_model for m in copied.modules() if isinstance(m, PreTrainedModel)}.values():
+        base.bfloat16()
+        base.forward = _widened(base.forward)  # not a hook: sentence-transformers calls forward itself
+    return copied
+
+
+def _widened(forward: Callable[..., Any]) -> Callable[..., Any]:
+    import torch
+
+    @wraps(forward)
+    def widened(*inputs: Any, **named: Any) -> Any:
+        output = forward(*inputs, **named)
+        for name, value in output.items():
+            if isinstance(value, torch.Tensor) and value.dtype == torch.bfloat16:
+                output[name] = value.float()
+        return output
+
+    return widened

@@ -10,7 +10,8 @@ import numpy as np
 from pydantic import Field
 
 from negbench.encoders import weights
-from negbench.encoders.precision import Precision
+from negbench.encoders.attention import fast_attention
+from negbench.encoders.precision import Precision, narrowed
 from negbench.errors import InputError
 from negbench.teachers import Teacher
 from negbench.types import Float32
@@ -66,16 +67,16 @@ def load(place: Path | str, max_length: int, keep_layers: int | None = None) -> 
 
 
 def predict(model: CrossEncoder, pairs: Sequence[tuple[str, str]], precision: Precision) -> Float32:
-    """Return the sigmoid of the model's output for each pair, float32."""
+    """Return the sigmoid of the model's output for each pair, float32; bfloat16 means the weights, all but the head."""
     import torch
 
     if not pairs:
         return np.zeros(0, np.float32)
-    device = model.device.type
-    with torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bfloat16"):
-        scores = model.predict(
+    reader = narrowed(model) if precision == "bfloat16" else model
+    with fast_attention(reader, precision == "bfloat16"):
+        scores = reader.predict(
             [list(pair) for pair in pairs],
-            batch_size=32 if device == "cpu" else 256,
+            batch_size=16 if model.device.type == "cpu" else 256,
             activation_fn=torch.nn.Sigmoid(),
             convert_to_numpy=False,
             convert_to_tensor=True,

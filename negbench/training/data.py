@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from negbench import noise
 from negbench.types import Collection, Int32, Negatives, Qrels, UInt64
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+Tokens = dict[str, Int32]
+"""The inputs of one text by name (``input_ids``, ``attention_mask``, ...), each [length]."""
+
+_TOKENISED_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,54 +55,90 @@ def instances(collection: Collection, split: str, negatives: Negatives | None) -
 class Collator:
     """Turns the row numbers of a batch into inputs for queries and documents, and a ``label`` dict of tensors.
 
-    A query or document that stands several times in the batch is encoded once. ``label`` has ``row_query`` int64 [B]
-    (which of the encoded queries a row asks), ``target`` int64 [B] (the column of its positive) and ``counted`` bool
-    [B, D] (False at a query's other known positives, wherever in the batch they came from).
+    A query or document that stands several times in the batch is encoded once, and tokenised once a training. Each
+    side comes longest text first, cut into chunks of at most ``chunk_tokens`` tokens, padding included: features
+    ``query0``, ``query1``, ..., ``document0``, ... ``label`` has ``query_chunks`` int64 (how many features are
+    queries), ``row_query`` int64 [B] (which of the encoded queries a row asks), ``target`` int64 [B] (the column of
+    its positive) and ``counted`` bool [B, D] (False at a query's other known positives, wherever in the batch they
+    came from).
     """
 
     valid_label_columns: tuple[str, ...] = ()
 
-    def __init__(
-        self,
-        data: Instances,
-        collection: Collection,
-        preprocess: Callable[..., dict[str, Any]],
-        prompts: dict[str, str],
-    ) -> None:
+    def __init__(self, data: Instances, collection: Collection, model: SentenceTransformer, chunk_tokens: int) -> None:
         self.data = data
-        self.queries = collection.queries
-        self.passages = collection.passages()
-        self.preprocess = preprocess
-        self.prompts = prompts
+        self.chunk_tokens = chunk_tokens
+        self.pad = model.tokenizer.pad
+        documents = np.unique(np.concatenate([data.positives, data.negatives.ravel()]))
+        documents = documents[documents >= 0]
+        self.queries = _tokenised(model, "query", np.unique(data.queries), collection.queries)
+        self.documents = _tokenised(model, "document", documents, collection.passages())
         self.read = {"queries": 0, "documents": 0, "tokens": 0}
         """How many texts and tokens were handed out so far, padding apart."""
 
     def __call__(self, features: Sequence[dict[str, int]]) -> dict[str, Any]:
-        """Return ``query_*`` and ``document_*`` tensors and ``label``."""
+        """Return ``query*_*`` and ``document*_*`` tensors and ``label``."""
         import torch
 
         rows = np.array([feature["row"] for feature in features])
-        asked, row_query = np.unique(self.data.queries[rows], return_inverse=True)
-        used = np.concatenate([self.data.positives[rows], self.data.negatives[rows].ravel()])
-        documents = np.unique(used[used >= 0])
-        target = np.searchsorted(documents, self.data.positives[rows])
-        counted = ~self.data.known.contains(self.data.queries[rows][:, None], documents[None, :])
+        mine, positives = self.data.queries[rows], self.data.positives[rows]
+        used = np.concatenate([positives, self.data.negatives[rows].ravel()])
+        asked = _longest_first(np.unique(mine), self.queries)
+        documents = _longest_first(np.unique(used[used >= 0]), self.documents)
+        target = (documents[None, :] == positives[:, None]).argmax(axis=1)
+        counted = ~self.data.known.contains(mine[:, None], documents[None, :])
         counted[np.arange(len(rows)), target] = True
+        sides = {
+            "query": [[self.queries[row] for row in chunk] for chunk in self._chunks(asked, self.queries)],
+            "document": [[self.documents[row] for row in chunk] for chunk in self._chunks(documents, self.documents)],
+        }
         batch: dict[str, Any] = {
             "return_loss": True,
             "label": {
-                "row_query": torch.from_numpy(row_query),
+                "query_chunks": torch.tensor(len(sides["query"])),
+                "row_query": torch.from_numpy((asked[None, :] == mine[:, None]).argmax(axis=1)),
                 "target": torch.from_numpy(target),
                 "counted": torch.from_numpy(counted),
             },
         }
-        for side, texts in (
-            ("query", [self.queries[row] for row in asked]),
-            ("document", [self.passages[row] for row in documents]),
-        ):
-            inputs = self.preprocess([self.prompts.get(side, "") + text for text in texts])
-            batch |= {f"{side}_{name}": value for name, value in inputs.items() if isinstance(value, torch.Tensor)}
-            self.read["tokens"] += int(inputs["attention_mask"].sum())
+        for side, chunks in sides.items():
+            for at, chunk in enumerate(chunks):
+                columns = {name: [text[name].tolist() for text in chunk] for name in chunk[0]}
+                inputs = self.pad(columns, return_tensors="pt")
+                batch |= {f"{side}{at}_{name}": value for name, value in inputs.items()}
+                self.read["tokens"] += sum(len(text["input_ids"]) for text in chunk)
         self.read["queries"] += len(asked)
         self.read["documents"] += len(documents)
         return batch
+
+    def _chunks(self, rows: Int32, texts: dict[int, Tokens]) -> list[list[int]]:
+        """Cut ``rows``, longest text first, where the padded chunk would grow beyond its bound."""
+        chunks: list[list[int]] = [[]]
+        for row in rows.tolist():
+            if chunks[-1] and (len(chunks[-1]) + 1) * _length(texts[chunks[-1][0]]) > self.chunk_tokens:
+                chunks.append([])
+            chunks[-1].append(row)
+        return chunks
+
+
+def _tokenised(model: SentenceTransformer, side: str, rows: Int32, texts: Sequence[str]) -> dict[int, Tokens]:
+    """Tokenise the texts at ``rows`` as the model reads them: prompt before each, cut, without padding."""
+    prompt = model.prompts.get(side, "")
+    found: dict[int, Tokens] = {}
+    for at in range(0, len(rows), _TOKENISED_AT_ONCE):
+        some = rows[at : at + _TOKENISED_AT_ONCE].tolist()
+        inputs = model.preprocess([prompt + texts[row] for row in some])
+        real = inputs["attention_mask"].bool()
+        columns = {name: value for name, value in inputs.items() if getattr(value, "shape", None) == real.shape}
+        for place, row in enumerate(some):
+            found[row] = {name: value[place][real[place]].int().numpy() for name, value in columns.items()}
+    return found
+
+
+def _length(text: Tokens) -> int:
+    return len(text["input_ids"])
+
+
+def _longest_first(rows: Int32, texts: dict[int, Tokens]) -> Int32:
+    lengths = np.array([_length(texts[row]) for row in rows.tolist()])
+    return rows[np.argsort(-lengths, kind="stable")]

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from negbench.encoders.attention import fast_attention
+from negbench.encoders.dropout import fast_dropout
 from negbench.encoders.encode import restore_forward
 from negbench.encoders.precision import resolve
 from negbench.losses import Loss
@@ -20,6 +22,9 @@ from negbench.types import Collection
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+CHUNK_TOKENS = {"cpu": 4096, "cuda": 65536}
+"""Tokens, padding included, that go through the model in one piece: what keeps each kind of device busy."""
 
 
 class TrainingError(RuntimeError):
@@ -64,7 +69,11 @@ def train(
             return len(_epoch(data, recipe, seed, 0))
 
     class Objective(torch.nn.Module):
-        """Scores every query against every document of the batch and applies the loss."""
+        """Scores every query against every document of the batch and applies the loss.
+
+        The texts come in chunks of like length, whose embeddings are put together before they are scored: the same
+        loss as in one piece, with less padding.
+        """
 
         def __init__(self, model: SentenceTransformer) -> None:
             super().__init__()
@@ -72,7 +81,9 @@ def train(
             self.cosine = model.similarity_fn_name == "cosine"
 
         def forward(self, features: list[dict[str, Any]], labels: dict[str, Any]) -> torch.Tensor:
-            queries, documents = (self.model(side)["sentence_embedding"].float() for side in features)
+            chunks = [self.model(chunk)["sentence_embedding"].float() for chunk in features]
+            of_queries = int(labels["query_chunks"])
+            queries, documents = torch.cat(chunks[:of_queries]), torch.cat(chunks[of_queries:])
             if self.cosine:
                 queries = torch.nn.functional.normalize(queries, dim=-1)
                 documents = torch.nn.functional.normalize(documents, dim=-1)
@@ -98,9 +109,10 @@ def train(
     model.max_seq_length = min(recipe.max_length, model.max_seq_length or recipe.max_length)
     if recipe.dropout is not None:
         set_dropout(model, recipe.dropout)
-    collator = Collator(data, collection, model.preprocess, model.prompts)
     on_cpu = not torch.cuda.is_available()
-    with preserved_random_state(seed):
+    collator = Collator(data, collection, model, CHUNK_TOKENS["cpu" if on_cpu else "cuda"])
+    bfloat16 = resolve(recipe.precision) == "bfloat16"
+    with preserved_random_state(seed), fast_attention(model, bfloat16), fast_dropout(model):
         trainer = Quiet(
             model=model,
             args=SentenceTransformerTrainingArguments(
@@ -112,7 +124,7 @@ def train(
                 warmup_steps=recipe.warmup,
                 weight_decay=recipe.weight_decay,
                 max_grad_norm=recipe.max_grad_norm,
-                bf16=resolve(recipe.precision) == "bfloat16",
+                bf16=bfloat16,
                 use_cpu=on_cpu,
                 seed=seed,
                 batch_sampler=Batches,

@@ -10,6 +10,7 @@ import numpy as np
 from negbench import noise
 from negbench.collections.splits import normalised
 from negbench.encoders import weights
+from negbench.encoders.attention import fast_attention
 from negbench.encoders.precision import Precision
 from negbench.errors import InputError
 from negbench.teachers import cross_encoder
@@ -112,6 +113,7 @@ def train_fold(
             loss=BinaryCrossEntropyLoss(model),
         )
         trainer.remove_callback(PrinterCallback)
-        trainer.train()
+        with fast_attention(model, precision == "bfloat16"):
+            trainer.train()
     model.save_pretrained(str(out))
     return {"steps": float(trainer.state.global_step), "pairs_read": float(len(pairs) * teacher.epochs)}

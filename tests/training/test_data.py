@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,6 @@ from hypothesis import strategies as st
 
 from negbench.training.data import Collator, Instances, instances
 from negbench.types import Collection, Negatives, Qrels
-
-PROMPTS = {"query": "Q: ", "document": "D: "}
 
 
 def small_collection(judgments: list[tuple[int, int, int]]) -> Collection:
@@ -52,36 +51,57 @@ def collections(draw: st.DrawFn) -> tuple[Collection, Negatives]:
     return collection, negatives_of(queries, rows)
 
 
-class Recorder:
-    """Stands for a model's ``preprocess``: remembers the texts, gives back their lengths in words as tokens."""
+class Model:
+    """Stands for an encoder whose tokens tell the text: each text has a number, said 1 to 5 times."""
 
     def __init__(self) -> None:
-        self.calls: list[list[str]] = []
+        self.prompts = {"query": "Q: ", "document": "D: "}
+        self.texts: list[str] = []
+        self.tokenizer = self
 
-    def __call__(self, texts: list[str]) -> dict[str, Any]:
-        self.calls.append(texts)
-        lengths = [len(text.split()) for text in texts]
-        mask = torch.tensor([[int(at < length) for at in range(max(lengths))] for length in lengths])
-        return {"input_ids": mask * 7, "attention_mask": mask, "modality": "text"}
+    def preprocess(self, texts: list[str]) -> dict[str, Any]:
+        """Pad on the left, to see that padding is told from the text by the mask alone."""
+        self.texts += texts
+        numbers = range(len(self.texts) - len(texts), len(self.texts))
+        rows = [[0] * (5 - self.length(number)) + [number + 1] * self.length(number) for number in numbers]
+        ids = torch.tensor(rows)
+        return {"input_ids": ids, "attention_mask": (ids > 0).long(), "modality": "text"}
+
+    @staticmethod
+    def length(number: int) -> int:
+        return 1 + number * 7 % 5
+
+    def pad(self, columns: dict[str, list[list[int]]], return_tensors: str) -> dict[str, Any]:
+        assert return_tensors == "pt"
+        width = max(map(len, columns["input_ids"]))
+        return {name: torch.tensor([row + [0] * (width - len(row)) for row in rows]) for name, rows in columns.items()}
+
+    def read(self, batch: dict[str, Any], side: str) -> list[list[str]]:
+        """Return the texts of each chunk of a side."""
+        chunks = [name for name in batch if name.startswith(side) and name.endswith("_input_ids")]
+        return [[self.texts[int(row.max()) - 1] for row in batch[name]] for name in chunks]
 
 
-@given(made=collections(), data=st.data())
+@given(made=collections(), data=st.data(), chunk_tokens=st.integers(1, 40))
 def test_a_batch_holds_what_its_rows_need_and_hides_other_positives(
-    made: tuple[Collection, Negatives], data: st.DataObject
+    made: tuple[Collection, Negatives], data: st.DataObject, chunk_tokens: int
 ) -> None:
     collection, drawn = made
     table = instances(collection, "train", drawn)
     if not len(table.queries):
         return
     rows = data.draw(st.permutations(range(len(table.queries))))[: data.draw(st.integers(1, 8))]
-    recorder = Recorder()
-    collator = Collator(table, collection, recorder, PROMPTS)
+    model: Any = Model()
+    collator = Collator(table, collection, model, chunk_tokens)
+    assert len(set(model.texts)) == len(model.texts)  # no text is tokenised twice
     batch = collator([{"row": row} for row in rows])
 
-    asked, read = recorder.calls
+    query_chunks, document_chunks = model.read(batch, "query"), model.read(batch, "document")
+    asked, read = list(chain(*query_chunks)), list(chain(*document_chunks))
     assert len(set(asked)) == len(asked)  # no text is encoded twice
     assert len(set(read)) == len(read)
     label = {name: value.tolist() for name, value in batch["label"].items()}
+    assert label["query_chunks"] == len(query_chunks)
     labelled = {
         (query, document)
         for query, document, grade in zip(
@@ -104,20 +124,27 @@ def test_a_batch_holds_what_its_rows_need_and_hides_other_positives(
         wanted |= {f"D: title {document} text {document}" for document in mine}
     assert set(read) == wanted
     assert set(asked) == {f"Q: question {int(table.queries[row])}" for row in rows}
-    words = sum(len(text.split()) for text in asked + read)
-    assert collator.read == {"queries": len(asked), "documents": len(read), "tokens": words}
-    assert {name for name in batch if name not in ("label", "return_loss")} == {
-        f"{side}_{name}" for side in ("query", "document") for name in ("input_ids", "attention_mask")
-    }
+    for texts, chunks in ((asked, query_chunks), (read, document_chunks)):
+        lengths = [model.length(model.texts.index(text)) for text in texts]
+        assert lengths == sorted(lengths, reverse=True)
+        for chunk in chunks:
+            longest = max(model.length(model.texts.index(text)) for text in chunk)
+            assert len(chunk) == 1 or longest * len(chunk) <= chunk_tokens
+    tokens = sum(model.length(model.texts.index(text)) for text in asked + read)
+    assert collator.read == {"queries": len(asked), "documents": len(read), "tokens": tokens}
+    for name, value in batch.items():
+        if name.endswith("_attention_mask"):
+            assert value.sum(1).tolist() == (batch[name.replace("attention_mask", "input_ids")] > 0).sum(1).tolist()
 
 
 def test_a_positive_of_one_row_is_another_s_negative_unless_it_is_labelled() -> None:
     """Query 0 has positives 1 and 2; query 3 was handed document 2 as a negative."""
     collection = small_collection([(0, 1, 1), (0, 2, 1), (3, 4, 1)])
     table = instances(collection, "train", negatives_of([0, 3], [[5], [2]]))
-    recorder = Recorder()
-    batch = Collator(table, collection, recorder, PROMPTS)([{"row": 0}, {"row": 2}])
-    documents = [int(text.split()[-1]) for text in recorder.calls[1]]
+    model: Any = Model()
+    batch = Collator(table, collection, model, 1000)([{"row": 0}, {"row": 2}])
+    (read,) = model.read(batch, "document")
+    documents = [int(text.split()[-1]) for text in read]
     hidden = {
         (query, documents[column])
         for query, row in zip((0, 3), batch["label"]["counted"].tolist(), strict=True)
