@@ -5,15 +5,21 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import bm25s
 import numpy as np
 import pytest
+import Stemmer
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from negbench.collections.beir import Beir
 from negbench.evaluation import ranking
 from negbench.noise import Noise, keys
 from negbench.retrieval import Ranking, Search
-from negbench.retrieval.bm25 import BM25
+from negbench.retrieval import bm25 as module
+from negbench.retrieval.bm25 import BM25, highest, terms
+from negbench.retrieval.topk import top_k
 from negbench.types import Collection
 
 DATA = Path(__file__).parents[2].parent / "shared/data"
@@ -130,6 +136,61 @@ def test_positives_have_scores_wherever_they_stand() -> None:
     assert found.positive_scores[0, 1] == 0.0  # no shared term: BM25 says 0, though it does not retrieve it
     assert found.positive_scores[1, :2].tolist() == [0.0, 0.0]
     assert np.isnan(found.positive_scores[:, 2]).all()
+
+
+def pieces(texts: list[str], stem: bool = True) -> list[list[str]]:
+    stemmer = Stemmer.Stemmer("english") if stem else None
+    return bm25s.tokenize(texts, stopwords="en", stemmer=stemmer, return_ids=False, show_progress=False)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("variant", ["lucene", "robertson", "atire", "bm25+"])
+def test_scores_are_those_of_bm25s_to_the_last_bit(variant: str) -> None:
+    index = bm25s.BM25(k1=0.9, b=0.4, method=variant)
+    index.index(pieces(CORPUS), show_progress=False)
+    index.nonoccurrence_array = None
+    found = BM25(variant=variant, depth=1).rank(search(QUERIES, CORPUS, [list(range(len(CORPUS)))] * len(QUERIES)))
+    assert (found.positive_scores > 0).sum() > 10
+    for query, scores in zip(pieces(QUERIES), found.positive_scores, strict=True):
+        known = [term for term in query if term in index.vocab_dict]
+        expected = index.get_scores(known) if known else np.zeros(len(CORPUS), np.float32)
+        np.testing.assert_array_equal(scores, expected)
+
+
+@pytest.mark.parametrize("backend", ["bm25s", "rank-bm25"])
+def test_neither_block_nor_other_queries_change_a_ranking(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    positives = [[row, -1] for row in range(len(QUERIES))]
+    retriever = BM25(variant="bm25+", backend=backend, depth=4)
+    whole = retriever.rank(search(QUERIES, CORPUS, positives))
+    monkeypatch.setattr(module, "_BLOCK", 3 * len(CORPUS))  # three queries at a time, and one at the end
+    blocks = retriever.rank(search(QUERIES, CORPUS, positives))
+    alone = [retriever.rank(search([QUERIES[row]], CORPUS, [positives[row]])) for row in range(len(QUERIES))]
+    for name in ("documents", "scores", "positive_scores"):
+        assert getattr(blocks, name).tobytes() == getattr(whole, name).tobytes()
+        assert b"".join(getattr(one, name).tobytes() for one in alone) == getattr(whole, name).tobytes()
+
+
+@given(st.integers(1, 12), st.integers(1, 5), st.integers(0, 130), st.integers(0, 2**32 - 1))
+def test_highest_is_top_k_of_the_positive_scores(k: int, rows: int, width: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    scores = random.choice(np.array([0.0, -1.0, 1e-42, 0.5, 1.5, 3.25], np.float32), (rows, width))
+    scores = np.where(random.random(scores.shape) < 0.3, random.random(scores.shape), scores).astype(np.float32)
+    found, values = highest(scores, k)
+    expected = top_k(np.where(scores > 0, scores, -np.inf), k)
+    np.testing.assert_array_equal(found, expected[0])
+    np.testing.assert_array_equal(values, expected[1])
+    assert (found.dtype, values.dtype) == (np.int32, np.float32)
+
+
+@given(st.lists(st.text() | st.sampled_from([*CORPUS, "İSTANBUL Straße ﬁne don't x y_z 42 ½"])), st.booleans())
+def test_terms_are_those_of_the_documented_tokenizer(texts: list[str], stem: bool) -> None:
+    words = BM25(stem=stem).tokenizer()
+    ids = terms(words, texts, learn=True)
+    spelled = {number: term for term, number in words.get_vocab_dict().items()}
+    assert [[spelled[number] for number in text] for text in ids] == pieces(texts, stem)
+    queries = ["Kettles boiling in Zanzibar", *texts]
+    known = set(spelled.values())
+    read = [[spelled[number] for number in query] for query in terms(words, queries)]
+    assert read == [[term for term in query if term in known] for query in pieces(queries, stem)]
 
 
 @pytest.mark.parametrize("backend", ["bm25s", "rank-bm25"])
