@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -73,8 +74,7 @@ def report(
 
     ``peer`` and ``ours`` name sides of ``timed``; ``met`` judges their ratio (which holds ``median``, ``low`` and
     ``high``). ``causes`` are (what changed, side before, side after): what each change contributes by itself.
-    ``quality`` says what both sides achieved, ``setting`` what was run on; a ``small`` run that only shows that a
-    comparison works is kept apart, in ``runs/benchmarks/``.
+    ``quality`` says what both sides achieved, ``setting`` what was run on.
     """
     headline = ratio(timed.seconds[peer], timed.seconds[ours])
     found = {
@@ -95,11 +95,16 @@ def report(
         "notes": list(notes),
         "machine": machine(),
     }
-    folder = SMALL_RESULTS if setting.get("small") else RESULTS
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
+    write(name, found)
     show(found)
     return found
+
+
+def write(name: str, found: Mapping[str, Any]) -> None:
+    """Write a result; a small run, which only shows that a comparison works, is kept apart in ``runs/benchmarks``."""
+    folder = SMALL_RESULTS if "--small" in sys.argv else RESULTS
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
 
 
 def show(found: Mapping[str, Any]) -> None:

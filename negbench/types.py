@@ -18,6 +18,7 @@ Int64 = NDArray[np.int64]
 UInt64 = NDArray[np.uint64]
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
+Vectors = NDArray[np.float32] | NDArray[np.float16]
 Bool = NDArray[np.bool_]
 
 TruthKind = Literal["none", "proxy", "complete"]
@@ -99,7 +100,8 @@ class Collection:
         That is a document with the query's id whose title or text holds the query's text, as in ArguAna and SCIDOCS:
         no retriever may be praised for finding it. Equal ids alone say nothing (Cranfield numbers both from 1).
         """
-        row_of = {document: row for row, document in enumerate(self.document_ids)}
+        named = set(self.query_ids)  # of many documents, few or none have the id of a query
+        row_of = {document: row for row, document in enumerate(self.document_ids) if document in named}
         own = np.full(len(self.query_ids), -1, np.int32)
         for query, (name, text) in enumerate(zip(self.query_ids, self.queries, strict=True)):
             row = row_of.get(name)

@@ -17,7 +17,7 @@ from negbench.encoders.precision import Precision
 from negbench.encoders.spec import EncoderSpec
 from negbench.errors import InputError
 from negbench.store import Stage
-from negbench.types import Collection, Float32, Int32
+from negbench.types import Collection, Int32, Vectors
 
 At = Callable[[Stage], Path]
 
@@ -90,9 +90,13 @@ class StartEncoder(Stage):
 
 @dataclass(frozen=True, eq=False)
 class Embed(Stage):
-    """Vectors of the documents, or of the queries of one split (in ascending row), by one encoder."""
+    """Vectors of the documents, or of the queries of one split (in ascending row), by one encoder.
+
+    Kept in float32, or in float16 where bfloat16 made them: its eleven bits hold all that bfloat16's eight could say.
+    """
 
     kind: ClassVar[str] = "embeddings"
+    version: ClassVar[int] = 2
     encoder: Stage
     collection: LoadCollection
     side: Side
@@ -119,11 +123,13 @@ class Embed(Stage):
             assert self.split is not None
             texts = [collection.queries[row] for row in split_queries(collection, self.split)]
         model = load(at(self.encoder) / "model")
-        np.save(out / "vectors.npy", encode(model, texts, self.side, self.precision, self.max_length))
+        vectors = encode(model, texts, self.side, self.precision, self.max_length)
+        kept = np.float16 if self.precision == "bfloat16" else np.float32
+        np.save(out / "vectors.npy", vectors.astype(kept), allow_pickle=False)
         noun = "documents" if self.side == "document" else "queries"
         return {f"{noun}_encoded": len(texts), "tokens_encoded": count_tokens(model, texts, self.side, self.max_length)}
 
 
-def read_vectors(folder: Path) -> Float32:
-    """Read what ``Embed`` wrote."""
-    return np.asarray(np.load(folder / "vectors.npy", allow_pickle=False), np.float32)
+def read_vectors(folder: Path) -> Vectors:
+    """Open what ``Embed`` wrote, without reading it: a memory map."""
+    return np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]

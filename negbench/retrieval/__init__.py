@@ -10,14 +10,15 @@ from pydantic import Field
 
 from negbench.noise import Noise
 from negbench.parts import Part
-from negbench.types import Float32, Int32, UInt64
+from negbench.types import Float32, Int32, UInt64, Vectors
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
     """What a retriever may look at: Q queries, N documents, and the Q x P labelled positives (-1 is padding).
 
-    ``query_vectors`` [Q, d] and ``document_vectors`` [N, d] are None unless the retriever ``needs_vectors``.
+    ``query_vectors`` [Q, d] and ``document_vectors`` [N, d], perhaps memory maps, are None unless the retriever
+    ``needs_vectors``.
     """
 
     queries: list[str]
@@ -26,10 +27,10 @@ class Search:
     document_keys: UInt64
     positives: Int32
     noise: Noise
-    query_vectors: Float32 | None = None
-    document_vectors: Float32 | None = None
+    query_vectors: Vectors | None = None
+    document_vectors: Vectors | None = None
 
-    def vectors(self) -> tuple[Float32, Float32]:
+    def vectors(self) -> tuple[Vectors, Vectors]:
         """Return both sets of vectors of a retriever that asked for them."""
         assert self.query_vectors is not None
         assert self.document_vectors is not None

@@ -8,7 +8,7 @@ import numpy as np
 
 from negbench import noise
 from negbench.retrieval import Retriever, Search
-from negbench.types import CandidatePool, Collection, Float32, Int32
+from negbench.types import CandidatePool, Collection, Int32, Vectors
 
 
 def pad(rows: Sequence[Int32]) -> Int32:
@@ -25,8 +25,8 @@ def build(
     queries: Int32,
     split: str,
     seed: int,
-    query_vectors: Float32 | None = None,
-    document_vectors: Float32 | None = None,
+    query_vectors: Vectors | None = None,
+    document_vectors: Vectors | None = None,
 ) -> CandidatePool:
     """Search for ``queries`` (rows) and mark their labelled positives and their own document as known.
 
