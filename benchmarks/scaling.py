@@ -34,6 +34,7 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 
 import numpy as np
 
+from benchmarks import compare
 from negbench.collections import storage
 from negbench.collections.beir import Beir
 from negbench.evaluation.ranking import evaluate
@@ -74,7 +75,7 @@ def vocabulary() -> Any:
     syllables = [consonant + vowel for consonant in "bcdfghjklmnprstvwxz" for vowel in "aeiou"]
     pairs = [first + second for first in syllables for second in syllables]
     words = [*STOPWORDS_EN, *pairs, *(first + second for first in pairs for second in syllables)]
-    return np.array([*words, *(first + second for first in pairs for second in pairs[:15])][:WORDS], dtype=object)
+    return np.array(words[:WORDS], dtype=object)
 
 
 def ranks(rows: Any) -> Any:
@@ -92,8 +93,8 @@ def write(folder: Path) -> Iterator[None]:
         for first in range(0, size, BLOCK):
             rows = np.arange(first, min(first + BLOCK, size))
             titles, texts = 3 + lengths.bits(rows, 0) % 6, 60 + lengths.bits(rows, 1) % 41
-            for row, mine_, short, long in zip(rows, words[ranks(rows)].tolist(), titles, texts, strict=True):
-                title, text = " ".join(mine_[:short]), " ".join(mine_[8 : 8 + long])
+            for row, drawn, short, long in zip(rows, words[ranks(rows)].tolist(), titles, texts, strict=True):
+                title, text = " ".join(drawn[:short]), " ".join(drawn[8 : 8 + long])
                 file.write(json.dumps({"_id": f"d{row}", "title": title, "text": text}) + "\n")
     asked = np.arange(QUERIES)
     positives = Noise(0, "positives").bits(asked) % size
@@ -180,7 +181,7 @@ def stages(size: int) -> dict[str, tuple[Work, tuple[str, ...]]]:
     voyager = {"pool: voyager": (partial(pool, retriever=Voyager(depth=DEPTH)), (*parquet, "voyager", *dense))}
     samplers = {f"draw: {name}": partial(draw, sampler=part()) for name, part in registered("sampler").items()}  # type: ignore[arg-type]
     return {
-        "write the collection": (write, ("bm25s",)),
+        "(generating the texts)": (write, ("bm25s",)),
         "read BEIR's layout": (read_beir, ()),
         "write Parquet": (write_parquet, parquet),
         "read Parquet": (read_parquet, parquet),
@@ -249,25 +250,30 @@ def summary(by_size: Mapping[int, Mapping[str, Mapping[str, float]]]) -> list[di
                 "sizes": sizes,
                 "seconds": [round(value, 4) for value in seconds],
                 "seconds_exponent": exponent(sizes, seconds),
-                "seconds_exponent_last": exponent(sizes[-2:], seconds[-2:]),
+                "seconds_last": exponent(sizes[-2:], seconds[-2:]),
                 "peak_gb": [round(value, 4) for value in peaks],
                 "imports_gb": [round(value, 4) for value in imports],
                 "peak_exponent": exponent(sizes, beyond),
-                "peak_exponent_last": exponent(sizes[-2:], beyond[-2:]),
+                "peak_last": exponent(sizes[-2:], beyond[-2:]),
             }
         )
     return rows
 
 
-def show(sizes: Sequence[int], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print seconds, then peak memory, a line a stage."""
-    for title, unit in (("seconds", "seconds"), ("peak GB, imports included", "peak")):
-        print(f"\n{title:<26}" + "".join(f"{size:>11,}" for size in sizes) + "   exponent  of the last two")
+def markdown(sizes: Sequence[int], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a table of seconds and one of peak memory, a line a stage."""
+    lines = []
+    for what, unit, title in (("seconds", "seconds", "seconds"), ("peak", "peak_gb", "peak GB, imports included")):
+        heads = [*(f"{size:,}" for size in sizes), "exponent", "of the last two"]
+        lines += [f"| {title:<25} | " + " | ".join(f"{head:>9}" for head in heads) + " |"]
+        lines += ["|---|" + "---:|" * len(heads)]
         for row in rows:
-            values = dict(zip(row["sizes"], row["seconds" if unit == "seconds" else "peak_gb"], strict=True))
-            cells = "".join(f"{values[size]:>11.3f}" if size in values else f"{'-':>11}" for size in sizes)
-            slopes = (row[f"{unit}_exponent"], row[f"{unit}_exponent_last"])
-            print(f"  {row['stage']:<24}{cells}" + "".join(f"{'-' if s is None else s:>11}" for s in slopes))
+            values = dict(zip(row["sizes"], row[unit], strict=True))
+            cells = [f"{values[size]:.3f}" if size in values else "" for size in sizes]
+            slopes = ["" if slope is None else str(slope) for slope in (row[f"{what}_exponent"], row[f"{what}_last"])]
+            lines += [f"| {row['stage']:<25} | " + " | ".join(f"{cell:>9}" for cell in [*cells, *slopes]) + " |"]
+        lines += [""]
+    return lines
 
 
 def quadratic(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -275,7 +281,7 @@ def quadratic(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     found = []
     for row in rows:
         for what, enough in (("seconds", row["seconds"][-1] > 0.1), ("peak", row["peak_gb"][-1] > 0.3)):
-            slopes = [row[f"{what}_exponent"], row[f"{what}_exponent_last"]]
+            slopes = (row[f"{what}_exponent"], row[f"{what}_last"])
             found += [f"{row['stage']}: {what}" for slope in slopes if enough and slope and slope >= QUADRATIC]
     return sorted(set(found))
 
@@ -288,38 +294,42 @@ def main() -> None:
     sizes = sorted(set(asked.sizes or (SMALL_SIZES if asked.small else SIZES)))
     load = os.getloadavg()[0]
     rows = summary({size: measure_all(size) for size in sizes})
-    show(sizes, rows)
     largest = max(row["peak_gb"][-1] for row in rows if row["sizes"][-1] == sizes[-1])
     squares = quadratic(rows)
 
-    from benchmarks import compare  # imports torch: not before the stages ran, whose memory starts at this process's
-
-    found = {
-        "name": "scaling",
-        "what": "seconds and peak memory of each stage by number of documents",
-        "goal": f"nothing quadratic; mining 10^6 documents under {MOST_GB} GB",
-        "met": not squares and largest < MOST_GB if sizes[-1] >= 10**6 else None,
-        "largest_peak_gb": largest,
-        "quadratic": squares,
-        "stages": rows,
-        "setting": {
-            "sizes": sizes,
-            "queries": QUERIES,
-            "depth": DEPTH,
-            "negatives": NEGATIVES,
-            "dimension": WIDTH,
-            "voyager_up_to": VOYAGER_UP_TO,
-            "small": asked.small,
-            "load_before": round(load, 2),
+    verdict = {True: "met", False: "missed", None: f"not measured up to {10**6:,} documents"}
+    met = None if sizes[-1] < 10**6 else not squares and largest < MOST_GB
+    goal = f"nothing quadratic; mining {10**6:,} documents under {MOST_GB} GB"
+    lines = [
+        *markdown(sizes, rows),
+        f"Goal: {goal}: {verdict[met]}. Largest peak at {sizes[-1]:,} documents: {largest:.2f} GB. "
+        f"Quadratic: {', '.join(squares) or 'nothing'}.",
+    ]
+    print("\n" + "\n".join(lines))
+    compare.write(
+        "scaling",
+        {
+            "name": "scaling",
+            "what": "seconds and peak memory of each stage by number of documents",
+            "goal": goal,
+            "met": met,
+            "largest_peak_gb": largest,
+            "quadratic": squares,
+            "stages": rows,
+            "setting": {
+                "sizes": sizes,
+                "queries": QUERIES,
+                "depth": DEPTH,
+                "negatives": NEGATIVES,
+                "dimension": WIDTH,
+                "distinct words": WORDS,
+                "voyager up to": VOYAGER_UP_TO,
+                "load average before": round(load, 2),
+            },
+            "markdown": lines,
+            "machine": compare.machine(),
         },
-        "machine": compare.machine(),
-    }
-    folder = compare.SMALL_RESULTS if asked.small else compare.RESULTS
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "scaling.json").write_text(json.dumps(found, indent=1) + "\n")
-    verdict = {True: "met", False: "missed", None: "not measured: it takes 1,000,000 documents"}[found["met"]]
-    print(f"\n  largest peak at {sizes[-1]:,}: {largest:.2f} GB; quadratic: {', '.join(squares) or 'nothing'}")
-    print(f"  goal {found['goal']}: {verdict}")
+    )
 
 
 if __name__ == "__main__":

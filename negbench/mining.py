@@ -48,11 +48,12 @@ def _uniform(source: Noise, query: np.uint64, size: int, count: int, taken: set[
         order = np.argsort(source.bits(query, np.arange(size)), kind="stable").tolist()
         return [row for row in order if row not in taken][:count]
     found: list[int] = []
-    counter = 0
+    tried, block = 0, 2 * count
     while len(found) < count:
-        row = int(source.bits(query, counter) % np.uint64(size))
-        counter += 1
-        if row not in taken:
-            taken.add(row)
-            found.append(row)
-    return found
+        counters = np.arange(tried, tried + block, dtype=np.uint64)
+        tried += block
+        for row in (source.bits(query, counters) % np.uint64(size)).tolist():
+            if row not in taken:
+                taken.add(row)
+                found.append(row)
+    return found[:count]

@@ -7,8 +7,9 @@ convention: make a changed copy with ``dataclasses.replace``.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +89,7 @@ class Collection:
 
     def passages(self) -> list[str]:
         """Return what an encoder reads of each document: title, a space, text."""
-        return [f"{title} {text}".strip() for title, text in zip(self.titles, self.texts, strict=True)]
+        return list(Passages(self.titles, self.texts))
 
     def split_queries(self, split: str) -> Int32:
         """Return the rows of the queries that have a positive (grade above 0) in ``split``, ascending."""
@@ -108,6 +109,29 @@ class Collection:
             if row is not None and _holds(f"{self.titles[row]} {self.texts[row]}", text):
                 own[query] = row
         return own
+
+
+class Passages(Sequence[str]):
+    """What ``Collection.passages`` returns, each put together when it is read.
+
+    A retriever reads each once, and a second copy of a large corpus would double its memory.
+    """
+
+    def __init__(self, titles: Sequence[str], texts: Sequence[str]) -> None:
+        self._titles = titles
+        self._texts = texts
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+    @overload
+    def __getitem__(self, at: slice) -> Passages: ...
+    def __getitem__(self, at: int | slice) -> str | Passages:
+        if isinstance(at, slice):
+            return Passages(self._titles[at], self._texts[at])
+        return f"{self._titles[at]} {self._texts[at]}".strip()
 
 
 def _holds(document: str, query: str) -> bool:

@@ -106,6 +106,21 @@ def test_the_fill_is_uniform_over_what_is_allowed(corpus: int) -> None:
     assert chisquare(seen_, np.array(wanted) * count / expected.sum()).pvalue > 1e-3
 
 
+@settings(deadline=None)
+@given(st.integers(0, 2**64 - 1), st.integers(1, 500), st.integers(1, 12), st.sets(st.integers(-1, 20), max_size=9))
+def test_the_fill_takes_the_counters_one_by_one(query: int, size: int, count: int, taken: set[int]) -> None:
+    source, found, counter = Noise(0, "fill"), list[int](), 0
+    left = set(range(size)) - taken
+    if len(left) > 8 * count:  # the definition: draw 0, 1, 2, ... and pass over what is taken
+        while len(found) < count:
+            row = int(source.bits(query, counter)) % size
+            found += [row] if row not in {*taken, *found} else []
+            counter += 1
+    else:
+        found = sorted(left, key=lambda row: int(source.bits(query, row)))[:count]
+    assert mining._uniform(source, np.uint64(query), size, count, set(taken)) == found
+
+
 def test_a_query_is_filled_the_same_in_any_company() -> None:
     candidates = [[n % 40, (n * 7 + 1) % 40][: n % 3] for n in range(30)]
     pool, own = make(candidates, [[(n + 5) % 40] for n in range(30)], 40), np.arange(30) % 7 - 1

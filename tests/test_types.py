@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from negbench.types import CandidatePool, Collection, Qrels
+from negbench.types import CandidatePool, Collection, Passages, Qrels
 
 rows = st.integers(0, 6) | st.sampled_from([0, 1, 2**31 - 1, 2**31 - 2])
 judgments = st.lists(st.tuples(rows, rows, st.integers(-2, 3)), max_size=30)
@@ -97,6 +97,17 @@ def test_a_query_was_taken_from_the_document_of_its_id_that_holds_its_text(
 def test_passages_are_title_space_text() -> None:
     made = collection({}, {"a": ("Title", "text"), "b": ("", "text"), "c": ("Title", ""), "d": ("", "")})
     assert made.passages() == ["Title text", "text", "Title", ""]
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.text(max_size=4), st.text(max_size=4)), max_size=6), st.slices(8))
+def test_passages_put_together_on_demand_are_a_sequence(documents: list[tuple[str, str]], part: slice) -> None:
+    made = Passages([title for title, _ in documents], [text for _, text in documents])
+    expected = [f"{title} {text}".strip() for title, text in documents]
+    assert len(made) == len(expected)
+    assert list(made) == expected
+    assert list(made[part]) == expected[part]
+    assert [made[-row] for row in range(1, len(made) + 1)] == expected[::-1]
 
 
 def test_split_queries_have_a_positive() -> None:

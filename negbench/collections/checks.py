@@ -230,8 +230,9 @@ def _truth(
 
 def _odd_texts(titles: list[str], texts: list[str], questions: list[str]) -> list[str]:
     # Hashes stand for the texts: 8 bytes a document, and equal by chance about once in 2**64 pairs.
-    full = [hash(pair) for pair in zip(titles, texts, strict=True) if any(part.strip() for part in pair)]
-    copies = len(full) - len(np.unique(np.array(full, np.int64)))
+    pairs = (pair for pair in zip(titles, texts, strict=True) if any(part.strip() for part in pair))
+    full = np.fromiter(map(hash, pairs), np.int64)
+    copies = len(full) - len(np.unique(full))
     return [
         *_note(sum(not text.strip() for text in texts), "document has no text", "documents have no text"),
         *_note(sum(not text.strip() for text in questions), "query has no text", "queries have no text"),

@@ -9,14 +9,21 @@ import numpy as np
 
 from negbench.types import Collection, Qrels
 
+_BLOCK = 8_192
+"""How many documents are converted at a time: a copy of a whole corpus in Arrow's form would double its memory."""
+
 
 def save(collection: Collection, folder: Path) -> None:
     """Write ``documents``, ``queries``, one table of judgments a split and kind, and ``collection.json``."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    documents = {"id": collection.document_ids, "title": collection.titles, "text": collection.texts}
-    pq.write_table(pa.table(documents), folder / "documents.parquet")
+    schema = pa.schema({"id": pa.string(), "title": pa.string(), "text": pa.string()})
+    with pq.ParquetWriter(folder / "documents.parquet", schema) as file:
+        for first in range(0, len(collection.texts), _BLOCK):
+            block = slice(first, first + _BLOCK)
+            columns = [collection.document_ids[block], collection.titles[block], collection.texts[block]]
+            file.write_table(pa.table(columns, schema))
     pq.write_table(pa.table({"id": collection.query_ids, "text": collection.queries}), folder / "queries.parquet")
     for name, by_split in (("qrels", collection.qrels), ("truth", collection.truth)):
         for split, judged in by_split.items():
@@ -28,9 +35,15 @@ def save(collection: Collection, folder: Path) -> None:
 
 def load(folder: Path) -> Collection:
     """Read what ``save`` wrote."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    documents = pq.read_table(folder / "documents.parquet")
+    documents: dict[str, list[str]] = {"id": [], "title": [], "text": []}
+    with pq.ParquetFile(folder / "documents.parquet") as file:
+        for batch in file.iter_batches(_BLOCK, use_threads=False):  # a thread keeps its memory
+            for name, column in documents.items():
+                column += batch[name].to_pylist()
+    pa.default_memory_pool().release_unused()
     queries = pq.read_table(folder / "queries.parquet")
     judged: dict[str, dict[str, Qrels]] = {"qrels": {}, "truth": {}}
     for path in sorted(folder.glob("*.*.parquet")):
@@ -41,9 +54,9 @@ def load(folder: Path) -> Collection:
     rest = json.loads((folder / "collection.json").read_text())
     return Collection(
         name=rest["name"],
-        document_ids=documents["id"].to_pylist(),
-        titles=documents["title"].to_pylist(),
-        texts=documents["text"].to_pylist(),
+        document_ids=documents["id"],
+        titles=documents["title"],
+        texts=documents["text"],
         query_ids=queries["id"].to_pylist(),
         queries=queries["text"].to_pylist(),
         qrels=judged["qrels"],

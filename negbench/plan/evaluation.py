@@ -21,7 +21,7 @@ from negbench.store import Stage, load_arrays
 from negbench.training.data import instances
 from negbench.training.loop import all_batches
 from negbench.training.recipe import Recipe
-from negbench.types import Collection, Float32, Int32, Negatives
+from negbench.types import Collection, Float32, Int32, Negatives, Passages
 
 DEPTH = 1000
 """How many ranks are measured, as trec_eval's custom is."""
@@ -84,7 +84,7 @@ class EvaluateRetriever(Stage):
         rows = split_queries(collection, self.split)
         search = Search(
             queries=[collection.queries[row] for row in rows],
-            documents=collection.passages(),
+            documents=Passages(collection.titles, collection.texts),
             query_keys=keys([collection.query_ids[row] for row in rows]),
             document_keys=keys(collection.document_ids),
             positives=pad([np.zeros(0, np.int32)] * len(rows)),

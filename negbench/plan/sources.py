@@ -131,5 +131,5 @@ class Embed(Stage):
 
 
 def read_vectors(folder: Path) -> Vectors:
-    """Open what ``Embed`` wrote, without reading it: a memory map."""
-    return np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+    """Open what ``Embed`` wrote, without reading it: a memory map, private since Voyager refuses read-only arrays."""
+    return np.load(folder / "vectors.npy", mmap_mode="c", allow_pickle=False)  # type: ignore[no-any-return]

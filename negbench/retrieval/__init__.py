@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -22,7 +23,7 @@ class Search:
     """
 
     queries: list[str]
-    documents: list[str]
+    documents: Sequence[str]
     query_keys: UInt64
     document_keys: UInt64
     positives: Int32

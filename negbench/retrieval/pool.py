@@ -8,7 +8,7 @@ import numpy as np
 
 from negbench import noise
 from negbench.retrieval import Retriever, Search
-from negbench.types import CandidatePool, Collection, Int32, Vectors
+from negbench.types import CandidatePool, Collection, Int32, Passages, Vectors
 
 
 def pad(rows: Sequence[Int32]) -> Int32:
@@ -39,7 +39,7 @@ def build(
     document_keys = noise.keys(collection.document_ids)
     search = Search(
         queries=[collection.queries[row] for row in queries],
-        documents=collection.passages(),
+        documents=Passages(collection.titles, collection.texts),
         query_keys=noise.keys([collection.query_ids[row] for row in queries]),
         document_keys=document_keys,
         positives=positives,

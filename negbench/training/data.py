@@ -47,9 +47,15 @@ def instances(collection: Collection, split: str, negatives: Negatives | None) -
             raise ValueError("the negatives were drawn for other queries than those of the training split")
         table = negatives.documents[np.searchsorted(negatives.queries, known.queries)]
     mix = noise.Noise(0, "rows")
-    query_keys = noise.keys(collection.query_ids)[known.queries]
-    keys = mix.bits(query_keys, noise.keys(collection.document_ids)[known.documents])
+    query_keys = _keys(collection.query_ids, known.queries)
+    keys = mix.bits(query_keys, _keys(collection.document_ids, known.documents))
     return Instances(known.queries, known.documents, table, known, keys)
+
+
+def _keys(ids: Sequence[str], rows: Int32) -> UInt64:
+    """Return the hash of the id of each of ``rows``, and hash no other id."""
+    used, at = np.unique(rows, return_inverse=True)
+    return noise.keys([ids[row] for row in used.tolist()])[at]
 
 
 class Collator:

@@ -12,6 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from negbench.noise import Noise, key
 from negbench.training.data import Collator, Instances, instances
 from negbench.types import Collection, Negatives, Qrels
 
@@ -173,6 +174,15 @@ def test_there_is_a_row_for_each_labelled_pair(made: tuple[Collection, Negatives
     by_query = dict(zip(drawn.queries.tolist(), drawn.documents.tolist(), strict=True))
     assert table.negatives.tolist() == [by_query[query] for query, _ in pairs]
     assert instances(collection, "train", None).negatives.shape == (len(pairs), 0)
+
+
+@given(collections())
+def test_keys_are_hashes_of_the_ids(case: tuple[Collection, Negatives]) -> None:
+    data = instances(case[0], "train", case[1])
+    pairs = zip(data.queries.tolist(), data.positives.tolist(), strict=True)
+    expected = [int(Noise(0, "rows").bits(key(f"q{query}"), key(f"d{document}"))) for query, document in pairs]
+    assert data.keys.tolist() == expected
+    assert data.keys.dtype == np.uint64
 
 
 def test_keys_belong_to_ids_and_not_to_rows() -> None:
