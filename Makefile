@@ -1,9 +1,11 @@
 # make quickstart   a fresh .venv from the lock, then the six-sampler comparison
 # make test         lint, types, tests
+# make bench        speed beside today's tools, hours: make bench COLLECTION=PATH_TO_SCIFACT
 PYTHON ?= python3.11
+COLLECTION ?= scifact
 BIN := .venv/bin
 
-.PHONY: quickstart test check venv slow
+.PHONY: quickstart test check venv slow bench
 
 .venv/.done: constraints.txt pyproject.toml
 	rm -rf .venv
@@ -27,3 +29,7 @@ test: check
 
 slow: venv
 	$(BIN)/pytest -m slow
+
+bench: venv
+	$(BIN)/pip install -q -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m benchmarks --collection $(COLLECTION)

@@ -1,4 +1,7 @@
-"""Ranking measures: score rankings against a split's judgments through ir-measures, query by query."""
+"""Ranking measures: score rankings against a split's judgments, query by query.
+
+Measures are those of ir-measures. The common ones are computed in arrays (``measures``), the others by ir-measures.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from negbench.errors import InputError
-from negbench.types import Bool, Collection, Float32, Float64, Int32
+from negbench.evaluation import measures as arrays
+from negbench.types import Collection, Float32, Float64, Int32, Int64, Qrels
 
 DEFAULT = ("nDCG@10", "RR@10", "R@100", "AP", "Judged@10")
 """Linear-gain nDCG as trec_eval, and beside it the share of the top ten that anyone judged."""
@@ -47,15 +51,22 @@ def evaluate(
         known = ", ".join(sorted(collection.qrels))
         raise InputError(f"collection {collection.name} has no split {split!r}; it has {known}")
     evaluated = np.isin(queries, collection.split_queries(split))
-    # Query positions and document rows stand in for ids: short, unique, and the same for every source.
-    qrels = _qrels(queries, evaluated, collection, split)
-    run = _run(documents, scores, queries, evaluated, collection)
-    unscored = np.where(evaluated, 0.0, np.nan)
-    columns = {measure: unscored.copy() for measure in parsed.values()}
-    if evaluated.any() and parsed:
+    asked = np.flatnonzero(evaluated)
+    rows = queries[asked]
+    ranked = _ranked(documents[asked], scores[asked], collection.own_documents()[rows])
+    columns = {measure: np.where(evaluated, 0.0, np.nan) for measure in parsed.values()}
+    here = [measure for measure in columns if arrays.computed(measure)]
+    elsewhere = [measure for measure in columns if not arrays.computed(measure)]
+    judged = _judged(ranked, rows, collection.qrels[split], arrays.deepest(here))
+    for measure in here:
+        columns[measure][asked] = arrays.compute(measure, judged)
+    if elsewhere and len(asked):
         import ir_measures
 
-        for metric in ir_measures.iter_calc(columns.keys(), qrels, run):
+        # Query positions and document rows stand in for ids: short, unique, and the same for every source.
+        for metric in ir_measures.iter_calc(
+            elsewhere, _qrels(asked, rows, collection.qrels[split]), _run(asked, ranked)
+        ):
             columns[metric.measure][int(metric.query_id)] = metric.value
     per_query = {spelling: columns[measure].copy() for spelling, measure in parsed.items()}
     mean = {
@@ -95,27 +106,58 @@ def parse(spelling: str) -> Any:
     return measure
 
 
-def _qrels(queries: Int32, evaluated: Bool, collection: Collection, split: str) -> dict[str, dict[str, int]]:
-    judgments = collection.qrels[split]
-    judged: dict[int, dict[str, int]] = {}
-    for query, document, grade in zip(
-        judgments.queries.tolist(), judgments.documents.tolist(), judgments.grades.tolist(), strict=True
+def _ranked(documents: Int32, scores: Float32, own: Int32) -> Int32:
+    """Return the documents [Q, K] in descending order of score, without the queries' ``own`` [Q]; -1 past the end."""
+    falls = (scores[:, :-1] >= scores[:, 1:]) | np.isnan(scores[:, 1:])
+    if not falls.all():
+        documents = np.take_along_axis(documents, np.argsort(-scores, axis=1, kind="stable"), axis=1)  # NaN sorts last
+    kept = (documents >= 0) & (documents != own[:, None])
+    gaps = np.flatnonzero((kept[:, 1:] > kept[:, :-1]).any(axis=1))
+    ranked = np.where(kept, documents, -1)
+    ranked[gaps] = np.take_along_axis(ranked[gaps], np.argsort(~kept[gaps], axis=1, kind="stable"), axis=1)
+    return ranked
+
+
+def _judged(ranked: Int32, queries: Int32, judgments: Qrels, depth: int | None) -> arrays.Judged:
+    """Look up the judgments of the rankings [Q, K] of ``queries`` [Q], as far as ``depth``, and of the queries."""
+    lengths = (ranked >= 0).sum(axis=1)
+    ranked = ranked[:, :depth]
+    width = np.int64(1) << 32
+    keys = judgments.queries.astype(np.int64) * width + judgments.documents  # ascending, as the rows are
+    wanted = queries.astype(np.int64)[:, None] * width + ranked
+    at = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
+    judged = (keys[at] == wanted) & (ranked >= 0) if len(keys) else np.zeros(ranked.shape, np.bool_)
+    grades = np.where(judged, judgments.grades[at], 0) if len(keys) else np.zeros(ranked.shape, np.int32)
+    owners, mine = _of(queries, judgments)
+    return arrays.Judged(grades, judged, lengths, owners, judgments.grades[mine])
+
+
+def _of(queries: Int32, judgments: Qrels) -> tuple[Int64, Int64]:
+    """Return the positions in ``queries`` and in ``judgments`` of every judgment of every query."""
+    starts = np.searchsorted(judgments.queries, queries)
+    counts = np.searchsorted(judgments.queries, queries, side="right") - starts
+    owners = np.repeat(np.arange(len(queries)), counts)
+    return owners, np.arange(len(owners)) + np.repeat(starts - (counts.cumsum() - counts), counts)
+
+
+def _qrels(asked: Int64, queries: Int32, judgments: Qrels) -> dict[str, dict[str, int]]:
+    owners, mine = _of(queries, judgments)
+    qrels: dict[str, dict[str, int]] = {str(position): {} for position in asked.tolist()}
+    for position, document, grade in zip(
+        asked[owners].tolist(), judgments.documents[mine].tolist(), judgments.grades[mine].tolist(), strict=True
     ):
-        judged.setdefault(query, {})[str(document)] = grade
-    return {str(position): judged[int(queries[position])] for position in np.flatnonzero(evaluated).tolist()}
+        qrels[str(position)][str(document)] = grade
+    return qrels
 
 
-def _run(
-    documents: Int32, scores: Float32, queries: Int32, evaluated: Bool, collection: Collection
-) -> dict[str, dict[str, float]]:
-    own = collection.own_documents()
-    run: dict[str, dict[str, float]] = {}
-    for position in np.flatnonzero(evaluated).tolist():
-        order = np.argsort(-scores[position], kind="stable")  # NaN sorts last
-        ranked = documents[position][order]
-        ranked = ranked[(ranked >= 0) & (ranked != own[queries[position]])]
-        # trec_eval sorts by score and breaks ties by id: the negated rank leaves it no ties.
-        # An empty ranking is left out, since some providers divide by its length.
-        if len(ranked):
-            run[str(position)] = {str(document): -float(rank) for rank, document in enumerate(ranked.tolist())}
-    return run
+def _run(asked: Int64, ranked: Int32) -> dict[str, dict[str, float]]:
+    """Return what ir-measures takes for a run.
+
+    trec_eval sorts by score and breaks ties by id: the negated rank leaves it no ties. An empty ranking is left out,
+    since some providers divide by its length.
+    """
+    return {
+        str(position): {str(document): -float(rank) for rank, document in enumerate(mine[mine >= 0].tolist())}
+        for position, mine in zip(asked.tolist(), ranked, strict=True)
+        if (mine >= 0).any()
+    }

@@ -1,7 +1,13 @@
 from __future__ import annotations
 
+import itertools
+import warnings
+from pathlib import Path
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from negbench.noise import Noise, keys
 from negbench.retrieval import Search, dense
@@ -21,28 +27,85 @@ def brute_force(queries: np.ndarray, documents: np.ndarray, k: int) -> tuple[lis
     return rows, np.array([mine[row] for mine, row in zip(scores, rows, strict=True)])
 
 
-@pytest.mark.parametrize("per_block", [1, 2, 3, 7, 100])
+BYTES = [1, 40, 97, 192, 288, 7 * 40, 50 * 40, 2**20]
+"""Of a block: from one score at a time to all at once."""
+
+
+@pytest.mark.parametrize("block_bytes", BYTES)
 @pytest.mark.parametrize("queries", [1, 2, 6, 7, 8])
-def test_equals_brute_force_at_every_block_boundary(
-    queries: int, per_block: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_equals_brute_force_at_every_block_boundary(queries: int, block_bytes: int) -> None:
     q, d = vectors(queries, 50, whole=True)
-    monkeypatch.setattr(dense, "_BLOCK_BYTES", per_block * 4 * len(d))
-    rows, scores = exact(q, d, 10)
+    rows, scores = exact(q, d, 10, block_bytes)
     expected, best = brute_force(q, d, 10)
     assert rows.tolist() == expected
     np.testing.assert_array_equal(scores, best.astype(np.float32))
 
 
-def test_blocks_hold_as_many_queries_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = []
-    product = dense._product
-    monkeypatch.setattr(dense, "_product", lambda q, d: seen.append(len(q)) or product(q, d))
-    for size, sizes in ((3 * 4 * 50, [3, 3, 1]), (1, [1] * 7)):  # a row that is too large goes alone
-        seen.clear()
-        monkeypatch.setattr(dense, "_BLOCK_BYTES", size)
-        exact(*vectors(7, 50, whole=True), 5)
-        assert seen == sizes
+@settings(deadline=None)
+@given(st.integers(0, 9), st.integers(0, 70), st.integers(0, 80), st.integers(400, 2**14), st.sampled_from([1, 2, 5]))
+def test_equals_brute_force_in_any_blocks(queries: int, documents: int, k: int, block_bytes: int, many: int) -> None:
+    """``many`` copies of the documents tie in every query."""
+    q, d = vectors(queries, documents, whole=True)
+    d = np.tile(d, (many, 1))
+    rows, scores = exact(q, d, k, block_bytes)
+    expected, best = brute_force(q, d, k)
+    here = min(k, len(d))
+    assert rows.shape == scores.shape == (queries, k)
+    assert (rows.dtype, scores.dtype) == (np.int32, np.float32)
+    assert rows[:, :here].tolist() == expected
+    np.testing.assert_array_equal(scores[:, :here], best.reshape(queries, here).astype(np.float32))
+    assert (rows[:, here:] == -1).all()
+
+
+@pytest.mark.parametrize("order", ["rising", "falling", "random", "equal"])
+@pytest.mark.parametrize("k", [1, 10, 100, 700])
+def test_thousands_of_documents_in_any_order(order: str, k: int) -> None:
+    """In rising order each document is better than all before: nothing can be passed over."""
+    rng = np.random.default_rng(0)
+    d = rng.integers(0, 1000, (9001, 1)).astype(np.float32)
+    d = {"rising": np.sort(d, axis=0), "falling": -np.sort(-d, axis=0), "random": d, "equal": d * 0}[order]
+    q = np.array([[1], [2], [0.5], [0], [1]], np.float32)
+    rows, _ = exact(q, d, k, 40 * 2000 * 3)
+    assert rows.tolist() == brute_force(q, d, k)[0]
+
+
+@pytest.mark.parametrize("block_bytes", [40, 16 * 40, 90 * 40, 2**20])
+def test_what_is_not_finite_is_left_out(block_bytes: int) -> None:
+    d = np.arange(90, dtype=np.float32)[:, None]
+    d[[3, 40, 41, 89]] = [[np.nan], [np.inf], [-np.inf], [np.nan]]
+    real = [row for row in range(90) if row not in (3, 40, 41, 89)]
+    rows, scores = exact(np.array([[1], [-1], [np.nan]], np.float32), d, 88, block_bytes)
+    assert rows.tolist() == [real[::-1] + [-1] * 2, real + [-1] * 2, [-1] * 88]
+    np.testing.assert_array_equal(scores[0, :86], np.array(real[::-1], np.float32))
+    assert np.isnan(scores[rows < 0]).all()
+    few, _ = exact(np.array([[1], [-1]], np.float32), d, 3, block_bytes)
+    assert few.tolist() == [[88, 87, 86], [0, 1, 2]]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_memory_maps_that_may_not_be_written(dtype: type, tmp_path: Path) -> None:
+    q, d = vectors(5, 200, whole=True)
+    np.save(tmp_path / "d.npy", d.astype(dtype))
+    mapped = np.load(tmp_path / "d.npy", mmap_mode="r")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rows, scores = exact(q.astype(dtype), mapped, 7, 40 * 64)
+        own = pair_scores(q.astype(dtype), mapped, rows, 64)
+    assert rows.tolist() == brute_force(q, d, 7)[0]
+    assert scores.dtype == own.dtype == np.float32
+    np.testing.assert_array_equal(own, scores)
+
+
+def test_a_block_stays_within_the_bytes_allowed() -> None:
+    """Score, working memory, and the documents' vectors; wide vectors and deep rankings included."""
+    for queries, documents, dimensions, k in itertools.product(
+        [1, 30, 10**5], [1, 999, 10**7], [8, 384, 4096], [1, 10**4]
+    ):
+        for allowed in (2**20, 2**24, dense.BLOCK_BYTES):
+            size, width = dense._block(queries, documents, dimensions, min(k, documents), allowed)
+            assert 1 <= size <= documents
+            assert 1 <= width <= queries
+            assert 30 * size * width + 4 * size * dimensions <= allowed
 
 
 def test_real_vectors_near_brute_force() -> None:
@@ -81,3 +144,12 @@ def test_pair_scores_and_the_retriever() -> None:
     assert (ranking.documents[:, 30:] == -1).all()
     np.testing.assert_array_equal(ranking.positive_scores, scores)
     assert ranking.recall == 1.0
+
+
+@settings(deadline=None)
+@given(st.integers(0, 6), st.integers(0, 5), st.integers(1, 500), st.integers(0, 9))
+def test_pair_scores_in_any_blocks(queries: int, slots: int, block_bytes: int, seed: int) -> None:
+    q, d = vectors(queries, 20, whole=True)
+    rows = np.random.default_rng(seed).integers(-1, 20, (queries, slots)).astype(np.int32)
+    expected = np.where(rows >= 0, np.take_along_axis(q @ d.T, np.maximum(rows, 0).astype(int), axis=1), np.nan)
+    np.testing.assert_array_equal(pair_scores(q, d, rows, block_bytes), expected)

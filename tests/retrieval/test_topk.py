@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import itertools
 import warnings
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from negbench.retrieval.topk import top_k
+from negbench.retrieval.topk import Best, top_k
 
 FEW = st.sampled_from([-np.inf, -1.0, -0.0, 0.0, 1.0, 1.5, np.nan, np.inf])  # few values, so that many tie
 ANY = st.floats(width=32, allow_nan=True, allow_infinity=True)
@@ -61,3 +63,20 @@ def test_what_is_not_finite_leaves_no_gap() -> None:
     documents, values = top_k(np.array([[np.inf, 2.0, np.nan, 3.0, -np.inf]], np.float32), 4)
     assert documents.tolist() == [[3, 1, -1, -1]]
     np.testing.assert_array_equal(values, np.array([[3.0, 2.0, np.nan, np.nan]], np.float32))
+
+
+@given(tables(), st.integers(0, 15), st.lists(st.integers(0, 12), max_size=3), st.integers(0, 4), st.integers(1, 9))
+def test_in_blocks_as_all_at_once(scores: np.ndarray, k: int, cuts: list[int], half: int, copies: int) -> None:
+    """Documents come in blocks cut anywhere, queries in two slices."""
+    scores = np.tile(scores, copies)  # long enough for several groups, and more ties
+    documents = scores.shape[1]
+    best = Best(len(scores), k)
+    bounds = sorted({0, documents, *(cut * copies for cut in cuts if cut * copies < documents)})
+    for first, end in itertools.pairwise(bounds):
+        for queries in (slice(0, half), slice(half, len(scores))):
+            best.offer(torch.tensor(scores[queries, first:end]), first, queries.start)
+    found, values = best.ranking()
+    assert (found.dtype, values.dtype) == (np.int32, np.float32)
+    expected, highest = top_k(scores, k)
+    assert found.tolist() == expected.tolist()
+    np.testing.assert_array_equal(values, highest)
