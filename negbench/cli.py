@@ -43,7 +43,10 @@ def main() -> None:
 
 
 def _calm() -> None:
-    """Keep libraries' progress bars and chatter out of the output, unless the user asked for them."""
+    """Keep libraries' progress bars out of the output, and their threads from spinning, unless the user asks for it."""
+    # A thread of torch's that waits for another spins; where something else has its core, for as long as that runs.
+    # Less patience makes a busy machine up to ten times faster, and costs nothing on a quiet one.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     for name in ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS", "HF_HUB_DISABLE_TELEMETRY"):
         os.environ.setdefault(name, "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

@@ -13,7 +13,7 @@ from negbench.types import Float32, Int32, Vectors
 if TYPE_CHECKING:
     from torch import Tensor
 
-BLOCK_BYTES = 128 * 2**20
+BLOCK_BYTES = 256 * 2**20
 """How much memory a search may use beside its inputs and its results."""
 
 _LARGE = 2**30

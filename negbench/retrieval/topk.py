@@ -110,14 +110,15 @@ def _entering(scores: Tensor, floor: Tensor, k: int) -> Tensor:
     """
     import torch
 
-    at = _positions(_above(scores, floor))
+    marked = _above(scores, floor)
     width = scores.shape[1] // GROUP
-    if len(at) * 8 > scores.numel() and width >= k:
+    count = int(marked.sum()) if marked.is_cuda else np.count_nonzero(marked.numpy())
+    if width >= k and count * 8 > scores.numel():
         # Too many, as in the first block. The highest scores of k groups are k scores: what is below them all is out.
         peaks = scores[:, : GROUP * width].reshape(-1, GROUP, width).amax(1)
         reached = _highest(peaks.where(peaks.isfinite(), -torch.inf), k).amin(1, keepdim=True)
-        at = _positions((scores > floor) & (scores >= reached))
-    return at
+        marked &= scores >= reached
+    return _positions(marked)
 
 
 def _above(scores: Tensor, floor: Tensor) -> Tensor:
