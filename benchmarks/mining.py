@@ -179,7 +179,7 @@ def encoded(collection: str) -> Task:
     start = StartEncoder(ENCODER, weights.fingerprint(ENCODER.model, None), None)
     document = Embed(start, loaded, "document", None, None, resolve("auto"))
     query = Embed(start, loaded, "query", SPLIT, None, resolve("auto"))
-    vectors = [read_vectors(store.ensure(stage)) for stage in (query, document)]
+    vectors = [_unit(np.asarray(read_vectors(store.ensure(stage)), np.float32)) for stage in (query, document)]
     return Task(source.load(), *vectors)
 
 

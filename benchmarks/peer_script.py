@@ -74,7 +74,7 @@ def by_simans(
         scores = documents @ model.encode(row["anchor"], normalize_embeddings=True)
         top = [at for at in np.argsort(-scores)[:110] if corpus[at] not in known[row["anchor"]]][:100]
         gap = (scores[top] - scores[place[row["positive"]]]) / scores[top].std()
-        weight = np.exp(-0.5 * gap**2)
+        weight = np.exp(-0.5 * (gap**2 - (gap**2).min()))  # a positive far away leaves nothing otherwise
         drawn.append(corpus[np.random.choice(top, p=weight / weight.sum())])
     return drawn
 

@@ -148,7 +148,7 @@ def main() -> None:
         build(spec, 0).save_pretrained(folder, create_model_card=False)
         work = Path(folder), data, collection
         collator = Collator(data, collection, build(spec, 0), 10**9)
-        lengths = sorted(len(text["input_ids"]) for text in collator.documents.values())
+        lengths = sorted(collator.tokens["document"].lengths.tolist())
 
         def without(*patches: Any, **changes: Any) -> float:
             for it in patches:

@@ -2,7 +2,7 @@
 
 torch's fused attention recomputes the scores in its backward pass, text by text and block by block, with matrices so
 small that bfloat16 units idle: on a CPU it takes three times as long as the forward pass. Here the softmax is kept and
-each text's matrices are multiplied whole; padding is never looked at.
+each text's matrices are multiplied whole.
 """
 
 from __future__ import annotations
@@ -75,26 +75,16 @@ def _attend(
     **_: Any,
 ) -> tuple[Tensor, None]:
     """Attend as transformers asks: [B, H, L, D] each, ``attention_mask`` [B, L] or None; returns [B, L, H, D]."""
-    spans = _spans(query, attention_mask)
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    return attention(query, key, value, spans, scale, dropout).transpose(1, 2), None
+    return attention(query, key, value, attention_mask, scale, dropout).transpose(1, 2), None
 
 
-def _spans(query: Tensor, mask: Tensor | None) -> list[tuple[int, int]]:
-    """Return where each text begins and ends: padding stands on one side."""
-    batch, length = query.shape[0], query.shape[2]
-    if mask is None:
-        return [(0, length)] * batch
-    counts = mask.sum(-1).tolist()
-    starts = mask.int().argmax(-1).tolist()
-    return [(start, start + count) for start, count in zip(starts, counts, strict=True)]
+def attention(query: Tensor, key: Tensor, value: Tensor, real: Tensor | None, scale: float, dropout: float) -> Tensor:
+    """Return softmax(scale Q K^T) V for each text and head, [B, H, L, D].
 
-
-def attention(
-    query: Tensor, key: Tensor, value: Tensor, spans: list[tuple[int, int]], scale: float, dropout: float
-) -> Tensor:
-    """Return softmax(scale Q K^T) V for each text and head, [B, H, L, D]; rows outside of a text's span are 0."""
-    return _function().apply(query, key, value, spans, scale, dropout)  # type: ignore[no-any-return]
+    Nothing attends to a token where ``real`` [B, L] is False; None says that all are real.
+    """
+    return _function().apply(query, key, value, real, scale, dropout)  # type: ignore[no-any-return]
 
 
 @cache
@@ -104,44 +94,47 @@ def _function() -> Any:
     class Attention(torch.autograd.Function):
         @staticmethod
         def forward(
-            ctx: Any, q: Tensor, k: Tensor, v: Tensor, spans: list[tuple[int, int]], scale: float, dropout: float
+            ctx: Any, q: Tensor, k: Tensor, v: Tensor, real: Tensor | None, scale: float, dropout: float
         ) -> Tensor:
             q = q * scale
-            padded = any(span != (0, q.shape[2]) for span in spans)
-            out = torch.zeros_like(q) if padded else torch.empty_like(q)
+            out = torch.empty_like(q)
             keep = any(ctx.needs_input_grad)
             saved: list[Tensor] = []
-            for b, (i, j) in enumerate(spans):
-                weights = torch.softmax(q[b, :, i:j] @ k[b, :, i:j].transpose(-1, -2), -1)
+            padded = [False] * len(q) if real is None else (~real.all(1)).tolist()
+            for b in range(len(q)):
+                scores = q[b] @ k[b].transpose(-1, -2)
+                if padded[b]:
+                    assert real is not None
+                    scores.masked_fill_(~real[b], float("-inf"))
+                weights = torch.softmax(scores, -1)
                 mask = keep_mask(weights.shape, dropout, weights.dtype) if dropout else None
                 dropped = weights if mask is None else weights * mask
-                out[b, :, i:j] = dropped @ v[b, :, i:j]
+                out[b] = dropped @ v[b]
                 if keep:
                     saved += [weights] if mask is None else [weights, mask]
             if keep:
                 ctx.save_for_backward(q, k, v, out, *saved)
-                ctx.spans, ctx.scale, ctx.padded, ctx.each = spans, scale, padded, 2 if dropout else 1
+                ctx.scale, ctx.each = scale, 2 if dropout else 1
             return out
 
         @staticmethod
         def backward(ctx: Any, *gradients: Any) -> Any:
             (grad,) = gradients
             q, k, v, out, *saved = ctx.saved_tensors
-            new = torch.zeros_like if ctx.padded else torch.empty_like
-            dq, dk, dv = new(q), new(k), new(v)
+            dq, dk, dv = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
             # sum over keys of softmax x its gradient, through the output: dO . O
             inner = (grad * out).sum(-1, keepdim=True)
-            for b, (i, j) in enumerate(ctx.spans):
-                weights, g = saved[ctx.each * b], grad[b, :, i:j]
+            for b in range(len(q)):
+                weights = saved[ctx.each * b]
                 mask = saved[ctx.each * b + 1] if ctx.each == 2 else None
                 dropped = weights if mask is None else weights * mask
-                dv[b, :, i:j] = dropped.transpose(-1, -2) @ g
-                scores = g @ v[b, :, i:j].transpose(-1, -2)
+                dv[b] = dropped.transpose(-1, -2) @ grad[b]
+                scores = grad[b] @ v[b].transpose(-1, -2)
                 if mask is not None:
                     scores.mul_(mask)
-                scores.sub_(inner[b, :, i:j]).mul_(weights)
-                dq[b, :, i:j] = scores @ k[b, :, i:j]
-                dk[b, :, i:j] = scores.transpose(-1, -2) @ q[b, :, i:j]  # q carries the scale
+                scores.sub_(inner[b]).mul_(weights)
+                dq[b] = scores @ k[b]
+                dk[b] = scores.transpose(-1, -2) @ q[b]  # q carries the scale
             return dq.mul_(ctx.scale), dk, dv, None, None, None
 
     return Attention

@@ -60,6 +60,7 @@ class TrainTeacher(Stage):
     """One copy of a cross-fitted teacher: trained on the queries outside of ``fold``."""
 
     kind: ClassVar[str] = "teacher"
+    version: ClassVar[int] = 2
     pool: BuildPool
     teacher: TrainedCrossEncoder
     fingerprint: str
@@ -88,6 +89,7 @@ class ScorePool(Stage):
     """A teacher's scores of the first ``depth`` ranks of a pool, known positives left out."""
 
     kind: ClassVar[str] = "scores"
+    version: ClassVar[int] = 2
     pool: BuildPool
     teacher: Teacher
     fingerprint: str

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from negbench.collections import Source, storage
-from negbench.encoders.encode import Side, count_tokens, encode
+from negbench.encoders.encode import encode_tokens
 from negbench.encoders.load import build, load
 from negbench.encoders.precision import Precision
 from negbench.encoders.spec import EncoderSpec
+from negbench.encoders.tokens import Side, Tokens, tokenised
 from negbench.errors import InputError
 from negbench.store import Stage
-from negbench.types import Collection, Int32, Vectors
+from negbench.types import Collection, Int32, Passages, Vectors
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 At = Callable[[Stage], Path]
 
@@ -117,17 +123,32 @@ class Embed(Stage):
     def run(self, at: At, out: Path) -> dict[str, float]:
         """Encode."""
         collection = read_collection(at(self.collection))
-        if self.side == "document":
-            texts = collection.passages()
-        else:
-            assert self.split is not None
-            texts = [collection.queries[row] for row in split_queries(collection, self.split)]
         model = load(at(self.encoder) / "model")
-        vectors = encode(model, texts, self.side, self.precision, self.max_length)
+        tokens = self._tokens(model, collection)
+        vectors = encode_tokens(model, tokens, self.precision)
         kept = np.float16 if self.precision == "bfloat16" else np.float32
         np.save(out / "vectors.npy", vectors.astype(kept), allow_pickle=False)
         noun = "documents" if self.side == "document" else "queries"
-        return {f"{noun}_encoded": len(texts), "tokens_encoded": count_tokens(model, texts, self.side, self.max_length)}
+        return {f"{noun}_encoded": len(tokens), "tokens_encoded": int(tokens.lengths.sum())}
+
+    def _tokens(self, model: SentenceTransformer, collection: Collection) -> Tokens:
+        """Tokenise, unless the last documents that were are these, read by the same tokenizer, as in most of a grid."""
+        if self.side == "query":
+            assert self.split is not None
+            rows = split_queries(collection, self.split)
+            return tokenised(model, [collection.queries[row] for row in rows], self.side, self.max_length)
+        reading = json.dumps([self.collection.key, self.max_length, model.max_seq_length, model.prompts])
+        tokenizer = getattr(model.tokenizer, "backend_tokenizer", None)  # one in Python cannot be told from another
+        key = hashlib.blake2b((reading + tokenizer.to_str()).encode()).hexdigest() if tokenizer else ""
+        if not key or key not in _TOKENS:
+            passages = Passages(collection.titles, collection.texts)
+            _TOKENS.clear()
+            _TOKENS[key] = tokenised(model, passages, self.side, self.max_length)
+        return _TOKENS[key]
+
+
+_TOKENS: dict[str, Tokens] = {}
+"""The documents tokenised last: twelve bytes a token, and every encoder of a grid reads the same."""
 
 
 def read_vectors(folder: Path) -> Vectors:

@@ -21,6 +21,7 @@ class Train(Stage):
     """Fine-tune the starting encoder; ``recipe.precision`` is resolved, never ``auto``."""
 
     kind: ClassVar[str] = "training"
+    version: ClassVar[int] = 2
     encoder: StartEncoder
     collection: LoadCollection
     split: str

@@ -10,9 +10,9 @@ from typing import Any
 from negbench.collections import Source
 from negbench.config.grid import Grid, Settings
 from negbench.encoders import weights
-from negbench.encoders.encode import Side
 from negbench.encoders.precision import Precision, resolve
 from negbench.encoders.spec import EncoderSpec
+from negbench.encoders.tokens import Side
 from negbench.errors import InputError
 from negbench.evaluation.false_negatives import Estimator
 from negbench.methods import Method

@@ -13,7 +13,7 @@ from negbench.types import Float32, Int32, Vectors
 if TYPE_CHECKING:
     from torch import Tensor
 
-BLOCK_BYTES = 256 * 2**20
+BLOCK_BYTES = 64 * 2**20
 """How much memory a search may use beside its inputs and its results."""
 
 _LARGE = 2**30
@@ -25,6 +25,7 @@ class Dense(Retriever):
     """Exact search by dot product over the starting encoder's vectors."""
 
     name: ClassVar[str] = "dense"
+    version: ClassVar[int] = 2
     needs_vectors: ClassVar[bool] = True
 
     def rank(self, search: Search) -> Ranking:
@@ -64,7 +65,7 @@ def exact(queries: Vectors, documents: Vectors, k: int, block_bytes: int = BLOCK
             _multiply(some, block, product)
             if at_once:  # too few to pass any over
                 rows = slice(start, start + width)
-                found[rows], values[rows] = top_k(product.numpy(), k)
+                found[rows], values[rows] = top_k(product.cpu().numpy(), k)
             else:
                 best.offer(product, first, start)
     if not at_once:

@@ -31,6 +31,7 @@ class Voyager(Retriever):
     """
 
     name: ClassVar[str] = "voyager"
+    version: ClassVar[int] = 2
     needs_vectors: ClassVar[bool] = True
 
     m: int = Field(default=16, ge=2, le=512)

@@ -9,15 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from negbench import noise
-from negbench.types import Collection, Int32, Negatives, Qrels, UInt64
+from negbench.encoders.tokens import tokenised
+from negbench.types import Collection, Int32, Int64, Negatives, Passages, Qrels, UInt64
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
-
-Tokens = dict[str, Int32]
-"""The inputs of one text by name (``input_ids``, ``attention_mask``, ...), each [length]."""
-
-_TOKENISED_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +70,15 @@ class Collator:
     def __init__(self, data: Instances, collection: Collection, model: SentenceTransformer, chunk_tokens: int) -> None:
         self.data = data
         self.chunk_tokens = chunk_tokens
-        self.pad = model.tokenizer.pad
-        documents = np.unique(np.concatenate([data.positives, data.negatives.ravel()]))
-        documents = documents[documents >= 0]
-        self.queries = _tokenised(model, "query", np.unique(data.queries), collection.queries)
-        self.documents = _tokenised(model, "document", documents, collection.passages())
+        self.model = model
+        used = np.unique(np.concatenate([data.positives, data.negatives.ravel()]))
+        self.rows = {"query": np.unique(data.queries), "document": used[used >= 0]}
+        """Which rows of the collection are tokenised, ascending."""
+        passages = Passages(collection.titles, collection.texts)
+        self.tokens = {
+            "query": tokenised(model, [collection.queries[row] for row in self.rows["query"]], "query"),
+            "document": tokenised(model, [passages[row] for row in self.rows["document"]], "document"),
+        }
         self.read = {"queries": 0, "documents": 0, "tokens": 0}
         """How many texts and tokens were handed out so far, padding apart."""
 
@@ -89,62 +89,29 @@ class Collator:
         rows = np.array([feature["row"] for feature in features])
         mine, positives = self.data.queries[rows], self.data.positives[rows]
         used = np.concatenate([positives, self.data.negatives[rows].ravel()])
-        asked = _longest_first(np.unique(mine), self.queries)
-        documents = _longest_first(np.unique(used[used >= 0]), self.documents)
+        chunks = {"query": self._chunks("query", mine), "document": self._chunks("document", used[used >= 0])}
+        asked, documents = (self.rows[side][np.concatenate(chunks[side])] for side in ("query", "document"))
         target = (documents[None, :] == positives[:, None]).argmax(axis=1)
         counted = ~self.data.known.contains(mine[:, None], documents[None, :])
         counted[np.arange(len(rows)), target] = True
-        sides = {
-            "query": [[self.queries[row] for row in chunk] for chunk in self._chunks(asked, self.queries)],
-            "document": [[self.documents[row] for row in chunk] for chunk in self._chunks(documents, self.documents)],
-        }
         batch: dict[str, Any] = {
             "return_loss": True,
             "label": {
-                "query_chunks": torch.tensor(len(sides["query"])),
+                "query_chunks": torch.tensor(len(chunks["query"])),
                 "row_query": torch.from_numpy((asked[None, :] == mine[:, None]).argmax(axis=1)),
                 "target": torch.from_numpy(target),
                 "counted": torch.from_numpy(counted),
             },
         }
-        for side, chunks in sides.items():
-            for at, chunk in enumerate(chunks):
-                columns = {name: [text[name].tolist() for text in chunk] for name in chunk[0]}
-                inputs = self.pad(columns, return_tensors="pt")
+        for side, pieces in chunks.items():
+            for at, piece in enumerate(pieces):
+                inputs = self.tokens[side].padded(piece, self.model)
                 batch |= {f"{side}{at}_{name}": value for name, value in inputs.items()}
-                self.read["tokens"] += sum(len(text["input_ids"]) for text in chunk)
+                self.read["tokens"] += int(self.tokens[side].lengths[piece].sum())
         self.read["queries"] += len(asked)
         self.read["documents"] += len(documents)
         return batch
 
-    def _chunks(self, rows: Int32, texts: dict[int, Tokens]) -> list[list[int]]:
-        """Cut ``rows``, longest text first, where the padded chunk would grow beyond its bound."""
-        chunks: list[list[int]] = [[]]
-        for row in rows.tolist():
-            if chunks[-1] and (len(chunks[-1]) + 1) * _length(texts[chunks[-1][0]]) > self.chunk_tokens:
-                chunks.append([])
-            chunks[-1].append(row)
-        return chunks
-
-
-def _tokenised(model: SentenceTransformer, side: str, rows: Int32, texts: Sequence[str]) -> dict[int, Tokens]:
-    """Tokenise the texts at ``rows`` as the model reads them: prompt before each, cut, without padding."""
-    prompt = model.prompts.get(side, "")
-    found: dict[int, Tokens] = {}
-    for at in range(0, len(rows), _TOKENISED_AT_ONCE):
-        some = rows[at : at + _TOKENISED_AT_ONCE].tolist()
-        inputs = model.preprocess([prompt + texts[row] for row in some])
-        real = inputs["attention_mask"].bool()
-        columns = {name: value for name, value in inputs.items() if getattr(value, "shape", None) == real.shape}
-        for place, row in enumerate(some):
-            found[row] = {name: value[place][real[place]].int().numpy() for name, value in columns.items()}
-    return found
-
-
-def _length(text: Tokens) -> int:
-    return len(text["input_ids"])
-
-
-def _longest_first(rows: Int32, texts: dict[int, Tokens]) -> Int32:
-    lengths = np.array([_length(texts[row]) for row in rows.tolist()])
-    return rows[np.argsort(-lengths, kind="stable")]
+    def _chunks(self, side: str, rows: Int32) -> list[Int64]:
+        """Return the texts of ``rows``, each once, longest first, as positions in what was tokenised."""
+        return self.tokens[side].chunks(np.searchsorted(self.rows[side], np.unique(rows)), self.chunk_tokens)

@@ -14,6 +14,7 @@ from negbench.encoders.attention import fast_attention
 from negbench.encoders.dropout import fast_dropout
 from negbench.encoders.encode import restore_forward
 from negbench.encoders.precision import resolve
+from negbench.encoders.tokens import CHUNK_TOKENS
 from negbench.losses import Loss
 from negbench.training.batches import epoch_batches
 from negbench.training.data import Collator, Instances
@@ -22,9 +23,6 @@ from negbench.types import Collection
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
-
-CHUNK_TOKENS = {"cpu": 4096, "cuda": 65536}
-"""Tokens, padding included, that go through the model in one piece: what keeps each kind of device busy."""
 
 
 class TrainingError(RuntimeError):

@@ -27,17 +27,16 @@ TEXTS = ["cut old shoots of tulip in early spring with clean scissors", "basil",
 def test_values_and_gradients_are_those_of_torch(lengths: list[int], left: bool, scale: float, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     width = max(lengths)
-    spans = [(width - n, width) if left else (0, n) for n in lengths]
     real = torch.zeros(len(lengths), width, dtype=torch.bool)
-    for row, (start, end) in enumerate(spans):
-        real[row, start:end] = True
+    for row, n in enumerate(lengths):
+        real[row, slice(width - n, width) if left else slice(0, n)] = True
     shape = (len(lengths), 2, width, 3)
     inputs = [torch.randn(shape, generator=generator, dtype=torch.float64) for _ in range(4)]
-    grad = inputs.pop() * real[:, None, :, None]  # nothing looks at padding
+    grad = inputs.pop()
     mine, theirs = ([x.clone().requires_grad_() for x in inputs] for _ in range(2))
-    out = attention(mine[0], mine[1], mine[2], spans, scale, 0.0)
+    out = attention(mine[0], mine[1], mine[2], None if real.all() else real, scale, 0.0)
     wanted = scaled_dot_product_attention(*theirs, attn_mask=real[:, None, None, :], scale=scale)
-    torch.testing.assert_close(out, wanted * real[:, None, :, None])
+    torch.testing.assert_close(out, wanted)
     out.backward(grad)
     wanted.backward(grad)
     for a, b in zip(mine, theirs, strict=True):
@@ -48,13 +47,16 @@ def test_with_dropout_the_gradient_belongs_to_the_masks_that_were_drawn() -> Non
     """The numerical derivative, with the masks drawn alike each time."""
     q, k, v = (torch.randn(2, 2, 5, 3, dtype=torch.float64, requires_grad=True) for _ in range(3))
 
+    real = torch.ones(2, 5, dtype=torch.bool)
+    real[1, 4] = False
+
     def redrawn(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         with torch.random.fork_rng():
             torch.manual_seed(7)
-            return attention(q, k, v, [(0, 5), (0, 4)], 0.6, 0.4)
+            return attention(q, k, v, real, 0.6, 0.4)
 
     assert torch.autograd.gradcheck(redrawn, (q, k, v))
-    assert not torch.equal(redrawn(q, k, v), attention(q, k, v, [(0, 5), (0, 4)], 0.6, 0.0))
+    assert not torch.equal(redrawn(q, k, v), attention(q, k, v, real, 0.6, 0.0))
 
 
 @pytest.mark.parametrize("side", ["right", "left"])

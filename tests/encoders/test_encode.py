@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sentence_transformers import SentenceTransformer
 
-from negbench.encoders.encode import count_tokens, encode
+from negbench.encoders.encode import encode
+from negbench.encoders.tokens import Tokens, tokenised
 
 TEXTS = [
     "how often must i water my basil",
@@ -94,5 +97,35 @@ def test_tokens_are_counted_as_they_are_read(model: SentenceTransformer, max_len
     for side, prompt in (("query", "ask "), ("document", "")):
         lengths = [len(model.tokenizer.tokenize(prompt + text)) + 2 for text in TEXTS]  # two special ones
         wanted = sum(min(length, max_length or 128) for length in lengths)
-        assert count_tokens(model, TEXTS, side, max_length) == wanted  # type: ignore[arg-type]
-    assert count_tokens(model, [], "query") == 0
+        assert tokenised(model, TEXTS, side, max_length).lengths.sum() == wanted  # type: ignore[arg-type]
+    assert len(tokenised(model, [], "query")) == 0
+
+
+@given(lengths=st.lists(st.integers(1, 20), max_size=30), most=st.integers(1, 60), data=st.data())
+def test_chunks_hold_every_text_once_within_their_bound(lengths: list[int], most: int, data: st.DataObject) -> None:
+    ends = np.cumsum([0, *lengths])
+    tokens = Tokens({"input_ids": np.arange(ends[-1], dtype=np.int32)}, ends)
+    some = data.draw(st.permutations(range(len(lengths))))[: data.draw(st.integers(0, len(lengths)))]
+    chunks = [chunk.tolist() for chunk in tokens.chunks(np.array(some, np.int64), most)]
+    flat = [text for chunk in chunks for text in chunk]
+    assert sorted(flat) == sorted(some)
+    assert flat == sorted(some, key=lambda text: -lengths[text])  # sorted is stable
+    for at, chunk in enumerate(chunks):
+        assert len(chunk) == 1 or lengths[chunk[0]] * len(chunk) <= most
+        if at:  # and no chunk ends early
+            assert (len(chunks[at - 1]) + 1) * lengths[chunks[at - 1][0]] > most
+
+
+def test_tokens_are_those_of_the_tokenizer(model: SentenceTransformer) -> None:
+    tokens = tokenised(model, TEXTS, "query")
+    wanted = [model.tokenizer("ask " + text)["input_ids"] for text in TEXTS]
+    found = [tokens.columns["input_ids"][tokens.ends[at] : tokens.ends[at + 1]].tolist() for at in range(len(TEXTS))]
+    assert found == wanted
+    padded = tokens.padded(np.array([3, 0]), model)
+    again = model.tokenizer(
+        ["ask " + TEXTS[3], "ask " + TEXTS[0]], padding=True, pad_to_multiple_of=8, return_tensors="pt"
+    )
+    assert tokens.padded(np.array([3, 0]), model)["input_ids"].shape[1] % 8 == 0
+    assert padded.keys() == set(again)
+    for name, value in again.items():
+        assert padded[name].tolist() == value.tolist()

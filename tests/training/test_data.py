@@ -58,6 +58,7 @@ class Model:
     def __init__(self) -> None:
         self.prompts = {"query": "Q: ", "document": "D: "}
         self.texts: list[str] = []
+        self.max_seq_length = 5
         self.tokenizer = self
 
     def preprocess(self, texts: list[str]) -> dict[str, Any]:
@@ -72,9 +73,11 @@ class Model:
     def length(number: int) -> int:
         return 1 + number * 7 % 5
 
-    def pad(self, columns: dict[str, list[list[int]]], return_tensors: str) -> dict[str, Any]:
-        assert return_tensors == "pt"
-        width = max(map(len, columns["input_ids"]))
+    def pad(
+        self, columns: dict[str, list[list[int]]], padding: str, max_length: int, return_tensors: str
+    ) -> dict[str, Any]:
+        assert (padding, return_tensors) == ("max_length", "pt")
+        width = max_length
         return {name: torch.tensor([row + [0] * (width - len(row)) for row in rows]) for name, rows in columns.items()}
 
     def read(self, batch: dict[str, Any], side: str) -> list[list[str]]:
