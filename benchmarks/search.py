@@ -23,10 +23,17 @@ from typing import Any
 import numpy as np
 
 from benchmarks import compare
-from negbench.retrieval import dense
+from negbench.retrieval.blocks import BLOCK_BYTES, in_blocks
+from negbench.retrieval.dense import exact
 from negbench.types import Float32
 
-SIDES = ("faiss IndexFlatIP", "torch matmul + topk", "negbench", "negbench, a quarter of the memory")
+SIDES = (
+    "faiss IndexFlatIP",
+    "torch matmul + topk",
+    "negbench",
+    "negbench, a quarter of the memory",
+    "negbench in one pass of float32",
+)
 K = 100
 DIMENSIONS = 384
 TORCH_BLOCK = 256
@@ -52,8 +59,10 @@ def prepared(side: str, documents: Float32) -> Callable[[Float32], tuple[Any, An
         return lambda queries: index.search(queries, K)[::-1]
     if side == SIDES[1]:
         return partial(with_torch, documents=documents)
+    if side == SIDES[4]:
+        return lambda queries: in_blocks(queries, documents, K)
     quarter = side == SIDES[3]
-    return lambda queries: dense.exact(queries, documents, K, dense.BLOCK_BYTES // (4 if quarter else 1))
+    return lambda queries: exact(queries, documents, K, BLOCK_BYTES // (4 if quarter else 1))
 
 
 def with_torch(queries: Float32, documents: Float32) -> tuple[Any, Any]:
@@ -131,10 +140,11 @@ def main() -> None:
             "k": K,
             "rounds": asked.rounds,
             "torch's block of queries": TORCH_BLOCK,
-            "block_bytes": dense.BLOCK_BYTES,
+            "block_bytes": BLOCK_BYTES,
         },
         causes=[
             ("against torch's matmul and topk", SIDES[1], "negbench"),
+            ("two passes, bfloat16 first: one pass of float32 / two", SIDES[4], "negbench"),
             ("a quarter of the memory", "negbench", SIDES[3]),
         ],
     )

@@ -63,9 +63,9 @@ class Best:
         self._floor = torch.full((queries,), -torch.inf, device=device)  # the worst score held, once k are
 
     def offer(self, scores: Tensor, first: int, start: int) -> None:
-        """Take in ``scores`` float32 [q, B] of the queries from ``start`` on and the documents from ``first`` on.
+        """Take in ``scores`` [q, B] of the queries from ``start`` on and the documents from ``first`` on.
 
-        Needs up to 36 bytes a score for the time of the call if every score enters, and 1 if few do.
+        Scores are float32 or bfloat16. Needs up to 36 bytes a score while it runs if every score enters, and 1 if few do.
         """
         import torch
 
@@ -75,7 +75,7 @@ class Best:
         at = _entering(scores, self._floor[start : start + queries, None], self._k)
         step = max(1, scores.numel() // 8)
         for some in (at[cut : cut + step] for cut in range(0, len(at), step)):
-            values = scores.reshape(-1)[some]
+            values = scores.reshape(-1)[some].float()
             query = some // size
             keys = _encode(values, some - query * size + first)
             self._merge(keys.where(values < torch.inf, _NOTHING), query, start)
@@ -115,7 +115,7 @@ def _entering(scores: Tensor, floor: Tensor, k: int) -> Tensor:
     count = int(marked.sum()) if marked.is_cuda else np.count_nonzero(marked.numpy())
     if width >= k and count * 8 > scores.numel():
         # Too many, as in the first block. The highest scores of k groups are k scores: what is below them all is out.
-        peaks = scores[:, : GROUP * width].reshape(-1, GROUP, width).amax(1)
+        peaks = scores[:, : GROUP * width].reshape(-1, GROUP, width).amax(1).float()
         reached = _highest(peaks.where(peaks.isfinite(), -torch.inf), k).amin(1, keepdim=True)
         marked &= scores >= reached
     return _positions(marked)
@@ -124,9 +124,15 @@ def _entering(scores: Tensor, floor: Tensor, k: int) -> Tensor:
 def _above(scores: Tensor, floor: Tensor) -> Tensor:
     import torch
 
+    floor = floor.to(scores.dtype)
     if scores.is_cuda or torch.get_num_threads() > 3:
         return scores > floor
-    return torch.from_numpy(scores.numpy() > floor.numpy())  # one thread, but more than twice as fast as torch's
+    if scores.dtype == torch.float32:
+        return torch.from_numpy(scores.numpy() > floor.numpy())  # one thread, but more than twice as fast as torch's
+    bits, limit = scores.view(torch.int16).numpy(), floor.view(torch.int16).numpy()
+    if (limit < 0).any():
+        return scores > floor
+    return torch.from_numpy(bits > limit)  # the bits of a negative number are a negative whole number, too
 
 
 def _positions(marked: Tensor) -> Tensor:

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from negbench.errors import InputError
 from negbench.retrieval import Ranking, Retriever, Search
-from negbench.retrieval.dense import exact, pair_scores
+from negbench.retrieval.blocks import pair_scores
+from negbench.retrieval.dense import exact
 
 _RECALL_QUERIES = 500
 

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from negbench.noise import Noise, keys
-from negbench.retrieval import Search, dense
-from negbench.retrieval.dense import Dense, exact, pair_scores
+from negbench.retrieval import Search, blocks
+from negbench.retrieval.blocks import pair_scores
+from negbench.retrieval.dense import Dense, exact
 
 
 def vectors(queries: int, documents: int, whole: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -101,8 +102,8 @@ def test_a_block_stays_within_the_bytes_allowed() -> None:
     for queries, documents, dimensions, k in itertools.product(
         [1, 30, 10**5], [1, 999, 10**7], [8, 384, 4096], [1, 10**4]
     ):
-        for allowed in (2**20, 2**24, dense.BLOCK_BYTES):
-            size, width = dense._block(queries, documents, dimensions, min(k, documents), allowed)
+        for allowed in (2**20, 2**24, blocks.BLOCK_BYTES):
+            size, width = blocks.block_shape(queries, documents, dimensions, min(k, documents), allowed)
             assert 1 <= size <= documents
             assert 1 <= width <= queries
             assert 30 * size * width + 4 * size * dimensions <= allowed

@@ -1,0 +1,125 @@
+"""Dot products of many vectors in bounded memory: the best documents of each query, and of given pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from negbench.retrieval.topk import GROUP, Best, top_k
+from negbench.types import Float32, Float64, Int32, Vectors
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+BLOCK_BYTES = 64 * 2**20
+"""How much memory a search may use beside its inputs and its results."""
+
+LARGE = 2**30
+"""From so many multiplications on, numpy's OpenBLAS beats torch's MKL on processors that Intel did not make; a small
+product it delays by waiting for its threads."""
+
+_CACHED = 2**24
+"""So many bytes of vectors stay in a processor's cache while they are worked on."""
+
+
+@dataclass
+class Rounding:
+    """What bfloat16 does to a product: the length of each query's rounding error [Q], and over all documents the
+    largest length of a rounding error and the largest length.
+    """
+
+    queries: Float64
+    error: float = 0.0
+    length: float = 0.0
+
+
+def in_blocks(
+    queries: Vectors, documents: Vectors, k: int, block_bytes: int = BLOCK_BYTES, rounding: Rounding | None = None
+) -> tuple[Int32, Float32]:
+    """Return document rows [Q, k] and dot products [Q, k], best first, ties in ascending row; see ``dense.exact``.
+
+    With ``rounding``, vectors and products are rounded to bfloat16, and it is filled in.
+    """
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    dtype = torch.float32 if rounding is None else torch.bfloat16
+    vectors = torch.from_numpy(np.require(queries, np.float32, "W")).to(device)
+    if rounding is not None:
+        vectors, rounding.queries, _ = _rounded(vectors)
+    kept = min(k, len(documents))
+    size, width = block_shape(len(queries), len(documents), documents.shape[1], kept, block_bytes)
+    scores = torch.empty(size * width, device=device, dtype=dtype)
+    found = np.full((len(queries), k), -1, np.int32)
+    values = np.full((len(queries), k), np.nan, np.float32)
+    best = Best(len(queries), kept, device)
+    at_once = len(documents) <= min(size, GROUP * k)
+    for first in range(0, len(documents), size):
+        block = torch.from_numpy(np.require(documents[first : first + size], np.float32, "W")).to(device)
+        if rounding is not None:
+            block, errors, lengths = _rounded(block)
+            rounding.error = float(np.maximum(rounding.error, errors.max()))  # NaN stays
+            rounding.length = float(np.maximum(rounding.length, lengths.max()))
+        for start in range(0, len(queries), width):
+            some = vectors[start : start + width]
+            product = scores[: len(some) * len(block)].view(len(some), len(block))
+            _multiply(some, block, product)
+            if at_once:  # too few to pass any over
+                rows = slice(start, start + width)
+                found[rows], values[rows] = top_k(product.float().cpu().numpy(), k)
+            else:
+                best.offer(product, first, start)
+    if not at_once:
+        found[:, :kept], values[:, :kept] = best.ranking()
+    return found, values
+
+
+def _rounded(vectors: Tensor) -> tuple[Tensor, Float64, Float64]:
+    """Return bfloat16 vectors, the length of what each lost, and of each before, never too small."""
+    import torch
+
+    narrow = vectors.bfloat16()
+    lost = torch.linalg.vector_norm(narrow.float().sub_(vectors), dim=1)
+    whole = torch.linalg.vector_norm(vectors, dim=1)
+    errors, lengths = (1.001 * norm.double().cpu().numpy() for norm in (lost, whole))
+    return narrow, errors, lengths
+
+
+def block_shape(queries: int, documents: int, dimensions: int, k: int, block_bytes: int) -> tuple[int, int]:
+    """Return how many documents and how many queries go into one matrix product."""
+    scores = max(1, block_bytes // 40)  # 4 bytes of score, and what ``Best.offer`` may need of working memory
+    vectors = max(1, block_bytes // (16 * max(1, dimensions)))
+    # Many documents for few queries.
+    size = min(max(4096, GROUP * k, scores // max(1, queries)), 65536, max(1, documents), scores, vectors)
+    slices = -(-queries // max(1, scores // max(size, k, 1)))
+    return size, max(1, -(-queries // max(1, slices)))
+
+
+def _multiply(queries: Tensor, documents: Tensor, out: Tensor) -> None:
+    """Write the dot products [q, B] into ``out``."""
+    import torch
+
+    if out.is_cuda or out.dtype != torch.float32 or out.numel() * queries.shape[1] < LARGE:
+        torch.mm(queries, documents.T, out=out)
+        return
+    with np.errstate(all="ignore"):  # infinite and NaN products are dropped later
+        np.matmul(queries.numpy(), documents.numpy().T, out=out.numpy())
+
+
+def pair_scores(queries: Vectors, documents: Vectors, rows: Int32, block_bytes: int = BLOCK_BYTES) -> Float32:
+    """Return the dot product of each query with its own ``rows`` [Q, P] of documents; NaN where the row is -1.
+
+    Vectors as in ``dense.exact``. Beside inputs and result this needs at most about ``block_bytes``.
+    """
+    scores = np.full(rows.shape, np.nan, np.float32)
+    real = np.nonzero(rows >= 0)
+    step = max(1, min(block_bytes, _CACHED) // (8 * max(1, queries.shape[1])))
+    for first in range(0, len(real[0]), step):
+        at, slot = (axis[first : first + step] for axis in real)
+        mine, theirs = queries.take(at, axis=0), documents.take(rows[at, slot], axis=0)
+        scores[at, slot] = np.einsum(
+            "nd,nd->n", mine.astype(np.float32, copy=False), theirs.astype(np.float32, copy=False)
+        )
+    return scores

@@ -1,0 +1,57 @@
+"""Exact search in two passes: rounded vectors find candidates, whole ones rank them, a bound shows that none is missed.
+
+A bfloat16 product takes a fifth of the time of a float32 one where a CPU has such units. Rounding moves a score by at
+most |q| |d - d'| + |q - q'| |d'| (Cauchy-Schwarz), plus what sums and the rounded result lose.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from negbench.retrieval.blocks import BLOCK_BYTES, Rounding, in_blocks, pair_scores
+from negbench.types import Float32, Float64, Int32, Vectors
+
+_RESULT = 2.0**-8
+"""What rounding to bfloat16 changes at most, relative to the number."""
+
+_SUM = 2.0**-23
+"""What one addition in float32 changes at most, of either pass, relative to the sum of absolute values."""
+
+_TINY = 2.0**-125
+"""What may count as zero."""
+
+
+def candidates(k: int) -> int:
+    """Return how many documents the first pass keeps for the best ``k``."""
+    return k + k // 2 + 16
+
+
+def two_pass(queries: Vectors, documents: Vectors, k: int, block_bytes: int = BLOCK_BYTES) -> tuple[Int32, Float32]:
+    """Return what ``dense.exact`` returns.
+
+    A query with a candidate too few, as where many documents score alike, is searched again with float32 products.
+    """
+    kept = candidates(k)
+    if k == 0 or kept >= len(documents):
+        return in_blocks(queries, documents, k, block_bytes)
+    rounding = Rounding(np.zeros(len(queries)))
+    rows, rough = in_blocks(queries, documents, kept, block_bytes, rounding)
+    rows = np.sort(rows, axis=1)  # the missing, -1, first
+    scores = pair_scores(queries, documents, rows, block_bytes)
+    scores[~np.isfinite(scores)] = -np.inf
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]  # ties stay in ascending row
+    found, values = np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
+    with np.errstate(invalid="ignore"):
+        again = np.flatnonzero(~(values[:, -1] > _ceiling(queries, rough[:, -1], rounding)))  # where one is NaN, too
+    if len(again):
+        found[again], values[again] = in_blocks(queries.take(again, axis=0), documents, k, block_bytes)
+    return found, values
+
+
+def _ceiling(queries: Vectors, rough: Float32, rounding: Rounding) -> Float64:
+    """Return the most that a document can score whose rounded score is at most ``rough`` [Q]; NaN where unknown."""
+    lengths = np.linalg.norm(np.asarray(queries, np.float64), axis=1)
+    moved = lengths * rounding.error + rounding.queries * (rounding.length + rounding.error)
+    sums = queries.shape[1] * (_SUM * lengths * rounding.length + _TINY)
+    ceiling: Float64 = rough + moved + 1.1 * sums + 1.1 * _RESULT * np.abs(rough.astype(np.float64))
+    return ceiling
