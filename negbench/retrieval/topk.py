@@ -65,7 +65,7 @@ class Best:
     def offer(self, scores: Tensor, first: int, start: int) -> None:
         """Take in ``scores`` [q, B] of the queries from ``start`` on and the documents from ``first`` on.
 
-        Scores are float32 or bfloat16. Needs up to 36 bytes a score while it runs if every score enters, and 1 if few do.
+        Scores are float32 or bfloat16. Needs up to 36 bytes a score if every score enters, and 1 if few do.
         """
         import torch
 
