@@ -155,6 +155,7 @@ def main() -> None:
     timed = compare.Timed()
     pairs: list[tuple[str, int, float]] = []
     parts: dict[str, dict[str, float]] = {}
+    each: dict[str, str] = {}
     for lap, seed in enumerate(args.seeds):
         samplers = list(METHODS) if lap == 0 or not args.later else args.later
         runs = [
@@ -168,8 +169,13 @@ def main() -> None:
         for name, work in runs:
             once(name, work)
         theirs = {name: done[f"{name} seed {seed}"] for name in samplers}
-        timed.seconds.setdefault("scripts", []).append(sum(run["seconds"] for run in theirs.values()))
-        timed.seconds.setdefault("negbench", []).append(done[whole]["seconds"])
+        both = sum(run["seconds"] for run in theirs.values()), done[whole]["seconds"]
+        if len(samplers) == len(METHODS):  # the ratio is that of the whole grid
+            for side, seconds in zip(("scripts", "negbench"), both, strict=True):
+                timed.seconds.setdefault(side, []).append(seconds)
+        each[f"seed {seed}, {len(samplers)} samplers"] = (
+            f"{both[0]:.0f} s and {both[1]:.0f} s: {both[0] / both[1]:.2f}x"
+        )
         pairs += [(name, seed, done[whole]["nDCG@10"][name] - run["nDCG@10"]) for name, run in theirs.items()]
         parts[f"negbench, seed {seed}"] = done[whole]["stages"]
         spent = {
@@ -190,6 +196,8 @@ def main() -> None:
         {
             "nDCG@10, negbench - scripts": f"{difference.mean():+.4f} [{low:+.4f}, {high:+.4f}], mean of {len(pairs)} "
             "pairs (sampler, seed), 95 % by Student's t",
+            "scripts and negbench": each,
+            "nDCG@10, scripts": {name: round(run["nDCG@10"], 4) for name, run in done.items() if "," not in name},
             "by pair": {f"{name} seed {seed}": round(value, 4) for name, seed, value in pairs},
             "seconds by part": parts,
         },

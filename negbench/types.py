@@ -51,6 +51,11 @@ class Qrels:
         keep = self.grades >= grade
         return Qrels(self.queries[keep], self.documents[keep], self.grades[keep])
 
+    def of_queries(self, queries: Int32) -> Qrels:
+        """Return only the judgments of these query rows."""
+        keep = np.isin(self.queries, queries)
+        return Qrels(self.queries[keep], self.documents[keep], self.grades[keep])
+
     def by_query(self) -> dict[int, Int32]:
         """Map each judged query row to its document rows, in ascending order."""
         rows, starts = np.unique(self.queries, return_index=True)

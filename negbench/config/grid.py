@@ -9,7 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from negbench.collections import Source
 from negbench.collections.resolve import source_of
@@ -38,7 +47,11 @@ class Settings(BaseModel):
     name: names the results. collection: ``helpdesk``, a folder, a name under NEGBENCH_DATA, ``hub:ID`` or
     ``ir_datasets:ID``. encoder: a hub id, folder or offline name, or a mapping. methods: names, as ``negbench
     methods`` lists them, with overrides. seeds: one trial each. negatives: mined negatives a training row. train: the
-    recipe. baseline: the method that the others are compared with. measures: anything ir-measures knows.
+    recipe. baseline: the method that the others are compared with. measures: anything ir-measures knows; the first is
+    the one that methods are compared by. equivalent_within: the difference that is too small to matter. warm_up: a
+    training with in-batch negatives that comes first; all methods mine and train from where it ends; what it does not
+    say is as in train. evaluate_on: further collections that every encoder is measured on. curve_points: how often a
+    training is measured on dev as it goes, on a part of the corpus.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,6 +66,19 @@ class Settings(BaseModel):
     baseline: str | None = None
     measures: tuple[Annotated[str, BeforeValidator(_measure)], ...] = Field(default=ranking.DEFAULT, min_length=1)
     split: str = "test"
+    equivalent_within: float = Field(default=0.01, gt=0, le=1)
+    warm_up: Recipe | None = None
+    evaluate_on: tuple[Annotated[Source, BeforeValidator(source_of)], ...] = ()
+    curve_points: int = Field(default=0, ge=0, le=100)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _warm_up_follows_train(cls, data: Any) -> Any:
+        """Fill in what ``warm_up`` does not say from ``train``."""
+        if not (isinstance(data, dict) and isinstance(data.get("warm_up"), dict)):
+            return data
+        train = data.get("train")
+        return {**data, "warm_up": {**(train if isinstance(train, dict) else {}), **data["warm_up"]}}
 
     @field_validator("name")
     @classmethod
@@ -128,7 +154,7 @@ def _axes(document: Document) -> dict[str, list[Any]]:
     for key, values in axes.items():
         if not isinstance(key, str):
             raise InputError(f"{document.where(['axes', key])}: expected a dotted key, as in train.epochs")
-        if key in ("name", "baseline", "measures"):
+        if key in ("name", "baseline", "measures", "equivalent_within"):
             raise InputError(f"{document.where(['axes', key])}: a grid has one {key}; put it outside of axes")
         if not isinstance(values, list) or not values:
             raise InputError(
@@ -146,7 +172,12 @@ def _explain(document: Document, chosen: dict[str, int], issue: Any) -> str:
     location = [step for step in issue["loc"] if not str(step).startswith("function-")]
     key = ".".join(map(str, location))
     message = plainly(issue).removeprefix(f"{key}: ").removeprefix(f"{key} ")
-    models: dict[tuple[str | int, ...], type[BaseModel]] = {(): Settings, ("train",): Recipe, ("encoder",): EncoderSpec}
+    models: dict[tuple[str | int, ...], type[BaseModel]] = {
+        (): Settings,
+        ("train",): Recipe,
+        ("warm_up",): Recipe,
+        ("encoder",): EncoderSpec,
+    }
     if issue["type"] == "extra_forbidden" and (model := models.get(tuple(location[:-1]))):
         known = [*model.model_fields, *(["axes"] if model is Settings else [])]
         message = unknown("key", str(location[-1]), known)

@@ -25,6 +25,10 @@ def grid_schema() -> dict[str, Any]:
         "baseline": {"type": ["string", "null"]},
         "measures": {"type": "array", "minItems": 1, "items": {"type": "string"}},
         "split": {"type": "string"},
+        "warm_up": _plain(Recipe),
+        "evaluate_on": {"type": "array", "items": {"anyOf": [{"type": "string"}, *_sources()]}},
+        "curve_points": {"type": "integer", "minimum": 0, "maximum": 100},
+        "equivalent_within": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
         "axes": {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}},
     }
     assert set(properties) == {*Settings.model_fields, "axes"}, "the schema must cover every key"

@@ -100,12 +100,17 @@ def _function() -> Any:
             out = torch.empty_like(q)
             keep = any(ctx.needs_input_grad)
             saved: list[Tensor] = []
-            padded = [False] * len(q) if real is None else (~real.all(1)).tolist()
+            length = q.shape[2]
+            ends = [length] * len(q) if real is None else real.sum(1).tolist()
+            at_end = real is None or bool((real[:, 1:] <= real[:, :-1]).all())
             for b in range(len(q)):
                 scores = q[b] @ k[b].transpose(-1, -2)
-                if padded[b]:
-                    assert real is not None
-                    scores.masked_fill_(~real[b], float("-inf"))
+                if ends[b] < length:
+                    if at_end:
+                        scores[:, :, ends[b] :] = float("-inf")
+                    else:
+                        assert real is not None
+                        scores.masked_fill_(~real[b], float("-inf"))
                 weights = torch.softmax(scores, -1)
                 mask = keep_mask(weights.shape, dropout, weights.dtype) if dropout else None
                 dropped = weights if mask is None else weights * mask

@@ -34,18 +34,27 @@ def encode(
 
 def encode_tokens(model: SentenceTransformer, tokens: Tokens, precision: Precision) -> Float32:
     """Return the embeddings of tokenised texts, as ``encode`` does."""
-    import torch
-
     restore_forward(model)
-    rows = np.zeros((len(tokens), model.get_embedding_dimension() or 0), np.float32)
     reader = narrowed(model) if precision == "bfloat16" else model
     reader.eval()
-    with fast_attention(reader, precision == "bfloat16"), torch.inference_mode():
-        for texts, inputs in batches(tokens, reader):
-            found = reader(inputs)["sentence_embedding"].float()
+    with fast_attention(reader, precision == "bfloat16"):
+        return encode_as_is(reader, tokens)
+
+
+def encode_as_is(model: SentenceTransformer, tokens: Tokens) -> Float32:
+    """Return embeddings by a model in whatever arithmetic it is; it may be in training, and is left as it was."""
+    import torch
+
+    rows = np.zeros((len(tokens), model.get_embedding_dimension() or 0), np.float32)
+    training = model.training
+    model.eval()
+    with torch.inference_mode():
+        for texts, inputs in batches(tokens, model):
+            found = model(inputs)["sentence_embedding"].float()
             if model.similarity_fn_name == "cosine":
                 found = torch.nn.functional.normalize(found, dim=-1)
             rows[texts] = found.cpu().numpy()
+    model.train(training)
     return rows
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from negbench.types import Int32, Int64
 
 if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+    from sentence_transformers import CrossEncoder, SentenceTransformer
     from torch import Tensor
 
 Side = Literal["query", "document"]
@@ -57,7 +57,7 @@ class Tokens:
             held += 1
         return [texts[piece] for piece in np.split(order, cuts[1:])] if len(texts) else []
 
-    def padded(self, texts: Int64, model: SentenceTransformer) -> dict[str, Tensor]:
+    def padded(self, texts: Int64, model: SentenceTransformer | CrossEncoder) -> dict[str, Tensor]:
         """Return the inputs of ``texts`` (positions), padded by the model's tokenizer, [texts, length] each.
 
         The length is that of the longest text, rounded up where the model's limit allows: libraries prepare each shape
@@ -74,25 +74,34 @@ def tokenised(model: SentenceTransformer, texts: Sequence[str], side: Side, max_
     """Tokenise ``texts`` with the side's prompt before each, cut at ``max_length`` tokens or the model's own limit."""
     prompt = model.prompts.get(side, "")
     own = model.max_seq_length
-    parts: dict[str, list[Int32]] = {}
-    lengths: list[Int64] = [np.zeros(1, np.int64)]
     try:
         if max_length is not None:
             model.max_seq_length = min(max_length, own or max_length)
-        for at in range(0, len(texts), _AT_ONCE):
-            inputs = model.preprocess([prompt + text for text in texts[at : at + _AT_ONCE]])
-            real = inputs["attention_mask"].bool()  # padding may stand on either side
-            lengths.append(real.sum(1).numpy())
-            for name, value in inputs.items():
-                if getattr(value, "shape", None) == real.shape:
-                    parts.setdefault(name, []).append(value[real].int().numpy())
+        return _read(lambda some: model.preprocess([prompt + text for text in some]), texts)
     finally:
         if max_length is not None:
             model.max_seq_length = own
+
+
+def tokenised_pairs(model: CrossEncoder, pairs: Sequence[tuple[str, str]]) -> Tokens:
+    """Tokenise pairs of texts, each pair cut at the model's limit."""
+    return _read(lambda some: model.preprocess([list(pair) for pair in some]), pairs)
+
+
+def _read(preprocess: Callable[[Any], Mapping[str, Any]], texts: Sequence[Any]) -> Tokens:
+    parts: dict[str, list[Int32]] = {}
+    lengths: list[Int64] = [np.zeros(1, np.int64)]
+    for at in range(0, len(texts), _AT_ONCE):
+        inputs = preprocess(texts[at : at + _AT_ONCE])
+        real = inputs["attention_mask"].bool()  # padding may stand on either side
+        lengths.append(real.sum(1).numpy())
+        for name, value in inputs.items():
+            if getattr(value, "shape", None) == real.shape:
+                parts.setdefault(name, []).append(value[real].int().numpy())
     return Tokens({name: np.concatenate(part) for name, part in parts.items()}, np.cumsum(np.concatenate(lengths)))
 
 
-def batches(tokens: Tokens, model: SentenceTransformer) -> Iterator[tuple[Int64, dict[str, Tensor]]]:
+def batches(tokens: Tokens, model: SentenceTransformer | CrossEncoder) -> Iterator[tuple[Int64, dict[str, Tensor]]]:
     """Yield all texts in pieces of like length, as (positions, inputs on the model's device)."""
     device = model.device
     for texts in tokens.chunks(np.arange(len(tokens)), CHUNK_TOKENS.get(device.type, CHUNK_TOKENS["cuda"])):

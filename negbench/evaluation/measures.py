@@ -40,21 +40,24 @@ class Judged:
 
 def computed(measure: Any) -> bool:
     """Tell whether this ir-measures measure is computed here; its cutoff and ``rel`` may be any."""
-    mine = {name: value for name, value in measure.params.items() if name not in ("cutoff", "rel")}
+    free = ("cutoff", "rel", "judged_only") if measure.NAME == "nDCG" else ("cutoff", "rel")
+    mine = {name: value for name, value in measure.params.items() if name not in free}
     default = {name: measure.SUPPORTED_PARAMS[name].default for name in mine}
     return measure.NAME in NAMES and mine == default and isinstance(measure.params.get("rel", 1), int)
 
 
 def deepest(measures: list[Any]) -> int | None:
     """Return the number of ranks that these measures look at, None for all."""
-    cutoffs = [measure.params.get("cutoff") for measure in measures]
-    return None if None in cutoffs else max(cutoffs, default=0)
+    cutoffs = [None if measure.params.get("judged_only") else measure.params.get("cutoff") for measure in measures]
+    limits = [cutoff for cutoff in cutoffs if cutoff is not None]
+    return max(limits, default=0) if len(limits) == len(cutoffs) else None
 
 
 def compute(measure: Any, found: Judged) -> Float64:
     """Return the values [Q] of a measure that is ``computed`` here; 0 where nothing is ranked or nothing relevant.
 
-    nDCG has linear gain, and a gain below 0 counts as 0. RR, R, P, AP and Success count a document of grade ``rel``
+    nDCG has linear gain, and a gain below 0 counts as 0; with ``judged_only`` it is that of the condensed list, from
+    which unjudged documents are taken out. RR, R, P, AP and Success count a document of grade ``rel``
     (1 unless given) or more. R and AP divide by the number of those that exist, P by the cutoff, Judged by the
     number of ranks within the cutoff that hold a document.
     """
@@ -62,7 +65,8 @@ def compute(measure: Any, found: Judged) -> Float64:
     rel = measure.params.get("rel", 1)
     within = slice(0, cutoff)
     if measure.NAME == "nDCG":
-        return _ratio(_discounted(found.grades[:, within]), _discounted(_ideal(found, cutoff)))
+        grades = _condensed(found) if measure.params.get("judged_only") else found.grades
+        return _ratio(_discounted(grades[:, within]), _discounted(_ideal(found, cutoff)))
     if measure.NAME == "Judged":
         return _ratio(found.judged[:, within].sum(axis=1), np.minimum(found.lengths, cutoff))
     hits = found.grades[:, within] >= rel
@@ -79,6 +83,15 @@ def compute(measure: Any, found: Judged) -> Float64:
 
 def _discounted(grades: Int32) -> Float64:
     return _sum(np.maximum(grades, 0) / np.log2(np.arange(2, grades.shape[1] + 2)))
+
+
+def _condensed(found: Judged) -> Int32:
+    """Return the grades [Q, K] of the rankings that are left when the unjudged are taken out, then 0.
+
+    trec_eval takes a grade below 0 for unjudged here.
+    """
+    out = ~found.judged | (found.grades < 0)
+    return np.take_along_axis(np.where(out, 0, found.grades), np.argsort(out, axis=1, kind="stable"), axis=1)
 
 
 def _ideal(found: Judged, cutoff: int) -> Int32:

@@ -15,8 +15,10 @@ from negbench.errors import InputError
 from negbench.evaluation import measures as arrays
 from negbench.types import Collection, Float32, Float64, Int32, Int64, Qrels
 
-DEFAULT = ("nDCG@10", "RR@10", "R@100", "AP", "Judged@10")
-"""Linear-gain nDCG as trec_eval, and beside it the share of the top ten that anyone judged."""
+DEFAULT = ("nDCG@10", "RR@10", "R@100", "AP", "Judged@10", "nDCG(judged_only=True)@10")
+"""Linear-gain nDCG as trec_eval, and beside it the share of the top ten that anyone judged, and nDCG without the
+unjudged: methods that avoid false negatives find documents that nobody judged.
+"""
 
 
 @dataclass(frozen=True, slots=True)

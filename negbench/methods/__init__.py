@@ -23,7 +23,9 @@ class Method(BaseModel):
     """A way to choose negatives and to train with them.
 
     candidates: the retriever whose pool is drawn from, null for in-batch negatives alone. filters: applied in
-    order. selection: the sampler. negatives: negatives a row, null for the grid's number. form: ``fixed`` under
+    order. selection: the sampler. negatives: negatives a row, null for the grid's number. equal_documents: without
+    negatives of its own, take batches so much larger that a step reads as many documents as with the grid's number,
+    and so many more epochs that there are as many steps. form: ``fixed`` under
     equal work for all, ``faithful`` to its authors' recipe, ``interpretation`` where the source is unclear.
     parameters: names for fields that several parts have, as paths. The rest is for readers.
     """
@@ -41,6 +43,7 @@ class Method(BaseModel):
     selection: Sampler | None = None
     loss: Loss = Field(default_factory=InfoNCE)
     negatives: int | None = Field(default=None, ge=0)
+    equal_documents: bool = False
     parameters: dict[str, str] = {}
 
     def model_post_init(self, _: object) -> None:
@@ -49,6 +52,8 @@ class Method(BaseModel):
             raise ValueError("candidates and selection go together: give both or neither")
         if self.candidates is None and (self.filters or self.negatives != 0):
             raise ValueError("a method without candidates has no filters and negatives: 0")
+        if self.equal_documents and self.negatives != 0:
+            raise ValueError("equal_documents is for a method without mined negatives")
         names = [rule.name for rule in self.filters]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"filters has {twice[0]} twice; a path such as filters.{twice[0]} must mean one of them")

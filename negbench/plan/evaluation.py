@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from negbench.evaluation import in_batch, ranking
-from negbench.evaluation.false_negatives import Estimator, Handed
+from negbench.evaluation import geometry, in_batch, ranking
+from negbench.evaluation.false_negatives import Estimator, Handed, Rate
 from negbench.noise import Noise, keys
-from negbench.plan.mining import DrawNegatives
+from negbench.plan.mining import BuildPool, DrawNegatives
 from negbench.plan.sources import At, Embed, LoadCollection, read_collection, read_vectors, split_queries
 from negbench.retrieval import Retriever, Search
+from negbench.retrieval.blocks import pair_scores
 from negbench.retrieval.dense import exact
 from negbench.retrieval.pool import pad
 from negbench.store import Stage, load_arrays
 from negbench.training.data import instances
 from negbench.training.loop import all_batches
 from negbench.training.recipe import Recipe
-from negbench.types import Collection, Float32, Int32, Negatives, Passages
+from negbench.types import CandidatePool, Collection, Float32, Int32, Negatives, Passages
 
 DEPTH = 1000
 """How many ranks are measured, as trec_eval's custom is."""
@@ -96,6 +97,65 @@ class EvaluateRetriever(Stage):
 
 
 @dataclass(frozen=True, eq=False)
+class EvaluateAmong(Stage):
+    """Rank each query's positives among the candidates of a pool alone, and measure: easier than the whole corpus."""
+
+    kind: ClassVar[str] = "evaluation"
+    pool: BuildPool
+    documents: Embed
+    queries: Embed
+    measures: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """Among what."""
+        return f"evaluate among {self.pool.retriever.spelling}"
+
+    def run(self, at: At, out: Path) -> dict[str, float]:
+        """Score the candidates, and measure."""
+        collection = read_collection(at(self.pool.collection))
+        pool = load_arrays(CandidatePool, at(self.pool))
+        others = np.where(pool.available(), pool.documents, np.int32(-1))
+        rows = np.sort(np.concatenate([others, pool.positives], axis=1), axis=1)  # ties by row, labelled or not
+        scores = pair_scores(read_vectors(at(self.queries)), read_vectors(at(self.documents)), rows)
+        _measure(collection, self.pool.split, self.measures, (rows, scores), out)
+        return {"searches": len(rows)}
+
+
+@dataclass(frozen=True, eq=False)
+class Geometry(Stage):
+    """Alignment, uniformity and neighbour gap of an encoder, on a split's queries and positives."""
+
+    kind: ClassVar[str] = "geometry"
+    collection: LoadCollection
+    documents: Embed
+    queries: Embed
+    split: str
+
+    @property
+    def label(self) -> str:
+        """What it is."""
+        return "measure the geometry"
+
+    def run(self, at: At, out: Path) -> dict[str, float]:
+        """Measure, on at most 2,000 documents for the uniformity."""
+        collection = read_collection(at(self.collection))
+        documents = read_vectors(at(self.documents))
+        asked = collection.split_queries(self.split)
+        labels = collection.qrels[self.split].at_least(1)
+        labels = labels.of_queries(asked)
+        queries = geometry.unit(read_vectors(at(self.queries)))[np.searchsorted(asked, labels.queries)]
+        some = np.sort(Noise(0, "uniformity").order(keys(collection.document_ids))[:2000])
+        found = {
+            "alignment": geometry.alignment(queries, geometry.unit(documents[labels.documents])),
+            "uniformity": geometry.uniformity(geometry.unit(documents[some])),
+            "neighbour_gap": geometry.neighbour_gap(queries, labels.queries, labels.documents, documents, labels),
+        }
+        (out / "metrics.json").write_text(json.dumps(found, indent=1) + "\n")
+        return {}
+
+
+@dataclass(frozen=True, eq=False)
 class CountFalseNegatives(Stage):
     """Estimate the false-negative rate of what a training is handed, by every estimator that applies.
 
@@ -103,6 +163,7 @@ class CountFalseNegatives(Stage):
     """
 
     kind: ClassVar[str] = "false-negatives"
+    version: ClassVar[int] = 2
     collection: LoadCollection
     split: str
     negatives: DrawNegatives | None
@@ -119,7 +180,7 @@ class CountFalseNegatives(Stage):
         """Replay which rows each batch holds, and look."""
         collection = read_collection(at(self.collection))
         drawn = None if self.negatives is None else load_arrays(Negatives, at(self.negatives))
-        data = instances(collection, self.split, drawn)
+        data = instances(collection, self.split, drawn, self.recipe.queries)
         batches = all_batches(data, self.recipe, self.seed)
         truth = collection.truth.get(self.split)
         seen = np.concatenate(batches)
@@ -130,13 +191,18 @@ class CountFalseNegatives(Stage):
             truth=truth,
             truth_kind=collection.truth_kind if truth is not None else "none",
         )
-        rates: dict[str, Any] = {}
+        rates: dict[str, Rate] = {}
         for estimator in self.estimators:
-            rates |= {name: asdict(rate) for name, rate in estimator.estimate(handed).items()}
+            rates |= estimator.estimate(handed)
         if truth is not None:
             kind = "exact" if collection.truth_kind == "complete" else "exact-proxy"
             rows = [batch.astype(np.int32) for batch in batches]
             found = in_batch.false_negatives(rows, data.queries, data.positives, data.negatives, data.known, truth)
-            rates[f"{kind}/in-batch"] = asdict(found)
-        (out / "rates.json").write_text(json.dumps(rates, indent=1) + "\n")
+            rates[f"{kind}/in-batch"] = found
+        told = ("rate", "low", "high", "unit", "note")
+        plain = {name: {key: getattr(rate, key) for key in told} for name, rate in rates.items()}
+        (out / "rates.json").write_text(json.dumps(plain, indent=1) + "\n")
+        for name, rate in rates.items():
+            if rate.clusters is not None:
+                np.save(out / f"{name}.npy", rate.clusters, allow_pickle=False)
         return {}

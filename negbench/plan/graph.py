@@ -29,17 +29,21 @@ def planned(trials: Sequence[Trial], store: Store) -> list[Planned]:
 def costs(trial: Trial, trials: Sequence[Trial], store: Store) -> dict[str, float]:
     """Return what a trial's artifacts took: alone from nothing, and what it alone added to this grid.
 
-    ``seconds`` and amounts are stand-alone sums over its stages; ``marginal_seconds`` sums the stages that no other
-    trial of the grid uses.
+    ``seconds`` and amounts are stand-alone sums over its stages, ``seconds/KIND`` those of a kind of stage,
+    ``peak_mib`` the most memory that one of them took; ``marginal_seconds`` sums the stages that no other trial of
+    the grid uses.
     """
     users = Counter(stage.key for other in trials for stage in other.stages)
     total: Counter[str] = Counter()
-    marginal = 0.0
-    for stage in trial.stages:
+    marginal = peak = 0.0
+    for stage in trial.priced:
         cost = store.cost(stage)
+        peak = max(peak, cost.get("peak_mib", 0.0))
+        total[f"seconds/{stage.kind}"] += cost["seconds"]  # type: ignore[assignment]
         marginal += cost["seconds"] if users[stage.key] == 1 else 0.0
         total.update({name: amount for name, amount in cost.items() if name in SUMMED})
-    return {**{name: round(amount, 3) for name, amount in total.items()}, "marginal_seconds": round(marginal, 3)}
+    amounts = {**total, "marginal_seconds": marginal, "peak_mib": peak}
+    return {name: round(amount, 3) for name, amount in amounts.items()}
 
 
 SUMMED = (

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from negbench.losses import Loss
+from negbench.plan.curve import MEASURE, watcher
 from negbench.plan.mining import DrawNegatives
-from negbench.plan.sources import At, LoadCollection, StartEncoder, read_collection, split_queries
+from negbench.plan.sources import At, LoadCollection, read_collection, split_queries
 from negbench.store import Stage, load_arrays
 from negbench.training.recipe import Recipe
 from negbench.types import Negatives
@@ -18,17 +19,21 @@ from negbench.types import Negatives
 
 @dataclass(frozen=True, eq=False)
 class Train(Stage):
-    """Fine-tune the starting encoder; ``recipe.precision`` is resolved, never ``auto``."""
+    """Fine-tune an encoder; ``recipe.precision`` is resolved, never ``auto``.
+
+    ``curve_points``: how often quality on dev is measured on the way.
+    """
 
     kind: ClassVar[str] = "training"
     version: ClassVar[int] = 2
-    encoder: StartEncoder
+    encoder: Stage
     collection: LoadCollection
     split: str
     negatives: DrawNegatives | None
     loss: Loss
     recipe: Recipe
     seed: int
+    curve_points: int = 0
 
     @property
     def label(self) -> str:
@@ -40,15 +45,20 @@ class Train(Stage):
         """Train; write ``model/`` and the curves by step."""
         from negbench.encoders.load import load
         from negbench.training.data import instances
-        from negbench.training.loop import train
+        from negbench.training.loop import Watch, train
 
         collection = read_collection(at(self.collection))
         split_queries(collection, self.split)  # says so where there is no such split
         drawn = None if self.negatives is None else load_arrays(Negatives, at(self.negatives))
         model = load(at(self.encoder) / "model")
-        data = instances(collection, self.split, drawn)
+        data = instances(collection, self.split, drawn, self.recipe.queries)
+        watch = None
+        if self.curve_points:
+            split_queries(collection, "dev")
+            measure = watcher(collection, "dev", model, self.recipe.max_length)
+            watch = Watch(f"dev_{MEASURE}", self.curve_points, measure)
         with tempfile.TemporaryDirectory() as scratch:
-            curves, cost = train(model, data, collection, self.loss, self.recipe, self.seed, Path(scratch))
+            curves, cost = train(model, data, collection, self.loss, self.recipe, self.seed, Path(scratch), watch)
         model.save_pretrained(str(out / "model"), create_model_card=False)
         (out / "curves.json").write_text(json.dumps(curves) + "\n")
         return cost

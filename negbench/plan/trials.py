@@ -15,20 +15,30 @@ from negbench.encoders.spec import EncoderSpec
 from negbench.encoders.tokens import Side
 from negbench.errors import InputError
 from negbench.evaluation.false_negatives import Estimator
+from negbench.losses.infonce import InfoNCE
 from negbench.methods import Method
 from negbench.parts import registered
-from negbench.plan.evaluation import CountFalseNegatives, EvaluateEncoder, EvaluateRetriever
+from negbench.plan.evaluation import CountFalseNegatives, EvaluateAmong, EvaluateEncoder, EvaluateRetriever, Geometry
 from negbench.plan.mining import BuildPool, DrawNegatives, ScorePool, TrainTeacher
 from negbench.plan.sources import Embed, LoadCollection, StartEncoder
 from negbench.plan.training import Train
+from negbench.retrieval import Retriever
 from negbench.retrieval.bm25 import BM25
+from negbench.retrieval.corpus import Corpus
 from negbench.store import Stage, ancestors
 from negbench.teachers import Teacher
 from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
+from negbench.training.recipe import Recipe
 
 START = "start"
 BM25_SEARCH = "bm25-search"
 TRAINING_SPLIT = "train"
+ELSEWHERE_SPLIT = "test"
+"""What further collections are measured on."""
+
+EASIER: dict[str, Retriever] = {"among-bm25": BM25(depth=100), "among-random": Corpus(depth=100)}
+"""Tasks beside the search of the whole corpus: rank positives among so many others. How much these flatter shows what
+an evaluation of that kind is worth."""
 
 
 @dataclass(frozen=True)
@@ -45,26 +55,39 @@ class Trial:
     training: Train | None = None
     negatives: DrawNegatives | None = None
     false_negatives: CountFalseNegatives | None = None
+    beside: dict[str, Stage] = field(default_factory=dict)
+    """Further measurements of the same encoder, by the prefix of their metrics."""
     stages: tuple[Stage, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         """Collect the stages, inputs first."""
-        ends = [end for end in (self.evaluation, self.false_negatives) if end is not None]
-        found = {stage.key: stage for end in ends for stage in ancestors(end)}
+        found = {stage.key: stage for end in (*self._ends(), *self.beside.values()) for stage in ancestors(end)}
         object.__setattr__(self, "stages", tuple(found.values()))
+
+    def _ends(self) -> list[Stage]:
+        return [end for end in (self.evaluation, self.false_negatives) if end is not None]
+
+    @property
+    def priced(self) -> tuple[Stage, ...]:
+        """The stages that the method's cost counts: all but what is measured beside."""
+        return tuple({stage.key: stage for end in self._ends() for stage in ancestors(end)}.values())
 
     @property
     def collection_name(self) -> str:
         """The collection's name without the path to it."""
-        source = self.settings.collection
-        path = source.parameters.get("path") or source.parameters.get("id")
-        return source.spelling if path is None else str(path).rstrip("/").rpartition("/")[2]
+        return collection_name(self.settings.collection)
 
     @property
     def name(self) -> str:
         """What a person calls it."""
         where = "".join(f" {key}={value}" for key, value in self.point.items())
         return self.spelling + ("" if self.seed is None else f" seed {self.seed}") + where
+
+
+def collection_name(source: Source) -> str:
+    """Return a collection's name without the path to it."""
+    path = source.parameters.get("path") or source.parameters.get("id")
+    return source.spelling if path is None else str(path).rstrip("/").rpartition("/")[2]
 
 
 def trials(grid: Grid) -> list[Trial]:
@@ -81,10 +104,10 @@ def trials(grid: Grid) -> list[Trial]:
 
     found: list[Trial] = []
     for point, settings in grid.points:
-        collection = LoadCollection(settings.collection, fingerprint(settings.collection))
-        builder = _Builder(point, settings, collection, resolve(settings.train.precision), fingerprint)
+        loaded = [LoadCollection(it, fingerprint(it)) for it in (settings.collection, *settings.evaluate_on)]
+        builder = _Builder(point, settings, loaded[0], loaded[1:], resolve(settings.train.precision), fingerprint)
         found.append(builder.bm25())
-        for seed in settings.seeds if settings.encoder.seeded else settings.seeds[:1]:
+        for seed in settings.seeds if builder.seeded else settings.seeds[:1]:
             found.append(builder.start(seed))
         found += [builder.trial(method, seed) for seed in settings.seeds for method in settings.methods]
     return found
@@ -95,25 +118,37 @@ class _Builder:
     point: dict[str, Any]
     settings: Settings
     collection: LoadCollection
+    others: list[LoadCollection]
     precision: Precision
     fingerprint: Callable[[Source | Teacher | EncoderSpec], str]
 
     def bm25(self) -> Trial:
         settings = self.settings
         stage = EvaluateRetriever(self.collection, BM25(), settings.split, settings.measures)
-        return Trial(BM25_SEARCH, BM25_SEARCH, "reference", None, self.point, settings, stage)
+        beside: dict[str, Stage] = {
+            collection_name(it.source): EvaluateRetriever(it, BM25(), ELSEWHERE_SPLIT, settings.measures)
+            for it in self.others
+        }
+        return Trial(BM25_SEARCH, BM25_SEARCH, "reference", None, self.point, settings, stage, beside=beside)
+
+    @property
+    def seeded(self) -> bool:
+        """Whether the start depends on the seed."""
+        return self.settings.encoder.seeded or self.settings.warm_up is not None
 
     def start(self, seed: int) -> Trial:
-        evaluation = self._evaluate(self._encoder(seed))
-        shown = seed if self.settings.encoder.seeded else None
-        return Trial(START, START, "reference", shown, self.point, self.settings, evaluation)
+        encoder = self._start(seed)
+        evaluation, beside = self._evaluate(encoder, self.collection, self.settings.split), self._beside(encoder)
+        shown = seed if self.seeded else None
+        return Trial(START, START, "reference", shown, self.point, self.settings, evaluation, beside=beside)
 
     def trial(self, method: Method, seed: int) -> Trial:
         settings = self.settings
-        recipe = settings.train.model_copy(update={"precision": self.precision})
-        encoder = self._encoder(seed)
+        recipe = self._recipe(settings.train, method)
+        encoder = self._start(seed)
         negatives = self._negatives(method, encoder, seed)
-        training = Train(encoder, self.collection, TRAINING_SPLIT, negatives, method.loss, recipe, seed)
+        points = settings.curve_points
+        training = Train(encoder, self.collection, TRAINING_SPLIT, negatives, method.loss, recipe, seed, points)
         estimators = tuple(_default(kind) for kind in registered("estimator").values())
         count = CountFalseNegatives(self.collection, TRAINING_SPLIT, negatives, estimators, recipe, seed)
         return Trial(
@@ -123,26 +158,48 @@ class _Builder:
             seed,
             self.point,
             settings,
-            self._evaluate(training),
+            self._evaluate(training, self.collection, settings.split),
             training,
             negatives,
             count,
+            self._beside(training),
         )
 
-    def _encoder(self, seed: int) -> StartEncoder:
-        spec = self.settings.encoder
-        return StartEncoder(spec, self.fingerprint(spec), seed if spec.seeded else None)
+    def _recipe(self, recipe: Recipe, method: Method | None = None) -> Recipe:
+        """Return the recipe with its precision resolved; larger and longer for a method that makes documents equal."""
+        times = 1 + self.settings.negatives if method is not None and method.equal_documents else 1
+        sizes = {"batch_size": recipe.batch_size * times, "epochs": recipe.epochs * times}
+        return recipe.model_copy(update={"precision": self.precision, **sizes})
 
-    def _embed(self, encoder: Stage, split: str | None) -> Embed:
+    def _start(self, seed: int) -> Stage:
+        """Return the encoder that every method starts from: as given, or warmed up with in-batch negatives."""
+        spec, warm_up = self.settings.encoder, self.settings.warm_up
+        given = StartEncoder(spec, self.fingerprint(spec), seed if spec.seeded else None)
+        if warm_up is None:
+            return given
+        return Train(given, self.collection, TRAINING_SPLIT, None, InfoNCE(), self._recipe(warm_up), seed)
+
+    def _embed(self, encoder: Stage, collection: LoadCollection, split: str | None) -> Embed:
         side: Side = "document" if split is None else "query"
-        return Embed(encoder, self.collection, side, split, self.settings.train.max_length, self.precision)
+        return Embed(encoder, collection, side, split, self.settings.train.max_length, self.precision)
 
-    def _evaluate(self, encoder: Stage) -> EvaluateEncoder:
-        split = self.settings.split
-        vectors = self._embed(encoder, None), self._embed(encoder, split)
-        return EvaluateEncoder(self.collection, *vectors, split, self.settings.measures)
+    def _evaluate(self, encoder: Stage, collection: LoadCollection, split: str) -> EvaluateEncoder:
+        vectors = self._embed(encoder, collection, None), self._embed(encoder, collection, split)
+        return EvaluateEncoder(collection, *vectors, split, self.settings.measures)
 
-    def _negatives(self, method: Method, encoder: StartEncoder, seed: int) -> DrawNegatives | None:
+    def _beside(self, encoder: Stage) -> dict[str, Stage]:
+        """Return what else is measured: other collections, two easier tasks, the geometry."""
+        split, measures = self.settings.split, self.settings.measures[:1]
+        vectors = self._embed(encoder, self.collection, None), self._embed(encoder, self.collection, split)
+        found: dict[str, Stage] = {
+            collection_name(it.source): self._evaluate(encoder, it, ELSEWHERE_SPLIT) for it in self.others
+        }
+        for name, retriever in EASIER.items():
+            pool = BuildPool(self.collection, retriever, split, 0 if retriever.seeded else None, None, None)
+            found[name] = EvaluateAmong(pool, *vectors, measures)
+        return {**found, "geometry": Geometry(self.collection, *vectors, split)}
+
+    def _negatives(self, method: Method, encoder: Stage, seed: int) -> DrawNegatives | None:
         retriever, sampler = method.retriever, method.selection
         if retriever is None or sampler is None:
             return None
@@ -152,8 +209,8 @@ class _Builder:
             retriever,
             TRAINING_SPLIT,
             seed if retriever.seeded else None,
-            self._embed(encoder, None) if dense else None,
-            self._embed(encoder, TRAINING_SPLIT) if dense else None,
+            self._embed(encoder, self.collection, None) if dense else None,
+            self._embed(encoder, self.collection, TRAINING_SPLIT) if dense else None,
         )
         k = method.negatives if method.negatives is not None else self.settings.negatives
         return DrawNegatives(pool, method.filters, sampler, self._scores(method, pool), k, seed)

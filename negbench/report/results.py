@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.metadata
+import io
 import json
 import math
 import os
 import platform
 import subprocess
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from negbench.encoders.precision import ask_gpu, cpu_flags
+from negbench.evaluation.stability import spikes
 from negbench.plan.graph import costs
+from negbench.plan.sources import read_collection
 from negbench.plan.trials import Trial
+from negbench.report.rows import PRIMARY, Evidence
 from negbench.store import Store
 from negbench.types import Negatives
 
@@ -24,13 +32,15 @@ PACKAGES = ("negbench", "torch", "sentence-transformers", "transformers", "voyag
 def record(trial: Trial, trials: Sequence[Trial], store: Store, failure: str | None) -> dict[str, Any]:
     """Return one trial as plain data; a failed one has its reason and no figures.
 
-    ``digests`` lists the keys of the trial's stages by kind, inputs first.
+    ``digests`` lists the keys of the trial's own stages by kind, inputs first; ``beside`` those of what else was
+    measured, by the prefix of its metrics.
     """
     settings = trial.settings
     digests: dict[str, list[str]] = {}
-    for stage in trial.stages:
+    for stage in trial.priced:
         digests.setdefault(stage.kind, []).append(stage.key)
     row: dict[str, Any] = {
+        "name": trial.name,
         "method": trial.method,
         "spelling": trial.spelling,
         "form": trial.form,
@@ -42,16 +52,30 @@ def record(trial: Trial, trials: Sequence[Trial], store: Store, failure: str | N
         "false_negatives": {},
         "draw": {},
         "cost": {},
+        "stability": {},
+        "ranks": {},
         "digests": digests,
+        "beside": {prefix: stage.key for prefix, stage in trial.beside.items()},
         "status": "failed" if failure else "done",
     }
     if failure:
         return {**row, "error": failure}
     row["metrics"] = json.loads((store.path(trial.evaluation) / "metrics.json").read_text())
+    for prefix, stage in trial.beside.items():
+        found = json.loads((store.path(stage) / "metrics.json").read_text())
+        row["metrics"] |= {f"{prefix}/{name}": value for name, value in found.items()}
+    if trial.training is not None:
+        curves = json.loads((store.path(trial.training) / "curves.json").read_text())
+        row["stability"] = {
+            f"{name}_spikes": spikes([value for _, value in curves[name]])
+            for name in ("loss", "grad_norm")
+            if name in curves
+        }
     if trial.false_negatives is not None:
         row["false_negatives"] = json.loads((store.path(trial.false_negatives) / "rates.json").read_text())
     if trial.negatives is not None:
         row["draw"] = describe_draw(store.load(Negatives, trial.negatives))
+        row["ranks"] = rank_counts(store.load(Negatives, trial.negatives))
         row["draw"]["recall"] = store.cost(trial.negatives.pool)["recall"]
         if trial.negatives.scores is not None:
             row["draw"]["teacher_auc"] = store.cost(trial.negatives.scores)["teacher_auc"]
@@ -59,10 +83,66 @@ def record(trial: Trial, trials: Sequence[Trial], store: Store, failure: str | N
     return row
 
 
+def evidence(trials: Sequence[Trial], store: Store) -> Evidence:
+    """Return what lies behind the figures of finished ``trials``: values by query, and hits by training query."""
+    values, clusters = {}, {}
+    for trial in trials:
+        values[trial.name] = np.load(store.path(trial.evaluation) / "0.npy", allow_pickle=False)
+        if trial.false_negatives is not None:
+            folder = store.path(trial.false_negatives)
+            found = {name: folder / f"{name}.npy" for name in PRIMARY}
+            clusters[trial.name] = {
+                name: np.load(path, allow_pickle=False) for name, path in found.items() if path.exists()
+            }
+    return Evidence(values, clusters)
+
+
+def by_query(trials: Sequence[Trial], store: Store) -> str:
+    """Return the first measure of every query as CSV: a row a query, a column a trial, blank where it has none."""
+    table: dict[tuple[str, str], dict[str, float]] = {}
+    for trial in trials:
+        collection = read_collection(store.path(trial.evaluation.collection))
+        values = np.load(store.path(trial.evaluation) / "0.npy", allow_pickle=False)
+        for row, value in zip(collection.split_queries(trial.evaluation.split).tolist(), values.tolist(), strict=True):
+            if math.isfinite(value):
+                table.setdefault((trial.collection_name, collection.query_ids[row]), {})[trial.name] = value
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    names = [trial.name for trial in trials]
+    writer.writerow(["collection", "query", *names])
+    for where, found in table.items():
+        writer.writerow([*where, *[f"{found[name]:.6g}" if name in found else "" for name in names]])
+    return out.getvalue()
+
+
+def curves(trials: Sequence[Trial], store: Store) -> str:
+    """Return every curve of every training as CSV: trial, curve, step, value."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["trial", "curve", "step", "value"])
+    for trial in trials:
+        if trial.training is not None:
+            found = json.loads((store.path(trial.training) / "curves.json").read_text())
+            for name, points in found.items():
+                writer.writerows([trial.name, name, step, f"{value:.6g}"] for step, value in points)
+    return out.getvalue()
+
+
+RANKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+"""Where the bins of ``rank_counts`` begin."""
+
+
+def rank_counts(negatives: Negatives) -> dict[str, int]:
+    """Count negatives by their rank in the pool, the first being 1: ``1``, ``2-4``, ``5-9``, ..., and ``filled``."""
+    ranks = negatives.ranks[(negatives.documents >= 0) & (negatives.ranks >= 0)] + 1
+    names = [str(a) if b == a + 1 else f"{a}-{b - 1}" for a, b in pairwise(RANKS)] + [f"{RANKS[-1]}-"]
+    counts = np.bincount(np.searchsorted(RANKS, ranks, side="right") - 1, minlength=len(RANKS)).tolist()
+    filled = int(((negatives.origins == 1) & (negatives.documents >= 0)).sum())
+    return {**dict(zip(names, counts, strict=True)), "filled": filled}
+
+
 def describe_draw(negatives: Negatives) -> dict[str, float]:
     """Return the share that was filled, and the median rank and effective sample size of what was drawn."""
-    import numpy as np
-
     ranked = negatives.ranks[negatives.ranks >= 0]
     return {
         "filled": float((negatives.origins == 1).mean()) if negatives.origins.size else 0.0,

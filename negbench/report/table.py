@@ -4,126 +4,33 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-import math
-import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import fields
 from typing import Any
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from negbench.report.rows import Row
 
-@dataclass(frozen=True)
-class Row:
-    """One method at one point of the axes. Figures are means over seeds; None where they do not apply.
+ALPHA = 0.05
 
-    ``quality`` is the first measure of the grid, ``spread`` its standard deviation over seeds (None for one),
-    ``gain`` its difference to the baseline. ``rate``, ``low``, ``high`` are the primary false-negative rate by
-    ``estimator`` with the mean of the seeds' intervals; ``in_batch`` that of the in-batch documents. ``filled`` is
-    the share of negatives that were filled in. ``seconds`` is the cost of the method alone, ``added`` what it added.
-    """
-
-    method: str
-    seeds: int
-    failed: int
-    quality: float | None
-    spread: float | None
-    gain: float | None
-    others: dict[str, float]
-    estimator: str | None
-    rate: float | None
-    low: float | None
-    high: float | None
-    in_batch: float | None
-    filled: float | None
-    seconds: float | None
-    added: float | None
+DIFFERS, SAME = "*", "="
+"""Marks of a difference: surely one, by Holm; surely less than the margin."""
 
 
-PRIMARY = ("exact", "exact-proxy")
-"""Estimators whose rate the table shows, the first that a trial has."""
-
-
-def rows(results: dict[str, Any], measure: str, baseline: str | None) -> list[Row]:
-    """Average the trials of ``results`` over their seeds, in the order in which they stand."""
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for trial in results["trials"]:
-        groups.setdefault((json.dumps(trial["axes"]), trial["spelling"]), []).append(trial)
-    found = []
-    for (point, spelling), trials in groups.items():
-        against = groups.get((point, baseline or ""), [])
-        found.append(_row(spelling, json.loads(point), trials, against, measure))
-    return found
-
-
-def _row(
-    spelling: str, point: dict[str, Any], trials: list[dict[str, Any]], against: list[dict[str, Any]], measure: str
-) -> Row:
-    done = [trial for trial in trials if trial["status"] == "done"]
-    quality = _real([trial["metrics"][measure] for trial in done])
-    mean = _mean(quality)
-    others = {
-        name: value
-        for name in (done[0]["metrics"] if done else {})
-        if name != measure and (value := _mean([trial["metrics"][name] for trial in done])) is not None
-    }
-    estimator = next((name for name in PRIMARY if any(name in trial["false_negatives"] for trial in done)), None)
-    primary = [trial["false_negatives"][estimator] for trial in done if estimator in trial["false_negatives"]]
-    in_batch = [
-        rate["rate"] for trial in done for name, rate in trial["false_negatives"].items() if name.endswith("/in-batch")
-    ]
-    return Row(
-        method=spelling + "".join(f", {key}={value}" for key, value in point.items()),
-        seeds=len(done),
-        failed=len(trials) - len(done),
-        quality=mean,
-        spread=statistics.stdev(quality) if len(quality) > 1 else None,
-        gain=None if trials is against else _gain(done, against, measure),
-        others=others,
-        estimator=estimator,
-        rate=_mean([rate["rate"] for rate in primary]),
-        low=_mean([rate["low"] for rate in primary]),
-        high=_mean([rate["high"] for rate in primary]),
-        in_batch=_mean(in_batch),
-        filled=_mean([trial["draw"]["filled"] for trial in done if trial["draw"]]),
-        seconds=_mean([trial["cost"]["seconds"] for trial in done]),
-        added=_mean([trial["cost"]["marginal_seconds"] for trial in done]),
-    )
-
-
-def _gain(done: Sequence[dict[str, Any]], against: Sequence[dict[str, Any]], measure: str) -> float | None:
-    """Return the mean difference to the baseline over the seeds that both have; one without a seed meets them all."""
-    theirs = {trial["seed"]: trial["metrics"][measure] for trial in against if trial["status"] == "done"}
-    overall = _mean(list(theirs.values()))
-    differences = []
-    for trial in done:
-        other = overall if trial["seed"] is None else theirs.get(trial["seed"])
-        if other is not None:
-            differences.append(trial["metrics"][measure] - other)
-    return _mean(differences)
-
-
-def _real(values: Sequence[float]) -> list[float]:
-    return [value for value in values if not math.isnan(value)]
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    real = _real(values)
-    return sum(real) / len(real) if real else None
-
-
-def _number(value: float | None, digits: int = 4, sign: bool = False) -> str:
-    return "" if value is None else f"{value:{'+' if sign else ''}.{digits}f}"
-
-
-def cells(found: Sequence[Row], measure: str, baseline: str | None) -> tuple[list[str], list[list[str]]]:
-    """Return the heading and the rows as text."""
-    shown = [name for name in ("R@100", "Judged@10") if any(name in row.others for row in found)]
+def cells(
+    found: Sequence[Row], measure: str, baseline: str | None, elsewhere: Sequence[str] = ()
+) -> tuple[list[str], list[list[str]]]:
+    """Return the heading and the rows as text; ``elsewhere`` names further collections whose ``measure`` is shown."""
+    axes = list(dict.fromkeys(key for row in found for key in row.axes))
+    wanted = [f"{name}/{measure}" for name in elsewhere] + [name for name in BESIDE if name != measure]
+    shown = [name for name in wanted if any(name in row.others for row in found)]
     estimators = list(dict.fromkeys(row.estimator for row in found if row.estimator))
-    heading = ["method", "seeds", measure, *([f"vs {baseline}"] if baseline else []), *shown]
+    heading = ["method", *axes, "seeds", f"{measure} ± 95 %"]
+    heading += [f"vs {baseline} ± 95 %", "detectable"] if baseline else []
+    heading += shown
     has_in_batch = any(row.in_batch is not None for row in found)
     if estimators:
         heading.append(f"false negatives %, {' or '.join(estimators)} [95 %]")
@@ -132,15 +39,18 @@ def cells(found: Sequence[Row], measure: str, baseline: str | None) -> tuple[lis
     heading += ["filled %", "seconds", "added"]
     body = []
     for row in found:
-        spread = "" if row.spread is None else f" ± {row.spread:.4f}"
-        line = [row.method, str(row.seeds) + (f" ({row.failed} failed)" if row.failed else "")]
-        line.append(_number(row.quality) + spread)
-        line += [_number(row.gain, 4, True)] if baseline else []
+        line = [row.method, *[_value(row.axes.get(key)) for key in axes]]
+        wrong = [f"{count} {what}" for count, what in ((row.failed, "failed"), (row.collapsed, "collapsed")) if count]
+        line.append(str(row.seeds) + (f" ({', '.join(wrong)})" if wrong else ""))
+        line.append(_with_interval(row.quality, row.low, row.high, ".4f"))
+        if baseline:
+            line.append(_with_interval(row.gain, row.gain_low, row.gain_high, "+.4f") + mark(row))
+            line.append(_number(row.detectable))
         line += [_number(row.others.get(name)) for name in shown]
         if estimators:
             rate = ""
-            if row.rate is not None and row.low is not None and row.high is not None:
-                rate = f"{100 * row.rate:.2f} [{100 * row.low:.2f}, {100 * row.high:.2f}]"
+            if row.rate is not None and row.rate_low is not None and row.rate_high is not None:
+                rate = f"{100 * row.rate:.2f} [{100 * row.rate_low:.2f}, {100 * row.rate_high:.2f}]"
                 rate += f" {row.estimator}" if len(estimators) > 1 else ""  # collections differ in what they know
             line.append(rate)
         if has_in_batch:
@@ -151,19 +61,44 @@ def cells(found: Sequence[Row], measure: str, baseline: str | None) -> tuple[lis
     return heading, body
 
 
-BRIEF = ("seeds", "R@100", "Judged@10", "added")
-"""Columns that the terminal leaves to the files, so that the rest fits 90 letters."""
+def mark(row: Row) -> str:
+    """Return `` *`` where the method differs from the baseline, `` =`` where it surely does not by the margin."""
+    if row.p is not None and row.p < ALPHA:
+        return f" {DIFFERS}"
+    return f" {SAME}" if row.same else ""
 
 
-def terminal(heading: list[str], body: list[list[str]], title: str) -> Table:
+def _with_interval(value: float | None, low: float | None, high: float | None, form: str) -> str:
+    if value is None:
+        return ""
+    return f"{value:{form}}" + ("" if low is None or high is None else f" ± {(high - low) / 2:.4f}")
+
+
+def _number(value: float | None, digits: int = 4) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def _value(value: Any) -> str:
+    return "null" if value is None else str(value)
+
+
+BESIDE = ("R@100", "Judged@10", "nDCG(judged_only=True)@10")
+"""Measures that stand beside the first one in the files."""
+
+BRIEF = ("seeds", "detectable", *BESIDE, "added")
+"""Columns that the terminal leaves to the files, so that the rest fits 100 letters."""
+
+
+def terminal(heading: list[str], body: list[list[str]], title: str, legend: Sequence[str] = ()) -> Table:
     """Return the table for rich, without ``BRIEF``; figures stay on one line, long spellings move below the table."""
     short = shortened([line[0] for line in body])
-    legend = "\n".join(f"{name} is {line[0]}" for name, line in zip(short, body, strict=True) if name != line[0])
+    names = dict(zip(short, [line[0] for line in body], strict=True))
+    below = [*legend, *[f"{name} is {whole}" for name, whole in names.items() if name != whole]]
     # Text, since rich would read the brackets of a spelling as markup
     table = Table(
         title=Text(title),
         title_justify="left",
-        caption=Text(legend) if legend else None,
+        caption=Text("\n".join(below)) if below else None,
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
@@ -181,12 +116,12 @@ def terminal(heading: list[str], body: list[list[str]], title: str) -> Table:
 
 def shortened(names: Sequence[str], limit: int = 14) -> list[str]:
     """Return the names with those over ``limit`` letters cut to ``method(...)``, numbered where they would repeat."""
-    found: list[str] = []
-    for name in names:
+    found: dict[str, str] = {}
+    for name in dict.fromkeys(names):
         short = name if len(name) <= limit else f"{name.partition('(')[0]}(...)"
-        again = sum(other.split(" ")[0] == short for other in found)
-        found.append(short if short == name or not again else f"{short} {again + 1}")
-    return found
+        again = sum(other.split(" ")[0] == short for other in found.values())
+        found[name] = short if short == name or not again else f"{short} {again + 1}"
+    return [found[name] for name in names]
 
 
 def markdown(heading: list[str], body: list[list[str]], title: str, notes: Sequence[str]) -> str:
@@ -200,17 +135,22 @@ def _pipe(line: Sequence[str]) -> str:
     return "| " + " | ".join(text.replace("|", "\\|") for text in line) + " |"
 
 
+GROUPS = ("others", "costs", "spikes")
+"""Fields of a row that hold figures by name."""
+
+
 def to_csv(found: Sequence[Row], measure: str) -> str:
-    """Return every figure of the rows as CSV, unrounded."""
-    others = sorted({name for row in found for name in row.others})
+    """Return every figure of the rows as CSV, unrounded: one column an axis and a measure."""
+    axes = list(dict.fromkeys(key for row in found for key in row.axes))
+    groups = {key: sorted({name for row in found for name in getattr(row, key)}) for key in GROUPS}
     out = io.StringIO()
-    fields = ["seeds", "failed", "quality", "spread", "gain", "estimator", "rate", "low", "high", "in_batch", "filled"]
-    fields += ["seconds", "added"]
+    plain = [field.name for field in fields(Row) if field.name not in ("method", "axes", *GROUPS)]
     writer = csv.writer(out, lineterminator="\n")
-    renamed = [{"quality": measure, "rate": "false_negative_rate"}.get(name, name) for name in fields]
-    writer.writerow(["method", *renamed, *others])
+    renamed = [{"quality": measure, "rate": "false_negative_rate"}.get(name, name) for name in plain]
+    writer.writerow(["method", *axes, *renamed, *[name for names in groups.values() for name in names]])
     for row in found:
-        writer.writerow(
-            [row.method, *[getattr(row, name) for name in fields], *[row.others.get(name) for name in others]]
-        )
+        at_point = [_value(row.axes[key]) if key in row.axes else "" for key in axes]
+        figures = [getattr(row, name) for name in plain]
+        rest = [getattr(row, key).get(name) for key, names in groups.items() for name in names]
+        writer.writerow([row.method, *at_point, *figures, *rest])
     return out.getvalue()

@@ -1,21 +1,24 @@
-"""Run a grid and write its results: ``results.json``, ``table.md``, ``table.csv``, ``manifest.json``, MLflow."""
+"""Run a grid and write its results: JSON, tables, values by query, manifest; and hand them to MLflow."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
 from negbench import tracking
-from negbench.config.grid import Grid
+from negbench.config.grid import Grid, Settings
 from negbench.encoders.precision import resolve
+from negbench.plan.evaluation import EvaluateEncoder, EvaluateRetriever
 from negbench.plan.sources import LoadCollection, StartEncoder, read_collection, split_queries
-from negbench.plan.trials import Trial
+from negbench.plan.training import Train
+from negbench.plan.trials import Trial, collection_name
 from negbench.report import results, table
+from negbench.report.rows import PRIMARY, Row, rows
 from negbench.runners import local
 from negbench.store import Store
 
@@ -63,7 +66,9 @@ def run(
     logs = [
         _log(trial, row, store) for trial, row in zip(trials, data["trials"], strict=True) if row["status"] == "done"
     ]
-    files = [out / name for name in ("results.json", "table.md", "table.csv", "manifest.json")]
+    files = [
+        out / name for name in ("results.json", "table.md", "table.csv", "by_query.csv", "curves.csv", "manifest.json")
+    ]
     outcome = tracking.log_grid(grid.name, logs, out, artifacts=files)
     return Finished(shown, failed, outcome.message)
 
@@ -71,16 +76,16 @@ def run(
 def _check_collections(trials: Sequence[Trial], store: Store, report: Callable[[local.Progress], None]) -> None:
     """Load the collections of unfinished trials: what is wrong with them is said before hours of training."""
     unfinished = [trial for trial in trials if not all(store.has(stage) for stage in trial.stages)]
-    collections = list(dict.fromkeys(trial.evaluation.collection for trial in unfinished))
-    for at, loaded in enumerate(collections):
+    needed = dict.fromkeys(
+        (stage.collection, stage.split)
+        for trial in unfinished
+        for stage in trial.stages
+        if isinstance(stage, EvaluateEncoder | EvaluateRetriever | Train)
+    )
+    for at, (loaded, split) in enumerate(needed):
         if not store.has(loaded):
-            report(local.Progress(at, len(collections), loaded.label, 0.0))
-        collection = read_collection(store.ensure(loaded))
-        for trial in unfinished:
-            if trial.evaluation.collection == loaded:
-                split_queries(collection, trial.evaluation.split)
-                if trial.training is not None:
-                    split_queries(collection, trial.training.split)
+            report(local.Progress(at, len(needed), loaded.label, 0.0))
+        split_queries(read_collection(store.ensure(loaded)), split)
 
 
 def _digests(trials: Sequence[Trial]) -> dict[str, dict[str, str]]:
@@ -101,31 +106,63 @@ def _write(
     out: Path,
 ) -> tuple[dict[str, Any], Table]:
     first = grid.points[0][1]
-    data = {
+    measure = first.measures[0]
+    done = [trial for trial in ready if failures[trial.name] is None]
+    data: dict[str, Any] = {
         "name": grid.name,
         "trials": [results.record(trial, trials, store, failures[trial.name]) for trial in ready],
     }
-    results.write_json(out / "results.json", data)
-    measure = first.measures[0]
-    found = table.rows(data, measure, first.baseline)
-    heading, body = table.cells(found, measure, first.baseline)
+    found = rows(data, measure, first.baseline, first.equivalent_within, results.evidence(done, store))
+    data["rows"] = [asdict(row) for row in found]
+    elsewhere = [collection_name(source) for source in first.evaluate_on]
+    heading, body = table.cells(found, measure, first.baseline, elsewhere)
     title = f"{grid.name}: {ready[0].collection_name}, {first.encoder.spelling}"
-    results.write_text(out / "table.md", table.markdown(heading, body, title, notes(data)))
+    data["table"] = {"heading": heading, "body": body}
+    data["notes"] = notes(data, found, first)
+    data["settings"] = {
+        "title": title,
+        "measure": measure,
+        "baseline": first.baseline,
+        "equivalent_within": first.equivalent_within,
+        "methods": len(first.methods),
+        "seeds": len(first.seeds),
+        "legend": legend(found, first),
+    }
+    results.write_json(out / "results.json", data)
+    results.write_text(out / "by_query.csv", results.by_query(done, store))
+    results.write_text(out / "curves.csv", results.curves(done, store))
+    results.write_text(out / "table.md", table.markdown(heading, body, title, data["notes"]))
     results.write_text(out / "table.csv", table.to_csv(found, measure))
-    return data, table.terminal(heading, body, title)
+    return data, table.terminal(heading, body, title, data["settings"]["legend"])
 
 
-def notes(data: dict[str, Any]) -> list[str]:
+def legend(found: Sequence[Row], settings: Settings) -> list[str]:
+    """Return what the table's ± and marks mean, a line each."""
+    several = any(row.seeds > 1 for row in found)
+    lines = [f"± 95 %: half of the interval over queries{' and seeds' if several else '; one seed says no more'}"]
+    family = max((row.family for row in found), default=0)
+    if family:
+        lines.append(f"{table.DIFFERS} differs from {settings.baseline} (5 %, Holm over {family} comparisons)")
+        lines.append(
+            f"{table.SAME} within {settings.equivalent_within:g} of {settings.baseline} (equivalence test, 5 %)"
+        )
+    return lines
+
+
+def notes(data: dict[str, Any], found: Sequence[Row], settings: Settings) -> list[str]:
     """Return what a reader of the table has to know, one paragraph each."""
+    marks = legend(found, settings)
     lines = [
-        "Means over seeds, ± standard deviation between them. `start` is the encoder before any training, "
-        "`bm25-search` is BM25 as the search engine. False negatives: of the mined negatives that training was handed, "
-        "weighted as training sees them, the share that is relevant; the interval is the mean of the seeds' intervals. "
+        f"Means over seeds. {'. '.join(marks)}. Differences are paired by query and seed; neither mark: undecided. "
+        "`detectable`: the least difference that this many queries and seeds would show with a power of 80 % (5 %, "
+        "unadjusted). `start` is the encoder before any training, `bm25-search` is BM25 as the search engine; both are "
+        "references and no comparisons. False negatives: of the mined negatives that training was handed, weighted as "
+        "training sees them, the share that is relevant, with the 95 % interval over queries, seeds pooled. "
         "In-batch documents are counted apart, after masking. `filled`: drawn from the whole corpus after a shortfall. "
         "`seconds`: the method alone, from nothing; `added`: what it added to this grid."
     ]
-    found = {name: rate["note"] for row in data["trials"] for name, rate in row["false_negatives"].items()}
-    lines += [f"{name}: {note}." for name, note in found.items() if name in table.PRIMARY]
+    estimators = {name: rate["note"] for row in data["trials"] for name, rate in row["false_negatives"].items()}
+    lines += [f"{name}: {note}." for name, note in estimators.items() if name in PRIMARY]
     order = {row["spelling"]: row["draw"]["teacher_auc"] for row in data["trials"] if "teacher_auc" in row["draw"]}
     return lines + [
         f"{method}: its teacher puts a labelled positive above an unlabelled candidate of the same query in "

@@ -12,6 +12,7 @@ from pydantic import Field
 from negbench.encoders import weights
 from negbench.encoders.attention import fast_attention
 from negbench.encoders.precision import Precision, narrowed
+from negbench.encoders.tokens import batches, tokenised_pairs
 from negbench.errors import InputError
 from negbench.teachers import Teacher
 from negbench.types import Float32
@@ -70,16 +71,11 @@ def predict(model: CrossEncoder, pairs: Sequence[tuple[str, str]], precision: Pr
     """Return the sigmoid of the model's output for each pair, float32; bfloat16 means the weights, all but the head."""
     import torch
 
-    if not pairs:
-        return np.zeros(0, np.float32)
+    scores = np.zeros(len(pairs), np.float32)
     reader = narrowed(model) if precision == "bfloat16" else model
-    with fast_attention(reader, precision == "bfloat16"):
-        scores = reader.predict(
-            [list(pair) for pair in pairs],
-            batch_size=16 if model.device.type == "cpu" else 256,
-            activation_fn=torch.nn.Sigmoid(),
-            convert_to_numpy=False,
-            convert_to_tensor=True,
-            show_progress_bar=False,
-        )
-    return np.asarray(scores.float().cpu().numpy())
+    reader.eval()
+    tokens = tokenised_pairs(model, pairs)
+    with fast_attention(reader, precision == "bfloat16"), torch.inference_mode():
+        for rows, inputs in batches(tokens, reader):
+            scores[rows] = torch.sigmoid(reader(inputs)["scores"].float()).flatten().cpu().numpy()
+    return scores

@@ -10,6 +10,7 @@ import numpy as np
 
 from negbench import noise
 from negbench.encoders.tokens import tokenised
+from negbench.errors import InputError
 from negbench.types import Collection, Int32, Int64, Negatives, Passages, Qrels, UInt64
 
 if TYPE_CHECKING:
@@ -31,12 +32,20 @@ class Instances:
     keys: UInt64
 
 
-def instances(collection: Collection, split: str, negatives: Negatives | None) -> Instances:
+def instances(collection: Collection, split: str, negatives: Negatives | None, queries: int | None = None) -> Instances:
     """Make a row of every labelled (query, positive) pair of ``split``, with its query's negatives.
 
-    No row is dropped, whether or not its query has negatives; None stands for a method without any.
+    No row is dropped, whether or not its query has negatives; None stands for a method without any. With ``queries``
+    only that many queries take part, chosen by their ids: those of a smaller number are among those of a larger.
+    Raises InputError where there are fewer.
     """
     known = collection.qrels[split].at_least(1)
+    if queries is not None:
+        asked = np.unique(known.queries)
+        if queries > len(asked):
+            raise InputError(f"train.queries: {queries} asked for, but {split} of {collection.name} has {len(asked)}")
+        order = noise.Noise(0, "training queries").order(_keys(collection.query_ids, asked))
+        known = known.of_queries(asked[order[:queries]])
     table = np.full((len(known), 0), -1, np.int32)
     if negatives is not None and negatives.documents.shape[1]:
         if not np.isin(known.queries, negatives.queries).all():

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,18 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 
+@dataclass(frozen=True)
+class Watch:
+    """What is measured while a training runs: a curve's name, its number of points, and what gives a value.
+
+    The first point is the start, the last the end.
+    """
+
+    name: str
+    points: int
+    measure: Callable[[SentenceTransformer], float]
+
+
 class TrainingError(RuntimeError):
     """The loss left the real numbers; the message says at which step."""
 
@@ -37,8 +50,11 @@ def train(
     recipe: Recipe,
     seed: int,
     scratch: Path,
+    watch: Watch | None = None,
 ) -> tuple[dict[str, list[tuple[int, float]]], dict[str, float]]:
     """Train ``model`` in place; return curves by optimizer step, and the cost (steps, texts and tokens read).
+
+    ``watch`` adds curves of its own.
 
     Batches follow from ``seed`` alone, and global random states are left as they were. ``scratch`` is a folder that
     the trainer may write to. Raises TrainingError where the loss becomes NaN or infinite.
@@ -90,9 +106,18 @@ def train(
                 return loss.compute(scores, labels["target"], labels["counted"])
 
     curves: dict[str, list[tuple[int, float]]] = {}
+    steps = sum(len(_epoch(data, recipe, seed, epoch)) for epoch in range(recipe.epochs))
+    measured = set(np.linspace(0, steps, watch.points).round().astype(int).tolist()) if watch else set()
 
     class Curves(TrainerCallback):
         """Keeps what the trainer logs at each step, and stops at a loss that is no number."""
+
+        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self.on_step_end(args, state, control)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if watch and state.global_step in measured:
+                curves.setdefault(watch.name, []).append((state.global_step, watch.measure(model)))
 
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
             for name in ("loss", "grad_norm", "learning_rate"):

@@ -14,7 +14,8 @@ class Recipe(BaseModel):
     the steps in which it rises; it falls linearly to 0 afterwards. weight_decay: AdamW's. max_grad_norm: gradients
     are clipped to this norm. max_length: tokens a text, in training and in encoding. precision: ``auto`` is bfloat16
     autocast where the machine has it, weights stay float32. dropout: replaces the model's; null keeps it.
-    positives: ``each`` makes a row of every labelled pair; ``one`` draws one positive a query and epoch.
+    positives: ``each`` makes a row of every labelled pair; ``one`` draws one positive a query and epoch. queries:
+    train with so many of the training queries; those of a smaller number are among those of a larger; null takes all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -29,3 +30,4 @@ class Recipe(BaseModel):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     dropout: float | None = Field(default=0.0, ge=0, lt=1)
     positives: Literal["each", "one"] = "each"
+    queries: int | None = Field(default=None, ge=1)

@@ -32,6 +32,10 @@ train: {epochs: 1, learning_rate: 1e-4, dropout: null, precision: bfloat16}
 measures: [nDCG@10, R@100]
 baseline: in-batch
 split: dev
+equivalent_within: 0.005
+warm_up: {epochs: 2}
+evaluate_on: [helpdesk, {beir: {path: data/nfcorpus}}]
+curve_points: 4
 axes: {train.batch_size: [16, 32]}
 """
 
@@ -130,3 +134,13 @@ def test_what_the_reader_takes_fits(tmp_path: Path, change: Any) -> None:
     (tmp_path / "grid.yaml").write_text(json.dumps(data))
     read(tmp_path / "grid.yaml")
     assert problems(data) == []
+
+
+def test_the_file_that_editors_complete_from_is_this_schema() -> None:
+    """Made by ``negbench schema > configs/grid.schema.json``."""
+    folder = CONFIGS[0].parent
+    assert json.loads((folder / "grid.schema.json").read_text()) == grid_schema()
+    for path in [*CONFIGS, *sorted(folder.parent.glob("experiments/*/*.yaml"))]:
+        head, _, place = path.read_text().splitlines()[0].partition("$schema=")
+        assert head == "# yaml-language-server: "
+        assert (path.parent / place).resolve() == folder / "grid.schema.json"

@@ -15,6 +15,7 @@ from negbench.types import Collection, Qrels
 DOCUMENTS = 40
 HERE = ["nDCG@1", "nDCG@10", "nDCG", "RR@1", "RR@10", "RR", "R@5", "R@100", "P@1", "P@10", "AP", "AP@7", "Success@3"]
 HERE += ["RR(rel=2)@10", "R(rel=3)@5", "P(rel=2)@10", "AP(rel=2)", "AP(rel=2)@7", "Success(rel=2)@3"]
+HERE += ["nDCG(judged_only=True)@10", "nDCG(judged_only=True)@2", "nDCG(judged_only=True)"]
 HERE += ["Judged@1", "Judged@10", "Judged@100"]
 
 grades = st.dictionaries(st.integers(0, DOCUMENTS - 1), st.integers(-2, 3), max_size=20)
@@ -77,7 +78,7 @@ def test_the_common_ones_are_computed_here(spelling: str) -> None:
 
 @pytest.mark.parametrize(
     "spelling",
-    ["Bpref", "Rprec", "nDCG(judged_only=True)@10", "nDCG(dcg='exp-log2')@10", "nDCG(gains={1:3})@10", "AP(rel=2.5)"],
+    ["Bpref", "Rprec", "AP(judged_only=True)", "nDCG(dcg='exp-log2')@10", "nDCG(gains={1:3})@10", "AP(rel=2.5)"],
 )
 def test_what_means_something_else_is_left_to_ir_measures(spelling: str) -> None:
     assert not measures.computed(ir_measures.parse_measure(spelling))

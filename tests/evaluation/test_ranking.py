@@ -53,6 +53,8 @@ def brute(ranking: list[int], grades: dict[int, int]) -> dict[str, float]:
         "R@100": sum(rank <= 100 for rank in found) / len(relevant),
         "AP": sum(sum(hits[:rank]) / rank for rank in found) / len(relevant),
         "Judged@10": sum(document in grades for document in top) / len(top) if top else 0.0,
+        "nDCG(judged_only=True)@10": dcg([grades[d] for d in ranking if grades.get(d, -1) >= 0])
+        / dcg(sorted(grades.values(), reverse=True)),
     }
 
 
@@ -68,6 +70,7 @@ def test_a_hand_computed_case():
             "R@100": 1.0,
             "AP": (1 / 1 + 2 / 3) / 2,
             "Judged@10": 3 / 4,
+            "nDCG(judged_only=True)@10": (1 / 1 + 2 / math.log2(4)) / ideal,
         }
     )
 

@@ -31,6 +31,10 @@ def distinct(found: list[Trial]) -> list[Stage]:
     return list({stage.key: stage for trial in found for stage in trial.stages}.values())
 
 
+def priced(found: list[Trial]) -> list[Stage]:
+    return list({stage.key: stage for trial in found for stage in trial.priced}.values())
+
+
 def made(store: Store, stage: Stage, cost: dict[str, float]) -> None:
     """Put a stage's record into the store, as if it had run."""
     store.path(stage).mkdir(parents=True)
@@ -63,11 +67,16 @@ def test_costs_alone_and_added(found: list[Trial], tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     seconds = {stage.key: float(2**at) for at, stage in enumerate(distinct(found))}
     for stage in distinct(found):
-        made(store, stage, {"seconds": seconds[stage.key], "documents_encoded": 10, "recall": 1.0, "searches": 3})
+        amounts = {"documents_encoded": 10.0, "recall": 1.0, "searches": 3.0, "peak_mib": seconds[stage.key]}
+        made(store, stage, {"seconds": seconds[stage.key], **amounts})
     for trial in found:
         others = {stage.key for other in found if other is not trial for stage in other.stages}
-        mine = {stage.key for stage in trial.stages}
+        mine = {stage.key for stage in trial.priced}
+        kinds = {stage.kind for stage in trial.priced}
+        by_kind = {kind: sum(seconds[stage.key] for stage in trial.priced if stage.kind == kind) for kind in kinds}
         assert costs(trial, found, store) == {
+            **{f"seconds/{kind}": total for kind, total in by_kind.items()},
+            "peak_mib": max(seconds[key] for key in mine),
             "seconds": sum(seconds[key] for key in mine),
             "marginal_seconds": sum(seconds[key] for key in mine - others),
             "documents_encoded": 10 * len(mine),  # recall and searches do not add up
@@ -82,5 +91,6 @@ def test_marginal_costs_of_disjoint_stages_and_the_shared_ones_make_the_whole(
     store = Store(tmp_path / "store")
     for stage in distinct(found):
         made(store, stage, {"seconds": 1.0})
-    shared = sum(item.users > 1 for item in planned(found, store))
-    assert sum(costs(trial, found, store)["marginal_seconds"] for trial in found) + shared == len(distinct(found))
+    counted = priced(found)
+    shared = sum(item.users > 1 for item in planned(found, store) if item.stage in counted)
+    assert sum(costs(trial, found, store)["marginal_seconds"] for trial in found) + shared == len(counted)

@@ -8,78 +8,16 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from planning import METHODS, by, keys, plan, pool_key, text_of
 
 from negbench import parts
 from negbench.collections.beir import Beir
-from negbench.config.grid import read
 from negbench.errors import InputError
 from negbench.filters.denoise import Denoise
 from negbench.parts import registered
 from negbench.plan.mining import ScorePool, TrainTeacher
-from negbench.plan.trials import BM25_SEARCH, START, Trial, trials
+from negbench.plan.trials import BM25_SEARCH, START
 from negbench.store import Stage
-
-METHODS = ["in-batch", "random", "bm25", "rank-band", "simans", "denoised"]
-
-
-@pytest.fixture
-def weights(tmp_path: Path) -> Path:
-    """A folder that a plan takes for an encoder: it is digested, never loaded."""
-    folder = tmp_path / "encoder"
-    folder.mkdir()
-    (folder / "model.safetensors").write_bytes(b"weights")
-    (folder / "config.json").write_text("{}")
-    return folder
-
-
-@pytest.fixture
-def collection(tmp_path: Path) -> Path:
-    folder = tmp_path / "socks"
-    (folder / "qrels").mkdir(parents=True)
-    documents = [{"_id": f"d{at}", "title": "", "text": f"sock number {at}"} for at in range(9)]
-    queries = [{"_id": f"q{at}", "text": f"where is sock {at}"} for at in range(6)]
-    for stem, records in (("corpus", documents), ("queries", queries)):
-        (folder / f"{stem}.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
-    for split, rows in (("train", range(3)), ("dev", range(3, 4)), ("test", range(4, 6))):
-        judged = "".join(f"q{row}\td{row}\t1\n" for row in rows)
-        (folder / f"qrels/{split}.tsv").write_text("query-id\tcorpus-id\tscore\n" + judged)
-    return folder
-
-
-def text_of(collection: Path, weights: Path, methods: list[object] | None = None, **keys: object) -> str:
-    """A grid as JSON, which is YAML."""
-    teacher = {"trained-cross-encoder": {"model": str(weights)}}
-    named = [{"denoised": {"teacher": teacher}} if name == "denoised" else name for name in methods or METHODS]
-    data = {
-        "name": "g",
-        "collection": str(collection),
-        "encoder": {"model": str(weights)},
-        "methods": named,
-        "seeds": [0, 1],
-        "train": {"precision": "float32"},
-        **keys,
-    }
-    return json.dumps(data)
-
-
-def plan(collection: Path, weights: Path, methods: list[object] | None = None, **keys: object) -> list[Trial]:
-    path = collection.parent / "grid.yaml"
-    path.write_text(text_of(collection, weights, methods, **keys))
-    return trials(read(path))
-
-
-def by(found: list[Trial], method: str, seed: int | None = 0) -> Trial:
-    (trial,) = [trial for trial in found if trial.method == method and trial.seed == seed]
-    return trial
-
-
-def pool_key(trial: Trial) -> str:
-    assert trial.negatives is not None
-    return trial.negatives.pool.key
-
-
-def keys(trial: Trial, *kinds: str) -> set[str]:
-    return {stage.key for stage in trial.stages if not kinds or stage.kind in kinds}
 
 
 def test_planning_imports_none_of_the_heavy_libraries(collection: Path, weights: Path, tmp_path: Path) -> None:
@@ -165,7 +103,7 @@ def test_the_control_has_no_pool(collection: Path, weights: Path) -> None:
     assert control.negatives is None
     assert control.training is not None
     assert control.training.negatives is None
-    assert {stage.kind for stage in control.stages} == {
+    assert {stage.kind for stage in control.priced} == {
         "collection",
         "encoder",
         "training",
@@ -252,7 +190,7 @@ def test_a_change_reaches_what_depends_on_it_and_no_more(
     if kept is None:
         assert keys(old) == keys(new)
         return
-    for kind in {stage.kind for stage in old.stages} - {"embeddings"}:  # of which some stay and some do not
+    for kind in {stage.kind for stage in old.priced} - {"embeddings"}:  # of which some stay and some do not
         assert (keys(old, kind) == keys(new, kind)) == (kind in kept), kind
     if "embeddings" in kept:
         assert keys(old, "embeddings") == keys(new, "embeddings")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 import subprocess
@@ -12,11 +14,14 @@ import pytest
 
 from negbench.config.grid import read
 from negbench.plan.trials import Trial, trials
-from negbench.report import results, table
+from negbench.report import results
+from negbench.report.rows import Evidence, rows
 from negbench.store import Store, save_arrays
 from negbench.types import Negatives
 
 RATES = {"exact": {"rate": 0.1, "low": 0.05, "high": 0.2, "unit": "negative", "note": "made up"}}
+
+CURVE = [(step, 1.0) for step in range(1, 12)] + [(12, 9.0)]
 
 NEGATIVES = Negatives(
     queries=np.array([0, 1], np.int32),
@@ -53,8 +58,14 @@ def store(planned: list[Trial], tmp_path: Path) -> Store:
         (folder / "stage.json").write_text(json.dumps({"cost": {"seconds": 1.25, "recall": 0.5}}))
         if stage.kind == "evaluation":
             (folder / "metrics.json").write_text(json.dumps({"nDCG@10": 0.5, "AP": math.nan}))
+            np.save(folder / "0.npy", np.array([0.25, 0.75, np.nan]))
         elif stage.kind == "false-negatives":
             (folder / "rates.json").write_text(json.dumps(RATES))
+            np.save(folder / "exact.npy", np.array([[1.0, 1.0], [10.0, 10.0]]))
+        elif stage.kind == "geometry":
+            (folder / "metrics.json").write_text(json.dumps({"alignment": 0.25}))
+        elif stage.kind == "training":
+            (folder / "curves.json").write_text(json.dumps({"loss": CURVE}))
         elif stage.kind == "negatives":
             save_arrays(NEGATIVES, folder)
     return made
@@ -73,17 +84,50 @@ def test_a_record_has_all_that_the_table_needs(planned: list[Trial], store: Stor
     assert simans["false_negatives"] == control["false_negatives"] == RATES
     assert (start["false_negatives"], start["draw"], control["draw"]) == ({}, {}, {})
     assert simans["draw"] == {"filled": 0.25, "median_rank": 3.0, "effective_size": 3.0, "recall": 0.5}
-    assert simans["cost"]["seconds"] == 1.25 * len(planned[3].stages)
+    assert simans["cost"]["seconds"] == 1.25 * len(planned[3].priced)
 
-    found = table.rows({"trials": json.loads(json.dumps([search, start, control, simans]))}, "nDCG@10", "in-batch")
+    assert simans["metrics"]["geometry/alignment"] == 0.25
+    assert simans["metrics"]["among-bm25/nDCG@10"] == 0.5
+    assert simans["stability"] == {"loss_spikes": 1}
+    assert simans["ranks"] == results.rank_counts(NEGATIVES)
+
+    data = {"trials": json.loads(json.dumps([search, start, control, simans]))}
+    found = rows(data, "nDCG@10", "in-batch", 0.01, results.evidence(planned, store))
     assert [row.quality for row in found] == [0.5] * 4
-    assert found[3].rate == 0.1
+    assert found[3].rate == pytest.approx(0.1)
+
+
+def test_ranks_are_counted_from_one_and_filled_ones_apart() -> None:
+    """Zero-based ranks 3, 0 and 9, and one that was filled in."""
+    counts = results.rank_counts(NEGATIVES)
+    assert {name: count for name, count in counts.items() if count} == {"1": 1, "2-4": 1, "10-19": 1, "filled": 1}
+    assert list(counts) == [
+        "1",
+        "2-4",
+        "5-9",
+        "10-19",
+        "20-49",
+        "50-99",
+        "100-199",
+        "200-499",
+        "500-999",
+        "1000-",
+        "filled",
+    ]
+
+
+def test_values_by_query_and_curves_are_written_in_full(planned: list[Trial], store: Store) -> None:
+    (start, trained) = planned[1], planned[3]
+    lines = list(csv.reader(io.StringIO(results.curves([start, trained], store))))
+    assert lines[0] == ["trial", "curve", "step", "value"]
+    assert lines[1:3] == [[trained.name, "loss", "1", "1"], [trained.name, "loss", "2", "1"]]
+    assert len(lines) == 1 + len(CURVE)
 
 
 def test_digests_name_every_stage(planned: list[Trial], store: Store) -> None:
     for trial in planned:
         digests = results.record(trial, planned, store, None)["digests"]
-        assert sorted(key for found in digests.values() for key in found) == sorted(stage.key for stage in trial.stages)
+        assert sorted(key for found in digests.values() for key in found) == sorted(stage.key for stage in trial.priced)
         assert digests["evaluation"] == [trial.evaluation.key]
     assert len(digests["embeddings"]) == 4  # corpus and training queries before, corpus and test queries after
 
@@ -94,7 +138,7 @@ def test_a_failed_trial_has_its_reason_and_no_figures(planned: list[Trial], tmp_
     assert row["error"] == "train: the disk is full"
     assert (row["metrics"], row["false_negatives"], row["draw"], row["cost"]) == ({}, {}, {}, {})
     assert row["digests"]["training"]
-    (found,) = table.rows({"trials": [row]}, "nDCG@10", None)
+    (found,) = rows({"trials": [row]}, "nDCG@10", None, 0.01, Evidence())
     assert (found.failed, found.quality) == (1, None)
 
 

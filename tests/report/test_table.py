@@ -3,162 +3,24 @@ from __future__ import annotations
 import csv
 import io
 import math
-import statistics
-from typing import Any
+from dataclasses import replace
 
 import pytest
+from made_trials import RESULTS, failed, rate, rows, trial
 from rich.console import Console
 
 from negbench.report import table
 
 
-def rate(value: float, low: float, high: float) -> dict[str, Any]:
-    return {"rate": value, "low": low, "high": high, "unit": "negative", "note": "made up"}
-
-
-def trial(method: str, seed: int | None, quality: float, **more: Any) -> dict[str, Any]:
-    """A trial as ``results.record`` writes it."""
-    return {
-        "method": method.partition("(")[0],
-        "spelling": method,
-        "seed": seed,
-        "axes": {},
-        "metrics": {"nDCG@10": quality, "R@100": more.pop("recall", 0.5), "AP": 0.25},
-        "false_negatives": {},
-        "draw": {},
-        "cost": {"seconds": 10.0, "marginal_seconds": 1.0},
-        "status": "done",
-        **more,
-    }
-
-
-def failed(method: str, seed: int, **more: Any) -> dict[str, Any]:
-    empty: dict[str, Any] = {"metrics": {}, "false_negatives": {}, "draw": {}, "cost": {}}
-    return {**trial(method, seed, 0.0), **empty, "status": "failed", "error": "the disk is full", **more}
-
-
-def rows(*trials: dict[str, Any], baseline: str | None = "in-batch") -> list[table.Row]:
-    return table.rows({"name": "made", "trials": list(trials)}, "nDCG@10", baseline)
-
-
-RESULTS = (
-    trial("start", None, 0.5),
-    trial("in-batch", 0, 0.6),
-    trial(
-        "simans(a=1.0)",
-        0,
-        0.7,
-        recall=0.9,
-        false_negatives={
-            "exact": rate(0.10, 0.05, 0.2),
-            "exact/query": rate(0.9, 0.8, 1),
-            "exact/in-batch": rate(0.01, 0, 0.02),
-        },
-        draw={"filled": 0.25, "median_rank": 3.0},
-        cost={"seconds": 100.0, "marginal_seconds": 40.0, "steps": 5},
-    ),
-    trial("in-batch", 1, 0.64),
-    trial(
-        "simans(a=1.0)",
-        1,
-        0.72,
-        recall=0.7,
-        false_negatives={"exact": rate(0.14, 0.07, 0.3), "exact/in-batch": rate(0.03, 0, 0.05)},
-        draw={"filled": 0.75, "median_rank": 5.0},
-        cost={"seconds": 120.0, "marginal_seconds": 50.0, "steps": 5},
-    ),
-)
-
-
-def test_a_row_is_a_method_averaged_over_its_seeds() -> None:
-    start, control, simans = rows(*RESULTS)
-    assert [row.method for row in (start, control, simans)] == ["start", "in-batch", "simans(a=1.0)"]
-    assert [(row.seeds, row.failed) for row in (start, control, simans)] == [(1, 0), (2, 0), (2, 0)]
-
-    assert simans.quality == pytest.approx(0.71)
-    assert simans.spread == pytest.approx(0.01 * math.sqrt(2))  # of 0.70 and 0.72, n - 1
-    assert simans.gain == pytest.approx(0.71 - 0.62)
-    assert simans.others == pytest.approx({"R@100": 0.8, "AP": 0.25})
-    assert simans.estimator == "exact"
-    assert (simans.rate, simans.low, simans.high) == pytest.approx((0.12, 0.06, 0.25))
-    assert simans.in_batch == pytest.approx(0.02)
-    assert simans.filled == pytest.approx(0.5)
-    assert (simans.seconds, simans.added) == pytest.approx((110.0, 45.0))
-
-    assert control.quality == pytest.approx(0.62)
-    assert control.gain is None  # it is what the others are compared with
-    assert (control.rate, control.filled, control.in_batch) == (None, None, None)
-    assert start.gain == pytest.approx(0.5 - 0.62)
-    assert start.spread is None
-
-
-def test_without_a_baseline_nothing_is_gained() -> None:
-    assert [row.gain for row in rows(*RESULTS, baseline=None)] == [None, None, None]
-    assert [row.gain for row in rows(*RESULTS, baseline="bm25")] == [None, None, None]
-
-
-def test_failed_trials_are_counted_and_leave_no_figures() -> None:
-    control, simans, bm25 = rows(
-        trial("in-batch", 0, 0.6), failed("in-batch", 1), trial("simans", 0, 0.7), failed("bm25", 0), failed("bm25", 1)
-    )
-    assert (control.seeds, control.failed, control.quality, control.spread) == (1, 1, 0.6, None)
-    assert simans.gain == pytest.approx(0.1)
-    assert (bm25.seeds, bm25.failed, bm25.quality, bm25.gain, bm25.seconds, bm25.rate) == (0, 2, None, None, None, None)
-    heading, body = table.cells([control, simans, bm25], "nDCG@10", "in-batch")
-    assert body[0][1] == "1 (1 failed)"
-    assert body[2][1:] == ["0 (2 failed)", *[""] * (len(heading) - 2)]
-
-
-def test_a_failed_baseline_compares_nothing() -> None:
-    assert [row.gain for row in rows(failed("in-batch", 0), trial("simans", 0, 0.7))] == [None, None]
-
-
-def test_figures_that_are_no_numbers_are_left_out() -> None:
-    (row,) = rows(trial("bm25", 0, math.nan), trial("bm25", 1, 0.6), trial("bm25", 2, 0.8))
-    assert row.quality == pytest.approx(0.7)
-    assert row.spread == pytest.approx(statistics.stdev([0.6, 0.8]))
-    (row,) = rows(trial("bm25", 0, math.nan, false_negatives={"exact": rate(math.nan, math.nan, math.nan)}))
-    assert (row.quality, row.spread, row.rate) == (None, None, None)
-    (_, row) = rows(trial("in-batch", 0, math.nan), trial("bm25", 0, 0.5))
-    assert row.gain is None
-    assert "nan" not in str(table.cells([row], "nDCG@10", "in-batch"))
-
-
-def test_points_of_the_axes_have_rows_and_a_baseline_of_their_own() -> None:
-    found = rows(
-        trial("in-batch", 0, 0.5, axes={"negatives": 1, "train": {"epochs": 2}}),
-        trial("bm25", 0, 0.6, axes={"negatives": 1, "train": {"epochs": 2}}),
-        trial("in-batch", 0, 0.8, axes={"negatives": 2, "train": {"epochs": 2}}),
-        trial("bm25", 0, 0.7, axes={"negatives": 2, "train": {"epochs": 2}}),
-    )
-    assert [row.method for row in found][::2] == [
-        "in-batch, negatives=1, train={'epochs': 2}",
-        "in-batch, negatives=2, train={'epochs': 2}",
-    ]
-    assert [row.gain for row in found] == [None, pytest.approx(0.1), None, pytest.approx(-0.1)]
-
-
-def test_a_seed_without_an_estimate_does_not_hide_the_others() -> None:
-    exact = {"exact": rate(0.2, 0.1, 0.3)}
-    for trials in ((trial("bm25", 0, 0.5), trial("bm25", 1, 0.5, false_negatives=exact)),) * 2:
-        for order in (trials, trials[::-1]):
-            (row,) = rows(*order)
-            assert (row.estimator, row.rate) == ("exact", 0.2)
-
-
-def test_the_complete_truth_goes_before_the_proxy() -> None:
-    both = {"exact-proxy": rate(0.3, 0.2, 0.4), "exact": rate(0.2, 0.1, 0.3)}
-    (row,) = rows(trial("bm25", 0, 0.5, false_negatives=both))
-    assert (row.estimator, row.rate) == ("exact", 0.2)
-
-
 def test_cells() -> None:
-    heading, body = table.cells(rows(*RESULTS), "nDCG@10", "in-batch")
+    found = rows(*RESULTS)
+    heading, body = table.cells(found, "nDCG@10", "in-batch")
     assert heading == [
         "method",
         "seeds",
-        "nDCG@10",
-        "vs in-batch",
+        "nDCG@10 ± 95 %",
+        "vs in-batch ± 95 %",
+        "detectable",
         "R@100",
         "false negatives %, exact [95 %]",
         "in-batch %",
@@ -166,33 +28,61 @@ def test_cells() -> None:
         "seconds",
         "added",
     ]
-    assert body == [
-        ["start", "1", "0.5000", "-0.1200", "0.5000", "", "", "", "10.0", "1.0"],
-        ["in-batch", "2", "0.6200 ± 0.0283", "", "0.5000", "", "", "", "10.0", "1.0"],
-        [
-            "simans(a=1.0)",
-            "2",
-            "0.7100 ± 0.0141",
-            "+0.0900",
-            "0.8000",
-            "12.00 [6.00, 25.00]",
-            "2.00",
-            "50.0",
-            "110.0",
-            "45.0",
-        ],
+    halves = [(row.high - row.low) / 2 for row in found if row.high is not None and row.low is not None]
+    start, control, simans = body
+    assert start[:4] == ["start", "1", f"0.5000 ± {halves[0]:.4f}", "-0.1200 ± 0.2541"]
+    assert control == ["in-batch", "2", f"0.6200 ± {halves[1]:.4f}", "", "", "0.5000", "", "", "", "10.0", "1.0"]
+    assert simans[:3] == ["simans(a=1.0)", "2", f"0.7100 ± {halves[2]:.4f}"]
+    assert simans[3].startswith("+0.0900 ± ")
+    assert float(simans[4]) > 0.09
+    assert simans[5] == "0.8000"
+    assert simans[6].startswith("12.00 [")
+    assert simans[7:] == ["2.00", "50.0", "110.0", "45.0"]
+
+
+@pytest.mark.parametrize(
+    ("p", "same", "shown"), [(0.01, False, " *"), (0.2, True, " ="), (0.2, False, ""), (0.01, True, " *")]
+)
+def test_marks(p: float, same: bool, shown: str) -> None:
+    row = rows(*RESULTS)[2]
+    assert table.mark(replace(row, p=p, same=same)) == shown
+
+
+def test_axes_have_columns_and_further_collections_too() -> None:
+    metrics = {"nDCG@10": 0.5, "other/nDCG@10": 0.4}
+    found = rows(
+        trial("in-batch", 0, 0.5, axes={"train.epochs": 1}, metrics=metrics),
+        trial("in-batch", 0, 0.5, axes={"train.epochs": None}, metrics=metrics),
+    )
+    heading, body = table.cells(found, "nDCG@10", None, ["other"])
+    assert heading[:5] == ["method", "train.epochs", "seeds", "nDCG@10 ± 95 %", "other/nDCG@10"]
+    assert [(line[0], line[1], line[4]) for line in body] == [
+        ("in-batch", "1", "0.4000"),
+        ("in-batch", "null", "0.4000"),
     ]
+
+
+def test_failed_and_collapsed_seeds_are_told() -> None:
+    found = rows(trial("in-batch", 0, 0.6), trial("in-batch", 1, 0.1), trial("in-batch", 2, 0.6), failed("in-batch", 3))
+    assert table.cells(found, "nDCG@10", "in-batch")[1][0][1] == "3 (1 failed, 1 collapsed)"
+    heading, body = table.cells(rows(failed("bm25", 0), failed("bm25", 1)), "nDCG@10", "in-batch")
+    assert body[0][1:] == ["0 (2 failed)", *[""] * (len(heading) - 2)]
+
+
+def test_what_is_no_number_is_not_shown() -> None:
+    found = rows(trial("in-batch", 0, math.nan), trial("bm25", 0, 0.5))
+    assert "nan" not in str(table.cells(found, "nDCG@10", "in-batch"))
 
 
 def test_columns_that_say_nothing_are_left_out() -> None:
     heading, body = table.cells(rows(trial("bm25", 0, 0.5), baseline=None), "nDCG@10", None)
-    assert heading == ["method", "seeds", "nDCG@10", "R@100", "filled %", "seconds", "added"]
+    assert heading == ["method", "seeds", "nDCG@10 ± 95 %", "R@100", "filled %", "seconds", "added"]
     assert [len(line) for line in body] == [len(heading)]
 
 
 def test_a_measure_is_not_shown_twice() -> None:
-    found = table.rows({"trials": [trial("bm25", 0, 0.5)]}, "R@100", None)
-    assert table.cells(found, "R@100", None)[0].count("R@100") == 1
+    found = rows(trial("bm25", 0, 0.5), baseline=None, measure="R@100")
+    assert [name for name in table.cells(found, "R@100", None)[0] if "R@100" in name] == ["R@100 ± 95 %"]
 
 
 def test_rates_by_different_estimators_are_told_apart() -> None:
@@ -202,7 +92,8 @@ def test_rates_by_different_estimators_are_told_apart() -> None:
     )
     heading, body = table.cells(found, "nDCG@10", None)
     at = heading.index("false negatives %, exact or exact-proxy [95 %]")
-    assert [line[at] for line in body] == ["20.00 [10.00, 30.00] exact", "20.00 [10.00, 30.00] exact-proxy"]
+    assert [line[at].split()[-1] for line in body] == ["exact", "exact-proxy"]
+    assert all(line[at].startswith("20.00 [") for line in body)
 
 
 def test_csv_holds_every_figure_unrounded() -> None:
@@ -210,21 +101,23 @@ def test_csv_holds_every_figure_unrounded() -> None:
     lines = list(csv.DictReader(io.StringIO(table.to_csv(found, "nDCG@10"))))
     renamed = {"quality": "nDCG@10", "rate": "false_negative_rate"}
     assert len(lines) == len(found)
+    figures = ("seeds", "failed", "quality", "low", "high", "spread", "gain", "gain_low", "gain_high", "p", "family")
+    figures += ("detectable", "rate", "rate_low", "rate_high", "in_batch", "filled", "seconds", "added", "collapsed")
     for line, row in zip(lines, found, strict=True):
         assert line["method"] == row.method
-        for name in ("seeds", "failed", "quality", "spread", "gain", "rate", "low", "high", "in_batch", "filled"):
+        for name in figures:
             text, value = line[renamed.get(name, name)], getattr(row, name)
             assert (float(text) if text else None) == value, name
-        assert float(line["seconds"]) == row.seconds
-        assert float(line["added"]) == row.added
         assert (line["estimator"] or None) == row.estimator
-        assert {name: float(line[name]) for name in row.others} == row.others
+        for group in (row.others, row.costs, row.spikes):
+            assert {name: float(line[name]) for name in group} == group
 
 
 def test_csv_leaves_a_gap_where_a_row_lacks_a_measure() -> None:
-    found = rows(trial("bm25", 0, 0.5), failed("random", 0))
-    _, line = csv.DictReader(io.StringIO(table.to_csv(found, "nDCG@10")))
+    found = rows(trial("bm25", 0, 0.5, axes={"negatives": 1}), failed("random", 0))
+    first, line = csv.DictReader(io.StringIO(table.to_csv(found, "nDCG@10")))
     assert (line["method"], line["failed"], line["nDCG@10"], line["R@100"], line["AP"]) == ("random", "1", "", "", "")
+    assert (first["negatives"], line["negatives"]) == ("1", "")
 
 
 def markdown_rows(text: str) -> list[list[str]]:
@@ -263,15 +156,9 @@ def test_the_terminal_shows_brackets_as_they_are() -> None:
 
 def test_the_terminal_table_fits_a_narrow_terminal_with_every_figure_whole() -> None:
     heading, body = table.cells(rows(*RESULTS), "nDCG@10", "in-batch")
-    console = Console(width=90, file=io.StringIO())
+    console = Console(width=100, file=io.StringIO())
     console.print(table.terminal(heading, body, "made"))
     text = console.file.getvalue()  # type: ignore[attr-defined]
     for at, name in enumerate(heading):
         if name not in table.BRIEF:
             assert all(line[at] in text for line in body)
-
-
-def test_gains_are_paired_by_seed() -> None:
-    trials = [trial("in-batch", 0, 0.6), trial("in-batch", 1, 0.8), trial("bm25", 0, 0.65), failed("bm25", 1)]
-    _, bm25 = rows(*trials)
-    assert bm25.gain == pytest.approx(0.05)  # not 0.65 - 0.7: seed 1 has no partner

@@ -15,7 +15,8 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from negbench.collections.beir import Beir
-from negbench.encoders.encode import encode
+from negbench.encoders.encode import encode, encode_as_is
+from negbench.encoders.tokens import tokenised
 from negbench.losses import Loss
 from negbench.losses.infonce import InfoNCE
 from negbench.training import loop
@@ -315,3 +316,30 @@ def test_nothing_is_left_in_the_working_directory(
     monkeypatch.chdir(tmp_path)
     trained(again=4)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_watched_leaves_the_training_as_it_is(garden: Collection, tiny_encoder: Path, tmp_path: Path) -> None:
+    """The first point is the start's, the last that of the encoder as it is used afterwards; dropout draws the same."""
+    recipe = RECIPE.model_copy(update={"dropout": 0.1})
+    texts = garden.queries[:5]
+
+    def total(model: SentenceTransformer) -> float:
+        return float(encode_as_is(model, tokenised(model, texts, "query")).sum())
+
+    def run(points: int) -> tuple[SentenceTransformer, dict[str, list[tuple[int, float]]], float]:
+        model = SentenceTransformer(str(tiny_encoder))
+        model.max_seq_length = recipe.max_length
+        before = total(model)
+        watch = loop.Watch("dev", points, total) if points else None
+        curves, _ = train(model, rows_with(garden, 1), garden, InfoNCE(), recipe, 0, tmp_path / str(points), watch)
+        return model, curves, before
+
+    plain, without, _ = run(0)
+    model, curves, before = run(3)
+    steps = len(without["loss"])
+    assert [step for step, _ in curves["dev"]] == [0, round(steps / 2), steps]
+    assert curves["dev"][0][1] == pytest.approx(before)
+    assert curves["dev"][-1][1] == pytest.approx(total(model))
+    assert curves["loss"] == without["loss"]
+    for mine, other in zip(model.parameters(), plain.parameters(), strict=True):
+        assert torch.equal(mine, other)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from negbench.parts import Part
@@ -33,7 +33,8 @@ class Rate:
     """An estimated share of false negatives in [0, 1] with its 95 % interval.
 
     ``unit`` says of what: mined negatives weighted as training sees them, queries (mean of per-query shares), or
-    training instances with at least one. ``note`` says what the figure rests on.
+    training instances with at least one. ``note`` says what the figure rests on. ``clusters`` [2, n], where the rate
+    is a ratio, holds hits and totals by distinct query, in ascending row, so that seeds can be pooled.
     """
 
     rate: float
@@ -41,6 +42,7 @@ class Rate:
     high: float
     unit: Unit
     note: str
+    clusters: Float64 | None = field(default=None, compare=False)
 
 
 class Estimator(Part):

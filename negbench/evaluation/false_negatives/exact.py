@@ -52,7 +52,7 @@ class Exact(Estimator):
             "over these very queries the rate is exact"
         )
         return {
-            name: Rate(*intervals.proportion(hits, totals), "negative", note),
+            name: Rate(*intervals.proportion(hits, totals), "negative", note, np.stack([hits, totals])),
             f"{name}/query": Rate(*intervals.mean(shares), "query", note),
             f"{name}/instance": Rate(
                 *intervals.proportion(by_query(struck.astype(float)), by_query(rows.astype(float))),

@@ -1,0 +1,75 @@
+"""The table of a grid for papers: LaTeX with booktabs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from negbench.report.rows import Row
+from negbench.report.table import mark
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+}  # fmt: skip
+
+
+def escaped(text: str) -> str:
+    """Return ``text`` as LaTeX prints it letter by letter."""
+    return "".join(_SPECIAL.get(letter, letter) for letter in text)
+
+
+def table(rows: Sequence[Row], measure: str, baseline: str | None, caption: str, notes: Sequence[str]) -> str:
+    r"""Return a ``table`` environment; needs ``\usepackage{booktabs}``, and ``inputenc`` utf8 before TeX Live 2018.
+
+    The best trained method stands in bold; what is not surely worse than it does not, since that was not tested.
+    """
+    quality = [row.quality for row in rows if row.form != "reference" and row.quality is not None]
+    best = max(quality, default=None)
+    heading = ["method", escaped(measure), *([f"vs {escaped(baseline)}"] if baseline else [])]
+    heading += [r"false negatives (\%)", "seconds"]
+    lines = [
+        r"\begin{table}",
+        r"  \centering",
+        rf"  \caption{{{escaped(caption)}}}",
+        rf"  \begin{{tabular}}{{l{'r' * (len(heading) - 1)}}}",
+        r"    \toprule",
+        f"    {' & '.join(heading)} \\\\",
+        r"    \midrule",
+    ]
+    was_reference = None
+    for row in rows:
+        reference = row.form == "reference"
+        if was_reference is True and not reference:
+            lines.append(r"    \midrule")
+        was_reference = reference
+        cells = [escaped(row.label), _quality(row, best if not reference else None)]
+        if baseline:
+            cells.append(_gain(row))
+        cells += [_rate(row), "" if row.seconds is None else f"{row.seconds:.0f}"]
+        lines.append(f"    {' & '.join(cells)} \\\\")
+    lines += [r"    \bottomrule", r"  \end{tabular}"]
+    lines += [rf"  \par\smallskip\footnotesize {escaped(note)}" for note in notes]
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def _quality(row: Row, best: float | None) -> str:
+    if row.quality is None:
+        return ""
+    value = f"{row.quality:.4f}"
+    value = rf"\textbf{{{value}}}" if row.quality == best else value
+    half = "" if row.low is None or row.high is None else rf" $\pm$ {(row.high - row.low) / 2:.4f}"
+    return value + half
+
+
+def _gain(row: Row) -> str:
+    if row.gain is None:
+        return ""
+    half = "" if row.gain_low is None or row.gain_high is None else rf" \pm {(row.gain_high - row.gain_low) / 2:.4f}"
+    sign = mark(row).strip()
+    return f"${row.gain:+.4f}{half}$" + (rf"$^{{{sign}}}$" if sign else "")
+
+
+def _rate(row: Row) -> str:
+    if row.rate is None or row.rate_low is None or row.rate_high is None:
+        return ""
+    return f"{100 * row.rate:.2f} [{100 * row.rate_low:.2f}, {100 * row.rate_high:.2f}]"

@@ -1,0 +1,122 @@
+"""Checked against scipy and statsmodels where the design is one that they know, else by simulation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import stats
+from statsmodels.stats import multitest, power, weightstats
+
+from negbench.evaluation.significance import detectable, equivalence, estimate, holm, p_value
+
+
+def drawn(seeds: int, queries: int, spread: tuple[float, float, float], run: int, mean: float = 0.0) -> np.ndarray:
+    """Values with a random effect of the seed, of the query, and a rest, of the given standard deviations."""
+    rng = np.random.default_rng(run)
+    of_seed, of_query, rest = spread
+    seed, query = rng.standard_normal((seeds, 1)), rng.standard_normal((1, queries))
+    return mean + of_seed * seed + of_query * query + rest * rng.standard_normal((seeds, queries))
+
+
+@pytest.mark.parametrize("shape", [(1, 40), (40, 1), (1, 2)])
+def test_one_seed_or_one_query_is_the_t_test_of_scipy(shape: tuple[int, int]) -> None:
+    values = drawn(*shape, (1, 1, 1), 3, mean=0.4)
+    found = estimate(values)
+    test = stats.ttest_1samp(values.ravel(), 0.0)
+    interval = test.confidence_interval(0.95)
+    assert found.mean == pytest.approx(values.mean())
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+    assert found.half == pytest.approx((interval.high - interval.low) / 2)
+    assert p_value(found) == pytest.approx(test.pvalue)
+    assert p_value(found, found.mean) == pytest.approx(1.0)
+
+
+def test_two_one_sided_tests_are_those_of_statsmodels() -> None:
+    values = drawn(1, 60, (0, 0, 1), 5, mean=0.1)
+    theirs = weightstats.DescrStatsW(values.ravel()).ttost_mean(-0.4, 0.4)[0]
+    assert equivalence(estimate(values), 0.4) == pytest.approx(theirs)
+    assert equivalence(estimate(values + 5), 0.4) > 0.99
+
+
+@pytest.mark.parametrize("queries", [4, 30, 300])
+@pytest.mark.parametrize("wanted", [0.5, 0.8, 0.95])
+def test_the_detectable_difference_is_that_of_statsmodels(queries: int, wanted: float) -> None:
+    values = drawn(1, queries, (0, 0, 2.0), 7)
+    effect = power.TTestPower().solve_power(nobs=queries, alpha=0.05, power=wanted, alternative="two-sided")
+    assert detectable(estimate(values), wanted) == pytest.approx(effect * values.std(ddof=1), rel=1e-4)
+
+
+@settings(deadline=None)
+@given(hnp.arrays(np.float64, st.integers(1, 12), elements=st.floats(0, 1)))
+def test_holm_is_that_of_statsmodels(values: np.ndarray) -> None:
+    np.testing.assert_allclose(holm(values.tolist()), multitest.multipletests(values, method="holm")[1])
+
+
+def test_holm_of_nothing_is_nothing() -> None:
+    assert holm([]) == []
+
+
+def test_queries_without_a_value_are_left_out_and_too_little_has_no_interval() -> None:
+    values = drawn(3, 10, (1, 1, 1), 0)
+    holes = np.concatenate([values, np.full((3, 1), np.nan)], axis=1)
+    holes[1:, -1] = 0.5
+    assert estimate(holes) == estimate(values)
+    one = estimate(np.array([[0.25]]))
+    assert one.mean == 0.25
+    assert np.isnan([one.error, one.low, one.high, detectable(one)]).all()
+    assert (p_value(one), equivalence(one, 0.1)) == (1.0, 1.0)
+    assert np.isnan(estimate(np.zeros((2, 0))).mean)
+    same = estimate(np.full((3, 4), 0.5))
+    assert (same.low, same.high, p_value(same), equivalence(same, 0.1)) == (0.5, 0.5, 1.0, 1.0)
+
+
+SPREADS = {
+    "rest": (0.0, 0.0, 0.2),
+    "queries": (0.0, 0.3, 0.05),
+    "seeds": (0.05, 0.05, 0.05),
+    "a difference of two methods": (0.005, 0.02, 0.15),
+    "all": (0.02, 0.3, 0.15),
+}
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+@pytest.mark.parametrize("spread", SPREADS.values(), ids=SPREADS.keys())
+def test_intervals_hold_the_truth_as_often_as_they_say(seeds: int, spread: tuple[float, float, float]) -> None:
+    """600 runs: a share of 0.95 has a standard error of 0.009. Two seeds can look alike where seeds differ most."""
+    held = []
+    for run in range(600):
+        found = estimate(drawn(seeds, 100, spread, run))
+        held.append(found.low <= 0 <= found.high)
+    assert np.mean(held) >= (0.93 if seeds > 2 else 0.88)
+    if spread[0] == 0 and seeds == 5:
+        assert np.mean(held) <= 0.985  # nor wider than need be
+
+
+def test_a_family_without_differences_raises_an_alarm_as_rarely_as_it_says() -> None:
+    """Five methods against a baseline whose noise they share: correlated, as in a grid."""
+    alarms = []
+    for run in range(400):
+        baseline = drawn(3, 100, (0.01, 0.02, 0.1), run)
+        others = [drawn(3, 100, (0.01, 0.02, 0.1), 1000 + 10 * run + at) for at in range(5)]
+        differences = [estimate(other - baseline) for other in others]
+        alarms.append(min(holm([p_value(found) for found in differences])) < 0.05)
+    assert np.mean(alarms) <= 0.05 + 3 * (0.05 * 0.95 / 400) ** 0.5
+
+
+def test_a_difference_of_the_detectable_size_is_found_as_often_as_asked() -> None:
+    spread = (0.0, 0.02, 0.15)
+    sizes = [detectable(estimate(drawn(3, 100, spread, run))) for run in range(50)]
+    found = [p_value(estimate(drawn(3, 100, spread, run, float(np.mean(sizes))))) < 0.05 for run in range(50, 450)]
+    assert 0.70 <= np.mean(found) <= 0.90
+
+
+def test_equality_is_claimed_rarely_where_it_does_not_hold_and_often_where_it_does() -> None:
+    def claimed(mean: float) -> float:
+        runs = [estimate(drawn(5, 300, (0.0, 0.02, 0.1), run, mean)) for run in range(400)]
+        return float(np.mean([equivalence(found, 0.01) < 0.05 for found in runs]))
+
+    assert claimed(0.01) <= 0.05 + 3 * (0.05 * 0.95 / 400) ** 0.5
+    assert claimed(0.0) > 0.5

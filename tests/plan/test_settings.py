@@ -1,0 +1,72 @@
+"""Keys of a grid that change what a trial rests on, or what is measured beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from planning import by, keys, plan
+
+from negbench.methods import Method
+from negbench.plan.evaluation import EvaluateEncoder, EvaluateRetriever
+from negbench.plan.training import Train
+from negbench.plan.trials import START
+
+
+def test_a_warm_up_comes_before_mining_and_is_shared(collection: Path, weights: Path) -> None:
+    """It trains with in-batch negatives, once a seed, and is as ``train`` where it says nothing else."""
+    recipe = {"precision": "float32", "epochs": 3, "batch_size": 8}
+    found = plan(collection, weights, ["in-batch", "simans", "bm25"], train=recipe, warm_up={"epochs": 1})
+    for seed in (0, 1):
+        start, simans = by(found, START, seed), by(found, "simans", seed)
+        assert simans.training is not None
+        first = simans.training.encoder
+        assert isinstance(first, Train)
+        assert (first.negatives, first.recipe.epochs, first.recipe.batch_size) == (None, 1, 8)
+        assert (simans.training.recipe.epochs, simans.training.seed, first.seed) == (3, seed, seed)
+        assert isinstance(start.evaluation, EvaluateEncoder)
+        assert start.evaluation.documents.encoder == first
+        assert simans.negatives is not None
+        assert simans.negatives.pool.documents is not None
+        assert simans.negatives.pool.documents.encoder == first  # mined from where the warm-up ends
+        for name in ("in-batch", "bm25"):
+            trial = by(found, name, seed)
+            assert trial.training is not None
+            assert trial.training.encoder == first
+    plain = by(plan(collection, weights, ["simans"]), "simans")
+    assert not keys(plain, "training", "pool") & keys(by(found, "simans"), "training", "pool")
+
+
+def test_further_collections_are_measured_by_every_encoder_and_cost_the_method_nothing(
+    collection: Path, weights: Path
+) -> None:
+    plain, more = (
+        plan(collection, weights, ["bm25"], **keys_) for keys_ in ({}, {"evaluate_on": ["helpdesk(articles=100)"]})
+    )
+    for one, two in zip(plain, more, strict=True):
+        assert one.priced == two.priced
+        assert two.beside.keys() - one.beside.keys() == {"helpdesk(articles=100)"}
+        elsewhere = two.beside["helpdesk(articles=100)"]
+        assert isinstance(elsewhere, EvaluateEncoder | EvaluateRetriever)
+        assert elsewhere.split == "test"
+        if isinstance(elsewhere, EvaluateEncoder) and two.training is not None:
+            assert elsewhere.documents.encoder == two.training
+
+
+def test_a_wide_control_reads_as_many_documents_in_as_many_steps(collection: Path, weights: Path) -> None:
+    recipe = {"precision": "float32", "epochs": 2, "batch_size": 8}
+    found = plan(collection, weights, ["in-batch", "in-batch-wide", "bm25"], train=recipe, negatives=3)
+    trained = {name: by(found, name).training for name in ("in-batch", "in-batch-wide", "bm25")}
+    recipes = {name: training.recipe for name, training in trained.items() if training is not None}
+    assert (recipes["in-batch-wide"].batch_size, recipes["in-batch-wide"].epochs) == (8 * 4, 2 * 4)
+    assert recipes["in-batch"] == recipes["bm25"]
+    with pytest.raises(ValueError, match="equal_documents is for a method without mined negatives"):
+        Method.model_validate({**dict(by(found, "bm25").settings.methods[2]), "equal_documents": True})
+
+
+def test_the_size_of_the_training_set_is_an_axis_that_shares_the_pools(collection: Path, weights: Path) -> None:
+    found = plan(collection, weights, ["bm25"], seeds=[0], axes={"train.queries": [2, None]})
+    two, all_ = (trial for trial in found if trial.method == "bm25")
+    assert two.negatives == all_.negatives
+    assert two.training != all_.training
+    assert two.false_negatives != all_.false_negatives

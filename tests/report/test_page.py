@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import asdict
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_trials import RESULTS, rows
+
+from negbench.errors import InputError
+from negbench.report import latex, page, table
+from negbench.report.inspect import Drawn, Example
+
+HOSTILE = '<script>alert("x")</script> & <b>bold</b>'
+EXAMPLES = [
+    Example(
+        "q1",
+        f"where are my socks {HOSTILE}",
+        (("d1", "In the drawer."),),
+        {"simans seed 0": (Drawn("d2", HOSTILE, 0.5, 3, "false negative"), Drawn("d3", "No.", None, None, "unjudged"))},
+    )
+]
+
+
+def made(folder: Path) -> dict[str, Any]:
+    """Results as a run writes them."""
+    trials = [
+        {
+            **trial,
+            "ranks": {"1": 3, "2-4": 1, "filled": 0} if trial["draw"] else {},
+            "cost": {**trial["cost"], "seconds/training": 7.0, "seconds/embeddings": 3.0},
+        }
+        for trial in RESULTS
+    ]
+    found = rows(*trials)
+    heading, body = table.cells(found, "nDCG@10", "in-batch")
+    data = {
+        "name": "made",
+        "trials": trials,
+        "rows": [asdict(row) for row in found],
+        "table": {"heading": heading, "body": body},
+        "notes": [f"A note {HOSTILE}"],
+        "settings": {
+            "title": f"made: {HOSTILE}", "measure": "nDCG@10", "baseline": "in-batch", "equivalent_within": 0.01,
+            "methods": 2, "seeds": 2, "legend": ["± 95 %: half of the interval", "* differs"],
+        },
+    }  # fmt: skip
+    (folder / "results.json").write_text(json.dumps(data))
+    manifest = {
+        "command": ["negbench", "run", "a b.yaml"],
+        "grid": f"name: made # {HOSTILE}",
+        "versions": {"numpy": "2"},
+        "digests": {"encoders": {"some": "sha256:1"}},
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    lines = [
+        f'"{trial["name"]}",loss,{step},{1 / step}' for trial in trials if trial["seed"] is not None for step in (1, 2)
+    ]
+    (folder / "curves.csv").write_text("\n".join(["trial,curve,step,value", *lines]) + "\n")
+    return data
+
+
+class Page(HTMLParser):
+    """The page's tags with their attributes, and its text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_the_page_stands_by_itself_and_escapes_what_it_shows(tmp_path: Path) -> None:
+    data = made(tmp_path)
+    written = page.write(tmp_path, EXAMPLES)
+    assert all(path.stat().st_size > 100 for path in written)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    found = Page(text)
+    assert sum(tag == "script" for tag, _ in found.tags) == 1  # the page's own
+    assert not any(tag == "b" for tag, _ in found.tags)
+    assert found.text.count(HOSTILE) >= 5  # title, note, query, negative, grid: as text
+    assert sum(tag == "svg" for tag, _ in found.tags) == 4
+    outside = [
+        value for _, attrs in found.tags for name, value in attrs.items() if name in ("src", "href", "xlink:href")
+    ]
+    assert all(value and value.startswith(("#", "data:image/png;base64,")) for value in outside)  # nothing is fetched
+    for line in data["table"]["body"]:
+        assert all(cell in found.text for cell in line)
+
+
+def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
+    made(tmp_path)
+    first = {path: path.read_bytes() for path in page.write(tmp_path, EXAMPLES)}
+    assert {path: path.read_bytes() for path in page.write(tmp_path, EXAMPLES)} == first
+
+
+def test_what_the_tests_say_is_said_in_words() -> None:
+    (simans,) = page.findings(rows(*RESULTS), {"baseline": "in-batch", "equivalent_within": 0.01})
+    assert "simans(a=1.0) differs from in-batch by no more than noise: +0.0900 [" in simans
+    assert "False negatives: 12.0 % [" in simans
+
+
+def test_a_folder_without_results_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"found no results.json; run it first"):
+        page.write(tmp_path, [])
+    (tmp_path / "results.json").write_text("{}")
+    (tmp_path / "manifest.json").write_text("{}")
+    with pytest.raises(InputError, match="written by an older negbench"):
+        page.write(tmp_path, [])
+
+
+def test_latex_escapes_and_balances() -> None:
+    text = latex.table(rows(*RESULTS), "nDCG@10", "in-batch", "50 % of_it & more {x} #1", ["* differs"])
+    assert r"50 \% of\_it \& more \{x\} \#1" in text
+    assert text.count(r"\begin{") == text.count(r"\end{") == 2
+    body = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert len({len(re.findall(r"(?<!\\)&", line)) for line in body}) == 1
+    assert text.count(r"\textbf") == 1
+    assert r"\textbf{0.7100}" in text
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")
+def test_latex_compiles(tmp_path: Path) -> None:
+    text = latex.table(
+        rows(*RESULTS), "nDCG@10", "in-batch", "50 % of_it & more {x} #1 ~^\\<>", ["± 95 %", "* differs"]
+    )
+    (tmp_path / "t.tex").write_text(
+        "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n" + text + "\\end{document}\n"
+    )
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:]

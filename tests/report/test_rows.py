@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import math
+import statistics
+
+import numpy as np
+import pytest
+from made_trials import QUERIES, RESULTS, failed, rate, rows, trial
+from scipy import stats
+
+from negbench.evaluation import intervals
+from negbench.evaluation.significance import estimate, holm, p_value
+
+
+def test_a_row_is_a_method_averaged_over_its_seeds() -> None:
+    start, control, simans = rows(*RESULTS)
+    assert [row.method for row in (start, control, simans)] == ["start", "in-batch", "simans(a=1.0)"]
+    assert [(row.seeds, row.failed) for row in (start, control, simans)] == [(1, 0), (2, 0), (2, 0)]
+
+    assert simans.quality == pytest.approx(0.71)
+    assert simans.spread == pytest.approx(0.01 * math.sqrt(2))  # of 0.70 and 0.72, n - 1
+    assert simans.gain == pytest.approx(0.71 - 0.62)
+    assert simans.others == pytest.approx({"R@100": 0.8, "AP": 0.25})
+    assert simans.estimator == "exact"
+    assert simans.rate == pytest.approx(0.12)
+    assert simans.in_batch == pytest.approx(0.02)
+    assert simans.filled == pytest.approx(0.5)
+    assert (simans.seconds, simans.added) == pytest.approx((110.0, 45.0))
+    assert simans.costs == {"steps": 5.0}
+    assert simans.spikes == {"loss_spikes": 1.0}
+
+    assert control.quality == pytest.approx(0.62)
+    assert control.gain is None  # it is what the others are compared with
+    assert (control.rate, control.filled, control.in_batch) == (None, None, None)
+    assert start.gain == pytest.approx(0.5 - 0.62)
+    assert start.spread is None
+
+
+def test_intervals_are_over_queries_and_seeds() -> None:
+    start, _, simans = rows(*RESULTS)
+    both = estimate(np.stack([0.7 + QUERIES, 0.72 + QUERIES]))
+    assert (simans.low, simans.high) == pytest.approx((both.low, both.high))
+    one = stats.t.interval(0.95, 4, 0.5, stats.sem(QUERIES))
+    assert (start.low, start.high) == pytest.approx(one)
+
+
+def test_the_rate_pools_seeds_query_by_query() -> None:
+    """Equal shares in every query: the number of negatives of one seed stands for the evidence, not of both."""
+    _, _, simans = rows(*RESULTS)
+    hits, totals = np.full(4, 12.0), np.full(4, 100.0)
+    assert (simans.rate, simans.rate_low, simans.rate_high) == pytest.approx(intervals.proportion(hits, totals))
+
+
+def test_p_values_are_adjusted_over_the_methods_and_not_the_references() -> None:
+    noisy = [trial("bm25", seed, quality) for seed, quality in enumerate((0.6, 0.66, 0.63))]
+    other = [trial("random", seed, quality) for seed, quality in enumerate((0.9, 0.91, 0.9))]
+    control = [trial("in-batch", seed, 0.6) for seed in range(3)]
+    start, control_row, bm25, random = rows(trial("start", None, 0.3), *control, *noisy, *other)
+    plain = [
+        p_value(estimate(np.stack([gain + 0 * QUERIES for gain in gains])))
+        for gains in ((0.0, 0.06, 0.03), (0.3, 0.31, 0.3))
+    ]
+    assert [bm25.p, random.p] == pytest.approx(holm(plain))
+    assert (start.p, control_row.p, start.family, bm25.family) == (None, None, 0, 2)
+    assert start.gain == pytest.approx(-0.3)
+    assert bm25.detectable is not None
+    assert bm25.detectable > 0.01
+
+
+def test_sameness_is_claimed_where_a_difference_is_ruled_out() -> None:
+    control = [trial("in-batch", seed, 0.6) for seed in range(4)]
+    near = [trial("random", seed, 0.6 + gain) for seed, gain in enumerate((0.001, -0.001, 0.002, 0.0))]
+    far = [trial("bm25", seed, 0.6 + gain) for seed, gain in enumerate((0.05, -0.05, 0.06, -0.06))]
+    _, random, bm25 = rows(*control, *near, *far)
+    assert (random.same, bm25.same) == (True, False)
+
+
+def test_a_seed_that_ends_below_half_of_the_others_has_collapsed() -> None:
+    trials = [trial("in-batch", seed, 0.6) for seed in range(3)]
+    start, control, bm25 = rows(trial("start", None, 0.1), *trials, trial("bm25", 0, 0.25), trial("bm25", 1, 0.55))
+    assert (start.collapsed, control.collapsed, bm25.collapsed) == (0, 0, 1)
+
+
+def test_without_a_baseline_nothing_is_gained() -> None:
+    assert [row.gain for row in rows(*RESULTS, baseline=None)] == [None, None, None]
+    assert [row.gain for row in rows(*RESULTS, baseline="bm25")] == [None, None, None]
+
+
+def test_failed_trials_are_counted_and_leave_no_figures() -> None:
+    control, simans, bm25 = rows(
+        trial("in-batch", 0, 0.6), failed("in-batch", 1), trial("simans", 0, 0.7), failed("bm25", 0), failed("bm25", 1)
+    )
+    assert (control.seeds, control.failed, control.quality, control.spread) == (1, 1, 0.6, None)
+    assert simans.gain == pytest.approx(0.1)
+    assert (bm25.seeds, bm25.failed, bm25.quality, bm25.gain, bm25.seconds, bm25.rate) == (0, 2, None, None, None, None)
+
+
+def test_a_failed_baseline_compares_nothing() -> None:
+    assert [row.gain for row in rows(failed("in-batch", 0), trial("simans", 0, 0.7))] == [None, None]
+
+
+def test_figures_that_are_no_numbers_are_left_out() -> None:
+    (row,) = rows(trial("bm25", 0, math.nan), trial("bm25", 1, 0.6), trial("bm25", 2, 0.8))
+    assert row.quality == pytest.approx(0.7)
+    assert row.spread == pytest.approx(statistics.stdev([0.6, 0.8]))
+    (row,) = rows(trial("bm25", 0, math.nan))
+    assert (row.quality, row.spread, row.low, row.rate) == (None, None, None, None)
+    (_, row) = rows(trial("in-batch", 0, math.nan), trial("bm25", 0, 0.5))
+    assert row.gain is None
+
+
+def test_points_of_the_axes_have_rows_and_a_baseline_of_their_own() -> None:
+    found = rows(
+        trial("in-batch", 0, 0.5, axes={"negatives": 1, "train": {"epochs": 2}}),
+        trial("bm25", 0, 0.6, axes={"negatives": 1, "train": {"epochs": 2}}),
+        trial("in-batch", 0, 0.8, axes={"negatives": 2, "train": {"epochs": 2}}),
+        trial("bm25", 0, 0.7, axes={"negatives": 2, "train": {"epochs": 2}}),
+    )
+    assert [row.label for row in found][::2] == [
+        "in-batch, negatives=1, train={'epochs': 2}",
+        "in-batch, negatives=2, train={'epochs': 2}",
+    ]
+    assert [row.gain for row in found] == [None, pytest.approx(0.1), None, pytest.approx(-0.1)]
+
+
+def test_a_seed_without_an_estimate_does_not_hide_the_others() -> None:
+    exact = {"exact": rate(0.2, 0.1, 0.3)}
+    trials = (trial("bm25", 0, 0.5), trial("bm25", 1, 0.5, false_negatives=exact))
+    for order in (trials, trials[::-1]):
+        (row,) = rows(*order)
+        assert (row.estimator, row.rate) == ("exact", pytest.approx(0.2))
+
+
+def test_the_complete_truth_goes_before_the_proxy() -> None:
+    both = {"exact-proxy": rate(0.3, 0.2, 0.4), "exact": rate(0.2, 0.1, 0.3)}
+    (row,) = rows(trial("bm25", 0, 0.5, false_negatives=both))
+    assert (row.estimator, row.rate) == ("exact", pytest.approx(0.2))
+
+
+def test_gains_are_paired_by_seed() -> None:
+    trials = [trial("in-batch", 0, 0.6), trial("in-batch", 1, 0.8), trial("bm25", 0, 0.65), failed("bm25", 1)]
+    _, bm25 = rows(*trials)
+    assert bm25.gain == pytest.approx(0.05)  # not 0.65 - 0.7: seed 1 has no partner
