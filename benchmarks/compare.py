@@ -20,11 +20,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from negbench.cli import keep_memory
 from negbench.encoders.precision import ask_gpu, cpu_flags
-
-keep_memory()  # for both sides, so that neither depends on what ran before
-
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results" / "benchmarks"
 SMALL_RESULTS = ROOT / "runs" / "benchmarks"
