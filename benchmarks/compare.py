@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from negbench.encoders.precision import ask_gpu, cpu_flags
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results" / "benchmarks"
 SMALL_RESULTS = ROOT / "runs" / "benchmarks"

@@ -216,8 +216,8 @@ def main() -> None:
             "each on half of the queries, so that none scores what it was trained on",
             "negbench also measures the starting encoder and BM25, and counts false negatives where there is a truth",
             "the ratio is that of the six samplers; seeds with fewer are there for the quality, and share less",
-            "a cut model and short texts make the comparison bearable: training_step and encoding give the ratios of the "
-            "two largest parts with all layers at 256 tokens",
+            "a cut model and short texts make the comparison bearable: training_step and encoding give the ratios of "
+            "the two largest parts with all layers at 256 tokens",
         ],
     )
 
