@@ -36,11 +36,14 @@ def two_pass(queries: Vectors, documents: Vectors, k: int, block_bytes: int = BL
         return in_blocks(queries, documents, k, block_bytes)
     rounding = Rounding(np.zeros(len(queries)))
     rows, rough = in_blocks(queries, documents, kept, block_bytes, rounding)
-    rows = np.sort(rows, axis=1)  # the missing, -1, first
-    scores = pair_scores(queries, documents, rows, block_bytes)
-    scores[~np.isfinite(scores)] = -np.inf
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]  # ties stay in ascending row
-    found, values = np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
+    found, values = np.empty((len(queries), k), np.int32), np.empty((len(queries), k), np.float32)
+    step = max(1, block_bytes // (64 * kept))
+    for some in (slice(first, first + step) for first in range(0, len(queries), step)):
+        mine = np.sort(rows[some], axis=1)  # the missing, -1, first
+        scores = pair_scores(queries[some], documents, mine, block_bytes)
+        scores[~np.isfinite(scores)] = -np.inf
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]  # ties stay in ascending row
+        found[some], values[some] = np.take_along_axis(mine, order, axis=1), np.take_along_axis(scores, order, axis=1)
     with np.errstate(invalid="ignore"):
         again = np.flatnonzero(~(values[:, -1] > _ceiling(queries, rough[:, -1], rounding)))  # where one is NaN, too
     if len(again):
@@ -50,7 +53,7 @@ def two_pass(queries: Vectors, documents: Vectors, k: int, block_bytes: int = BL
 
 def _ceiling(queries: Vectors, rough: Float32, rounding: Rounding) -> Float64:
     """Return the most that a document can score whose rounded score is at most ``rough`` [Q]; NaN where unknown."""
-    lengths = np.linalg.norm(np.asarray(queries, np.float64), axis=1)
+    lengths = np.sqrt(np.einsum("qd,qd->q", queries, queries, dtype=np.float64))
     moved = lengths * rounding.error + rounding.queries * (rounding.length + rounding.error)
     sums = queries.shape[1] * (_SUM * lengths * rounding.length + _TINY)
     ceiling: Float64 = rough + moved + 1.1 * sums + 1.1 * _RESULT * np.abs(rough.astype(np.float64))
