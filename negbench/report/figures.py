@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from negbench.report.rows import Row
+from negbench.report.table import shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,7 +59,7 @@ def svg(figure: Figure) -> str:
 
     out = io.StringIO()
     with mpl.rc_context(_STYLE):
-        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(out, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
     text = out.getvalue()
     return text[text.index("<svg") :]
 
@@ -68,6 +69,12 @@ def _new(height: float, width: float = 6.4) -> tuple[Figure, Axes]:
 
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
+
+
+def _names(rows: Sequence[Row]) -> dict[str, str]:
+    """Return a short name for each row's label."""
+    labels = [row.label for row in rows]
+    return dict(zip(labels, shortened(labels, 26), strict=True))
 
 
 def _look(at: int) -> dict[str, Any]:
@@ -103,7 +110,7 @@ def _quality(rows: Sequence[Row], trials: Sequence[Mapping[str, Any]], measure: 
             errors["xerr"] = [[max(0.0, 100 * (row.rate - row.rate_low))], [max(0.0, 100 * (row.rate_high - row.rate))]]
         axes.errorbar(
             rate, row.quality, **errors, **look, markersize=8, capsize=2.5, elinewidth=1, linestyle="none",
-            label=row.label, markeredgecolor="black", markeredgewidth=0.6, zorder=3,
+            label=_names(rows)[row.label], markeredgecolor="black", markeredgewidth=0.6, zorder=3,
         )  # fmt: skip
         for trial in _of(row, trials):
             found = trial["false_negatives"].get(row.estimator or "", {}).get("rate")
@@ -111,7 +118,9 @@ def _quality(rows: Sequence[Row], trials: Sequence[Mapping[str, Any]], measure: 
             axes.plot(x, trial["metrics"][measure], ".", color=look["color"], markersize=4, alpha=0.7, zorder=2)
     for line, row in zip(LINES[1:], [row for row in rows if row.form == "reference"], strict=False):
         if row.quality is not None:
-            axes.axhline(row.quality, color="#555555", linestyle=line, linewidth=1, label=row.label, zorder=1)
+            axes.axhline(
+                row.quality, color="#555555", linestyle=line, linewidth=1, label=_names(rows)[row.label], zorder=1
+            )
     axes.set_xlabel("false negatives among the mined negatives, % (methods without any stand at 0)")
     axes.set_ylabel(measure)
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8)
@@ -137,7 +146,7 @@ def _costs(rows: Sequence[Row]) -> Figure | None:
         left += width
     added = [row.added if row.added is not None else math.nan for row in trained]
     axes.plot(added, places, "D", color="black", markersize=5, label="added to this grid")
-    axes.set_yticks(places, [row.label for row in trained])
+    axes.set_yticks(places, [_names(rows)[row.label] for row in trained])
     axes.set_xlabel("seconds a seed, from nothing")
     axes.grid(visible=False, axis="y")
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8)
@@ -154,7 +163,7 @@ def _ranks(rows: Sequence[Row], trials: Sequence[Mapping[str, Any]]) -> Figure |
             bins = list(counts[0])
             summed = np.array([sum(count[name] for count in counts) for name in bins], np.float64)
             shares.append(100 * summed / max(summed.sum(), 1.0))
-            names.append(row.label)
+            names.append(_names(rows)[row.label])
     if not shares:
         return None
     table = np.stack(shares)
@@ -194,7 +203,7 @@ def _curves(rows: Sequence[Row], trials: Sequence[Mapping[str, Any]], curves: Cu
         if all([step for step, _ in points] == steps for points in found):
             mean = np.mean([[value for _, value in points] for points in found], axis=0)
             mark = MARKS[at % len(MARKS)] if len(steps) <= 20 else None
-            axes.plot(steps, mean, linewidth=1.6, marker=mark, markersize=5, label=row.label, **look)
+            axes.plot(steps, mean, linewidth=1.6, marker=mark, markersize=5, label=_names(rows)[row.label], **look)
     axes.set_xlabel("optimizer step")
     axes.set_ylabel(
         name.replace("dev_", "") + " on dev, a part of the corpus" if name.startswith("dev_") else "training loss"

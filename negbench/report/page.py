@@ -42,7 +42,7 @@ def write(folder: Path, texts: Sequence[Example]) -> list[Path]:
     for name, figure in drawn.items():
         path = folder / "figures" / f"{name}.svg"
         write_text(path, pictures[name])
-        figure.savefig(path.with_suffix(".png"), dpi=150, metadata={"Software": None})
+        figure.savefig(path.with_suffix(".png"), dpi=150, bbox_inches="tight", metadata={"Software": None})
         written += [path, path.with_suffix(".png")]
     caption = f"{settings['title']}. {settings['legend'][0]}."
     tex = latex.table(rows, settings["measure"], settings["baseline"], caption, settings["legend"][1:])
@@ -88,7 +88,7 @@ def findings(rows: Sequence[Row], settings: dict[str, Any]) -> list[str]:
             verdict = f"is within {settings['equivalent_within']:g} of {settings['baseline']}"
         else:
             verdict = f"differs from {settings['baseline']} by no more than noise"
-        least = "" if row.detectable is None else f"; a difference of {row.detectable:.4f} would have been found"
+        least = "" if row.detectable is None else f"; 80 % power for a difference of {row.detectable:.4f}"
         rate = ""
         if row.rate is not None and row.rate_low is not None and row.rate_high is not None:
             rate = f" False negatives: {100 * row.rate:.1f} % [{100 * row.rate_low:.1f}, {100 * row.rate_high:.1f}]."

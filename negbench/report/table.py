@@ -16,6 +16,8 @@ from negbench.report.rows import Row
 
 ALPHA = 0.05
 
+_NARROW = "\N{NO-BREAK SPACE}"
+
 DIFFERS, SAME = "*", "="
 """Marks of a difference: surely one, by Holm; surely less than the margin."""
 
@@ -28,8 +30,8 @@ def cells(
     wanted = [f"{name}/{measure}" for name in elsewhere] + [name for name in BESIDE if name != measure]
     shown = [name for name in wanted if any(name in row.others for row in found)]
     estimators = list(dict.fromkeys(row.estimator for row in found if row.estimator))
-    heading = ["method", *axes, "seeds", f"{measure} ± 95 %"]
-    heading += [f"vs {baseline} ± 95 %", "detectable"] if baseline else []
+    heading = ["method", *axes, "seeds", f"{measure} ±{_NARROW}95{_NARROW}%"]
+    heading += [f"vs {baseline} ±{_NARROW}95{_NARROW}%", "detectable"] if baseline else []
     heading += shown
     has_in_batch = any(row.in_batch is not None for row in found)
     if estimators:

@@ -18,8 +18,8 @@ def test_cells() -> None:
     assert heading == [
         "method",
         "seeds",
-        "nDCG@10 ± 95 %",
-        "vs in-batch ± 95 %",
+        "nDCG@10 ±\N{NO-BREAK SPACE}95\N{NO-BREAK SPACE}%",
+        "vs in-batch ±\N{NO-BREAK SPACE}95\N{NO-BREAK SPACE}%",
         "detectable",
         "R@100",
         "false negatives %, exact [95 %]",
@@ -55,7 +55,13 @@ def test_axes_have_columns_and_further_collections_too() -> None:
         trial("in-batch", 0, 0.5, axes={"train.epochs": None}, metrics=metrics),
     )
     heading, body = table.cells(found, "nDCG@10", None, ["other"])
-    assert heading[:5] == ["method", "train.epochs", "seeds", "nDCG@10 ± 95 %", "other/nDCG@10"]
+    assert heading[:5] == [
+        "method",
+        "train.epochs",
+        "seeds",
+        "nDCG@10 ±\N{NO-BREAK SPACE}95\N{NO-BREAK SPACE}%",
+        "other/nDCG@10",
+    ]
     assert [(line[0], line[1], line[4]) for line in body] == [
         ("in-batch", "1", "0.4000"),
         ("in-batch", "null", "0.4000"),
@@ -76,13 +82,23 @@ def test_what_is_no_number_is_not_shown() -> None:
 
 def test_columns_that_say_nothing_are_left_out() -> None:
     heading, body = table.cells(rows(trial("bm25", 0, 0.5), baseline=None), "nDCG@10", None)
-    assert heading == ["method", "seeds", "nDCG@10 ± 95 %", "R@100", "filled %", "seconds", "added"]
+    assert heading == [
+        "method",
+        "seeds",
+        "nDCG@10 ±\N{NO-BREAK SPACE}95\N{NO-BREAK SPACE}%",
+        "R@100",
+        "filled %",
+        "seconds",
+        "added",
+    ]
     assert [len(line) for line in body] == [len(heading)]
 
 
 def test_a_measure_is_not_shown_twice() -> None:
     found = rows(trial("bm25", 0, 0.5), baseline=None, measure="R@100")
-    assert [name for name in table.cells(found, "R@100", None)[0] if "R@100" in name] == ["R@100 ± 95 %"]
+    assert [name for name in table.cells(found, "R@100", None)[0] if "R@100" in name] == [
+        "R@100 ±\N{NO-BREAK SPACE}95\N{NO-BREAK SPACE}%"
+    ]
 
 
 def test_rates_by_different_estimators_are_told_apart() -> None:
