@@ -95,7 +95,7 @@ def _of(row: Row, trials: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]
 
 def _quality(rows: Sequence[Row], trials: Sequence[Mapping[str, Any]], measure: str) -> Figure | None:
     """Quality against the false-negative rate: means with 95 % intervals, seeds as dots, references as lines."""
-    trained = _trained(rows)
+    trained, short = _trained(rows), _names(rows)
     if not trained:
         return None
     figure, axes = _new(4.3)
@@ -110,7 +110,7 @@ def _quality(rows: Sequence[Row], trials: Sequence[Mapping[str, Any]], measure: 
             errors["xerr"] = [[max(0.0, 100 * (row.rate - row.rate_low))], [max(0.0, 100 * (row.rate_high - row.rate))]]
         axes.errorbar(
             rate, row.quality, **errors, **look, markersize=8, capsize=2.5, elinewidth=1, linestyle="none",
-            label=_names(rows)[row.label], markeredgecolor="black", markeredgewidth=0.6, zorder=3,
+            label=short[row.label], markeredgecolor="black", markeredgewidth=0.6, zorder=3,
         )  # fmt: skip
         for trial in _of(row, trials):
             found = trial["false_negatives"].get(row.estimator or "", {}).get("rate")
@@ -118,9 +118,7 @@ def _quality(rows: Sequence[Row], trials: Sequence[Mapping[str, Any]], measure: 
             axes.plot(x, trial["metrics"][measure], ".", color=look["color"], markersize=4, alpha=0.7, zorder=2)
     for line, row in zip(LINES[1:], [row for row in rows if row.form == "reference"], strict=False):
         if row.quality is not None:
-            axes.axhline(
-                row.quality, color="#555555", linestyle=line, linewidth=1, label=_names(rows)[row.label], zorder=1
-            )
+            axes.axhline(row.quality, color="#555555", linestyle=line, linewidth=1, label=short[row.label], zorder=1)
     axes.set_xlabel("false negatives among the mined negatives, % (methods without any stand at 0)")
     axes.set_ylabel(measure)
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8)
@@ -129,7 +127,7 @@ def _quality(rows: Sequence[Row], trials: Sequence[Mapping[str, Any]], measure: 
 
 def _costs(rows: Sequence[Row]) -> Figure | None:
     """Seconds from nothing, by kind of stage; a mark where the method would be without what others share."""
-    trained = _trained(rows)
+    trained, short = _trained(rows), _names(rows)
     kinds = list(dict.fromkeys(name for row in trained for name in row.costs if name.startswith("seconds/")))
     kinds = [kind for kind in kinds if any(row.costs.get(kind, 0) >= 0.05 for row in trained)]
     if not kinds:
@@ -146,7 +144,7 @@ def _costs(rows: Sequence[Row]) -> Figure | None:
         left += width
     added = [row.added if row.added is not None else math.nan for row in trained]
     axes.plot(added, places, "D", color="black", markersize=5, label="added to this grid")
-    axes.set_yticks(places, [_names(rows)[row.label] for row in trained])
+    axes.set_yticks(places, [short[row.label] for row in trained])
     axes.set_xlabel("seconds a seed, from nothing")
     axes.grid(visible=False, axis="y")
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8)
@@ -155,6 +153,7 @@ def _costs(rows: Sequence[Row]) -> Figure | None:
 
 def _ranks(rows: Sequence[Row], trials: Sequence[Mapping[str, Any]]) -> Figure | None:
     """Where in the ranking the negatives come from: shares by rank, dark where many."""
+    short = _names(rows)
     shares, names = [], []
     bins: list[str] = []
     for row in _trained(rows):
@@ -163,7 +162,7 @@ def _ranks(rows: Sequence[Row], trials: Sequence[Mapping[str, Any]]) -> Figure |
             bins = list(counts[0])
             summed = np.array([sum(count[name] for count in counts) for name in bins], np.float64)
             shares.append(100 * summed / max(summed.sum(), 1.0))
-            names.append(_names(rows)[row.label])
+            names.append(short[row.label])
     if not shares:
         return None
     table = np.stack(shares)
@@ -186,7 +185,7 @@ def _ranks(rows: Sequence[Row], trials: Sequence[Mapping[str, Any]]) -> Figure |
 
 def _curves(rows: Sequence[Row], trials: Sequence[Mapping[str, Any]], curves: Curves) -> Figure | None:
     """Quality on dev by step, or the loss where dev was not watched: mean over seeds, seeds as thin lines."""
-    trained = _trained(rows)
+    trained, short = _trained(rows), _names(rows)
     named = {name for found in curves.values() for name in found}
     name = next((name for name in sorted(named) if name.startswith("dev_")), "loss" if "loss" in named else None)
     if name is None:
@@ -203,7 +202,7 @@ def _curves(rows: Sequence[Row], trials: Sequence[Mapping[str, Any]], curves: Cu
         if all([step for step, _ in points] == steps for points in found):
             mean = np.mean([[value for _, value in points] for points in found], axis=0)
             mark = MARKS[at % len(MARKS)] if len(steps) <= 20 else None
-            axes.plot(steps, mean, linewidth=1.6, marker=mark, markersize=5, label=_names(rows)[row.label], **look)
+            axes.plot(steps, mean, linewidth=1.6, marker=mark, markersize=5, label=short[row.label], **look)
     axes.set_xlabel("optimizer step")
     axes.set_ylabel(
         name.replace("dev_", "") + " on dev, a part of the corpus" if name.startswith("dev_") else "training loss"

@@ -10,7 +10,7 @@ import math
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from negbench.plan.sources import read_collection
 from negbench.plan.trials import Trial
 from negbench.report.rows import PRIMARY, Evidence
 from negbench.store import Store
-from negbench.types import Negatives
+from negbench.types import Float64, Negatives
 
 PACKAGES = ("negbench", "torch", "sentence-transformers", "transformers", "voyager", "bm25s", "ir-measures", "numpy")
 
@@ -97,13 +97,16 @@ def evidence(trials: Sequence[Trial], store: Store) -> Evidence:
     return Evidence(values, clusters)
 
 
-def by_query(trials: Sequence[Trial], store: Store) -> str:
-    """Return the first measure of every query as CSV: a row a query, a column a trial, blank where it has none."""
+def by_query(trials: Sequence[Trial], store: Store, values: Mapping[str, Float64]) -> str:
+    """Return ``values``, the first measure of every query by trial, as CSV.
+
+    A row is a query, a column a trial; blank where it has none.
+    """
     table: dict[tuple[str, str], dict[str, float]] = {}
     for trial in trials:
         collection = read_collection(store.path(trial.evaluation.collection))
-        values = np.load(store.path(trial.evaluation) / "0.npy", allow_pickle=False)
-        for row, value in zip(collection.split_queries(trial.evaluation.split).tolist(), values.tolist(), strict=True):
+        queries = collection.split_queries(trial.evaluation.split).tolist()
+        for row, value in zip(queries, values[trial.name].tolist(), strict=True):
             if math.isfinite(value):
                 table.setdefault((trial.collection_name, collection.query_ids[row]), {})[trial.name] = value
     out = io.StringIO()

@@ -112,7 +112,8 @@ def _write(
         "name": grid.name,
         "trials": [results.record(trial, trials, store, failures[trial.name]) for trial in ready],
     }
-    found = rows(data, measure, first.baseline, first.equivalent_within, results.evidence(done, store))
+    evidence = results.evidence(done, store)
+    found = rows(data, measure, first.baseline, first.equivalent_within, evidence)
     data["rows"] = [asdict(row) for row in found]
     elsewhere = [collection_name(source) for source in first.evaluate_on]
     heading, body = table.cells(found, measure, first.baseline, elsewhere)
@@ -129,7 +130,7 @@ def _write(
         "legend": legend(found, first),
     }
     results.write_json(out / "results.json", data)
-    results.write_text(out / "by_query.csv", results.by_query(done, store))
+    results.write_text(out / "by_query.csv", results.by_query(done, store, evidence.values))
     results.write_text(out / "curves.csv", results.curves(done, store))
     results.write_text(out / "table.md", table.markdown(heading, body, title, data["notes"]))
     results.write_text(out / "table.csv", table.to_csv(found, measure))
