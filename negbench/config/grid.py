@@ -22,6 +22,7 @@ from pydantic import (
 
 from negbench.collections import Source
 from negbench.collections.resolve import source_of
+from negbench.config import axes
 from negbench.config.document import Document, place
 from negbench.encoders.spec import EncoderSpec
 from negbench.errors import InputError, plainly
@@ -127,48 +128,30 @@ def read(path: Path, assignments: Sequence[str] = ()) -> Grid:
     document = Document.read(path)
     for assignment in assignments:
         document.set(assignment)
-    axes = _axes(document)
+    varied = axes.read(document, Settings.model_fields)
     plain = {key: value for key, value in document.data.items() if key != "axes"}
     points: list[tuple[dict[str, Any], Settings]] = []
     errors: list[str] = []
-    for choice in itertools.product(*[range(len(values)) for values in axes.values()]):
-        chosen = dict(zip(axes, choice, strict=True))
-        at_point = {key: axes[key][at] for key, at in chosen.items()}
+    for chosen in itertools.product(*varied.values()):
         data = copy.deepcopy(plain)
-        for key, value in at_point.items():
-            place(data, key, copy.deepcopy(value), document.where(["axes", key]))
+        places: dict[str, list[str | int]] = {}
+        for choice in chosen:
+            places |= choice.places
+            for key, value in choice.sets.items():
+                place(data, key, copy.deepcopy(value), document.where(choice.places[key]))
         try:
-            points.append((at_point, Settings.model_validate(data)))
+            settings = Settings.model_validate(data)
         except ValidationError as error:
             issues = [issue for issue in error.errors() if not (issue["type"] == "too_short" and issue["input"])]
-            errors += [_explain(document, chosen, issue) for issue in issues]  # a list with bad entries is not empty
+            errors += [_explain(document, places, issue) for issue in issues]  # a list with bad entries is not empty
+        else:
+            points.append(({axis: choice.label for axis, choice in zip(varied, chosen, strict=True)}, settings))
     if errors:
         raise InputError("\n".join(dict.fromkeys(errors)))
     return Grid(name=points[0][1].name, path=str(path), points=tuple(points))
 
 
-def _axes(document: Document) -> dict[str, list[Any]]:
-    axes = document.data.get("axes") or {}
-    if not isinstance(axes, dict):
-        raise InputError(f"{document.where(['axes'])}: expected a mapping from dotted keys to lists of values")
-    for key, values in axes.items():
-        if not isinstance(key, str):
-            raise InputError(f"{document.where(['axes', key])}: expected a dotted key, as in train.epochs")
-        if key in ("name", "baseline", "measures", "equivalent_within"):
-            raise InputError(f"{document.where(['axes', key])}: a grid has one {key}; put it outside of axes")
-        if not isinstance(values, list) or not values:
-            raise InputError(
-                f"{document.where(['axes', key])}: expected a list of values in [...], found {values!r:.60}"
-            )
-        if twice := [value for at, value in enumerate(values) if value in values[:at]]:
-            raise InputError(f"{document.where(['axes', key])}: {twice[0]!r:.60} stands there twice; keep one")
-        for hidden in document.set_by_hand:
-            if hidden == key or hidden.startswith(f"{key}."):
-                raise InputError(f"--set {hidden}: {key} is an axis of this grid; write --set 'axes.{key}=[...]'")
-    return axes
-
-
-def _explain(document: Document, chosen: dict[str, int], issue: Any) -> str:
+def _explain(document: Document, places: dict[str, list[str | int]], issue: Any) -> str:
     location = [step for step in issue["loc"] if not str(step).startswith("function-")]
     key = ".".join(map(str, location))
     message = plainly(issue).removeprefix(f"{key}: ").removeprefix(f"{key} ")
@@ -184,14 +167,14 @@ def _explain(document: Document, chosen: dict[str, int], issue: Any) -> str:
     elif issue["type"] == "missing":
         needed = [name for name, field in Settings.model_fields.items() if field.is_required()]
         message += f"; a grid needs {', '.join(needed)}" if len(location) == 1 else "; add it"
-    return f"{document.where(_in_file(location, chosen))}: {message}"
+    return f"{document.where(_in_file(location, places))}: {message}"
 
 
-def _in_file(location: list[str | int], chosen: dict[str, int]) -> list[str | int]:
+def _in_file(location: list[str | int], places: dict[str, list[str | int]]) -> list[str | int]:
     """Return where the file holds what a point has at ``location``: under ``axes``, if an axis put it there."""
-    for axis, at in chosen.items():
-        steps = axis.split(".")
+    for key, where in places.items():
+        steps = key.split(".")
         shared = min(len(steps), len(location))
         if shared and [str(step) for step in location[:shared]] == steps[:shared]:
-            return ["axes", axis, at, *location[len(steps) :]]
+            return [*where, *location[len(steps) :]]
     return location

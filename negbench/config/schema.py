@@ -29,7 +29,10 @@ def grid_schema() -> dict[str, Any]:
         "evaluate_on": {"type": "array", "items": {"anyOf": [{"type": "string"}, *_sources()]}},
         "curve_points": {"type": "integer", "minimum": 0, "maximum": 100},
         "equivalent_within": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
-        "axes": {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}},
+        "axes": {
+            "type": "object",
+            "additionalProperties": {"anyOf": [{"type": "array", "minItems": 1}, _named_axis()]},
+        },
     }
     assert set(properties) == {*Settings.model_fields, "axes"}, "the schema must cover every key"
     return {
@@ -40,6 +43,11 @@ def grid_schema() -> dict[str, Any]:
         "required": required,
         "properties": properties,
     }
+
+
+def _named_axis() -> dict[str, Any]:
+    """Return names with the keys that each sets."""
+    return {"type": "object", "minProperties": 1, "additionalProperties": {"type": "object"}}
 
 
 def _plain(model: type[Recipe] | type[EncoderSpec]) -> dict[str, Any]:

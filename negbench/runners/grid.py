@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from negbench.plan.trials import Trial, collection_name
 from negbench.report import results, table
 from negbench.report.rows import PRIMARY, Row, rows
 from negbench.runners import local
+from negbench.runners.logs import trial_log
 from negbench.store import Store
 
 
@@ -39,8 +39,11 @@ def run(
     out: Path,
     command: Sequence[str],
     report: Callable[[local.Progress], None],
+    log_models: bool = False,
 ) -> Finished:
-    """Make what is missing and write the results, after each trial and at the end.
+    """Make what is missing and write the results, after each trial and at the end; log them to MLflow.
+
+    ``log_models`` logs the trained encoders too.
 
     The files in ``out`` are whole at every moment; a run that was killed is completed by the next. Raises InputError
     for a collection that cannot be read or lacks a split, before anything is written to ``out``.
@@ -64,7 +67,9 @@ def run(
     failed = local.run(trials, store, report, finished, lambda text: _append(log, text))
     data, shown = _write(grid, trials, trials, failures, store, out)
     logs = [
-        _log(trial, row, store) for trial, row in zip(trials, data["trials"], strict=True) if row["status"] == "done"
+        trial_log(trial, row, store, log_models)
+        for trial, row in zip(trials, data["trials"], strict=True)
+        if row["status"] == "done"
     ]
     files = [
         out / name for name in ("results.json", "table.md", "table.csv", "by_query.csv", "curves.csv", "manifest.json")
@@ -115,9 +120,12 @@ def _write(
     evidence = results.evidence(done, store)
     found = rows(data, measure, first.baseline, first.equivalent_within, evidence)
     data["rows"] = [asdict(row) for row in found]
-    elsewhere = [collection_name(source) for source in first.evaluate_on]
-    heading, body = table.cells(found, measure, first.baseline, elsewhere)
-    title = f"{grid.name}: {ready[0].collection_name}, {first.encoder.spelling}"
+    points = [settings for _, settings in grid.points]
+    elsewhere = dict.fromkeys(collection_name(source) for settings in points for source in settings.evaluate_on)
+    heading, body = table.cells(found, measure, first.baseline, list(elsewhere))
+    collections = dict.fromkeys(collection_name(settings.collection) for settings in points)
+    encoders = dict.fromkeys(settings.encoder.spelling for settings in points)
+    title = f"{grid.name}: {' and '.join(collections)}, {' and '.join(encoders)}"
     data["table"] = {"heading": heading, "body": body}
     data["notes"] = notes(data, found, first)
     data["settings"] = {
@@ -175,34 +183,3 @@ def notes(data: dict[str, Any], found: Sequence[Row], settings: Settings) -> lis
 def _append(path: Path, text: str) -> None:
     with path.open("a", encoding="utf-8") as file:
         file.write(text + "\n")
-
-
-def _log(trial: Trial, row: dict[str, Any], store: Store) -> tracking.TrialLog:
-    settings = trial.settings
-    curves: dict[str, list[tuple[int, float]]] = {}
-    if trial.training is not None:
-        curves = json.loads((store.path(trial.training) / "curves.json").read_text())
-    rates = {f"false_negatives/{name}": rate["rate"] for name, rate in row["false_negatives"].items()}
-    costs = {f"cost/{name}": amount for name, amount in row["cost"].items()}
-    draw = {f"draw/{name}": amount for name, amount in row["draw"].items()}
-    recipe = {f"train.{name}": value for name, value in settings.train.model_dump(mode="json").items()}
-    collection = trial.evaluation.collection
-    return tracking.TrialLog(
-        key=f"{trial.evaluation.key}-{trial.name}",
-        name=trial.name,
-        parameters={
-            "method": trial.method,
-            "spelling": trial.spelling,
-            "form": trial.form,
-            "seed": trial.seed,
-            "encoder": settings.encoder.spelling,
-            "negatives": settings.negatives,
-            **recipe,
-        },
-        metrics={**row["metrics"], **rates, **costs, **draw},
-        curves={f"train/{name}": points for name, points in curves.items()},
-        tags={"method": trial.method, "form": trial.form, "collection": trial.collection_name},
-        collection=trial.collection_name,
-        collection_digest=collection.key,
-        profile={name: int(amount) for name, amount in store.cost(collection).items() if name != "seconds"},
-    )

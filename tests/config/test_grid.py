@@ -218,7 +218,7 @@ LIST = "expected a list in [...], found"
         (
             "axes",
             "{encoder.pooling: [cls]}",
-            "5: axes.encoder.pooling: encoder holds no keys, so encoder.pooling leads",
+            "5: axes.encoder.pooling.0: encoder holds no keys, so encoder.pooling leads",
         ),
         ("axes", "{methods: [[random], [randm]]}", "5: axes.methods.1.0: no method is called 'randm'; did you mean"),
     ],
@@ -325,6 +325,42 @@ def test_an_axis_may_hold_whole_mappings_and_another_reach_into_them(tmp_path: P
         for epochs in (2, 3)
         for warmup in (0.1, 0.2)
     ]
+
+
+STARTS = "{start: {weak: {encoder: {model: a, keep_layers: 3}, train.epochs: 3}, strong: {encoder: b}}}"
+
+
+def test_a_named_axis_sets_several_keys_together(tmp_path: Path) -> None:
+    points = grid(tmp_path, with_line("axes", STARTS.replace("}}}", "}}, negatives: [1, 2]}"))).points
+    assert [point for point, _ in points] == [
+        {"start": start, "negatives": negatives} for start in ("weak", "strong") for negatives in (1, 2)
+    ]
+    found = [(it.encoder.spelling, it.train.epochs, it.negatives) for _, it in points]
+    assert found == [("a(keep_layers=3)", 3, 1), ("a(keep_layers=3)", 3, 2), ("b", 1, 1), ("b", 1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("axes", "refusal"),
+    [
+        ("{start: {}}", "5: axes.start: expected names with the keys that each sets, found none"),
+        ("{start: {weak: 3}}", "5: axes.start.weak: expected a mapping of keys, as in {encoder:"),
+        ("{start: {weak: {encodr: b}}}", "5: axes.start.weak.encodr: no key is called 'encodr'; did you mean encoder?"),
+        ("{start: {a: {train.epochs: 0}}}", "5: axes.start.a.train.epochs: expected at least 1, found 0"),
+        ("{start: {a: {train: {epochs: 0}}}}", "5: axes.start.a.train.epochs: expected at least 1, found 0"),
+        ("{start: {a: {name: other}}}", "5: axes.start: a grid has one name; put it outside of axes"),
+        ("{start: {a: {axes: {}}}}", "5: axes.start: a grid has one axes; put it outside of axes"),
+        ("{split: [dev], start: {a: {split: test}}}", "5: axes.start: split is set by the axis split too; keep one"),
+        ("{encoder: {model: a}}", "5: axes.encoder: expected a list of values in [...], found {'model': 'a'}"),
+    ],
+)
+def test_a_mistake_in_a_named_axis(tmp_path: Path, axes: str, refusal: str) -> None:
+    (line,) = refusals(tmp_path, with_line("axes", axes))
+    assert line.startswith(f"grid.yaml:{refusal}")
+
+
+def test_set_cannot_change_what_a_named_axis_sets(tmp_path: Path) -> None:
+    (line,) = refusals(tmp_path, with_line("axes", STARTS), ["encoder=c"])
+    assert line.startswith("--set encoder: encoder is an axis of this grid; write --set 'axes.start={NAME: {encoder:")
 
 
 def test_no_axes_are_one_point(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ equivalent_within: 0.005
 warm_up: {epochs: 2}
 evaluate_on: [helpdesk, {beir: {path: data/nfcorpus}}]
 curve_points: 4
-axes: {train.batch_size: [16, 32]}
+axes: {train.batch_size: [16, 32], start: {weak: {encoder: a}, strong: {encoder: b, train.epochs: 2}}}
 """
 
 SMALL: dict[str, Any] = {"name": "a", "collection": "helpdesk", "encoder": "some", "methods": ["in-batch", "random"]}
@@ -65,7 +65,7 @@ def test_an_example_of_every_key_fits_and_is_a_grid(tmp_path: Path) -> None:
     assert parsed(EXAMPLE).keys() == grid_schema()["properties"].keys()
     assert problems(parsed(EXAMPLE)) == []
     (tmp_path / "grid.yaml").write_text(EXAMPLE)
-    assert len(read(tmp_path / "grid.yaml").points) == 2
+    assert len(read(tmp_path / "grid.yaml").points) == 4
 
 
 @pytest.mark.parametrize("method", catalogue())
@@ -95,6 +95,7 @@ def test_every_method_fits_in_every_form(method: str) -> None:
         ({"train": {"epochs": 0}}, "train/epochs"),
         ({"train": {"precision": "half"}}, "train/precision"),
         ({"measures": []}, "measures"),
+        ({"axes": {"start": {"weak": 3}}}, "axes/start"),
         ({"axes": {"negatives": []}}, "axes/negatives"),
         ({"axes": {"negatives": 3}}, "axes/negatives"),
         ({"encoder": {"reinit_layers": 2}}, "encoder"),

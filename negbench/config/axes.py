@@ -1,0 +1,80 @@
+"""The axes of a grid file: keys with several values, or named sets of keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from negbench.config.document import Document
+from negbench.errors import InputError
+
+ONCE = ("name", "baseline", "measures", "equivalent_within", "axes")
+"""Keys of which a grid has one value."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One value of an axis: what it sets, and where each of these stands in the file.
+
+    ``label`` is what a point of the grid is called by: the value itself, or the name of a set.
+    """
+
+    label: Any
+    sets: dict[str, Any]
+    places: dict[str, list[str | int]]
+
+
+def read(document: Document, keys: Iterable[str]) -> dict[str, list[Choice]]:
+    """Return the choices of every axis of ``document``, whose top-level keys may be ``keys``.
+
+    ``{train.epochs: [1, 3]}`` varies one key, dotted or not. ``{start: {weak: {encoder: ...}, strong: {encoder:
+    ...}}}`` varies several together, and its points are called by these names. Raises InputError.
+    """
+    axes = document.data.get("axes") or {}
+    if not isinstance(axes, dict):
+        raise InputError(f"{document.where(['axes'])}: expected a mapping from dotted keys to lists of values")
+    found: dict[str, list[Choice]] = {}
+    owners: dict[str, str] = {}
+    for axis, values in axes.items():
+        if not isinstance(axis, str):
+            raise InputError(f"{document.where(['axes', axis])}: expected a dotted key, as in train.epochs")
+        named = isinstance(values, dict) and axis.partition(".")[0] not in keys
+        found[axis] = _named(document, axis, values) if named else _listed(document, axis, values)
+        for key in dict.fromkeys(key for choice in found[axis] for key in choice.sets):
+            _check(document, axis, key, owners)
+    return found
+
+
+def _listed(document: Document, axis: str, values: Any) -> list[Choice]:
+    where = document.where(["axes", axis])
+    if not isinstance(values, list) or not values:
+        raise InputError(f"{where}: expected a list of values in [...], found {values!r:.60}")
+    if twice := [value for at, value in enumerate(values) if value in values[:at]]:
+        raise InputError(f"{where}: {twice[0]!r:.60} stands there twice; keep one")
+    return [Choice(value, {axis: value}, {axis: ["axes", axis, at]}) for at, value in enumerate(values)]
+
+
+def _named(document: Document, axis: str, values: dict[Any, Any]) -> list[Choice]:
+    if not values:
+        raise InputError(f"{document.where(['axes', axis])}: expected names with the keys that each sets, found none")
+    for name, sets in values.items():
+        if not isinstance(name, str) or not isinstance(sets, dict) or not all(isinstance(key, str) for key in sets):
+            raise InputError(
+                f"{document.where(['axes', axis, name])}: expected a mapping of keys, as in "
+                f"{{encoder: all-MiniLM-L6-v2, train.epochs: 1}}, found {sets!r:.60}"
+            )
+    return [Choice(name, sets, {key: ["axes", axis, name, key] for key in sets}) for name, sets in values.items()]
+
+
+def _check(document: Document, axis: str, key: str, owners: dict[str, str]) -> None:
+    """Refuse what only a grid has, what another axis sets or the command line has set."""
+    where = document.where(["axes", axis])
+    if key in ONCE:
+        raise InputError(f"{where}: a grid has one {key}; put it outside of axes")
+    if owners.setdefault(key, axis) != axis:
+        raise InputError(f"{where}: {key} is set by the axis {owners[key]} too; keep one")
+    for hidden in document.set_by_hand:
+        if hidden == key or hidden.startswith(f"{key}."):
+            example = f"axes.{axis}=[...]" if key == axis else f"axes.{axis}={{NAME: {{{key}: ...}}}}"
+            raise InputError(f"--set {hidden}: {key} is an axis of this grid; write --set '{example}'")
