@@ -85,6 +85,9 @@ def run(
     grid: GridPath,
     assignments: Assignments = [],  # noqa: B006
     out: Annotated[Path | None, typer.Option(help="Where results go; runs/NAME otherwise.", show_default=False)] = None,
+    log_models: Annotated[
+        bool, typer.Option("--log-models", help="Log the trained encoders to MLflow too, some 90 MB each.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run what is missing of a grid, write its results, print the table."""
@@ -108,7 +111,7 @@ def run(
                     f"[{now.done + 1}/{now.total}] {now.label} ({left})", markup=False, soft_wrap=True
                 )
 
-        finished = runner.run(asked, found, Store.default(), folder, ["negbench", *sys.argv[1:]], report)
+        finished = runner.run(asked, found, Store.default(), folder, ["negbench", *sys.argv[1:]], report, log_models)
     if as_json:
         print((folder / "results.json").read_text(), end="")
     else:

@@ -7,7 +7,6 @@ under a temporary name and renamed, under a lock that other processes wait for.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -25,6 +24,7 @@ import numpy as np
 from filelock import FileLock
 from pydantic import BaseModel
 
+from negbench import machine
 from negbench.parts import Part
 
 T = TypeVar("T")
@@ -146,17 +146,21 @@ class Store:
             shutil.rmtree(draft, ignore_errors=True)  # of a process that was killed: the lock is ours
             draft.mkdir(parents=True)
             try:
-                forget_peak()
-                started = time.perf_counter()
-                cost = stage.run(self.path, draft)
+                machine.forget_peak()
+                began, started = time.time(), time.perf_counter()
+                with machine.watched() as samples:
+                    cost = stage.run(self.path, draft)
                 seconds = time.perf_counter() - started
                 record = {
                     "key": stage.key,
                     **stage.identity(),
                     "inputs": [parent.key for parent in stage.inputs],
-                    "cost": {"seconds": round(seconds, 3), **peak(), **cost},
+                    "cost": {"seconds": round(seconds, 3), **machine.peak(), **cost},
+                    "began": round(began, 3),
                     "machine": platform.machine(),
                 }
+                if samples:
+                    (draft / "system.json").write_text(json.dumps(samples) + "\n")
                 (draft / "stage.json").write_text(json.dumps(record, indent=1) + "\n")
                 final.parent.mkdir(parents=True, exist_ok=True)
                 shutil.rmtree(final, ignore_errors=True)
@@ -169,29 +173,23 @@ class Store:
         """Read an artifact that was written by ``save_arrays``."""
         return load_arrays(kind, self.path(stage))
 
+    def period(self, stage: Stage) -> tuple[float, float]:
+        """Return when making the artifact began and ended, in seconds since 1970."""
+        path = self.path(stage) / "stage.json"
+        record = json.loads(path.read_text())
+        seconds = record["cost"]["seconds"]
+        began = record.get("began", path.stat().st_mtime - seconds)  # a store may be older than this field
+        return began, began + seconds
+
+    def samples(self, stage: Stage) -> list[machine.Sample]:
+        """Return how busy the machine was while the artifact was made, every few seconds; none for a short stage."""
+        path = self.path(stage) / "system.json"
+        return [(at, found) for at, found in json.loads(path.read_text())] if path.exists() else []
+
     def cost(self, stage: Stage) -> dict[str, float]:
         """Return what making the artifact took: ``seconds`` and amounts by name."""
         record = json.loads((self.path(stage) / "stage.json").read_text())
         return dict(record["cost"])
-
-
-def forget_peak() -> None:
-    """Let the peak of this process's memory count from now on, where Linux allows it."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def peak() -> dict[str, float]:
-    """Return ``peak_mib``, the most memory that this process held since ``forget_peak``; nothing off Linux.
-
-    Libraries and caches that were there before are in it.
-    """
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return {}
-    found = [int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")]
-    return {"peak_mib": round(found[0], 1)} if found else {}
 
 
 def save_arrays(record: Any, folder: Path) -> None:

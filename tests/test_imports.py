@@ -11,7 +11,7 @@ import negbench
 
 ORDER = (
     ("errors", "spelling"),
-    ("parts", "types"),
+    ("parts", "types", "machine"),
     ("noise",),
     ("store",),
     ("collections",),

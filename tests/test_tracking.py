@@ -410,3 +410,45 @@ class TestNoAnswer:
         outcome = log_grid("nowhere", [make_trial(tmp_path)], tmp_path, f"sqlite:///{tmp_path}/file/mlflow.db")
         assert (outcome.delivered, outcome.missing) == (0, 1)
         assert "could not be logged" in outcome.message
+
+
+def test_a_run_has_its_own_times_and_the_machines(tmp_path: Path) -> None:
+    """Steps are spread over the trial's period; looks at the machine keep their times."""
+    began, ended = 1_700_000_000.0, 1_700_000_060.0
+    system = tuple((began + 5.0 * at, {"system/cpu_utilization_percentage": 50.0 + at}) for at in range(3))
+    trial = replace(make_trial(tmp_path), period=(began, ended), system=system)
+    uri = f"sqlite:///{tmp_path}/times.db"
+    log_grid("times", [trial], tmp_path, uri)
+    _, children = runs_of(uri, "times")
+    info = children[trial.key].info
+    assert (info.start_time, info.end_time) == (1000 * began, 1000 * ended)
+    client = client_of(uri)
+    loss = sorted((it.timestamp, it.value) for it in client.get_metric_history(info.run_id, "train/loss"))
+    assert loss == [(1000 * began + 60_000 * step / 1200, value) for step, value in trial.curves["train/loss"]]
+    looks = client.get_metric_history(info.run_id, "system/cpu_utilization_percentage")
+    assert sorted((it.timestamp, it.value) for it in looks) == [(1000 * at, *seen.values()) for at, seen in system]
+
+
+def test_an_encoder_is_an_ordinary_folder_and_can_come_later(tmp_path: Path, tiny_encoder: Path) -> None:
+    """A grid that was logged without its encoders gets them afterwards, into the same runs, once."""
+    from huggingface_hub import ModelCard
+    from sentence_transformers import SentenceTransformer
+
+    plain = [make_trial(tmp_path, number) for number in range(2)]
+    uri = f"sqlite:///{tmp_path}/models.db"
+    log_grid("models", plain, tmp_path, uri)
+    text = "---\nlibrary_name: sentence-transformers\n---\n\n# Its card\n"
+    trials = [replace(trial, model=tiny_encoder, card=text) for trial in plain]
+    outcome = log_grid("models", trials, tmp_path, uri)
+    assert (outcome.delivered, outcome.missing) == (2, 0)
+    _, children = runs_of(uri, "models")
+    client = client_of(uri)
+    expected = SentenceTransformer(str(tiny_encoder)).encode(["sun and frost"])
+    for trial in trials:
+        folder = client.download_artifacts(children[trial.key].info.run_id, "model", str(tmp_path))
+        assert (SentenceTransformer(folder).encode(["sun and frost"]) == expected).all()
+        card = ModelCard.load(Path(folder) / "README.md")
+        assert card.data.library_name == "sentence-transformers"
+        assert "# Its card" in card.text
+    assert log_grid("models", trials, tmp_path, uri).missing == 0
+    assert log_grid("models", plain, tmp_path, uri).missing == 0

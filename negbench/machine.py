@@ -1,0 +1,76 @@
+"""What a piece of work takes of the machine: peak memory, and how busy the machine was on the way."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+SECONDS = 5.0
+"""Between two looks at the machine."""
+
+Sample = tuple[float, dict[str, float]]
+"""Seconds since 1970, and what was seen then, by MLflow's names for system metrics."""
+
+
+def forget_peak() -> None:
+    """Let the peak of this process's memory count from now on, where Linux allows it."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak() -> dict[str, float]:
+    """Return ``peak_mib``, the most memory that this process held since ``forget_peak``; nothing off Linux.
+
+    Libraries and caches that were there before are in it.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return {}
+    found = [int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")]
+    return {"peak_mib": round(found[0], 1)} if found else {}
+
+
+@contextlib.contextmanager
+def watched(seconds: float = SECONDS) -> Iterator[list[Sample]]:
+    """Look at the machine every so many ``seconds`` while what is inside runs; the list fills as it goes."""
+    samples: list[Sample] = []
+    over = threading.Event()
+    psutil.cpu_percent()  # the first call has nothing to compare with
+
+    def look() -> None:
+        while not over.wait(seconds):
+            samples.append((time.time(), seen()))
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield samples
+    finally:
+        over.set()
+        thread.join()
+
+
+def seen() -> dict[str, float]:
+    """Return how busy the processors are since the last call, the memory in use, and the GPU's where one is used."""
+    memory = psutil.virtual_memory()
+    found = {
+        "system/cpu_utilization_percentage": psutil.cpu_percent(),
+        "system/system_memory_usage_megabytes": round(memory.used / 1e6, 1),
+        "system/system_memory_usage_percentage": memory.percent,
+    }
+    torch: Any = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        at = torch.cuda.current_device()
+        free, total = torch.cuda.mem_get_info(at)
+        found[f"system/gpu_{at}_memory_usage_megabytes"] = round((total - free) / 1e6, 1)
+        with contextlib.suppress(Exception):  # needs NVIDIA's management library, which need not be there
+            found[f"system/gpu_{at}_utilization_percentage"] = float(torch.cuda.utilization(at))
+    return found

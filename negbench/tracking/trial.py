@@ -1,0 +1,36 @@
+"""What is logged of a trial."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class TrialLog:
+    """What is logged of one finished trial.
+
+    ``key`` is the digest that identifies the trial and ``name`` the name of its run. ``parameters`` are flat
+    with dotted names; ``metrics`` are final values by name as in the results (values that are not finite are
+    left out); ``curves`` are (optimizer step, value) pairs by name, and should not share a name with a final
+    metric. ``collection`` with its digest and ``profile`` (sizes of its splits) becomes the run's training
+    dataset. ``artifacts`` are small files to attach, under their own names.
+
+    ``period`` is when the trial began and ended, ``system`` how busy the machine was at times in it; both in seconds
+    since 1970. ``model`` is the folder of the trained encoder and ``card`` its model card.
+    """
+
+    key: str
+    name: str
+    parameters: dict[str, str | int | float | bool | None]
+    metrics: dict[str, float]
+    curves: dict[str, list[tuple[int, float]]]
+    tags: dict[str, str]
+    collection: str
+    collection_digest: str
+    profile: dict[str, int]
+    artifacts: tuple[Path, ...] = ()
+    period: tuple[float, float] | None = None
+    system: tuple[tuple[float, dict[str, float]], ...] = ()
+    model: Path | None = None
+    card: str = ""
