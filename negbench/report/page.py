@@ -14,7 +14,7 @@ from negbench.report import figures, latex
 from negbench.report.inspect import Example
 from negbench.report.results import write_text
 from negbench.report.rows import Row
-from negbench.report.table import ALPHA
+from negbench.report.table import ALPHA, split
 
 CAPTIONS = {
     "quality": "Quality against the share of false negatives: means with 95 % intervals over queries and seeds; small "
@@ -45,8 +45,13 @@ def write(folder: Path, texts: Sequence[Example]) -> list[Path]:
         figure.savefig(path.with_suffix(".png"), dpi=150, bbox_inches="tight", metadata={"Software": None})
         written += [path, path.with_suffix(".png")]
     caption = f"{settings['title']}. {settings['legend'][0]}."
-    tex = latex.table(rows, settings["measure"], settings["baseline"], caption, settings["legend"][1:])
-    write_text(folder / "table.tex", tex)
+    tex = [
+        latex.table(
+            some, settings["measure"], settings["baseline"], f"{caption} {title}".strip(), settings["legend"][1:]
+        )
+        for title, some in split(rows)
+    ]
+    write_text(folder / "table.tex", "\n".join(tex))
     write_text(folder / "report.html", html(data, rows, pictures, texts))
     return [*written, folder / "table.tex", folder / "report.html"]
 
@@ -64,8 +69,7 @@ def html(data: dict[str, Any], rows: Sequence[Row], pictures: dict[str, str], te
         settings=data["settings"],
         notes=data["notes"],
         findings=findings(rows, data["settings"]),
-        heading=data["table"]["heading"],
-        body=data["table"]["body"],
+        tables=data["tables"],
         # matplotlib has escaped what stands in its pictures
         pictures=[(name, CAPTIONS[name], Markup(picture)) for name, picture in pictures.items()],  # noqa: S704
         texts=texts,
@@ -104,7 +108,7 @@ def _read(folder: Path) -> dict[str, Any]:
         raise InputError(
             f"{folder}: expected the results of a grid, found no {Path(error.filename).name}; run it first"
         ) from error
-    if "rows" not in data or "table" not in data:
+    if "rows" not in data or "tables" not in data:
         raise InputError(f"{folder / 'results.json'}: written by an older negbench; run the grid again, which is quick")
     return data
 

@@ -41,9 +41,9 @@ class Row:
     ``quality`` is the first measure of the grid and ``low``, ``high`` its 95 % interval over queries and seeds;
     ``spread`` is the standard deviation between seeds (None for one). ``gain`` is the paired difference to the
     baseline with its interval, ``p`` the p value of no difference, adjusted by Holm over the ``family`` methods
-    that are compared; references are not among them. ``same``: a difference of ``within`` or more is ruled out (two
-    one-sided tests, 5 %). ``detectable``: the least difference that would be found with a power of 80 %, at 5 %
-    unadjusted.
+    that are compared in the same table; references are not among them. ``same``: a difference of ``within`` or more
+    is ruled out (two one-sided tests, 5 %). ``detectable``: the least difference that would be found with a power of
+    80 %, at 5 % unadjusted.
 
     ``rate``, ``rate_low``, ``rate_high`` are the primary false-negative rate by ``estimator``, seeds pooled query by
     query; ``in_batch`` that of the in-batch documents. ``filled`` is the share of negatives that were filled in.
@@ -92,7 +92,8 @@ def rows(results: dict[str, Any], measure: str, baseline: str | None, within: fl
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for trial in results["trials"]:
         groups.setdefault((json.dumps(trial["axes"]), trial["spelling"]), []).append(trial)
-    found, compared = [], []
+    found: list[Row] = []
+    families: dict[bool, list[tuple[int, float]]] = {}  # each of the two tables is a family of its own
     for (point, spelling), trials in groups.items():
         gain = None
         if spelling != baseline:
@@ -101,10 +102,11 @@ def rows(results: dict[str, Any], measure: str, baseline: str | None, within: fl
         trained = _real([trial["metrics"][measure] for trial in at_point if trial["form"] != "reference"])
         found.append(_row(spelling, json.loads(point), trials, measure, trained, gain, within, evidence))
         if gain is not None and found[-1].form != "reference":
-            compared.append((len(found) - 1, significance.p_value(gain)))
-    adjusted = significance.holm([p for _, p in compared])
-    for (at, _), p in zip(compared, adjusted, strict=True):
-        found[at] = replace(found[at], p=p, family=len(compared))
+            families.setdefault(found[-1].form == "fixed", []).append((len(found) - 1, significance.p_value(gain)))
+    for compared in families.values():
+        adjusted = significance.holm([p for _, p in compared])
+        for (at, _), p in zip(compared, adjusted, strict=True):
+            found[at] = replace(found[at], p=p, family=len(compared))
     return found
 
 

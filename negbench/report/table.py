@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -63,6 +63,19 @@ def cells(
     return heading, body
 
 
+FIXED = "Equal work: the same rows, steps, encoded documents and recipe for all"
+FAITHFUL = "As their authors trained them: work and recipes differ"
+
+
+def split(found: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    """Return the rows as one table, or as two with their titles: fixed forms, and the others; references in both."""
+    fixed = [row for row in found if row.form in ("fixed", "reference")]
+    others = [row for row in found if row.form != "fixed"]
+    if all(row.form == "reference" for row in others):
+        return [("", fixed)]
+    return [(FIXED, fixed), (FAITHFUL, others)]
+
+
 def mark(row: Row) -> str:
     """Return `` *`` where the method differs from the baseline, `` =`` where it surely does not by the margin."""
     if row.p is not None and row.p < ALPHA:
@@ -91,7 +104,7 @@ BRIEF = ("seeds", "detectable", *BESIDE, "added")
 """Columns that the terminal leaves to the files, so that the rest fits 100 letters."""
 
 
-def terminal(heading: list[str], body: list[list[str]], title: str, legend: Sequence[str] = ()) -> Table:
+def terminal(heading: Sequence[str], body: Sequence[Sequence[str]], title: str, legend: Sequence[str] = ()) -> Table:
     """Return the table for rich, without ``BRIEF``; figures stay on one line, long spellings move below the table."""
     short = shortened([line[0] for line in body])
     names = dict(zip(short, [line[0] for line in body], strict=True))
@@ -126,11 +139,14 @@ def shortened(names: Sequence[str], limit: int = 14) -> list[str]:
     return [found[name] for name in names]
 
 
-def markdown(heading: list[str], body: list[list[str]], title: str, notes: Sequence[str]) -> str:
-    """Return the table as Markdown, under a heading, with notes below."""
-    lines = [f"# {title}", "", _pipe(heading), _pipe(["---", *["---:"] * (len(heading) - 1)])]
-    lines += [_pipe(line) for line in body]
-    return "\n".join(lines) + "\n" + "".join(f"\n{note}\n" for note in notes)
+def markdown(tables: Sequence[Mapping[str, Any]], title: str, notes: Sequence[str]) -> str:
+    """Return tables, each with ``title``, ``heading`` and ``body``, as Markdown, under a heading, with notes below."""
+    lines = [f"# {title}", ""]
+    for one in tables:
+        lines += [f"## {one['title']}", ""] if one["title"] else []
+        lines += [_pipe(one["heading"]), _pipe(["---", *["---:"] * (len(one["heading"]) - 1)])]
+        lines += [*map(_pipe, one["body"]), ""]
+    return "\n".join([*lines, *[f"{note}\n" for note in notes]]).rstrip("\n") + "\n"
 
 
 def _pipe(line: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
+from rich.console import Group
 
 from negbench import tracking
 from negbench.config.grid import Grid, Settings
@@ -27,7 +27,7 @@ from negbench.store import Store
 class Finished:
     """What a run of a grid leaves: its table for the terminal, failures by trial, warnings, MLflow's outcome."""
 
-    table: Table
+    table: Group
     failed: dict[str, str]
     tracking: str
 
@@ -109,7 +109,7 @@ def _write(
     failures: dict[str, str | None],
     store: Store,
     out: Path,
-) -> tuple[dict[str, Any], Table]:
+) -> tuple[dict[str, Any], Group]:
     first = grid.points[0][1]
     measure = first.measures[0]
     done = [trial for trial in ready if failures[trial.name] is None]
@@ -122,11 +122,13 @@ def _write(
     data["rows"] = [asdict(row) for row in found]
     points = [settings for _, settings in grid.points]
     elsewhere = dict.fromkeys(collection_name(source) for settings in points for source in settings.evaluate_on)
-    heading, body = table.cells(found, measure, first.baseline, list(elsewhere))
+    data["tables"] = []
+    for part, some in table.split(found):
+        heading, body = table.cells(some, measure, first.baseline, list(elsewhere))
+        data["tables"].append({"title": part, "heading": heading, "body": body})
     collections = dict.fromkeys(collection_name(settings.collection) for settings in points)
     encoders = dict.fromkeys(settings.encoder.spelling for settings in points)
     title = f"{grid.name}: {' and '.join(collections)}, {' and '.join(encoders)}"
-    data["table"] = {"heading": heading, "body": body}
     data["notes"] = notes(data, found, first)
     data["settings"] = {
         "title": title,
@@ -140,9 +142,19 @@ def _write(
     results.write_json(out / "results.json", data)
     results.write_text(out / "by_query.csv", results.by_query(done, store, evidence.values))
     results.write_text(out / "curves.csv", results.curves(done, store))
-    results.write_text(out / "table.md", table.markdown(heading, body, title, data["notes"]))
+    results.write_text(out / "table.md", table.markdown(data["tables"], title, data["notes"]))
     results.write_text(out / "table.csv", table.to_csv(found, measure))
-    return data, table.terminal(heading, body, title, data["settings"]["legend"])
+    return data, _printed(data)
+
+
+def _printed(data: dict[str, Any]) -> Group:
+    """Return the tables for the terminal, the legend below the last."""
+    settings = data["settings"]
+    found = []
+    for at, one in enumerate(data["tables"], start=1):
+        below = settings["legend"] if at == len(data["tables"]) else ()
+        found.append(table.terminal(one["heading"], one["body"], one["title"] or settings["title"], below))
+    return Group(*found)
 
 
 def legend(found: Sequence[Row], settings: Settings) -> list[str]:

@@ -43,7 +43,7 @@ def made(folder: Path) -> dict[str, Any]:
         "name": "made",
         "trials": trials,
         "rows": [asdict(row) for row in found],
-        "table": {"heading": heading, "body": body},
+        "tables": [{"title": "", "heading": heading, "body": body}],
         "notes": [f"A note {HOSTILE}"],
         "settings": {
             "title": f"made: {HOSTILE}", "measure": "nDCG@10", "baseline": "in-batch", "equivalent_within": 0.01,
@@ -95,7 +95,7 @@ def test_the_page_stands_by_itself_and_escapes_what_it_shows(tmp_path: Path) -> 
         value for _, attrs in found.tags for name, value in attrs.items() if name in ("src", "href", "xlink:href")
     ]
     assert all(value and value.startswith(("#", "data:image/png;base64,")) for value in outside)  # nothing is fetched
-    for line in data["table"]["body"]:
+    for line in data["tables"][0]["body"]:
         assert all(cell in found.text for cell in line)
 
 

@@ -147,14 +147,36 @@ def markdown_rows(text: str) -> list[list[str]]:
 def test_markdown() -> None:
     heading, body = table.cells(rows(*RESULTS), "nDCG@10", "in-batch")
     body[0][0] = 'f(x="a|b")'
-    text = table.markdown(heading, body, "made: socks", ["First note.", "Second note."])
+    one = {"title": "", "heading": heading, "body": body}
+    text = table.markdown([one], "made: socks", ["First note.", "Second note."])
     assert text.startswith("# made: socks\n\n| method |")
     found = markdown_rows(text)
     assert found[0] == heading
     assert found[1] == ["---", *["---:"] * (len(heading) - 1)]
     assert found[2:] == body
     assert text.endswith("|\n\nFirst note.\n\nSecond note.\n")  # a blank line between makes two paragraphs
-    assert table.markdown(heading, body, "t", []).endswith("|\n")
+    assert table.markdown([one], "t", []).endswith("|\n")
+    both = table.markdown([{**one, "title": "Equal"}, {**one, "title": "Other"}], "t", ["Note."])
+    assert [line for line in both.splitlines() if line.startswith("#")] == ["# t", "## Equal", "## Other"]
+    assert "|\n\n## Other\n\n| method" in both
+
+
+def test_methods_as_their_authors_trained_them_stand_in_a_table_of_their_own() -> None:
+    one = rows(*RESULTS)
+    assert table.split(one) == [("", one)]
+    found = rows(
+        trial("start", None, 0.1),
+        trial("in-batch", 0, 0.4),
+        trial("bm25", 0, 0.5),
+        trial("ance", 0, 0.6, form="faithful"),
+        trial("synthetic", 0, 0.6, form="interpretation"),
+    )
+    (fixed, equal), (faithful, others) = table.split(found)
+    assert (fixed, faithful) == (table.FIXED, table.FAITHFUL)
+    assert [row.method for row in equal] == ["start", "in-batch", "bm25"]
+    assert [row.method for row in others] == ["start", "ance", "synthetic"]
+    assert [row.family for row in equal] == [0, 0, 1]  # a table is a family
+    assert [row.family for row in others] == [0, 2, 2]
 
 
 def test_the_terminal_shows_brackets_as_they_are() -> None:

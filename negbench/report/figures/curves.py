@@ -1,0 +1,56 @@
+"""Learning curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from negbench.report.figures import style
+from negbench.report.rows import Row
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SMOOTHED = 0.1
+"""The share of a training over which the loss is averaged: single steps are mostly the batch's luck."""
+
+
+def draw(rows: Sequence[Row], trials: style.Trials, curves: style.Curves) -> Figure | None:
+    """Quality on dev by step, or the loss where dev was not watched: mean over seeds, seeds as thin lines.
+
+    A panel for each point of the axes; the loss is a moving mean.
+    """
+    trained = style.trained(rows)
+    if not any(curves.get(trial["name"]) for row in trained for trial in style.of(row, trials)):
+        return None
+    looks, short = style.looks(trained), style.names(rows)
+    order = list(looks)
+    figure, panels = style.panels(trained, 3.6)
+    for axes, there in panels:
+        watched = {name for row in there for trial in style.of(row, trials) for name in curves.get(trial["name"], {})}
+        name = next((name for name in sorted(watched) if name.startswith("dev_")), "loss")
+        for row in there:
+            found = [curves[it["name"]][name] for it in style.of(row, trials) if name in curves.get(it["name"], {})]
+            at = order.index(row.method)
+            look: dict[str, Any] = {"color": looks[row.method]["color"], "linestyle": style.LINES[at % 4]}
+            lines = [_smoothed(points) if name == "loss" else points for points in found]
+            for points in lines if len(lines) > 1 and name != "loss" else []:
+                axes.plot(*zip(*points, strict=True), linewidth=0.5, alpha=0.5, **look)
+            steps = [step for step, _ in lines[0]] if lines else []
+            if steps and all([step for step, _ in points] == steps for points in lines):
+                mean = np.mean([[value for _, value in points] for points in lines], axis=0)
+                mark = looks[row.method]["marker"] if len(steps) <= 20 else None
+                axes.plot(steps, mean, linewidth=1.6, marker=mark, markersize=5, label=short[row.method], **look)
+        axes.set_xlabel("optimizer step")
+        axes.set_ylabel(f"{name.removeprefix('dev_')} on dev, a part" if name != "loss" else "training loss")
+    style.legend(figure)
+    return figure
+
+
+def _smoothed(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+    """Return the moving mean over the steps so far, at most ``SMOOTHED`` of them."""
+    width = max(1, round(SMOOTHED * len(points)))
+    values = np.array([value for _, value in points])
+    return [(step, float(values[max(0, at + 1 - width) : at + 1].mean())) for at, (step, _) in enumerate(points)]

@@ -1,0 +1,84 @@
+"""Quality, against the rate of false negatives where that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from negbench.report.figures import style
+from negbench.report.rows import Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def draw(rows: Sequence[Row], trials: style.Trials, measure: str) -> Figure | None:
+    """Means with 95 % intervals, seeds as dots, references as lines; a panel for each point of the axes.
+
+    Without any rate the methods stand below one another instead.
+    """
+    trained = style.trained(rows)
+    if not trained:
+        return None
+    known = any(row.rate is not None for row in trained)
+    looks, short = style.looks(trained), style.names(rows)
+    height = 4.3 if known else 1.1 + 0.34 * max(len(looks), 5)
+    figure, panels = style.panels([row for row in rows if row.quality is not None], height, sharey=not known)
+    for axes, there in panels:
+        for line, row in zip(style.LINES[1:], style.references(there), strict=False):
+            draw_line = axes.axhline if known else axes.axvline
+            draw_line(
+                row.quality or 0.0, color="#555555", linestyle=line, linewidth=1, label=short[row.method], zorder=1
+            )
+        if known:
+            _against_rate(axes, style.trained(there), trials, measure, looks, short)
+        else:
+            _below_one_another(axes, style.trained(there), trials, measure, looks, short)
+    style.legend(figure)
+    return figure
+
+
+def _against_rate(
+    axes: Axes, rows: Sequence[Row], trials: style.Trials, measure: str, looks: dict[str, Any], short: dict[str, str]
+) -> None:
+    for row in rows:
+        look = looks[row.method]
+        rate = 100 * row.rate if row.rate is not None else 0.0
+        errors = _interval(row, "yerr")
+        if row.rate is not None and row.rate_low is not None and row.rate_high is not None:
+            errors["xerr"] = [[max(0.0, 100 * (row.rate - row.rate_low))], [max(0.0, 100 * (row.rate_high - row.rate))]]
+        _mean(axes, rate, row.quality, errors, look, short[row.method])
+        for trial in style.of(row, trials):
+            found = trial["false_negatives"].get(row.estimator or "", {}).get("rate")
+            x = 0.0 if found is None else 100 * found
+            axes.plot(x, trial["metrics"][measure], ".", color=look["color"], markersize=4, alpha=0.7, zorder=2)
+    axes.set_xlabel("false negatives among the mined ones, %\n(methods without any stand at 0)")
+    axes.set_ylabel(measure)
+
+
+def _below_one_another(
+    axes: Axes, rows: Sequence[Row], trials: style.Trials, measure: str, looks: dict[str, Any], short: dict[str, str]
+) -> None:
+    places = {method: len(looks) - at for at, method in enumerate(looks)}
+    for row in rows:
+        look, y = looks[row.method], places[row.method]
+        for trial in style.of(row, trials):
+            axes.plot(trial["metrics"][measure], y - 0.22, ".", color=look["color"], markersize=4, alpha=0.8, zorder=2)
+        _mean(axes, row.quality, y, _interval(row, "xerr"), look, None)
+    axes.set_yticks(list(places.values()), [short[method] for method in places])
+    axes.set_xlabel(measure)
+    axes.grid(visible=False, axis="y")
+
+
+def _interval(row: Row, name: str) -> dict[str, Any]:
+    if row.quality is None or row.low is None or row.high is None:
+        return {}
+    return {name: [[row.quality - row.low], [row.high - row.quality]]}
+
+
+def _mean(axes: Axes, x: Any, y: Any, errors: dict[str, Any], look: dict[str, Any], label: str | None) -> None:
+    axes.errorbar(
+        x, y, **errors, **look, markersize=7, capsize=2.5, elinewidth=1, linestyle="none", label=label,
+        markeredgecolor="black", markeredgewidth=0.6, zorder=3,
+    )  # fmt: skip

@@ -1,0 +1,124 @@
+"""What the figures share: looks that are told apart in grey, panels by point of the axes, names that fit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from negbench.report.rows import Row
+from negbench.report.table import shortened
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MARKS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "*", "h")
+LINES = ("-", "--", "-.", ":")
+HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo", "--", "**", "||")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7a5195", "#4d4d4d", "#a0a000", "#882255")
+"""Okabe and Ito's, which colour-blind readers tell apart, and four more; marks and hatches do so in grey."""
+
+STYLE: dict[Any, Any] = {
+    "font.size": 9.5,
+    "font.family": "DejaVu Sans",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e3e3e3",
+    "axes.axisbelow": True,
+    "axes.titlesize": 9.5,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "svg.hashsalt": "negbench",  # the same bytes for the same figures
+    "svg.fonttype": "none",
+}
+
+Curves = Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]
+"""Points (step, value) by trial and by curve."""
+
+Trials = Sequence[Mapping[str, Any]]
+"""Trials as they stand in results.json."""
+
+ACROSS = 2
+"""Panels side by side."""
+
+
+def panels(rows: Sequence[Row], height: float, sharey: bool = False) -> tuple[Figure, list[tuple[Axes, list[Row]]]]:
+    """Return a figure with a panel for each point of the axes, and the rows that belong there; ``height`` in inches."""
+    from matplotlib.figure import Figure
+
+    points: dict[str, list[Row]] = {}
+    for row in rows:
+        points.setdefault(json.dumps(row.axes), []).append(row)
+    across = min(ACROSS, len(points))
+    down = -(-len(points) // across)
+    figure = Figure(figsize=(6.4 if across == 1 else 8.6, height * down), layout="constrained")
+    grid = figure.subplots(down, across, squeeze=False, sharey=sharey).flat
+    found = []
+    for axes, (_, there) in zip(grid, points.items(), strict=False):
+        if len(points) > 1:
+            axes.set_title(point(there[0]), loc="left")
+        found.append((axes, there))
+    for axes in list(grid)[len(points) :]:
+        axes.set_visible(False)
+    return figure, found
+
+
+def single(height: float, width: float = 6.4) -> tuple[Figure, Axes]:
+    """Return a figure with one panel; inches."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots()
+
+
+def legend(figure: Figure) -> None:
+    """Put one legend for all panels to the right of them."""
+    handles = {name: handle for axes in figure.axes for handle, name in zip(*axes.get_legend_handles_labels())}  # noqa: B905
+    figure.legend(list(handles.values()), list(handles), loc="outside right upper")
+
+
+def point(row: Row) -> str:
+    """Return a row's point on the axes, as in ``start=weak``."""
+    return ", ".join(f"{key}={value}" for key, value in row.axes.items())
+
+
+def names(rows: Sequence[Row]) -> dict[str, str]:
+    """Return a short name for each method."""
+    methods = list(dict.fromkeys(row.method for row in rows))
+    return dict(zip(methods, shortened(methods, 26), strict=True))
+
+
+def labels(rows: Sequence[Row]) -> list[str]:
+    """Return a short name for each row: its method and the values of its axes."""
+    short = names(rows)
+    return [", ".join([short[row.method], *[str(value) for value in row.axes.values()]]) for row in rows]
+
+
+def looks(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
+    """Return a colour and a mark for each method, the same in every panel."""
+    methods = list(dict.fromkeys(row.method for row in rows))
+    return {
+        method: {"color": COLOURS[at % len(COLOURS)], "marker": MARKS[at % len(MARKS)]}
+        for at, method in enumerate(methods)
+    }
+
+
+def trained(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows of methods that ran; references are not among them."""
+    return [row for row in rows if row.form != "reference" and row.quality is not None]
+
+
+def references(rows: Sequence[Row]) -> list[Row]:
+    """Return the start and BM25's search, where they ran."""
+    return [row for row in rows if row.form == "reference" and row.quality is not None]
+
+
+def of(row: Row, trials: Trials) -> list[Mapping[str, Any]]:
+    """Return the finished trials that a row averages."""
+    return [
+        trial
+        for trial in trials
+        if trial["status"] == "done" and trial["spelling"] == row.method and trial["axes"] == row.axes
+    ]

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from made_trials import rate, rows, trial
+
+from negbench.report import figures
+from negbench.report.figures import curves, style
+
+POINTS: list[dict[str, Any]] = [{"start": "weak"}, {"start": "strong"}]
+
+
+def made(known: bool) -> list[dict[str, Any]]:
+    found = []
+    for axes in POINTS:
+        found.append(trial("start", None, 0.2, axes=axes))
+        for seed in (0, 1):
+            found.append(trial("in-batch", seed, 0.4 + seed / 100, axes=axes, ranks={}))
+            rates = {"exact": rate(0.1, 0.05, 0.2)} if known else {}
+            found.append(trial("bm25", seed, 0.5, axes=axes, false_negatives=rates, ranks={"1": 2, "filled": 1}))
+    return found
+
+
+def texts(figure: Any) -> str:
+    return " | ".join(text.get_text() for text in figure.findobj(lambda it: hasattr(it, "get_text")))
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_there_is_a_panel_for_each_point_and_one_legend(known: bool) -> None:
+    trials = made(known)
+    figure = figures.draw(rows(*trials), trials, {}, "nDCG@10")["quality"]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["start=weak", "start=strong"]
+    assert len(figure.legends) == 1
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == (["start", "in-batch", "bm25"] if known else ["start"])
+
+
+def test_quality_without_any_rate_is_a_list_of_methods() -> None:
+    trials = made(known=False)
+    figure = figures.draw(rows(*trials), trials, {}, "nDCG@10")["quality"]
+    left = figure.axes[0]
+    assert left.get_xlabel() == "nDCG@10"
+    assert [label.get_text() for label in left.get_yticklabels()] == ["in-batch", "bm25"]
+    means = [line for line in left.lines if line.get_markersize() == 7]
+    assert sorted(float(line.get_xdata()[0]) for line in means) == pytest.approx([0.405, 0.5])
+    assert "false negatives" not in texts(figure)
+
+
+def test_a_row_is_labelled_by_its_method_and_its_point() -> None:
+    trials = made(known=True)
+    drawn = figures.draw(rows(*trials), trials, {}, "nDCG@10")
+    assert style.labels(style.trained(rows(*trials))) == [
+        "in-batch, weak", "bm25, weak", "in-batch, strong", "bm25, strong",
+    ]  # fmt: skip
+    assert [label.get_text() for label in drawn["ranks"].axes[0].get_yticklabels()] == ["bm25, weak", "bm25, strong"]
+
+
+def test_curves_are_of_dev_where_it_was_watched_and_of_the_loss_elsewhere() -> None:
+    trials = made(known=True)
+    found: dict[str, Any] = {}
+    for one in trials:
+        if one["seed"] is not None:
+            found[one["name"]] = {"loss": [(step, 1 / step) for step in range(1, 41)]}
+            if one["axes"] == POINTS[0]:
+                found[one["name"]]["dev_nDCG@10"] = [(0, 0.1), (40, 0.2)]
+    figure = figures.draw(rows(*trials), trials, found, "nDCG@10")["curves"]
+    assert [axes.get_ylabel() for axes in figure.axes] == ["nDCG@10 on dev, a part", "training loss"]
+    assert "curves" not in figures.draw(rows(*trials), trials, {}, "nDCG@10")
+
+
+def test_the_loss_is_a_moving_mean() -> None:
+    points = [(step, float(step % 2)) for step in range(40)]
+    smooth = curves._smoothed(points)
+    assert [step for step, _ in smooth] == list(range(40))
+    assert [value for _, value in smooth[:3]] == [0.0, 0.5, pytest.approx(1 / 3)]
+    assert all(value == 0.5 for _, value in smooth[3:])
