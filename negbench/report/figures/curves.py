@@ -34,15 +34,18 @@ def draw(rows: Sequence[Row], trials: style.Trials, curves: style.Curves) -> Fig
         for row in there:
             found = [curves[it["name"]][name] for it in style.of(row, trials) if name in curves.get(it["name"], {})]
             at = order.index(row.method)
-            look: dict[str, Any] = {"color": looks[row.method]["color"], "linestyle": style.LINES[at % 4]}
+            look: dict[str, Any] = {
+                "color": looks[row.method]["color"],
+                "linestyle": style.LINES[at % len(style.LINES)],
+            }
             lines = [_smoothed(points) if name == "loss" else points for points in found]
             for points in lines if len(lines) > 1 and name != "loss" else []:
                 axes.plot(*zip(*points, strict=True), linewidth=0.5, alpha=0.5, **look)
             steps = [step for step, _ in lines[0]] if lines else []
             if steps and all([step for step, _ in points] == steps for points in lines):
                 mean = np.mean([[value for _, value in points] for points in lines], axis=0)
-                mark = looks[row.method]["marker"] if len(steps) <= 20 else None
-                axes.plot(steps, mean, linewidth=1.6, marker=mark, markersize=5, label=short[row.method], **look)
+                look |= {"marker": looks[row.method]["marker"], "markersize": 5, "markevery": max(1, len(steps) // 8)}
+                axes.plot(steps, mean, linewidth=1.4, label=short[row.method], **look)
         axes.set_xlabel("optimizer step")
         axes.set_ylabel(f"{name.removeprefix('dev_')} on dev, a part" if name != "loss" else "training loss")
     style.legend(figure)

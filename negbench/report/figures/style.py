@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MARKS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "*", "h")
-LINES = ("-", "--", "-.", ":")
+LINES: tuple[Any, ...] = (
+    *("-", "--", "-.", ":"),
+    *((0, (6, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (9, 2, 2, 2)), (0, (2, 2)), (0, (8, 4))),
+)
 HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo", "--", "**", "||")
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7a5195", "#4d4d4d", "#a0a000", "#882255")
 """Okabe and Ito's, which colour-blind readers tell apart, and four more; marks and hatches do so in grey."""
