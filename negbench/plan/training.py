@@ -16,6 +16,9 @@ from negbench.store import Stage, load_arrays
 from negbench.training.recipe import Recipe
 from negbench.types import Negatives
 
+WATCHED_SPLIT = "dev"
+"""What a training is measured on as it goes."""
+
 
 @dataclass(frozen=True, eq=False)
 class Train(Stage):
@@ -54,9 +57,9 @@ class Train(Stage):
         data = instances(collection, self.split, drawn, self.recipe.queries)
         watch = None
         if self.curve_points:
-            split_queries(collection, "dev")
-            measure = watcher(collection, "dev", model, self.recipe.max_length)
-            watch = Watch(f"dev_{MEASURE}", self.curve_points, measure)
+            split_queries(collection, WATCHED_SPLIT)
+            measure = watcher(collection, WATCHED_SPLIT, model, self.recipe.max_length)
+            watch = Watch(f"{WATCHED_SPLIT}_{MEASURE}", self.curve_points, measure)
         with tempfile.TemporaryDirectory() as scratch:
             curves, cost = train(model, data, collection, self.loss, self.recipe, self.seed, Path(scratch), watch)
         model.save_pretrained(str(out / "model"), create_model_card=False)

@@ -46,14 +46,14 @@ def log_grid(
     out: Path,
     uri: str | None = None,
     tags: Mapping[str, str] | None = None,
-    artifacts: Sequence[Path] = (),
+    artifacts: Sequence[Path] | None = (),
 ) -> Outcome:
     """Log the finished ``trials`` of the grid ``name`` to MLflow, each once however often this is called.
 
     The store is ``uri``, else ``MLFLOW_TRACKING_URI``, else SQLite in ``out`` with its artifacts in
     ``out/mlartifacts``. ``tags`` and ``artifacts`` belong to the parent run; its files are sent again whenever
-    their bytes change. MLflow is imported only if something is to be sent. Nothing is raised when the store
-    fails: the outcome says what is missing.
+    their bytes change, and None says that the grid goes on: its run stays open. MLflow is imported only if something
+    is to be sent. Nothing is raised when the store fails: the outcome says what is missing.
     """
     if not trials:
         return Outcome(0, 0, "MLflow: no finished trial to log")
@@ -66,18 +66,21 @@ def log_grid(
         with marker.locked(out):
             known = marker.read(out / _MARKER_FILE)
             held = marker.held(known, uri, name)
-            files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in artifacts}
+            files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in artifacts or ()}
+            if artifacts is None:
+                files = held.files
             if keys <= held.trials.keys() and models <= held.models and files == held.files:
                 return Outcome(len(keys), 0, _message(uri, len(keys), 0, ""))
             with _defaults(_ENVIRONMENT), _quiet():
                 grid = runs.connect(uri, name, out, tags or {})
                 save = partial(marker.write, out / _MARKER_FILE, known)
                 reason = _send_trials(grid, trials, held, save)
-                for path in artifacts:
-                    grid.client.log_artifact(grid.run, str(path))
-                grid.client.set_terminated(grid.run)
-                held.files = files
-                save()
+                if artifacts is not None:
+                    for path in artifacts:
+                        grid.client.log_artifact(grid.run, str(path))
+                    grid.client.set_terminated(grid.run)
+                    held.files = files
+                    save()
     except Exception as error:  # whatever goes wrong in a store, the results are safe and the grid goes on
         reason = _root(error)
     missing = len((keys - held.trials.keys()) | (models - held.models))

@@ -15,67 +15,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from made_grid import METHODS, SIZES, Run, grid_text, measured, start
 
 from negbench import tracking
 from negbench.collections.helpdesk import Helpdesk
 from negbench.evaluation.ranking import DEFAULT
 from negbench.types import Collection
-
-SIZES = {"articles": 100, "queries": 24, "dev": 6, "test": 12}
-METHODS = ["in-batch", "random", "bm25", "rank-band", "simans", "denoised"]
-
-
-def measured(name: str) -> bool:
-    """Whether a cost of this name was measured, not counted, and so differs from run to run."""
-    return name in ("seconds", "marginal_seconds", "added", "peak_mib") or name.startswith("seconds/")
-
-
-@dataclass(frozen=True)
-class Run:
-    """A grid's folder of results, its store, and what the command said last."""
-
-    out: Path
-    store: Path
-    said: Any
-
-    @property
-    def results(self) -> dict[str, Any]:
-        def refuse(word: str) -> float:
-            raise ValueError(f"{word} is no JSON")
-
-        data = json.loads((self.out / "results.json").read_text(), parse_constant=refuse)
-        assert isinstance(data, dict)
-        return data
-
-    def trial(self, method: str) -> dict[str, Any]:
-        (found,) = [trial for trial in self.results["trials"] if trial["method"] == method]
-        assert isinstance(found, dict)
-        return found
-
-    def artifact(self, method: str, kind: str) -> Path:
-        """Return the folder of the last stage of a kind in a method's trial."""
-        return self.store / kind / self.trial(method)["digests"][kind][-1]
-
-    def trained(self) -> set[str]:
-        return {path.parent.name for path in (self.store / "training").glob("*/stage.json")}
-
-
-def grid_text(encoder: Path, methods: str) -> str:
-    sizes = ", ".join(f"{name}={size}" for name, size in SIZES.items())
-    return f"""
-name: tiny
-collection: helpdesk({sizes})
-encoder: {{model: {encoder}, reinit_layers: 1}}
-methods: {methods}
-train: {{epochs: 2, batch_size: 8, learning_rate: 3e-3, max_length: 64, precision: float32}}
-baseline: in-batch
-"""
 
 
 @pytest.fixture(scope="module")
@@ -101,15 +51,6 @@ def finished(folders: tuple[Path, Path], tiny_encoder: Path, all_methods: str, n
         said = negbench("run", "grid.yaml", cwd=here)
     assert said.code == 0, said.err
     return Run(here / "runs/tiny", here / ".negbench", said)
-
-
-def start(here: Path, store: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start a command in a process of its own."""
-    code = "import sys; from negbench.cli import main; sys.argv[0] = 'negbench'; main()"
-    environment = {**os.environ, "NEGBENCH_STORE": str(store)}
-    command = [sys.executable, "-c", code, *arguments]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, cwd=here, env=environment, text=True, **pipes)  # type: ignore[call-overload, no-any-return]
 
 
 @pytest.fixture(scope="module")
@@ -415,6 +356,39 @@ def test_a_split_that_is_not_there_stops_a_grid_before_it_trains(
     assert said.err.splitlines()[-1] == "negbench: collection helpdesk has no split 'nosuch'; it has dev, test, train"
     assert not (tmp_path / "runs").exists()
     assert {path.name for path in (tmp_path / ".negbench").iterdir()} <= {"collection", "locks", "drafts"}
+
+
+def test_dev_that_is_to_be_watched_must_be_there_before_a_grid_trains(
+    tmp_path: Path, tiny_encoder: Path, tiny_collection: Path, negbench: Callable[..., Any]
+) -> None:
+    folder = shutil.copytree(tiny_collection, tmp_path / "garden")
+    (folder / "qrels/dev.tsv").unlink()
+    text = grid_text(tiny_encoder, "[in-batch]") + "curve_points: 2\n"
+    (tmp_path / "grid.yaml").write_text(text)
+    said = negbench("run", "grid.yaml", "--set", f"collection={{source: {folder}, dev: 0}}", cwd=tmp_path)
+    assert said.code == 2
+    assert said.err.splitlines()[-1] == "negbench: collection garden has no split 'dev'; it has test, train"
+    assert not (tmp_path / "runs").exists()
+
+
+def test_mlflow_hears_of_each_trial_as_it_ends_until_it_fails_to_answer(
+    tmp_path: Path, tiny_encoder: Path, negbench: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[tuple[list[str], bool]] = []
+
+    def log_grid(name: str, trials: Any, out: Path, artifacts: Any = ()) -> tracking.Outcome:
+        heard.append(([trial.parameters["method"] for trial in trials], artifacts is None))
+        return tracking.Outcome(0, len(heard) - 1, "MLflow: said nothing")
+
+    monkeypatch.setattr(tracking, "log_grid", log_grid)
+    (tmp_path / "grid.yaml").write_text(grid_text(tiny_encoder, "[in-batch, random, bm25]"))
+    assert negbench("run", "grid.yaml", cwd=tmp_path).code == 0
+    trained = [([method for method in methods if method in METHODS], goes_on) for methods, goes_on in heard]
+    assert trained == [
+        (["in-batch"], True),
+        (["in-batch", "random"], True),  # fails, so that the third trial waits for the end
+        (["in-batch", "random", "bm25"], False),
+    ]
 
 
 class TestReport:

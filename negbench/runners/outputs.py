@@ -1,0 +1,130 @@
+"""The files of a grid's results, written as its trials finish."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group
+
+from negbench.config.grid import Grid, Settings
+from negbench.plan.trials import Trial, collection_name
+from negbench.report import results, table
+from negbench.report.rows import PRIMARY, Evidence, Row, rows
+from negbench.runners.logs import trial_log
+from negbench.store import Store
+from negbench.tracking import TrialLog
+
+
+class Outputs:
+    """What a run of a grid has to show so far: add trials as they finish, write whenever there is news."""
+
+    def __init__(self, grid: Grid, trials: Sequence[Trial], store: Store, out: Path) -> None:
+        self.grid, self.trials, self.store, self.out = grid, trials, store, out
+        self._records: dict[str, dict[str, Any]] = {}
+        self._evidence = Evidence({}, {})
+
+    def add(self, trial: Trial, failure: str | None) -> None:
+        """Read what a finished trial left in the store, or keep why it failed."""
+        self._records[trial.name] = results.record(trial, self.trials, self.store, failure)
+        if failure is None:
+            found = results.evidence([trial], self.store)
+            self._evidence = Evidence(
+                {**self._evidence.values, **found.values}, {**self._evidence.clusters, **found.clusters}
+            )
+
+    @property
+    def files(self) -> list[Path]:
+        """What ``write`` writes, and the manifest."""
+        names = ("results.json", "table.md", "table.csv", "by_query.csv", "curves.csv", "manifest.json")
+        return [self.out / name for name in names]
+
+    def write(self) -> Group:
+        """Write the results of the trials so far, each file whole or not at all; return the tables to be printed."""
+        ready = [trial for trial in self.trials if trial.name in self._records]
+        done = [trial for trial in ready if self._records[trial.name]["status"] == "done"]
+        first = self.grid.points[0][1]
+        measure = first.measures[0]
+        data: dict[str, Any] = {"name": self.grid.name, "trials": [self._records[trial.name] for trial in ready]}
+        found = rows(data, measure, first.baseline, first.equivalent_within, self._evidence)
+        data["rows"] = [asdict(row) for row in found]
+        points = [settings for _, settings in self.grid.points]
+        elsewhere = dict.fromkeys(collection_name(source) for settings in points for source in settings.evaluate_on)
+        data["tables"] = []
+        for part, some in table.split(found):
+            heading, body = table.cells(some, measure, first.baseline, list(elsewhere))
+            data["tables"].append({"title": part, "heading": heading, "body": body})
+        collections = dict.fromkeys(collection_name(settings.collection) for settings in points)
+        encoders = dict.fromkeys(settings.encoder.spelling for settings in points)
+        title = f"{self.grid.name}: {' and '.join(collections)}, {' and '.join(encoders)}"
+        data["notes"] = notes(data, found, first)
+        data["settings"] = {
+            "title": title,
+            "measure": measure,
+            "baseline": first.baseline,
+            "equivalent_within": first.equivalent_within,
+            "methods": len(first.methods),
+            "seeds": len(first.seeds),
+            "legend": legend(found, first),
+        }
+        results.write_json(self.out / "results.json", data)
+        results.write_text(self.out / "by_query.csv", results.by_query(done, self.store, self._evidence.values))
+        results.write_text(self.out / "curves.csv", results.curves(done, self.store))
+        results.write_text(self.out / "table.md", table.markdown(data["tables"], title, data["notes"]))
+        results.write_text(self.out / "table.csv", table.to_csv(found, measure))
+        return _printed(data)
+
+    def logs(self, with_models: bool) -> list[TrialLog]:
+        """Return what MLflow is told of the trials that are done."""
+        return [
+            trial_log(trial, record, self.store, with_models)
+            for trial in self.trials
+            if (record := self._records.get(trial.name)) is not None and record["status"] == "done"
+        ]
+
+
+def _printed(data: dict[str, Any]) -> Group:
+    """Return the tables for the terminal, the legend below the last."""
+    settings = data["settings"]
+    found = []
+    for at, one in enumerate(data["tables"], start=1):
+        below = settings["legend"] if at == len(data["tables"]) else ()
+        found.append(table.terminal(one["heading"], one["body"], one["title"] or settings["title"], below))
+    return Group(*found)
+
+
+def legend(found: Sequence[Row], settings: Settings) -> list[str]:
+    """Return what the table's ± and marks mean, a line each."""
+    several = any(row.seeds > 1 for row in found)
+    lines = [f"± 95 %: half of the interval over queries{' and seeds' if several else '; one seed says no more'}"]
+    family = max((row.family for row in found), default=0)
+    if family:
+        lines.append(f"{table.DIFFERS} differs from {settings.baseline} (5 %, Holm over {family} comparisons)")
+        lines.append(
+            f"{table.SAME} within {settings.equivalent_within:g} of {settings.baseline} (equivalence test, 5 %)"
+        )
+    return lines
+
+
+def notes(data: dict[str, Any], found: Sequence[Row], settings: Settings) -> list[str]:
+    """Return what a reader of the table has to know, one paragraph each."""
+    marks = legend(found, settings)
+    lines = [
+        f"Means over seeds. {'. '.join(marks)}. Differences are paired by query and seed; neither mark: undecided. "
+        "`detectable`: the least difference that this many queries and seeds would show with a power of 80 % (5 %, "
+        "unadjusted). `start` is the encoder before any training, `bm25-search` is BM25 as the search engine; both are "
+        "references and no comparisons. False negatives: of the mined negatives that training was handed, weighted as "
+        "training sees them, the share that is relevant, with the 95 % interval over queries, seeds pooled. "
+        "In-batch documents are counted apart, after masking. `filled`: drawn from the whole corpus after a shortfall. "
+        "`seconds`: the method alone, from nothing; `added`: what it added to this grid."
+    ]
+    estimators = {name: rate["note"] for row in data["trials"] for name, rate in row["false_negatives"].items()}
+    lines += [f"{name}: {note}." for name, note in estimators.items() if name in PRIMARY]
+    order = {row["spelling"]: row["draw"]["teacher_auc"] for row in data["trials"] if "teacher_auc" in row["draw"]}
+    return lines + [
+        f"{method}: its teacher puts a labelled positive above an unlabelled candidate of the same query in "
+        f"{100 * share:.0f} % of the pairs (50 % is chance)."
+        for method, share in order.items()
+    ]
