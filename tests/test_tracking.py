@@ -92,6 +92,8 @@ def check_grid(uri: str, name: str, trials: list[TrialLog]) -> None:
             "teacher": "null",
         }
         assert run.data.metrics == {"nDCG_10": 0.6125, "false_negatives/exact/rate": 0.25, "train/loss": 0.75}
+        (final,) = client.get_metric_history(run_id, "nDCG_10")
+        assert final.step == 0  # so that MLflow compares runs by bars
         curve = client.get_metric_history(run_id, "train/loss")
         assert sorted((point.step, point.value) for point in curve) == [(10, 2.0), (20, 1.5), (1200, 0.75)]
         (entry,) = run.inputs.dataset_inputs

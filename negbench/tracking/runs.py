@@ -97,9 +97,10 @@ def connect(uri: str, name: str, out: Path, tags: Mapping[str, str]) -> Grid:
 
 
 def _metrics(trial: TrialLog, began: int, ended: int) -> list[Any]:
-    """Return the curves by step, the final values at the last step, and the machine by the number of the look at it.
+    """Return the curves by step, the final values at step 0, and the machine by the number of the look at it.
 
-    Only the looks have times of their own; steps are spread evenly over the period, in milliseconds.
+    MLflow compares runs by bars where a metric has only a step 0, and draws dots over steps otherwise. Only the looks
+    have times of their own; steps are spread evenly over the period, in milliseconds.
     """
     from mlflow.entities import Metric
 
@@ -109,7 +110,7 @@ def _metrics(trial: TrialLog, began: int, ended: int) -> list[Any]:
         return round(began + (ended - began) * step / last) if last else ended
 
     points = [(name, value, at(step), step) for name, curve in trial.curves.items() for step, value in curve]
-    points += [(name, value, ended, last) for name, value in trial.metrics.items()]
+    points += [(name, value, ended, 0) for name, value in trial.metrics.items()]
     points += [
         (name, value, round(1000 * when), number)
         for number, (when, seen) in enumerate(trial.system)
