@@ -17,11 +17,11 @@ from negbench.report.rows import Row
 from negbench.report.table import ALPHA, split
 
 CAPTIONS = {
-    "quality": "Quality against the share of false negatives: means with 95 % intervals over queries and seeds; small "
-    "dots are single seeds, horizontal lines the references.",
+    "quality": "Quality, against the share of false negatives where that is known: means with 95 % intervals over "
+    "queries and seeds; small dots are single seeds, long lines the references.",
     "costs": "What a method costs from nothing, by kind of stage; the diamond is what it added to this grid, where "
     "methods share stages.",
-    "ranks": "Where in the candidates' ranking the negatives come from, in percent.",
+    "ranks": "Where in the candidates' ranking the negatives come from, in percent; random candidates have none.",
     "curves": "Learning curves: means over seeds; thin lines are single seeds.",
 }
 

@@ -75,7 +75,8 @@ def record(trial: Trial, trials: Sequence[Trial], store: Store, failure: str | N
         row["false_negatives"] = json.loads((store.path(trial.false_negatives) / "rates.json").read_text())
     if trial.negatives is not None:
         row["draw"] = describe_draw(store.load(Negatives, trial.negatives))
-        row["ranks"] = rank_counts(store.load(Negatives, trial.negatives))
+        if not trial.negatives.pool.retriever.seeded:  # its ranks would be those of a lottery
+            row["ranks"] = rank_counts(store.load(Negatives, trial.negatives))
         row["draw"]["recall"] = store.cost(trial.negatives.pool)["recall"]
         if trial.negatives.scores is not None:
             row["draw"]["teacher_auc"] = store.cost(trial.negatives.scores)["teacher_auc"]

@@ -94,17 +94,18 @@ def test_the_filter_hides_what_does_not_match(report: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("width", [360, 800, 1200])
 def test_it_fits(report: str, tmp_path: Path, width: int) -> None:
-    """Nothing but what scrolls by itself is wider than the window, and figures are neither cut nor tiny."""
+    """Nothing but what scrolls by itself is wider than the window, and the letters in figures can be read."""
     script = """
     const wide = document.documentElement.scrollWidth;
-    const figures = [...document.querySelectorAll("figure svg")].map(svg => svg.getBoundingClientRect());
+    const frames = [...document.querySelectorAll("figure .wide")].map(frame => frame.getBoundingClientRect());
     const letters = [...document.querySelectorAll("figure svg text")].map(text => text.getBoundingClientRect().height);
-    return [wide, figures.map(box => [box.left, box.right]), Math.min(...letters.filter(height => height > 0))];
+    return [wide, frames.map(box => [box.left, box.right]), Math.min(...letters.filter(height => height > 0))];
     """
-    wide, figures, _ = ask(report, script, tmp_path, width)
+    wide, frames, smallest = ask(report, script, tmp_path, width)
     assert wide <= width
-    assert len(figures) == 4
-    assert all(0 <= left < right <= width for left, right in figures)
+    assert len(frames) == 4
+    assert all(0 <= left < right <= width for left, right in frames)
+    assert smallest >= 9  # pixels
 
 
 def test_texts_of_a_collection_are_texts(report: str, tmp_path: Path) -> None:
