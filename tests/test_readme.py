@@ -63,5 +63,5 @@ def test_the_grid_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("path", sorted((Path(__file__).parents[1] / "configs").glob("*.yaml")), ids=lambda p: p.stem)
-def test_every_shipped_grid_is_valid(path: Path) -> None:
-    read(path, ["collection=helpdesk"])
+def test_every_shipped_grid_is_valid(path: Path, tiny_collection: Path) -> None:
+    read(path, ["collection=helpdesk", f"evaluate_on=[{tiny_collection}]"])
