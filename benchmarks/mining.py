@@ -32,7 +32,7 @@ from negbench.encoders import weights
 from negbench.encoders.precision import resolve
 from negbench.encoders.spec import EncoderSpec
 from negbench.filters.margin import Margin
-from negbench.mining import mine
+from negbench.mining import Rules, mine
 from negbench.plan.sources import Embed, LoadCollection, StartEncoder, read_vectors
 from negbench.retrieval import pool
 from negbench.retrieval.blocks import in_blocks
@@ -131,8 +131,8 @@ def ours(task: Task, unit: Literal["absolute", "percent"] = "absolute") -> tuple
         document_vectors=task.documents,
     )
     own = collection.own_documents()[task.rows]
-    rules = [Margin(margin=MARGIN, unit=unit)]
-    drawn = mine(found, rules, Top(), NEGATIVES, 0, own, len(collection.document_ids))
+    rules = Rules(Top(), [Margin(margin=MARGIN, unit=unit)])
+    drawn = mine(found, rules, NEGATIVES, 0, own, len(collection.document_ids))
     return drawn, instances(collection, SPLIT, drawn)
 
 

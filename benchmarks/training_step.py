@@ -39,7 +39,12 @@ def first_rows(collection: Collection, count: int) -> Instances:
     """Return the first ``count`` training rows."""
     data = instances(collection, "train", None)
     return Instances(
-        data.queries[:count], data.positives[:count], data.negatives[:count], data.known, data.keys[:count]
+        data.queries[:count],
+        data.positives[:count],
+        data.negatives[:count],
+        data.weights[:count],
+        data.known,
+        data.keys[:count],
     )
 
 
@@ -98,7 +103,7 @@ def with_a_bare_loop(start: Path, data: Instances, collection: Collection, recip
     loop.set_dropout(model, recipe.dropout or 0.0)
     device = model.device
     collate = Collator(data, collection, model, loop.CHUNK_TOKENS[device.type])
-    batches = loop.all_batches(data, recipe, 0)
+    batches = [batch for epoch in loop.all_batches(data, recipe, 0) for batch in epoch]
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     warm = max(1, int(np.ceil(recipe.warmup * len(batches))))
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -126,7 +131,8 @@ def with_a_bare_loop(start: Path, data: Instances, collection: Collection, recip
                 torch.nn.functional.normalize(torch.cat(side), dim=-1) for side in embeddings.values()
             )
             label = {key: value.to(device) for key, value in batch["label"].items()}
-            scores = (queries[label["row_query"]] @ documents.T / 0.05).masked_fill(~label["counted"], float("-inf"))
+            others = label["relevant"].scatter(1, label["target"][:, None], False)
+            scores = (queries[label["row_query"]] @ documents.T / 0.05).masked_fill(others, float("-inf"))
             loss = torch.nn.functional.cross_entropy(scores, label["target"])
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.max_grad_norm)

@@ -1,28 +1,48 @@
-"""From a candidate pool to the negatives that training is handed: filters, sampler, fill."""
+"""From a candidate pool to the negatives that training is handed: label rules, filters, sampler, fill."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from negbench.filters import Filter
+from negbench.labels import LabelRule, Labels
 from negbench.noise import Noise
+from negbench.retrieval.pool import pad
 from negbench.samplers import Sampler
-from negbench.types import CandidatePool, Float32, Int32, Negatives
+from negbench.types import Bool, CandidatePool, Float32, Int32, Negatives
+
+Fill = Literal["corpus", "unchecked"]
+"""Where a shortfall is made up: uniformly from the whole corpus, or from the ranks below all that filters looked at."""
 
 
-def mine(
-    pool: CandidatePool, filters: Sequence[Filter], sampler: Sampler, k: int, seed: int, own: Int32, corpus_size: int
-) -> Negatives:
-    """Filter, draw ``k`` a query, and fill what is short with uniform draws from the corpus.
+@dataclass(frozen=True)
+class Rules:
+    """What chooses negatives from a pool: label rules and filters in order, the sampler, and how shortfalls fill."""
 
-    The fill is the same for every method: no known positive, not the query's ``own`` document row ([Q], below 0 for
-    none), nothing twice. A slot stays -1 only where the corpus itself has nothing left.
+    sampler: Sampler
+    filters: Sequence[Filter] = ()
+    labels: Sequence[LabelRule] = ()
+    fill: Fill = "corpus"
+
+
+def mine(pool: CandidatePool, rules: Rules, k: int, seed: int, own: Int32, corpus_size: int) -> Negatives:
+    """Change labels, filter, draw ``k`` a query, and fill what is short.
+
+    Fills are no known or promoted positive, not the query's ``own`` document row ([Q], below 0 for none), nothing
+    twice; from the corpus they are the same for every method. A slot stays -1 where nothing is left, or where the
+    sampler leaves it to the batch.
     """
-    for rule in filters:
+    labels = Labels.given(pool)
+    for law in rules.labels:
+        labels = law.judge(pool, labels)
+    whole = pool = replace(pool, known=pool.known | labels.promoted)
+    for rule in rules.filters:
         pool = pool.without(rule.throws_out(pool))
-    draw = sampler.draw(pool, k, Noise(seed, sampler.spelling))
+    draw = rules.sampler.draw(pool, k, Noise(seed, rules.sampler.spelling))
     positions = draw.positions
     drawn = positions >= 0
     at = np.nonzero(drawn)[0], positions[drawn]
@@ -31,14 +51,40 @@ def mine(
     scores: Float32 = np.full(positions.shape, np.nan, np.float32)
     scores[drawn] = pool.scores[at]
     origins = np.zeros_like(documents)
-    source = Noise(seed, "fill")
-    for query in np.flatnonzero(~drawn.all(axis=1)):
-        taken = {*documents[query].tolist(), *pool.positives[query].tolist(), int(own[query])}
-        slots = np.flatnonzero(~drawn[query])
-        found = _uniform(source, pool.query_keys[query], corpus_size, len(slots), taken)
+    promoted = [whole.documents[row, marked] for row, marked in enumerate(labels.promoted)]
+    short = positions == -1
+    unchecked = _below(rules.filters, whole) if rules.fill == "unchecked" else np.zeros(whole.documents.shape, np.bool_)
+    source, below = Noise(seed, "fill"), Noise(seed, "unchecked fill")
+    for query in np.flatnonzero(short.any(axis=1)):
+        taken = {*documents[query].tolist(), *pool.positives[query].tolist(), *promoted[query].tolist()}
+        taken.add(int(own[query]))
+        slots = np.flatnonzero(short[query])
+        left = np.flatnonzero(unchecked[query])
+        order = below.order(pool.document_keys[query, left] ^ pool.query_keys[query])
+        found = [row for row in pool.documents[query, left[order]].tolist() if row not in taken][: len(slots)]
+        taken |= set(found)
+        found += _uniform(source, pool.query_keys[query], corpus_size, len(slots) - len(found), taken)
         documents[query, slots[: len(found)]] = found
         origins[query, slots] = 1
-    return Negatives(pool.queries, documents, origins, positions, scores, draw.effective_size)
+    ranks = np.maximum(positions, -1)
+    return Negatives(
+        pool.queries,
+        documents,
+        origins,
+        ranks,
+        scores,
+        draw.effective_size,
+        pool.positives,
+        labels.trust,
+        pad(promoted),
+    )
+
+
+def _below(filters: Sequence[Filter], pool: CandidatePool) -> Bool:
+    """Return [Q, K]: unlabelled candidates below every rank that a filter looks at."""
+    allowed = pool.available()
+    allowed[:, : max((rule.needed_depth for rule in filters), default=0)] = False
+    return allowed
 
 
 def _uniform(source: Noise, query: np.uint64, size: int, count: int, taken: set[int]) -> list[int]:

@@ -23,6 +23,8 @@ ROOMS = {
     "retriever": "negbench.retrieval",
     "filter": "negbench.filters",
     "sampler": "negbench.samplers",
+    "label-rule": "negbench.labels",
+    "batching": "negbench.batching",
     "loss": "negbench.losses",
     "teacher": "negbench.teachers",
     "estimator": "negbench.evaluation.false_negatives",

@@ -156,8 +156,13 @@ class CandidatePool:
     a positive's score is NaN where the retriever cannot score it.
     ``query_keys`` [Q] and ``document_keys`` [Q, K] are stable hashes of the ids, which seeded noise needs.
     ``excluded`` [Q, K] marks what filters threw out.
-    ``teacher_scores`` [Q, K] is filled where a method asks a teacher, NaN where it was not asked.
     ``recall`` is the share of the exact top K that an approximate retriever found, 1.0 for an exact one.
+
+    The rest is there where a part of the method asks for it (``asks.py``). ``teacher_scores`` [Q, K] and
+    ``positive_teacher_scores`` [Q, P]: NaN where the teacher was not asked. ``groups`` [Q, K] and
+    ``positive_groups`` [Q, P]: documents that say the same share a number, -1 is padding. ``similarity`` [Q, K] to
+    the nearest labelled positive, NaN where there is none. ``judged`` [K]: the share of judged queries whose document
+    of that rank is relevant.
     """
 
     queries: Int32
@@ -168,14 +173,26 @@ class CandidatePool:
     positive_scores: Float32
     query_keys: UInt64
     document_keys: UInt64
-    teacher_scores: Float32 | None = None
     excluded: Bool | None = None
     recall: float = 1.0
+    teacher_scores: Float32 | None = None
+    positive_teacher_scores: Float32 | None = None
+    groups: Int32 | None = None
+    positive_groups: Int32 | None = None
+    similarity: Float32 | None = None
+    judged: Float64 | None = None
 
     @property
     def depth(self) -> int:
         """K, the number of ranks held."""
         return int(self.documents.shape[1])
+
+    def positive_score(self, which: Literal["highest", "lowest"]) -> Float64:
+        """Return the score [Q] of the query's highest or lowest labelled positive, NaN where none has a score."""
+        scores = self.positive_scores.astype(np.float64)
+        worst, pick = (-np.inf, np.max) if which == "highest" else (np.inf, np.min)
+        found = pick(np.where(np.isfinite(scores), scores, worst), axis=1, initial=worst)
+        return np.where(np.isfinite(found), found, np.nan)
 
     def available(self) -> Bool:
         """Return [Q, K]: a document with a score that is a number, no known positive, and past all filters."""
@@ -190,6 +207,8 @@ class CandidatePool:
 @dataclass(frozen=True, slots=True)
 class Draw:
     """What a sampler chose: ``positions`` [Q, k] into the pool's columns, -1 for a declared shortfall.
+
+    -2 is a slot that the sampler leaves to the other rows of the batch: it is not filled.
 
     The positions come in the order of drawing. ``effective_size`` [Q] is the effective number of candidates
     that the selection chose among, exp(entropy) of its distribution: 1 means that chance had no say.
@@ -206,6 +225,10 @@ class Negatives:
     ``documents`` [Q, k] are document rows (-1 where even the fill found none), ``origins`` [Q, k] index
     ``ORIGINS``, ``ranks`` [Q, k] are zero-based raw ranks in the pool (-1 for filled ones), ``scores`` [Q, k]
     the retriever's (NaN for filled ones), ``effective_size`` [Q] as in ``Draw``.
+
+    ``positives`` [Q, P] are the queries' labelled positives (-1 is padding) and ``trust`` [Q, P] what each weighs in
+    training; ``promoted`` [Q, M] are further documents that count as positives (-1 is padding). Without label rules
+    the trust is 1 and nothing is promoted.
     """
 
     queries: Int32
@@ -214,3 +237,15 @@ class Negatives:
     ranks: Int32
     scores: Float32
     effective_size: Float32
+    positives: Int32
+    trust: Float32
+    promoted: Int32
+
+    @classmethod
+    def without_rules(
+        cls, queries: Int32, documents: Int32, origins: Int32, ranks: Int32, scores: Float32, effective_size: Float32
+    ) -> Negatives:
+        """Return negatives drawn without any label rule."""
+        nothing = np.full((len(queries), 0), -1, np.int32)
+        trust = np.ones((len(queries), 0), np.float32)
+        return cls(queries, documents, origins, ranks, scores, effective_size, nothing, trust, nothing)

@@ -12,6 +12,7 @@ from scipy.stats import chisquare
 from negbench import mining
 from negbench.filters import Filter
 from negbench.filters.rank_band import RankBand
+from negbench.mining import Rules
 from negbench.noise import Noise, keys
 from negbench.retrieval.dense import Dense
 from negbench.retrieval.pool import build, pad
@@ -41,8 +42,8 @@ def make(candidates: list[list[int]], positives: list[list[int]], corpus: int = 
 
 def mine(pool: CandidatePool, k: int, corpus: int, own: Any = None, **changed: Any) -> Negatives:
     rows = np.full(len(pool.queries), -1, np.int32) if own is None else np.array(own, np.int32)
-    made = {"filters": (), "sampler": Top(), "seed": 0, **changed}
-    return mining.mine(pool, made["filters"], made["sampler"], k, made["seed"], rows, corpus)
+    seed = changed.pop("seed", 0)
+    return mining.mine(pool, Rules(**{"sampler": Top(), **changed}), k, seed, rows, corpus)
 
 
 @st.composite

@@ -160,7 +160,7 @@ def test_numbers_are_finite(value: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "name", "hint"),
     [
-        ("sampler", "siman", "no sampler is called 'siman'; did you mean simans?"),
+        ("sampler", "siman", "no sampler is called 'siman'; did you mean simans"),
         ("retriever", "dnese", "no retriever is called 'dnese'; did you mean dense?"),
         ("filter", "zzz", f"no filter is called 'zzz'; known: {', '.join(sorted(registered('filter')))}"),
     ],

@@ -340,7 +340,7 @@ def test_arrays_come_back_bit_for_bit(tmp_path: Path, teacher_scores: np.ndarray
 
 def test_objects_are_neither_written_nor_read(tmp_path: Path) -> None:
     """An array of objects would be a pickle, and a pickle runs code."""
-    odd = Negatives(*[np.array([{"a": 1}], dtype=object)] * 6)
+    odd = Negatives(*[np.array([{"a": 1}], dtype=object)] * 9)
     with pytest.raises(ValueError, match="allow_pickle"):
         save_arrays(odd, tmp_path)
     save_arrays(pool(None), tmp_path)

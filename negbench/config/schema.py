@@ -40,7 +40,7 @@ def grid_schema() -> dict[str, Any]:
         "title": "negbench grid",
         "type": "object",
         "additionalProperties": False,
-        "required": required,
+        "anyOf": [{"required": required}, {"required": ["name", "axes"]}],  # an axis may set the others
         "properties": properties,
     }
 
@@ -98,9 +98,10 @@ def _overrides(method: Method) -> dict[str, Any]:
     bare = {field for part in method.part_paths().values() for field in type(part).model_fields}
     dotted = {f"{path}.{field}" for path, part in method.part_paths().items() for field in type(part).model_fields}
     keys = sorted({*AXES, *method.parameters, *bare, *dotted})
+    forms = {"as": {"enum": [method.form, *method.forms]}}
     return {
         "type": ["object", "null"],
         "description": method.summary,
-        "properties": {key: {} for key in keys},
+        "properties": {**forms, **{key: {} for key in keys}},
         "additionalProperties": False,
     }

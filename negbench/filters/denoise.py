@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from negbench.asks import Ask, TeacherScores
 from negbench.filters import Filter
 from negbench.teachers import Teacher
 from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
@@ -21,40 +22,38 @@ class Denoise(Filter):
 
     threshold: keep scores strictly below it. unit: ``score`` compares the teacher's probability itself;
     ``quantile`` its rank among all scores the teacher gave in this pool, for teachers that are not calibrated (0.9
-    throws out the highest tenth). depth: raw ranks that the teacher is asked about; deeper ones are thrown out.
-    teacher: who scores.
+    throws out the highest tenth), ``query-quantile`` its rank among those of the query, a threshold for each.
+    depth: raw ranks that the teacher is asked about; deeper ones are thrown out. teacher: who scores.
     """
 
     name: ClassVar[str] = "denoise"
 
     threshold: float = 0.1
-    unit: Literal["score", "quantile"] = "score"
+    unit: Literal["score", "quantile", "query-quantile"] = "score"
     depth: int = Field(default=50, ge=1)
     teacher: Teacher = Field(default_factory=TrainedCrossEncoder)
 
     @model_validator(mode="after")
     def _quantile_is_a_share(self) -> Denoise:
-        if self.unit == "quantile" and not 0 < self.threshold <= 1:
+        if self.unit != "score" and not 0 < self.threshold <= 1:
             raise ValueError(f"threshold={self.threshold} as a quantile must lie in (0, 1]")
         return self
 
     @property
-    def needed_depth(self) -> int:
-        """As deep as the teacher is asked."""
-        return self.depth
-
-    @property
-    def asks(self) -> tuple[Teacher, int]:
-        """The teacher, for the first ``depth`` ranks."""
-        return self.teacher, self.depth
+    def asks(self) -> tuple[Ask, ...]:
+        """The teacher's scores of the first ``depth`` ranks."""
+        return (TeacherScores(self.teacher, self.depth),)
 
     def throws_out(self, pool: CandidatePool) -> Bool:
         """Throw out high scores and whatever has none."""
         assert pool.teacher_scores is not None, "the pool carries no teacher scores"
         scores = pool.teacher_scores
-        limit: float = self.threshold
+        limit = np.full((len(scores), 1), self.threshold)
         if self.unit == "quantile":
-            limit = float(np.nanquantile(scores, self.threshold)) if np.isfinite(scores).any() else np.inf
+            limit[:] = np.nanquantile(scores, self.threshold) if np.isfinite(scores).any() else np.inf
+        if self.unit == "query-quantile":
+            some = np.isfinite(scores).any(axis=1)
+            limit[some, 0] = np.nanquantile(scores[some], self.threshold, axis=1)
         with np.errstate(invalid="ignore"):
             low = scores < limit if self.unit == "score" else scores <= limit
         low[:, self.depth :] = False

@@ -34,10 +34,8 @@ class Margin(Filter):
 
     def throws_out(self, pool: CandidatePool) -> Bool:
         """Throw out what lies above the limit, in float64: rounding does not move it."""
-        scores = pool.positive_scores.astype(np.float64)
-        least, pick = (np.inf, np.min) if self.positive == "lowest" else (-np.inf, np.max)
-        positive = pick(np.where(np.isfinite(scores), scores, least), axis=1, initial=least)
-        known = np.isfinite(positive)
+        positive = pool.positive_score(self.positive)
+        known = ~np.isnan(positive)
         positive = np.where(known, positive, 0.0)
         margin = self.margin if self.unit == "absolute" else self.margin * np.abs(positive)
         limit = np.where(known, positive - margin, np.inf)

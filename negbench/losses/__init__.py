@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from negbench.parts import Part
@@ -11,16 +12,34 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A batch of B training rows, scored against its D distinct documents.
+
+    ``scores`` float32 [B, D]: the similarity of each row's query to every document. ``target`` int64 [B]: the column
+    of the row's positive. ``relevant`` bool [B, D]: known positives of the row's query, its own among them, wherever
+    in the batch they came from. ``own`` bool [B, D]: the row's mined negatives.
+    """
+
+    scores: Tensor
+    target: Tensor
+    relevant: Tensor
+    own: Tensor
+
+    def positive(self) -> Tensor:
+        """Return the score of each row's positive [B, 1]."""
+        return self.scores.gather(1, self.target[:, None])
+
+    def negative(self) -> Tensor:
+        """Return bool [B, D]: the documents that are negatives for a row: all but its query's known positives."""
+        return ~self.relevant
+
+
 class Loss(Part):
     """A loss over the scores of a batch."""
 
     kind: ClassVar[str] = "loss"
 
     @abstractmethod
-    def compute(self, scores: Tensor, target: Tensor, counted: Tensor) -> Tensor:
-        """Return the mean loss of the batch, a scalar.
-
-        ``scores`` float32 [B, D] is the similarity of each row's query to every distinct document of the batch;
-        ``target`` int64 [B] is the column of the row's positive; ``counted`` bool [B, D] is False where the document
-        is another known positive of the query, which must not count as a negative. The target itself is counted.
-        """
+    def rows(self, batch: Scored) -> Tensor:
+        """Return the loss of each row, float32 [B]; training takes their weighted mean."""

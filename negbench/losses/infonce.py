@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from negbench.losses import Loss
+from negbench.losses import Loss, Scored
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,8 +25,10 @@ class InfoNCE(Loss):
 
     temperature: float = Field(default=0.05, gt=0)
 
-    def compute(self, scores: Tensor, target: Tensor, counted: Tensor) -> Tensor:
-        """Return the mean over rows of -log softmax at the target."""
+    def rows(self, batch: Scored) -> Tensor:
+        """Return -log softmax at the target."""
         from torch.nn.functional import cross_entropy
 
-        return cross_entropy((scores / self.temperature).masked_fill(~counted, float("-inf")), target)
+        others = batch.relevant.scatter(1, batch.target[:, None], value=False)
+        logits = (batch.scores / self.temperature).masked_fill(others, float("-inf"))
+        return cross_entropy(logits, batch.target, reduction="none")

@@ -9,25 +9,38 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from negbench import parts, spelling
+from negbench.asks import Asking
+from negbench.batching import Batching
+from negbench.batching.random import Random
 from negbench.filters import Filter
+from negbench.labels import LabelRule
 from negbench.losses import Loss
 from negbench.losses.infonce import InfoNCE
+from negbench.mining import Fill
 from negbench.parts import Part
 from negbench.retrieval import Retriever
 from negbench.samplers import Sampler
+from negbench.training.recipe import Recipe
 
-AXES = ("candidates", "filters", "selection", "loss", "negatives")
+AXES = ("candidates", "labels", "filters", "selection", "fill", "batching", "loss", "negatives", "growing")
+LISTS = ("labels", "filters")
+"""Axes that hold several parts, each found under ``AXIS.NAME``."""
+
+Form = Literal["fixed", "faithful", "interpretation"]
 
 
 class Method(BaseModel):
     """A way to choose negatives and to train with them.
 
-    candidates: the retriever whose pool is drawn from, null for in-batch negatives alone. filters: applied in
-    order. selection: the sampler. negatives: negatives a row, null for the grid's number. equal_documents: without
-    negatives of its own, take batches so much larger that a step reads as many documents as with the grid's number,
-    and so many more epochs that there are as many steps. form: ``fixed`` under
-    equal work for all, ``faithful`` to its authors' recipe, ``interpretation`` where the source is unclear.
-    parameters: names for fields that several parts have, as paths. The rest is for readers.
+    candidates: the retriever whose pool is drawn from, null for in-batch negatives alone. labels: rules that change
+    what counts as a positive. filters: applied in order. selection: the sampler. fill: where a shortfall is made up.
+    batching: who sits in a batch with whom. loss: what is asked of the scores. negatives: negatives a row, null for
+    the grid's number. growing: begin with one negative a row and end with all. equal_documents: without negatives of
+    its own, take batches so much larger that a step reads as many documents as with the grid's number, and so many
+    more epochs that there are as many steps. form: ``fixed`` under equal work for all, ``faithful`` to its authors'
+    recipe, ``interpretation`` where the source is unclear. forms: what the other forms change. train: keys of the
+    recipe that differ from the grid's, in forms that have a recipe of their own. parameters: names for fields that
+    several parts have, as paths. The rest is for readers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,12 +50,18 @@ class Method(BaseModel):
     paper: str
     year: int
     shows: str
-    form: Literal["fixed", "faithful", "interpretation"] = "fixed"
+    form: Form = "fixed"
+    forms: dict[Form, dict[str, Any]] = {}
+    train: dict[str, Any] = {}
     candidates: Retriever | None = None
+    labels: tuple[LabelRule, ...] = ()
     filters: tuple[Filter, ...] = ()
     selection: Sampler | None = None
+    fill: Fill = "corpus"
+    batching: Batching = Field(default_factory=Random)
     loss: Loss = Field(default_factory=InfoNCE)
     negatives: int | None = Field(default=None, ge=0)
+    growing: bool = False
     equal_documents: bool = False
     parameters: dict[str, str] = {}
 
@@ -50,26 +69,32 @@ class Method(BaseModel):
         """Check that the axes fit together."""
         if (self.candidates is None) != (self.selection is None):
             raise ValueError("candidates and selection go together: give both or neither")
-        if self.candidates is None and (self.filters or self.negatives != 0):
-            raise ValueError("a method without candidates has no filters and negatives: 0")
+        if self.candidates is None and (self.filters or self.labels or self.negatives != 0):
+            raise ValueError("a method without candidates has no filters, no labels and negatives: 0")
         if self.equal_documents and self.negatives != 0:
             raise ValueError("equal_documents is for a method without mined negatives")
-        names = [rule.name for rule in self.filters]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"filters has {twice[0]} twice; a path such as filters.{twice[0]} must mean one of them")
+        for axis in LISTS:
+            names = [rule.name for rule in getattr(self, axis)]
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise ValueError(f"{axis} has {twice[0]} twice; a path such as {axis}.{twice[0]} must mean one of them")
 
     @property
     def retriever(self) -> Retriever | None:
         """The candidates' retriever, made as deep as filters and selection need."""
         if self.candidates is None or self.selection is None:
             return None
-        depth = max([self.candidates.depth, self.selection.needed_depth, *(rule.needed_depth for rule in self.filters)])
+        depth = max([self.candidates.depth, *(part.needed_depth for part in self.asking)])
         return self.candidates.model_copy(update={"depth": depth})
 
+    @property
+    def asking(self) -> tuple[Asking, ...]:
+        """The parts that look at the pool, in the order in which they do."""
+        return (*self.labels, *self.filters, *([] if self.selection is None else [self.selection]))
+
     def part_paths(self) -> dict[str, Part]:
-        """Return the method's parts by path: ``candidates``, ``filters.NAME``, ``selection``, ``loss``."""
-        found: dict[str, Part] = {f"filters.{rule.name}": rule for rule in self.filters}
-        for axis in ("candidates", "selection", "loss"):
+        """Return the method's parts by path: ``candidates``, ``filters.NAME``, ``selection``, ``loss``, ..."""
+        found: dict[str, Part] = {f"{axis}.{rule.name}": rule for axis in LISTS for rule in getattr(self, axis)}
+        for axis in ("candidates", "selection", "batching", "loss"):
             if (part := getattr(self, axis)) is not None:
                 found[axis] = part
         return found
@@ -77,7 +102,9 @@ class Method(BaseModel):
     @property
     def spelling(self) -> str:
         """The canonical short form: the name and whatever differs from the named point."""
-        return spelling.write(self.name, _differences(named(self.name), self))
+        own = named(self.name)
+        form = {} if self.form == own.form else {"as": self.form}
+        return spelling.write(self.name, {**form, **_differences(in_form(own, self.form), self)})
 
 
 @cache
@@ -103,11 +130,32 @@ def named(name: str) -> Method:
 def resolve(value: object) -> Method:
     """Turn a grid's entry, ``simans(a=1)`` or ``{simans: {a: 1}}``, into a method; ValueError says what is wrong.
 
+    ``as`` names another of the method's forms: ``dpr(as=faithful)``.
     A key is an axis (``selection``), a path (``selection.depth``), or the bare name of a field that exactly one of
     the method's parts has.
     """
     name, overrides = spelling.parse(value)
     method = named(name)
+    if "as" in overrides:
+        method = in_form(method, overrides.pop("as"))
+    return _override(method, overrides)
+
+
+def in_form(method: Method, form: str) -> Method:
+    """Return a method in another of its forms; ValueError names those that it has."""
+    if form == method.form:
+        return method
+    known = [method.form, *method.forms]
+    if form not in known:
+        raise ValueError(f"{method.name} has no form {form!r}; it has {', '.join(known)}")
+    changes = dict(method.forms[form])
+    recipe = Recipe.model_validate(changes.pop("train", {}))
+    train = {key: getattr(recipe, key) for key in sorted(recipe.model_fields_set)}
+    return _override(_replace(method, {"form": form, "forms": {}, "train": train}), changes)
+
+
+def _override(method: Method, overrides: dict[str, Any]) -> Method:
+    """Return the method with axes and parameters changed."""
     axes = {axis: overrides.pop(axis) for axis in AXES if axis in overrides}
     if axes:  # before the rest, so that paths can reach into the new parts
         method = _replace(method, axes)
@@ -115,9 +163,10 @@ def resolve(value: object) -> Method:
         path, field = _locate(method, key)
         part = method.part_paths()[path]
         changed = type(part).model_validate({**part.parameters, field: new})
-        if path.startswith("filters."):
-            rules = tuple(changed if rule.name == part.name else rule for rule in method.filters)
-            method = _replace(method, {"filters": rules})
+        axis = path.partition(".")[0]
+        if axis in LISTS:
+            rules = tuple(changed if rule.name == part.name else rule for rule in getattr(method, axis))
+            method = _replace(method, {axis: rules})
         else:
             method = _replace(method, {path: changed})
     return method
@@ -146,16 +195,21 @@ def _locate(method: Method, key: str) -> tuple[str, str]:
 
 def _differences(base: Method, method: Method) -> dict[str, Any]:
     """Return the overrides that turn ``base`` into ``method``, under the shortest key that ``resolve`` takes."""
-    changed: dict[str, Any] = {}
-    if method.negatives != base.negatives:
-        changed["negatives"] = method.negatives
-    same_filters = [rule.name for rule in base.filters] == [rule.name for rule in method.filters]
-    if not same_filters:
-        changed["filters"] = list(method.filters)
+    changed: dict[str, Any] = {
+        name: getattr(method, name)
+        for name in ("negatives", "growing", "fill")
+        if getattr(method, name) != getattr(base, name)
+    }
+    replaced = [
+        axis
+        for axis in LISTS
+        if [rule.name for rule in getattr(base, axis)] != [rule.name for rule in getattr(method, axis)]
+    ]
+    changed |= {axis: list(getattr(method, axis)) for axis in replaced}
     before, after = base.part_paths(), method.part_paths()
     changed |= {path: None for path in ("candidates", "selection") if path in before and path not in after}
     for path, part in after.items():
-        if path.startswith("filters.") and not same_filters:
+        if path.partition(".")[0] in replaced:
             continue
         old = before.get(path)
         if old is None or old.name != part.name:

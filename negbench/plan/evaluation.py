@@ -1,4 +1,4 @@
-"""Stages that measure: rankings of an encoder or of BM25, and false negatives."""
+"""Stages that measure rankings of an encoder or of BM25."""
 
 from __future__ import annotations
 
@@ -9,20 +9,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from negbench.evaluation import geometry, in_batch, ranking
-from negbench.evaluation.false_negatives import Estimator, Handed, Rate
+from negbench.evaluation import geometry, ranking
 from negbench.noise import Noise, keys
-from negbench.plan.mining import BuildPool, DrawNegatives
+from negbench.plan.mining import BuildPool
 from negbench.plan.sources import At, Embed, LoadCollection, read_collection, read_vectors, split_queries
 from negbench.retrieval import Retriever, Search
 from negbench.retrieval.blocks import pair_scores
 from negbench.retrieval.dense import exact
 from negbench.retrieval.pool import pad
 from negbench.store import Stage, load_arrays
-from negbench.training.data import instances
-from negbench.training.loop import all_batches
-from negbench.training.recipe import Recipe
-from negbench.types import CandidatePool, Collection, Float32, Int32, Negatives, Passages
+from negbench.types import CandidatePool, Collection, Float32, Int32, Passages
 
 DEPTH = 1000
 """How many ranks are measured, as trec_eval's custom is."""
@@ -152,57 +148,4 @@ class Geometry(Stage):
             "neighbour_gap": geometry.neighbour_gap(queries, labels.queries, labels.documents, documents, labels),
         }
         (out / "metrics.json").write_text(json.dumps(found, indent=1) + "\n")
-        return {}
-
-
-@dataclass(frozen=True, eq=False)
-class CountFalseNegatives(Stage):
-    """Estimate the false-negative rate of what a training is handed, by every estimator that applies.
-
-    The only stage that reads a collection's truth.
-    """
-
-    kind: ClassVar[str] = "false-negatives"
-    version: ClassVar[int] = 2
-    collection: LoadCollection
-    split: str
-    negatives: DrawNegatives | None
-    estimators: tuple[Estimator, ...]
-    recipe: Recipe
-    seed: int
-
-    @property
-    def label(self) -> str:
-        """What is counted."""
-        return "count false negatives"
-
-    def run(self, at: At, out: Path) -> dict[str, float]:
-        """Replay which rows each batch holds, and look."""
-        collection = read_collection(at(self.collection))
-        drawn = None if self.negatives is None else load_arrays(Negatives, at(self.negatives))
-        data = instances(collection, self.split, drawn, self.recipe.queries)
-        batches = all_batches(data, self.recipe, self.seed)
-        truth = collection.truth.get(self.split)
-        seen = np.concatenate(batches)
-        handed = Handed(
-            queries=data.queries[seen],
-            documents=data.negatives[seen],
-            weights=np.ones((len(seen), data.negatives.shape[1])),
-            truth=truth,
-            truth_kind=collection.truth_kind if truth is not None else "none",
-        )
-        rates: dict[str, Rate] = {}
-        for estimator in self.estimators:
-            rates |= estimator.estimate(handed)
-        if truth is not None:
-            kind = "exact" if collection.truth_kind == "complete" else "exact-proxy"
-            rows = [batch.astype(np.int32) for batch in batches]
-            found = in_batch.false_negatives(rows, data.queries, data.positives, data.negatives, data.known, truth)
-            rates[f"{kind}/in-batch"] = found
-        told = ("rate", "low", "high", "unit", "note")
-        plain = {name: {key: getattr(rate, key) for key in told} for name, rate in rates.items()}
-        (out / "rates.json").write_text(json.dumps(plain, indent=1) + "\n")
-        for name, rate in rates.items():
-            if rate.clusters is not None:
-                np.save(out / f"{name}.npy", rate.clusters, allow_pickle=False)
         return {}

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from negbench.batching import Batching
+from negbench.batching.random import Random
 from negbench.losses import Loss
+from negbench.plan.clusters import ClusterQueries
 from negbench.plan.curve import MEASURE, watcher
-from negbench.plan.mining import DrawNegatives
+from negbench.plan.draw import DrawNegatives
 from negbench.plan.sources import At, LoadCollection, read_collection, split_queries
 from negbench.store import Stage, load_arrays
 from negbench.training.recipe import Recipe
@@ -24,11 +27,11 @@ WATCHED_SPLIT = "dev"
 class Train(Stage):
     """Fine-tune an encoder; ``recipe.precision`` is resolved, never ``auto``.
 
-    ``curve_points``: how often quality on dev is measured on the way.
+    ``curve_points``: how often quality on dev is measured on the way. ``growing``: see ``training.data.instances``.
     """
 
     kind: ClassVar[str] = "training"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     encoder: Stage
     collection: LoadCollection
     split: str
@@ -37,6 +40,9 @@ class Train(Stage):
     recipe: Recipe
     seed: int
     curve_points: int = 0
+    growing: bool = False
+    batching: Batching = field(default_factory=Random)
+    clusters: ClusterQueries | None = None
 
     @property
     def label(self) -> str:
@@ -54,14 +60,28 @@ class Train(Stage):
         split_queries(collection, self.split)  # says so where there is no such split
         drawn = None if self.negatives is None else load_arrays(Negatives, at(self.negatives))
         model = load(at(self.encoder) / "model")
-        data = instances(collection, self.split, drawn, self.recipe.queries)
+        data = instances(collection, self.split, drawn, self.recipe, self.seed, self.growing)
+        clusters = None
+        if self.clusters is not None:
+            clusters = self.clusters.of(at(self.clusters), data.queries[: len(data.keys)])
         watch = None
         if self.curve_points:
             split_queries(collection, WATCHED_SPLIT)
             measure = watcher(collection, WATCHED_SPLIT, model, self.recipe.max_length)
             watch = Watch(f"{WATCHED_SPLIT}_{MEASURE}", self.curve_points, measure)
         with tempfile.TemporaryDirectory() as scratch:
-            curves, cost = train(model, data, collection, self.loss, self.recipe, self.seed, Path(scratch), watch)
+            curves, cost = train(
+                model,
+                data,
+                collection,
+                self.loss,
+                self.recipe,
+                self.seed,
+                Path(scratch),
+                watch,
+                self.batching,
+                clusters,
+            )
         model.save_pretrained(str(out / "model"), create_model_card=False)
         (out / "curves.json").write_text(json.dumps(curves) + "\n")
         return cost

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from negbench.asks import JudgedRanks, NearDuplicates, PositiveSimilarity, TeacherScores
 from negbench.collections import Source
 from negbench.config.grid import Grid, Settings
 from negbench.encoders import weights
@@ -18,8 +19,18 @@ from negbench.evaluation.false_negatives import Estimator
 from negbench.losses.infonce import InfoNCE
 from negbench.methods import Method
 from negbench.parts import registered
-from negbench.plan.evaluation import CountFalseNegatives, EvaluateAmong, EvaluateEncoder, EvaluateRetriever, Geometry
-from negbench.plan.mining import BuildPool, DrawNegatives, ScorePool, TrainTeacher
+from negbench.plan.answers import (
+    Answer,
+    CompareWithPositives,
+    CountJudgedRanks,
+    GroupDuplicates,
+    ScorePool,
+)
+from negbench.plan.clusters import ClusterQueries
+from negbench.plan.draw import DrawNegatives
+from negbench.plan.evaluation import EvaluateAmong, EvaluateEncoder, EvaluateRetriever, Geometry
+from negbench.plan.false_negatives import CountFalseNegatives
+from negbench.plan.mining import BuildPool, TrainTeacher
 from negbench.plan.sources import Embed, LoadCollection, StartEncoder
 from negbench.plan.training import Train
 from negbench.retrieval import Retriever
@@ -148,9 +159,21 @@ class _Builder:
         encoder = self._start(seed)
         negatives = self._negatives(method, encoder, seed)
         points = settings.curve_points
-        training = Train(encoder, self.collection, TRAINING_SPLIT, negatives, method.loss, recipe, seed, points)
+        training = Train(
+            encoder,
+            self.collection,
+            TRAINING_SPLIT,
+            negatives,
+            method.loss,
+            recipe,
+            seed,
+            points,
+            method.growing,
+            method.batching,
+            self._clusters(method, encoder),
+        )
         estimators = tuple(_default(kind) for kind in registered("estimator").values())
-        count = CountFalseNegatives(self.collection, TRAINING_SPLIT, negatives, estimators, recipe, seed)
+        count = CountFalseNegatives(training, estimators)
         return Trial(
             method.name,
             method.spelling,
@@ -169,7 +192,8 @@ class _Builder:
         """Return the recipe with its precision resolved; larger and longer for a method that makes documents equal."""
         times = 1 + self.settings.negatives if method is not None and method.equal_documents else 1
         sizes = {"batch_size": recipe.batch_size * times, "epochs": recipe.epochs * times}
-        return recipe.model_copy(update={"precision": self.precision, **sizes})
+        own = {} if method is None else method.train
+        return recipe.model_copy(update={**sizes, **own, "precision": self.precision})
 
     def _start(self, seed: int) -> Stage:
         """Return the encoder that every method starts from: as given, or warmed up with in-batch negatives."""
@@ -203,25 +227,49 @@ class _Builder:
         retriever, sampler = method.retriever, method.selection
         if retriever is None or sampler is None:
             return None
+        pool = self._pool(retriever, encoder, TRAINING_SPLIT, seed)
+        k = method.negatives if method.negatives is not None else self.settings.negatives
+        answers = self._answers(method, pool, encoder, seed)
+        return DrawNegatives(pool, method.labels, method.filters, sampler, answers, method.fill, k, seed)
+
+    def _pool(self, retriever: Retriever, encoder: Stage, split: str, seed: int) -> BuildPool:
         dense = retriever.needs_vectors
-        pool = BuildPool(
+        return BuildPool(
             self.collection,
             retriever,
-            TRAINING_SPLIT,
+            split,
             seed if retriever.seeded else None,
             self._embed(encoder, self.collection, None) if dense else None,
-            self._embed(encoder, self.collection, TRAINING_SPLIT) if dense else None,
+            self._embed(encoder, self.collection, split) if dense else None,
         )
-        k = method.negatives if method.negatives is not None else self.settings.negatives
-        return DrawNegatives(pool, method.filters, sampler, self._scores(method, pool), k, seed)
 
-    def _scores(self, method: Method, pool: BuildPool) -> ScorePool | None:
-        asked = [request for rule in method.filters if (request := rule.asks) is not None]
-        if not asked:
+    def _clusters(self, method: Method, encoder: Stage) -> ClusterQueries | None:
+        wanted = method.batching.wants_clusters
+        if wanted is None:
             return None
-        teacher, depth = asked[0][0], max(depth for _, depth in asked)
-        if any(other != teacher for other, _ in asked):
-            raise InputError(f"method {method.spelling}: its filters ask different teachers; give them the same one")
+        return ClusterQueries(self._embed(encoder, self.collection, TRAINING_SPLIT), wanted)
+
+    def _answers(self, method: Method, pool: BuildPool, encoder: Stage, seed: int) -> tuple[Answer, ...]:
+        """Return the stages that tell the method's parts what they ask; a teacher is asked once, as deep as needed."""
+        asks = dict.fromkeys(ask for part in method.asking for ask in part.asks)
+        found: list[Answer] = []
+        scores = [ask for ask in asks if isinstance(ask, TeacherScores)]
+        if scores:
+            if any(ask.teacher != scores[0].teacher for ask in scores):
+                raise InputError(f"method {method.spelling}: its parts ask different teachers; give them the same one")
+            found.append(self._scores(scores[0].teacher, max(ask.depth for ask in scores), pool))
+        thresholds = [ask.threshold for ask in asks if isinstance(ask, NearDuplicates)]
+        if len(thresholds) > 1:
+            raise InputError(f"method {method.spelling}: near-duplicates at different thresholds; give them the same")
+        found += [GroupDuplicates(self.collection, threshold) for threshold in thresholds]
+        for ask in asks:
+            if isinstance(ask, PositiveSimilarity):
+                found.append(CompareWithPositives(pool, self._embed(encoder, self.collection, None)))
+            if isinstance(ask, JudgedRanks):
+                found.append(CountJudgedRanks(self._pool(pool.retriever, encoder, ask.split, seed)))
+        return tuple(found)
+
+    def _scores(self, teacher: Teacher, depth: int, pool: BuildPool) -> ScorePool:
         print_of = self.fingerprint(teacher)
         copies: tuple[TrainTeacher, ...] = ()
         if isinstance(teacher, TrainedCrossEncoder):

@@ -78,8 +78,11 @@ def record(trial: Trial, trials: Sequence[Trial], store: Store, failure: str | N
         if not trial.negatives.pool.retriever.seeded:  # its ranks would be those of a lottery
             row["ranks"] = rank_counts(store.load(Negatives, trial.negatives))
         row["draw"]["recall"] = store.cost(trial.negatives.pool)["recall"]
-        if trial.negatives.scores is not None:
-            row["draw"]["teacher_auc"] = store.cost(trial.negatives.scores)["teacher_auc"]
+        for answer in trial.negatives.answers:
+            found = store.cost(answer)
+            row["draw"] |= {name: found[name] for name in ("teacher_auc", "duplicates") if name in found}
+        made = store.cost(trial.negatives)
+        row["draw"] |= {name: made[name] for name in ("promoted", "distrusted") if made.get(name)}
     row["cost"] = costs(trial, trials, store)
     return row
 

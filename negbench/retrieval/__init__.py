@@ -64,6 +64,10 @@ class Retriever(Part):
 
     depth: int = Field(default=200, ge=1, le=100_000)
 
+    def fingerprint(self) -> str:
+        """Return a digest of what is read beside the collection; empty where that is nothing."""
+        return ""
+
     @abstractmethod
     def rank(self, search: Search) -> Ranking:
         """Rank the documents for each query, with no regard to labels."""

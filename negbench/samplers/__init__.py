@@ -5,12 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import ClassVar
 
+from negbench.asks import Asking
 from negbench.noise import Noise
-from negbench.parts import Part
 from negbench.types import CandidatePool, Draw
 
 
-class Sampler(Part):
+class Sampler(Asking):
     """A way to draw k negatives a query from what the filters left.
 
     A sampler sees the pool and noise: no file, no clock, no config. It never returns what the pool marks as known
@@ -18,11 +18,6 @@ class Sampler(Part):
     """
 
     kind: ClassVar[str] = "sampler"
-
-    @property
-    def needed_depth(self) -> int:
-        """How many ranks of the pool the sampler wants to look at; 0 means whatever there is."""
-        return int(getattr(self, "depth", None) or 0)
 
     @abstractmethod
     def draw(self, pool: CandidatePool, k: int, noise: Noise) -> Draw:

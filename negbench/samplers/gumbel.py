@@ -30,8 +30,13 @@ def draw(log_weights: Float64, allowed: Bool, k: int, pool: CandidatePool, noise
 def first(allowed: Bool, k: int) -> Draw:
     """Take the first ``k`` allowed positions of each query."""
     ranks = -np.arange(allowed.shape[1], dtype=np.float64)
-    positions = _largest(np.broadcast_to(ranks, allowed.shape), allowed, k)
-    return Draw(positions, np.where(allowed.any(axis=1), 1.0, 0.0).astype(np.float32))
+    return best(np.broadcast_to(ranks, allowed.shape), allowed, k)
+
+
+def best(values: Float64, allowed: Bool, k: int) -> Draw:
+    """Take the ``k`` allowed positions of each query with the highest values [Q, K], ties by rank, NaN never."""
+    possible = allowed & ~np.isnan(values)
+    return Draw(_largest(values, possible, k), np.where(possible.any(axis=1), 1.0, 0.0).astype(np.float32))
 
 
 def _largest(values: Float64, allowed: Bool, k: int) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:

@@ -6,18 +6,26 @@ from typing import Literal
 
 import numpy as np
 
+from negbench.batching import Batching
 from negbench.noise import Noise
 from negbench.types import Int32, Int64, UInt64
 
 
 def epoch_batches(
-    queries: Int32, row_keys: UInt64, batch_size: int, seed: int, epoch: int, positives: Literal["each", "one"]
+    queries: Int32,
+    row_keys: UInt64,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    positives: Literal["each", "one"],
+    batching: Batching,
+    clusters: Int32 | None = None,
 ) -> list[Int64]:
     """Return the batches of one epoch, as row numbers; the last one may be short.
 
-    ``queries`` [R] are the rows' query rows, ``row_keys`` [R] a stable hash of each row's (query id, document id).
-    With ``one``, each query takes part with one of its rows, drawn afresh each epoch. The order does not depend on
-    the method, so every method of a trial sees the same rows in the same batches.
+    ``queries`` [R] are the rows' query rows, ``row_keys`` [R] a stable hash of each row's (query id, document id),
+    ``clusters`` [R] the clusters of their queries, if ``batching`` wants any. With ``one``, each query takes part with
+    one of its rows, drawn afresh each epoch.
     """
     rows = np.arange(len(queries))
     if positives == "one":
@@ -25,5 +33,7 @@ def epoch_batches(
         by_query = np.lexsort((ticket, queries))
         first = np.flatnonzero(np.diff(queries[by_query], prepend=-1))
         rows = np.sort(by_query[first])
-    rows = rows[Noise(seed, "batches", epoch).order(row_keys[rows])]
-    return [rows[at : at + batch_size] for at in range(0, len(rows), batch_size)]
+    chosen = None if clusters is None else clusters[rows]
+    return [
+        rows[batch] for batch in batching.batches(row_keys[rows], chosen, batch_size, Noise(seed, "batches", epoch))
+    ]

@@ -11,7 +11,8 @@ import numpy as np
 from negbench import noise
 from negbench.encoders.tokens import tokenised
 from negbench.errors import InputError
-from negbench.types import Collection, Int32, Int64, Negatives, Passages, Qrels, UInt64
+from negbench.training.recipe import Recipe
+from negbench.types import Collection, Float32, Int32, Int64, Negatives, Passages, Qrels, UInt64
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -21,40 +22,105 @@ if TYPE_CHECKING:
 class Instances:
     """R training rows: ``queries`` [R] and ``positives`` [R] are rows of the collection, ``negatives`` [R, k].
 
-    -1 marks a missing negative. ``known`` holds every labelled positive of these queries, ``keys`` [R] a stable hash
-    of each row's ids.
+    -1 marks a missing negative. ``weights`` float32 [R] is what a row weighs in the loss. ``known`` holds every
+    positive of these queries, labelled and promoted, ``keys`` [R] a stable hash of each row's labelled pair of ids.
     """
 
     queries: Int32
     positives: Int32
     negatives: Int32
+    weights: Float32
     known: Qrels
     keys: UInt64
 
 
-def instances(collection: Collection, split: str, negatives: Negatives | None, queries: int | None = None) -> Instances:
-    """Make a row of every labelled (query, positive) pair of ``split``, with its query's negatives.
+def instances(
+    collection: Collection,
+    split: str,
+    negatives: Negatives | None,
+    recipe: Recipe | None = None,
+    seed: int = 0,
+    growing: bool = False,
+) -> Instances:
+    """Make a row of every labelled (query, positive) pair of ``split``, with its query's negatives, for every epoch.
 
-    No row is dropped, whether or not its query has negatives; None stands for a method without any. With ``queries``
-    only that many queries take part, chosen by their ids: those of a smaller number are among those of a larger.
-    Raises InputError where there are fewer.
+    Row ``epoch * R + r`` is row r of R in that epoch. No row is dropped, whether or not its query has negatives; None
+    stands for a method without any. With ``recipe.queries`` only that many queries take part, chosen by their ids:
+    those of a smaller number are among those of a larger. Raises InputError where there are fewer.
+
+    Where a query has M promoted documents beside its P labelled ones, each of its rows hands its place to one of
+    them in M of M + P epochs, so that all are asked about equally often and the number of rows stays. ``growing``
+    begins with one negative a row and ends with all. Without a recipe there is one epoch.
     """
-    known = collection.qrels[split].at_least(1)
-    if queries is not None:
-        asked = np.unique(known.queries)
-        if queries > len(asked):
-            raise InputError(f"train.queries: {queries} asked for, but {split} of {collection.name} has {len(asked)}")
+    recipe = recipe or Recipe()
+    labels = collection.qrels[split].at_least(1)
+    if recipe.queries is not None:
+        asked = np.unique(labels.queries)
+        if recipe.queries > len(asked):
+            raise InputError(
+                f"train.queries: {recipe.queries} asked for, but {split} of {collection.name} has {len(asked)}"
+            )
         order = noise.Noise(0, "training queries").order(_keys(collection.query_ids, asked))
-        known = known.of_queries(asked[order[:queries]])
-    table = np.full((len(known), 0), -1, np.int32)
-    if negatives is not None and negatives.documents.shape[1]:
-        if not np.isin(known.queries, negatives.queries).all():
-            raise ValueError("the negatives were drawn for other queries than those of the training split")
-        table = negatives.documents[np.searchsorted(negatives.queries, known.queries)]
-    mix = noise.Noise(0, "rows")
-    query_keys = _keys(collection.query_ids, known.queries)
-    keys = mix.bits(query_keys, _keys(collection.document_ids, known.documents))
-    return Instances(known.queries, known.documents, table, known, keys)
+        labels = labels.of_queries(asked[order[: recipe.queries]])
+    query_keys = _keys(collection.query_ids, labels.queries)
+    keys = noise.Noise(0, "rows").bits(query_keys, _keys(collection.document_ids, labels.documents))
+    ones = np.ones(len(labels), np.float32)
+    if negatives is None:
+        nothing = np.full((len(labels), 0), -1, np.int32)
+        same = Instances(labels.queries, labels.documents, nothing, ones, labels, keys)
+        return _stacked([same] * recipe.epochs)
+    if not np.isin(labels.queries, negatives.queries).all():
+        raise ValueError("the negatives were drawn for other queries than those of the training split")
+    at = np.searchsorted(negatives.queries, labels.queries)
+    known = _with_promoted(labels, negatives)
+    trust = ones
+    if negatives.positives.shape[1]:
+        column = (negatives.positives[at] == labels.documents[:, None]).argmax(axis=1)
+        trust = negatives.trust[at, column]
+    epochs = []
+    for epoch in range(recipe.epochs):
+        table = negatives.documents[at]
+        if growing:
+            table = table.copy()
+            table[:, -(-table.shape[1] * (epoch + 1) // recipe.epochs) :] = -1
+        positives = _stand_ins(labels, negatives.promoted[at], keys, seed, epoch)
+        weights = np.where(positives == labels.documents, trust, np.float32(1))
+        epochs.append(Instances(labels.queries, positives, table, weights, known, keys))
+    return _stacked(epochs)
+
+
+def _stand_ins(labels: Qrels, promoted: Int32, keys: UInt64, seed: int, epoch: int) -> Int32:
+    """Return the positive [R] of each row in an epoch: its own, or one of its query's ``promoted`` [R, M]."""
+    many = (promoted >= 0).sum(axis=1)  # they come first in a row
+    _, row, labelled = np.unique(labels.queries, return_inverse=True, return_counts=True)
+    ticket = noise.Noise(seed, "stand-ins", epoch).uniform(keys) * (many + labelled[row])
+    chosen = np.minimum(ticket.astype(np.int64), many)
+    stands_in = chosen < many
+    found = labels.documents.copy()
+    found[stands_in] = promoted[stands_in, chosen[stands_in]]
+    return found
+
+
+def _with_promoted(labels: Qrels, negatives: Negatives) -> Qrels:
+    query, column = np.nonzero(negatives.promoted >= 0)
+    if not len(query):
+        return labels
+    mine = np.isin(negatives.queries[query], labels.queries)
+    more = zip(negatives.queries[query[mine]].tolist(), negatives.promoted[query, column][mine].tolist(), strict=True)
+    given = zip(labels.queries.tolist(), labels.documents.tolist(), labels.grades.tolist(), strict=True)
+    return Qrels.of([*[(q, d, 1) for q, d in more], *given])
+
+
+def _stacked(epochs: Sequence[Instances]) -> Instances:
+    first = epochs[0]
+    return Instances(
+        np.concatenate([it.queries for it in epochs]),
+        np.concatenate([it.positives for it in epochs]),
+        np.concatenate([it.negatives for it in epochs]),
+        np.concatenate([it.weights for it in epochs]),
+        first.known,
+        first.keys,
+    )
 
 
 def _keys(ids: Sequence[str], rows: Int32) -> UInt64:
@@ -69,9 +135,8 @@ class Collator:
     A query or document that stands several times in the batch is encoded once, and tokenised once a training. Each
     side comes longest text first, cut into chunks of at most ``chunk_tokens`` tokens, padding included: features
     ``query0``, ``query1``, ..., ``document0``, ... ``label`` has ``query_chunks`` int64 (how many features are
-    queries), ``row_query`` int64 [B] (which of the encoded queries a row asks), ``target`` int64 [B] (the column of
-    its positive) and ``counted`` bool [B, D] (False at a query's other known positives, wherever in the batch they
-    came from).
+    queries), ``row_query`` int64 [B] (which of the encoded queries a row asks), ``weight`` float32 [B], and
+    ``target``, ``relevant`` and ``own`` as in ``losses.Scored``.
     """
 
     valid_label_columns: tuple[str, ...] = ()
@@ -101,15 +166,18 @@ class Collator:
         chunks = {"query": self._chunks("query", mine), "document": self._chunks("document", used[used >= 0])}
         asked, documents = (self.rows[side][np.concatenate(chunks[side])] for side in ("query", "document"))
         target = (documents[None, :] == positives[:, None]).argmax(axis=1)
-        counted = ~self.data.known.contains(mine[:, None], documents[None, :])
-        counted[np.arange(len(rows)), target] = True
+        relevant = self.data.known.contains(mine[:, None], documents[None, :])
+        relevant[np.arange(len(rows)), target] = True
+        own = (documents[None, None, :] == self.data.negatives[rows][:, :, None]).any(axis=1)
         batch: dict[str, Any] = {
             "return_loss": True,
             "label": {
                 "query_chunks": torch.tensor(len(chunks["query"])),
                 "row_query": torch.from_numpy((asked[None, :] == mine[:, None]).argmax(axis=1)),
                 "target": torch.from_numpy(target),
-                "counted": torch.from_numpy(counted),
+                "relevant": torch.from_numpy(relevant),
+                "own": torch.from_numpy(own),
+                "weight": torch.from_numpy(self.data.weights[rows]),
             },
         }
         for side, pieces in chunks.items():

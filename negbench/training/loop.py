@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from negbench.batching import Batching
+from negbench.batching.random import Random
 from negbench.encoders.attention import fast_attention
 from negbench.encoders.dropout import fast_dropout
 from negbench.encoders.encode import restore_forward
 from negbench.encoders.precision import resolve
 from negbench.encoders.tokens import CHUNK_TOKENS
-from negbench.losses import Loss
+from negbench.losses import Loss, Scored
 from negbench.training.batches import epoch_batches
 from negbench.training.data import Collator, Instances
 from negbench.training.recipe import Recipe
-from negbench.types import Collection
+from negbench.types import Collection, Int32, Int64
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -51,10 +53,13 @@ def train(
     seed: int,
     scratch: Path,
     watch: Watch | None = None,
+    batching: Batching | None = None,
+    clusters: Int32 | None = None,
 ) -> tuple[dict[str, list[tuple[int, float]]], dict[str, float]]:
     """Train ``model`` in place; return curves by optimizer step, and the cost (steps, texts and tokens read).
 
-    ``watch`` adds curves of its own.
+    ``watch`` adds curves of its own. ``batching`` puts rows into batches, at random where it is None; ``clusters``
+    [R of an epoch] is what it may want to know.
 
     Batches follow from ``seed`` alone, and global random states are left as they were. ``scratch`` is a folder that
     the trainer may write to. Raises TrainingError where the loss becomes NaN or infinite.
@@ -66,6 +71,8 @@ def train(
     from transformers import TrainerCallback
     from transformers.trainer_callback import PrinterCallback
 
+    batches = all_batches(data, recipe, seed, batching, clusters)
+
     class Quiet(SentenceTransformerTrainer):
         """A trainer that writes no model card: its examples take seconds a trial."""
 
@@ -73,14 +80,14 @@ def train(
             """Add none."""
 
     class Batches(DefaultBatchSampler):
-        """The batches of ``epoch_batches``."""
+        """The batches of ``all_batches``."""
 
         def __iter__(self) -> Iterator[list[int]]:
-            for batch in _epoch(data, recipe, seed, self.epoch):
+            for batch in batches[self.epoch]:
                 yield batch.tolist()
 
         def __len__(self) -> int:
-            return len(_epoch(data, recipe, seed, 0))
+            return len(batches[0])
 
     class Objective(torch.nn.Module):
         """Scores every query against every document of the batch and applies the loss.
@@ -103,10 +110,13 @@ def train(
                 documents = torch.nn.functional.normalize(documents, dim=-1)
             with torch.autocast(queries.device.type, enabled=False):
                 scores = queries[labels["row_query"]] @ documents.T
-                return loss.compute(scores, labels["target"], labels["counted"])
+                batch = Scored(scores, labels["target"], labels["relevant"], labels["own"])
+                weights = labels["weight"]
+                mean: torch.Tensor = (loss.rows(batch) * weights).sum() / weights.sum().clamp(min=1e-9)
+                return mean
 
     curves: dict[str, list[tuple[int, float]]] = {}
-    steps = sum(len(_epoch(data, recipe, seed, epoch)) for epoch in range(recipe.epochs))
+    steps = sum(map(len, batches))
     measured = set(np.linspace(0, steps, watch.points).round().astype(int).tolist()) if watch else set()
 
     class Curves(TrainerCallback):
@@ -174,13 +184,27 @@ def train(
     return curves, cost
 
 
-def _epoch(data: Instances, recipe: Recipe, seed: int, epoch: int) -> list[Any]:
-    return list(epoch_batches(data.queries, data.keys, recipe.batch_size, seed, epoch, recipe.positives))
-
-
-def all_batches(data: Instances, recipe: Recipe, seed: int) -> list[Any]:
-    """Return every batch of a training, in order, as row numbers."""
-    return [batch for epoch in range(recipe.epochs) for batch in _epoch(data, recipe, seed, epoch)]
+def all_batches(
+    data: Instances, recipe: Recipe, seed: int, batching: Batching | None = None, clusters: Int32 | None = None
+) -> list[list[Int64]]:
+    """Return the batches of a training by epoch, as row numbers of ``data``, in order."""
+    rows = len(data.keys)
+    return [
+        [
+            epoch * rows + batch
+            for batch in epoch_batches(
+                data.queries[:rows],
+                data.keys,
+                recipe.batch_size,
+                seed,
+                epoch,
+                recipe.positives,
+                batching or Random(),
+                clusters,
+            )
+        ]
+        for epoch in range(recipe.epochs)
+    ]
 
 
 def set_dropout(model: Any, share: float) -> None:

@@ -165,7 +165,7 @@ LIST = "expected a list in [...], found"
         (
             "methods",
             "[zzz]",
-            "4: methods.0: no method is called 'zzz'; known: bm25, denoised, in-batch, in-batch-wide,",
+            "4: methods.0: no method is called 'zzz'; known: abs, bge-band,",
         ),
         ("methods", "[random, bm25, random]", "4: methods: random stands there twice; keep one"),
         ("methods", '[simans, "simans(a=0.5)"]', "4: methods: simans stands there twice; keep one"),
@@ -173,7 +173,7 @@ LIST = "expected a list in [...], found"
         (
             "methods",
             "[simans: {zzz: 3}]",
-            "4: methods.0: no parameter of simans is called 'zzz'; known: a, b, candidates,",
+            "4: methods.0: no parameter of simans is called 'zzz'; known: a, b, batching, candidates,",
         ),
         ("methods", "[simans: {a: -1}]", "4: methods.0.a: expected at least 0, found -1"),
         ("methods", "[simans: {a: sharp}]", "4: methods.0.a: expected a number, found 'sharp'"),
@@ -421,7 +421,7 @@ def test_a_mistake_on_the_command_line_is_said_to_be_there(tmp_path: Path, assig
     "path", sorted((Path(__file__).parents[2] / "configs").glob("*.yaml")), ids=lambda path: path.stem
 )
 def test_the_grids_that_ship_are_right(path: Path) -> None:
-    made = read(path, ["collection=helpdesk"])
+    made = read(path, ["collection=helpdesk", "evaluate_on=[helpdesk]"])
     assert made.name == path.stem
     for _, settings in made.points:
         methods = [method.spelling for method in settings.methods]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pydantic import ValidationError
 
+from negbench.asks import TeacherScores
 from negbench.filters import Filter
 from negbench.filters.denoise import Denoise
 from negbench.types import CandidatePool
@@ -50,8 +51,8 @@ def test_the_default_keeps_what_is_strictly_below_a_tenth_in_the_first_fifty() -
     scores = np.full((1, 60), 0.05, np.float32)
     scores[0, :4] = [0.1, np.nextafter(np.float32(0.1), np.float32(0)), 0.99, np.nan]
     assert np.flatnonzero(kept(scores)[0]).tolist() == [1, *range(4, 50)]
-    assert Denoise().asks[1] == Denoise().needed_depth == 50
-    assert Denoise().asks[0] == Denoise().teacher
+    assert Denoise().needed_depth == 50
+    assert Denoise().asks == (TeacherScores(Denoise().teacher, 50),)
 
 
 @given(TABLES, st.floats(0.01, 1.0))

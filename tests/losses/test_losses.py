@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,24 +12,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from negbench.losses import Loss
+from negbench.losses import Loss, Scored
 from negbench.losses.infonce import InfoNCE
 from negbench.parts import registered
 
-Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 Floats = NDArray[np.float64]
 
 
 @st.composite
-def batches(draw: st.DrawFn) -> Batch:
-    """Scores [B, D] of cosines, a target in each row, and a mask that never hides the target."""
+def batches(draw: st.DrawFn) -> Scored:
+    """Scores [B, D] of cosines, a target in each row, more positives, and negatives of its own."""
     rows, documents = draw(st.integers(1, 6)), draw(st.integers(1, 9))
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     scores = random.uniform(-1, 1, (rows, documents)).astype(np.float32)
     target = random.integers(0, documents, rows)
-    counted = random.random((rows, documents)) < draw(st.sampled_from([0.1, 0.5, 0.9, 1.0]))
-    counted[np.arange(rows), target] = True
-    return torch.from_numpy(scores), torch.from_numpy(target), torch.from_numpy(counted)
+    relevant = random.random((rows, documents)) < draw(st.sampled_from([0.0, 0.1, 0.5, 0.9]))
+    relevant[np.arange(rows), target] = True
+    own = ~relevant & (random.random((rows, documents)) < 0.4)
+    return Scored(*map(torch.from_numpy, (scores, target, relevant, own)))
 
 
 def losses() -> list[Loss]:
@@ -36,49 +37,56 @@ def losses() -> list[Loss]:
     return [kind() for kind in registered("loss").values()]
 
 
-def gradient(loss: Loss, batch: Batch) -> tuple[float, Floats]:
-    """Return the loss and its gradient [B, D] by the scores."""
-    scores, target, counted = batch
-    leaf = scores.clone().requires_grad_()
-    value = loss.compute(leaf, target, counted)
-    value.backward()
+def gradient(loss: Loss, batch: Scored) -> tuple[Floats, Floats]:
+    """Return the loss of each row [B] and the gradient of their sum [B, D] by the scores."""
+    leaf = batch.scores.clone().requires_grad_()
+    value = loss.rows(replace(batch, scores=leaf))
+    value.sum().backward()
     assert leaf.grad is not None
-    return value.item(), leaf.grad.numpy().astype(np.float64)
+    return value.detach().numpy().astype(np.float64), leaf.grad.numpy().astype(np.float64)
 
 
 @pytest.mark.parametrize("loss", losses(), ids=str)
 class TestEveryLoss:
     @given(batch=batches())
     @settings(max_examples=50, deadline=None)
-    def test_a_finite_scalar_with_a_finite_gradient(self, loss: Loss, batch: Batch) -> None:
-        value = loss.compute(*batch)
-        assert (value.shape, value.dtype) == ((), torch.float32)
-        number, slope = gradient(loss, batch)
-        assert np.isfinite(number)
+    def test_a_finite_number_a_row_with_a_finite_gradient(self, loss: Loss, batch: Scored) -> None:
+        value = loss.rows(batch)
+        assert (value.shape, value.dtype) == ((len(batch.scores),), torch.float32)
+        numbers, slope = gradient(loss, batch)
+        assert np.isfinite(numbers).all()
         assert np.isfinite(slope).all()
 
     @given(batch=batches())
     @settings(max_examples=50, deadline=None)
-    def test_a_masked_document_has_no_say(self, loss: Loss, batch: Batch) -> None:
-        scores, target, counted = batch
-        value, slope = gradient(loss, batch)
-        assert not slope[~counted.numpy()].any()
-        elsewhere = torch.where(counted, scores, scores + 3.0)
-        assert loss.compute(elsewhere, target, counted).item() == pytest.approx(value, abs=1e-6)
+    def test_another_positive_is_never_pushed_away(self, loss: Loss, batch: Scored) -> None:
+        """Nor has it a say in how far negatives are, unless the loss pulls it up as a positive too."""
+        others = batch.relevant.clone()
+        others[torch.arange(len(others)), batch.target] = False
+        _, slope = gradient(loss, batch)
+        assert (slope[others.numpy()] <= 0).all()
+
+    @given(batch=batches())
+    @settings(max_examples=50, deadline=None)
+    def test_rows_do_not_depend_on_one_another(self, loss: Loss, batch: Scored) -> None:
+        everyone = loss.rows(batch)
+        for row in range(len(everyone)):
+            fields = {name: getattr(batch, name)[row : row + 1] for name in ("scores", "target", "relevant", "own")}
+            assert loss.rows(Scored(**fields)).item() == pytest.approx(everyone[row].item(), rel=1e-5, abs=1e-6)
 
     @given(batch=batches(), seed=st.integers(0, 99))
     @settings(max_examples=50, deadline=None)
-    def test_the_order_of_documents_has_no_say(self, loss: Loss, batch: Batch, seed: int) -> None:
-        scores, target, counted = batch
-        order = np.random.default_rng(seed).permutation(scores.shape[1])
+    def test_the_order_of_documents_has_no_say(self, loss: Loss, batch: Scored, seed: int) -> None:
+        order = np.random.default_rng(seed).permutation(batch.scores.shape[1])
         place = torch.from_numpy(np.argsort(order))
-        moved = loss.compute(scores[:, order], place[target], counted[:, order])
-        assert moved.item() == pytest.approx(loss.compute(*batch).item(), rel=1e-5, abs=1e-6)
+        moved = Scored(batch.scores[:, order], place[batch.target], batch.relevant[:, order], batch.own[:, order])
+        assert loss.rows(moved).tolist() == pytest.approx(loss.rows(batch).tolist(), rel=1e-5, abs=1e-6)
 
     def test_a_better_ranking_costs_less(self, loss: Loss) -> None:
-        """The gradient pulls the positive up and pushes a negative above it down."""
-        scores = torch.tensor([[0.2, 0.5, -0.3]])
-        _, slope = gradient(loss, (scores, torch.tensor([0]), torch.ones(1, 3, dtype=torch.bool)))
+        """The gradient pulls the positive up and pushes a mined negative above it down."""
+        scores, target = torch.tensor([[0.2, 0.5, -0.3]]), torch.tensor([0])
+        relevant, own = torch.tensor([[True, False, False]]), torch.tensor([[False, True, False]])
+        _, slope = gradient(loss, Scored(scores, target, relevant, own))
         assert slope[0, 0] < 0 < slope[0, 1]
 
 
@@ -92,22 +100,29 @@ def infonce_by_hand(scores: Floats, target: list[int], counted: NDArray[np.bool_
     return total / len(target)
 
 
+def counted(batch: Scored) -> NDArray[np.bool_]:
+    """What InfoNCE's sum runs over: the target and all that is no positive."""
+    found = (~batch.relevant).numpy().copy()
+    found[np.arange(len(found)), batch.target.numpy()] = True
+    return found
+
+
 class TestInfoNCE:
     @given(batch=batches(), temperature=st.sampled_from([0.01, 0.05, 0.2, 1.0, 7.5]))
     @settings(max_examples=200, deadline=None)
-    def test_the_formula(self, batch: Batch, temperature: float) -> None:
-        scores, target, counted = batch
-        wanted = infonce_by_hand(scores.numpy().astype(np.float64), target.tolist(), counted.numpy(), temperature)
-        found = InfoNCE(temperature=temperature).compute(*batch).item()
+    def test_the_formula(self, batch: Scored, temperature: float) -> None:
+        scores = batch.scores.numpy().astype(np.float64)
+        wanted = infonce_by_hand(scores, batch.target.tolist(), counted(batch), temperature)
+        found = InfoNCE(temperature=temperature).rows(batch).mean().item()
         assert found == pytest.approx(wanted, rel=1e-4, abs=1e-4)
 
     def test_known_numbers(self) -> None:
         """Equal scores of n documents cost log n; a positive alone costs nothing."""
-        target = torch.tensor([1])
-        everything = torch.ones(1, 4, dtype=torch.bool)
-        assert InfoNCE().compute(torch.full((1, 4), 0.3), target, everything).item() == pytest.approx(np.log(4))
-        alone = torch.tensor([[False, True, False, False]])
-        assert InfoNCE().compute(torch.rand(1, 4), target, alone).item() == 0
+        target, nothing = torch.tensor([1]), torch.zeros(1, 4, dtype=torch.bool)
+        one = torch.tensor([[False, True, False, False]])
+        equal = Scored(torch.full((1, 4), 0.3), target, one, nothing)
+        assert InfoNCE().rows(equal).item() == pytest.approx(np.log(4))
+        assert InfoNCE().rows(Scored(torch.rand(1, 4), target, ~nothing, nothing)).item() == 0
 
     def test_sentence_transformers_agrees_where_nothing_is_masked(self) -> None:
         """Its MultipleNegativesRankingLoss at scale 20 is temperature 0.05: [query, positive, negative] columns."""
@@ -121,5 +136,6 @@ class TestInfoNCE:
         peer: Any = MultipleNegativesRankingLoss(SentenceTransformer(modules=[torch.nn.Identity()]), scale=20.0)
         wanted = peer.compute_loss_from_embeddings([queries, positives, negatives], labels=None)
         scores = queries @ torch.cat([positives, negatives]).T
-        found = InfoNCE().compute(scores, torch.arange(5), torch.ones(5, 10, dtype=torch.bool))
-        assert found.item() == pytest.approx(wanted.item(), rel=1e-5)
+        eye, nothing = torch.eye(5, dtype=torch.bool), torch.zeros(5, 5, dtype=torch.bool)
+        batch = Scored(scores, torch.arange(5), torch.cat([eye, nothing], 1), torch.cat([nothing, eye], 1))
+        assert InfoNCE().rows(batch).mean().item() == pytest.approx(wanted.item(), rel=1e-5)

@@ -84,9 +84,15 @@ def overrides(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     """A method with some axes replaced and some parameters changed, by path, bare name or alias."""
     method = named(draw(st.sampled_from(NAMES)))
     given_axes: dict[str, Any] = {}
+    if method.forms and draw(st.booleans()):
+        given_axes["as"] = draw(st.sampled_from(list(method.forms)))
     for axis, value in {
         "candidates": parts_of("retriever"),
+        "labels": st.lists(parts_of("label-rule"), max_size=2),
         "filters": st.lists(parts_of("filter"), max_size=2),
+        "fill": st.sampled_from(["corpus", "unchecked"]),
+        "batching": parts_of("batching"),
+        "growing": st.booleans(),
         "selection": parts_of("sampler"),
         "loss": parts_of("loss"),
         "negatives": st.none() | st.integers(0, 9),
@@ -139,12 +145,12 @@ def test_the_retriever_is_as_deep_as_anything_looks(asked: tuple[str, dict[str, 
         return
     assert method.selection is not None
     assert method.retriever is not None
-    looks = {"rank-band": "high", "denoise": "depth"}
-    needed = [getattr(rule, looks[rule.name]) for rule in method.filters if rule.name in looks]
-    needed += [method.candidates.depth, getattr(method.selection, "depth", None) or 0]
-    assert method.retriever.depth >= max(needed)
-    if all(rule.name in looks for rule in method.filters):
-        assert method.retriever.depth == max(needed)
+    looks = {"rank-band": "high"}
+    rules = [*method.labels, *method.filters]
+    needed = [getattr(rule, looks.get(rule.name, "depth"), None) or 0 for rule in rules]
+    chosen = getattr(method.selection, "of", method.selection)
+    needed += [method.candidates.depth, getattr(chosen, "depth", None) or 0]
+    assert method.retriever.depth == max(needed)
     assert method.retriever.model_copy(update={"depth": method.candidates.depth}) == method.candidates
 
 
@@ -167,6 +173,19 @@ def test_depths(spelled: str, depth: int) -> None:
     retriever = resolve(spelled).retriever
     assert retriever is not None
     assert retriever.depth == depth
+
+
+FORMS = [(name, form) for name in NAMES for form in named(name).forms]
+
+
+@pytest.mark.parametrize(("name", "form"), FORMS)
+def test_another_form_is_spelled_and_differs(name: str, form: str) -> None:
+    other = resolve(f"{name}(as={form})")
+    assert (other.form, other.spelling) == (form, f"{name}(as={form})")
+    assert resolve(other.spelling) == other
+    assert other != named(name)
+    changed = resolve({name: {"as": form, "negatives": 11}} if other.candidates else {name: {"as": form}})
+    assert resolve(changed.spelling) == changed
 
 
 def test_in_batch_has_no_retriever() -> None:
@@ -212,12 +231,14 @@ def test_spellings(asked: str, canonical: str) -> None:
 @pytest.mark.parametrize(
     ("asked", "reason"),
     [
-        ("top", "no method is called 'top'; known: bm25, denoised"),
-        ("siman", "no method is called 'siman'; did you mean simans?"),
+        ("top", "no method is called 'top'; known: abs, bge-band"),
+        ("siman", "no method is called 'siman'; did you mean simans"),
+        ("simans(as=faithful)", "simans has no form 'faithful'; it has fixed"),
+        ("dpr(as=interpretation)", "dpr has no form 'interpretation'; it has fixed, faithful"),
         ("simans(dpth=3)", "no parameter of simans is called 'dpth'; did you mean depth?"),
         (
             "simans(zzz=3)",
-            "no parameter of simans is called 'zzz'; known: a, b, candidates, depth, filters, form, loss,",
+            "no parameter of simans is called 'zzz'; known: a, b, batching, candidates, depth, fill, filters, form",
         ),
         ("simans(filters.rank-band.low=3)", "no parameter of simans is called 'filters.rank-band.low'"),
         ("in-batch(depth=3)", "no parameter of in-batch is called 'depth'"),
@@ -236,8 +257,8 @@ def test_spellings(asked: str, canonical: str) -> None:
         ),
         ("simans(selection=null)", "candidates and selection go together: give both or neither"),
         ("in-batch(candidates=dense)", "candidates and selection go together: give both or neither"),
-        ("in-batch(negatives=1)", "a method without candidates has no filters and negatives: 0"),
-        ("in-batch(filters=[rank-band])", "a method without candidates has no filters and negatives: 0"),
+        ("in-batch(negatives=1)", "a method without candidates has no filters, no labels and negatives: 0"),
+        ("in-batch(filters=[rank-band])", "a method without candidates has no filters, no labels and negatives: 0"),
         ("rank-band(filters=[rank-band, rank-band(low=1)])", "filters has rank-band twice"),
         ("rank-band(low=500)", "low=500 must be below high=110"),
         ("simans(selection=top(depth=3), a=1)", "no parameter of simans is called 'a'"),

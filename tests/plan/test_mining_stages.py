@@ -10,7 +10,9 @@ import pytest
 from negbench.collections import storage
 from negbench.collections.helpdesk import Helpdesk
 from negbench.filters import Filter
-from negbench.plan.mining import BuildPool, DrawNegatives, ScorePool, TrainTeacher
+from negbench.plan.answers import ScorePool
+from negbench.plan.draw import DrawNegatives
+from negbench.plan.mining import BuildPool, TrainTeacher
 from negbench.plan.sources import LoadCollection
 from negbench.retrieval.bm25 import BM25
 from negbench.retrieval.pool import build
@@ -61,7 +63,7 @@ def test_a_teacher_is_asked_once_about_each_candidate_and_positive(stages: dict[
     collection, pool = stages["collection"], load_arrays(CandidatePool, stages["folders"][stages["pool"]])
     teacher = Parrot.model_construct(log=[])
     cost = ScorePool(stages["pool"], teacher, "", 8, (), "float32").run(stages["folders"].__getitem__, tmp_path)
-    scores = np.load(tmp_path / "scores.npy")
+    scores = np.load(tmp_path / "candidates.npy")
     asked = pool.available() & (np.arange(20) < 8)
     assert pool.known[:, :8].any()
     assert (~np.isnan(scores) == asked).all()
@@ -80,7 +82,9 @@ def test_a_teacher_is_asked_once_about_each_candidate_and_positive(stages: dict[
         for query, rank in zip(*np.nonzero(asked), strict=True)
     ]
     assert scores[asked].tolist() == of_candidates
-    assert cost["teacher_calls"] == len(of_candidates)
+    assert cost["teacher_calls"] == len(expected)
+    of_positives = np.load(tmp_path / "positives.npy")
+    assert (~np.isnan(of_positives) == (pool.positives >= 0)).all()
     assert cost["teacher_auc"] == pytest.approx(right / pairs)
 
 
@@ -95,7 +99,7 @@ def test_each_query_is_scored_by_the_copy_that_did_not_see_it(stages: dict[str, 
         assert texts
         assert set(fold_of(texts, 3).tolist()) == {n}
     pool = load_arrays(CandidatePool, folders[stages["pool"]])
-    assert (~np.isnan(np.load(tmp_path / "scores.npy")) == pool.available()).all()
+    assert (~np.isnan(np.load(tmp_path / "candidates.npy")) == pool.available()).all()
 
 
 def test_the_draw_stage_gives_scores_to_filters_and_counts(stages: dict[str, Any], tmp_path: Path) -> None:
@@ -104,24 +108,25 @@ def test_the_draw_stage_gives_scores_to_filters_and_counts(stages: dict[str, Any
     folders[scoring] = tmp_path / "scores"
     folders[scoring].mkdir()
     teacher_scores = np.where(pool.available(), np.random.default_rng(0).uniform(size=pool.scores.shape), np.nan)
-    np.save(folders[scoring] / "scores.npy", teacher_scores.astype(np.float32))
+    np.save(folders[scoring] / "candidates.npy", teacher_scores.astype(np.float32))
+    np.save(folders[scoring] / "positives.npy", pool.positive_scores)
     rule = Filter.model_validate("denoise(threshold=0.15, depth=20)")
     out = tmp_path / "draw"
     out.mkdir()
-    cost = DrawNegatives(stages["pool"], (rule,), Top(), scoring, 4, 0).run(folders.__getitem__, out)
+    cost = DrawNegatives(stages["pool"], (), (rule,), Top(), (scoring,), "corpus", 4, 0).run(folders.__getitem__, out)
     found = load_arrays(Negatives, out)
     drawn = found.ranks >= 0
     passed = np.take_along_axis(teacher_scores, np.maximum(found.ranks, 0), axis=1)
     assert (passed[drawn] < 0.15).all()
     expected = np.minimum(4, (teacher_scores < 0.15).sum(axis=1)).sum()
     assert 0 < expected < drawn.size
-    assert cost == {"drawn": expected, "filled": drawn.size - expected}
+    assert cost == {"drawn": expected, "filled": drawn.size - expected, "promoted": 0, "distrusted": 0}
 
 
 def test_empty_slots_are_not_counted_as_filled(stages: dict[str, Any], tmp_path: Path) -> None:
     out = tmp_path / "draw"
     out.mkdir()
-    cost = DrawNegatives(stages["pool"], (), Top(), None, 150, 0).run(stages["folders"].__getitem__, out)
+    cost = DrawNegatives(stages["pool"], (), (), Top(), (), "corpus", 150, 0).run(stages["folders"].__getitem__, out)
     found = load_arrays(Negatives, out)
     assert (found.documents == -1).any()
     assert cost["drawn"] + cost["filled"] == (found.documents >= 0).sum()

@@ -15,7 +15,8 @@ from negbench.collections.beir import Beir
 from negbench.errors import InputError
 from negbench.filters.denoise import Denoise
 from negbench.parts import registered
-from negbench.plan.mining import ScorePool, TrainTeacher
+from negbench.plan.answers import ScorePool
+from negbench.plan.mining import TrainTeacher
 from negbench.plan.trials import BM25_SEARCH, START
 from negbench.store import Stage
 
@@ -241,10 +242,11 @@ def test_filters_share_one_teacher_asked_as_deep_as_any(
     filters = [f"denoise(depth=20, teacher={teacher})", f"denoise-again(depth=40, teacher={teacher})"]
     negatives = by(plan(collection, weights, [{"simans": {"filters": filters}}]), "simans").negatives
     assert negatives is not None
-    assert negatives.scores is not None
-    assert negatives.scores.depth == 40
+    (scores,) = negatives.answers
+    assert isinstance(scores, ScorePool)
+    assert scores.depth == 40
     filters[1] = filters[1].replace("model=", "folds=3, model=")
-    with pytest.raises(InputError, match=r"simans.*its filters ask different teachers; give them the same one"):
+    with pytest.raises(InputError, match=r"simans.*its parts ask different teachers; give them the same one"):
         plan(collection, weights, [{"simans": {"filters": filters}}])
 
 

@@ -23,7 +23,7 @@ RATES = {"exact": {"rate": 0.1, "low": 0.05, "high": 0.2, "unit": "negative", "n
 
 CURVE = [(step, 1.0) for step in range(1, 12)] + [(12, 9.0)]
 
-NEGATIVES = Negatives(
+NEGATIVES = Negatives.without_rules(
     queries=np.array([0, 1], np.int32),
     documents=np.array([[5, 6], [7, 8]], np.int32),
     origins=np.array([[0, 0], [0, 1]], np.int32),

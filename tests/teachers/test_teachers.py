@@ -18,7 +18,8 @@ from sentence_transformers import CrossEncoder
 from negbench.collections.beir import Beir
 from negbench.errors import InputError
 from negbench.noise import keys
-from negbench.plan.mining import BuildPool, ScorePool, TrainTeacher
+from negbench.plan.answers import ScorePool
+from negbench.plan.mining import BuildPool, TrainTeacher
 from negbench.plan.sources import LoadCollection
 from negbench.retrieval.bm25 import BM25
 from negbench.store import Store, load_arrays
@@ -231,7 +232,7 @@ class TestCrossFitting:
         return {
             "collection": source.load(),
             "pool": load_arrays(CandidatePool, store.path(pool)),
-            "scores": np.load(folder / "scores.npy"),
+            "scores": np.load(folder / "candidates.npy"),
             "calls": store.cost(scores)["teacher_calls"],
             "copies": [store.path(copy) / "model" for copy in copies],
             "trained_on": trained_on,
@@ -263,7 +264,7 @@ class TestCrossFitting:
         pool = scored["pool"]
         asked = (pool.documents >= 0) & ~pool.known & (np.arange(20) < 8)
         np.testing.assert_array_equal(~np.isnan(scored["scores"]), asked)
-        assert scored["calls"] == asked.sum()  # the positives are scored for its own report, and not charged
+        assert scored["calls"] == asked.sum() + (pool.positives >= 0).sum()
         assert pool.known[:, :8].any()
 
 

@@ -32,7 +32,7 @@ def small_collection(judgments: list[tuple[int, int, int]]) -> Collection:
 def negatives_of(queries: list[int], documents: Any) -> Negatives:
     table = np.array(documents, np.int32).reshape(len(queries), -1 if queries else 1)
     blank = np.zeros_like(table)
-    return Negatives(
+    return Negatives.without_rules(
         np.array(queries, np.int32), table, blank, blank, blank.astype(np.float32), np.ones(len(queries), np.float32)
     )
 
@@ -122,8 +122,8 @@ def test_a_batch_holds_what_its_rows_need_and_hides_other_positives(
         assert read[label["target"][at]] == f"D: title {positive} text {positive}"
         for column, text in enumerate(read):
             document = int(text.split()[-1])
-            other = (query, document) in labelled and document != positive
-            assert label["counted"][at][column] == (not other)
+            assert label["relevant"][at][column] == ((query, document) in labelled)
+            assert label["own"][at][column] == (document in by_query[query])
         mine = [positive, *(document for document in by_query[query] if document >= 0)]
         wanted |= {f"D: title {document} text {document}" for document in mine}
     assert set(read) == wanted
@@ -151,12 +151,12 @@ def test_a_positive_of_one_row_is_another_s_negative_unless_it_is_labelled() -> 
     documents = [int(text.split()[-1]) for text in read]
     hidden = {
         (query, documents[column])
-        for query, row in zip((0, 3), batch["label"]["counted"].tolist(), strict=True)
-        for column, counts in enumerate(row)
-        if not counts
+        for query, row in zip((0, 3), batch["label"]["relevant"].tolist(), strict=True)
+        for column, relevant in enumerate(row)
+        if relevant
     }
     assert sorted(documents) == [1, 2, 4, 5]
-    assert hidden == {(0, 2)}  # although row 2 of the batch brought it as a mined negative
+    assert hidden == {(0, 1), (0, 2), (3, 4)}  # although row 2 of the batch brought 2 as a mined negative
 
 
 @given(made=collections())

@@ -14,10 +14,11 @@ import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 
+from negbench.batching.random import Random
 from negbench.collections.beir import Beir
 from negbench.encoders.encode import encode, encode_as_is
 from negbench.encoders.tokens import tokenised
-from negbench.losses import Loss
+from negbench.losses import Loss, Scored
 from negbench.losses.infonce import InfoNCE
 from negbench.training import loop
 from negbench.training.batches import epoch_batches
@@ -59,7 +60,7 @@ def garden(tiny_collection: Path) -> Collection:
     return Beir(path=str(tiny_collection)).load()
 
 
-def rows_with(garden: Collection, k: int) -> Instances:
+def rows_with(garden: Collection, k: int, recipe: Recipe | None = None) -> Instances:
     """Return the training rows with ``k`` negatives a query: the next documents that are not labelled."""
     positives = garden.qrels["train"].by_query()
     queries = garden.split_queries("train")
@@ -69,7 +70,8 @@ def rows_with(garden: Collection, k: int) -> Instances:
     ]
     table = np.array(chosen, np.int32).reshape(len(queries), k)
     effective = np.ones(len(queries), np.float32)
-    return instances(garden, "train", Negatives(queries, table, table, table, table.astype(np.float32), effective))
+    drawn = Negatives.without_rules(queries, table, table, table, table.astype(np.float32), effective)
+    return instances(garden, "train", drawn, recipe or RECIPE)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +91,7 @@ def trained(garden: Collection, tiny_encoder: Path, tmp_path_factory: pytest.Tem
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(loop, "Collator", Watched)
-            data = rows_with(garden, k)
+            data = rows_with(garden, k, recipe)
             curves, cost = train(model, data, garden, loss or InfoNCE(), recipe, seed, folder / "scratch")
         model.save_pretrained(str(folder / "model"), create_model_card=False)
         return Trained(model, folder / "model", curves, cost, seen)
@@ -104,7 +106,12 @@ def bare_loop(folder: Path, data: Instances, garden: Collection, seed: int) -> t
     model, tokenizer = AutoModel.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     model.eval()  # which turns dropout off
     passages, labelled = garden.passages(), garden.qrels["train"].by_query()
-    batches = [batch for epoch in (0, 1) for batch in epoch_batches(data.queries, data.keys, 16, seed, epoch, "each")]
+    rows = len(data.keys)
+    batches = [
+        batch
+        for epoch in (0, 1)
+        for batch in epoch_batches(data.queries[:rows], data.keys, 16, seed, epoch, "each", Random())
+    ]
     decayed = [value for name, value in model.named_parameters() if "bias" not in name and "LayerNorm" not in name]
     others = [value for name, value in model.named_parameters() if "bias" in name or "LayerNorm" in name]
     groups = [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
@@ -226,7 +233,8 @@ class TestEqualWork:
         recipe = RECIPE.model_copy(update={"positives": positives})
         none, two = trained(recipe, k=0), trained(recipe, k=2)
         assert none.seen == two.seen
-        assert none.seen == [batch.tolist() for batch in all_batches(rows_with(garden, 1), recipe, 0)]
+        epochs = all_batches(rows_with(garden, 1, recipe), recipe, 0)
+        assert none.seen == [batch.tolist() for epoch in epochs for batch in epoch]
         assert none.cost["steps"] == two.cost["steps"] == len(none.seen) == len(none.curves["loss"])
         assert sum(map(len, none.seen)) == 2 * (48 if positives == "each" else 24)
         assert none.seen[: len(none.seen) // 2] != none.seen[len(none.seen) // 2 :]  # each epoch has its own order
@@ -280,7 +288,7 @@ class TestBfloat16:
         again, fresh = SentenceTransformer(str(fast.folder)), SentenceTransformer(str(fast.folder))
         once = RECIPE.model_copy(update={"epochs": 1})
         for model in (again, fresh):
-            train(model, rows_with(garden, 0), garden, InfoNCE(), once, 3, tmp_path)
+            train(model, rows_with(garden, 0, once), garden, InfoNCE(), once, 3, tmp_path)
         for name, value in again.state_dict().items():
             assert torch.equal(value, fresh.state_dict()[name]), name
 
@@ -290,9 +298,9 @@ class TestWhatGoesWrong:
         class BreaksAtThree(InfoNCE):
             """InfoNCE that is NaN at the third step."""
 
-            def compute(self, scores: torch.Tensor, target: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
+            def rows(self, batch: Scored) -> torch.Tensor:
                 steps.append(1)
-                return super().compute(scores, target, counted) * (float("nan") if len(steps) == 3 else 1.0)
+                return super().rows(batch) * (float("nan") if len(steps) == 3 else 1.0)
 
         steps: list[int] = []
         with pytest.raises(TrainingError, match=r"loss is nan at step 3; lower the learning rate"):
@@ -305,7 +313,8 @@ class TestWhatGoesWrong:
 
     def test_no_rows(self, garden: Collection, tiny_encoder: Path, tmp_path: Path) -> None:
         rows = rows_with(garden, 1)
-        empty = Instances(rows.queries[:0], rows.positives[:0], rows.negatives[:0], rows.known, rows.keys[:0])
+        none = rows.queries[:0]
+        empty = Instances(none, none, rows.negatives[:0], rows.weights[:0], rows.known, rows.keys[:0])
         with pytest.raises(TrainingError, match="no labelled pair"):
             train(SentenceTransformer(str(tiny_encoder)), empty, garden, InfoNCE(), RECIPE, 0, tmp_path)
 

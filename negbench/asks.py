@@ -1,0 +1,68 @@
+"""What filters, samplers and label rules may ask about candidates beyond ids and scores.
+
+An ask is a frozen value; the plan turns it into a stage whose answer is stored, shared, and put into the pool before
+the part sees it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from negbench.parts import Part
+from negbench.teachers import Teacher
+
+
+@dataclass(frozen=True)
+class TeacherScores:
+    """A teacher's scores of the first ``depth`` raw ranks and of the labelled positives.
+
+    Fills ``teacher_scores`` and ``positive_teacher_scores``.
+    """
+
+    teacher: Teacher
+    depth: int
+
+
+@dataclass(frozen=True)
+class NearDuplicates:
+    """Which documents say the same: texts whose word shingles have a Jaccard similarity of ``threshold`` or more.
+
+    1 means equal texts after normalisation. Fills ``groups`` and ``positive_groups``.
+    """
+
+    threshold: float
+
+
+@dataclass(frozen=True)
+class PositiveSimilarity:
+    """How similar each candidate is to the labelled positive that is nearest to it, by the starting encoder.
+
+    Fills ``similarity``.
+    """
+
+
+@dataclass(frozen=True)
+class JudgedRanks:
+    """How often a document of each rank is relevant, on the queries of ``split``. Fills ``judged``."""
+
+    split: str = "dev"
+
+
+Ask = TeacherScores | NearDuplicates | PositiveSimilarity | JudgedRanks
+
+
+class Asking(Part):
+    """A part that looks at a candidate pool."""
+
+    kind: ClassVar[str] = ""
+
+    @property
+    def needed_depth(self) -> int:
+        """How many ranks of the pool the part wants to look at; 0 means whatever there is."""
+        return int(getattr(self, "depth", None) or 0)
+
+    @property
+    def asks(self) -> tuple[Ask, ...]:
+        """What the part has to be told."""
+        return ()

@@ -1,0 +1,19 @@
+"""Random batches."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from negbench.batching import Batching, cut
+from negbench.noise import Noise
+from negbench.types import Int32, Int64, UInt64
+
+
+class Random(Batching):
+    """Rows in random order, the same for every method of a trial."""
+
+    name: ClassVar[str] = "random"
+
+    def batches(self, keys: UInt64, clusters: Int32 | None, size: int, noise: Noise) -> list[Int64]:
+        """Shuffle and cut."""
+        return cut(noise.order(keys), size)

@@ -1,0 +1,71 @@
+"""Groups of documents that say the same: equal after normalisation, or nearly so."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from negbench.types import Int32
+
+SHINGLE = 3
+"""Words a shingle."""
+
+
+def groups(texts: Sequence[str], threshold: float) -> Int32:
+    """Return for each text [N] the row of the first text that it belongs with.
+
+    With ``threshold`` 1 that is one with the same words; below, one whose shingles of three words overlap by that
+    much or more (Jaccard), directly or by a chain. Candidates come from MinHash signatures (datasketch's MinHashLSH,
+    128 permutations) and every pair is then checked, so none is grouped wrongly; one that is just above the threshold
+    may be overlooked.
+    """
+    words = [normalised(text).split() for text in texts]
+    leader = np.arange(len(texts), dtype=np.int32)
+
+    def find(row: int) -> int:
+        while leader[row] != row:
+            leader[row] = leader[leader[row]]
+            row = int(leader[row])
+        return row
+
+    def join(one: int, other: int) -> None:
+        one, other = sorted((find(one), find(other)))
+        leader[other] = one
+
+    first: dict[tuple[str, ...], int] = {}
+    for row, found in enumerate(words):
+        if found:  # an empty text says nothing
+            join(first.setdefault(tuple(found), row), row)
+    if threshold < 1:
+        singles = [row for row in range(len(texts)) if words[row] and find(row) == row]
+        for one, other in _similar({row: _shingles(words[row]) for row in singles}, threshold):
+            join(one, other)
+    return np.array([find(row) for row in range(len(texts))], np.int32)
+
+
+def normalised(text: str) -> str:
+    """Return the words of a text: compatible Unicode forms made one, case folded, punctuation and spaces dropped."""
+    return " ".join(re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold()))
+
+
+def _shingles(words: Sequence[str]) -> frozenset[str]:
+    if len(words) <= SHINGLE:
+        return frozenset([" ".join(words)])
+    return frozenset(" ".join(words[at : at + SHINGLE]) for at in range(len(words) - SHINGLE + 1))
+
+
+def _similar(shingles: dict[int, frozenset[str]], threshold: float) -> Iterable[tuple[int, int]]:
+    from datasketch import MinHash, MinHashLSH
+
+    index = MinHashLSH(threshold=threshold, num_perm=128)
+    for row, mine in shingles.items():
+        signature = MinHash(num_perm=128, seed=1)
+        signature.update_batch([shingle.encode() for shingle in sorted(mine)])
+        for other in index.query(signature):
+            theirs = shingles[other]
+            if len(mine & theirs) >= threshold * len(mine | theirs):
+                yield other, row
+        index.insert(row, signature)

@@ -1,0 +1,56 @@
+"""The stage that draws the negatives that training is handed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from negbench.filters import Filter
+from negbench.labels import LabelRule
+from negbench.mining import Fill, Rules, mine
+from negbench.plan.answers import Answer
+from negbench.plan.mining import BuildPool
+from negbench.plan.sources import At, read_collection
+from negbench.samplers import Sampler
+from negbench.store import Stage, load_arrays, save_arrays
+from negbench.types import CandidatePool
+
+
+@dataclass(frozen=True, eq=False)
+class DrawNegatives(Stage):
+    """The negatives that training is handed: label rules, filters, sampler, fill."""
+
+    kind: ClassVar[str] = "negatives"
+    version: ClassVar[int] = 2
+    pool: BuildPool
+    labels: tuple[LabelRule, ...]
+    filters: tuple[Filter, ...]
+    sampler: Sampler
+    answers: tuple[Answer, ...]
+    fill: Fill
+    k: int
+    seed: int
+
+    @property
+    def label(self) -> str:
+        """Which sampler."""
+        return f"draw by {self.sampler.spelling}"
+
+    def run(self, at: At, out: Path) -> dict[str, float]:
+        """Draw."""
+        collection = read_collection(at(self.pool.collection))
+        candidates = load_arrays(CandidatePool, at(self.pool))
+        for answer in self.answers:
+            candidates = answer.attach(candidates, at(answer))
+        own = collection.own_documents()[candidates.queries]
+        rules = Rules(self.sampler, self.filters, self.labels, self.fill)
+        drawn = mine(candidates, rules, self.k, self.seed, own, len(collection.document_ids))
+        save_arrays(drawn, out)
+        filled = (drawn.origins == 1) & (drawn.documents >= 0)
+        return {
+            "drawn": float((drawn.ranks >= 0).sum()),
+            "filled": float(filled.sum()),
+            "promoted": float((drawn.promoted >= 0).sum()),
+            "distrusted": float(((drawn.trust < 1) & (drawn.positives >= 0)).sum()),
+        }

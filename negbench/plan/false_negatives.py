@@ -1,0 +1,96 @@
+"""The stage that estimates false-negative rates."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from negbench.evaluation import in_batch
+from negbench.evaluation.false_negatives import Estimator, Handed, Rate
+from negbench.plan.sources import At, read_collection
+from negbench.plan.training import Train
+from negbench.store import Stage, load_arrays
+from negbench.training.data import instances
+from negbench.training.loop import all_batches
+from negbench.types import Negatives
+
+
+@dataclass(frozen=True, eq=False)
+class CountFalseNegatives(Stage):
+    """Estimate the false-negative rate of what a training is handed, by every estimator that applies.
+
+    The only stage that reads a collection's truth.
+    """
+
+    kind: ClassVar[str] = "false-negatives"
+    version: ClassVar[int] = 3
+    training: Train
+    estimators: tuple[Estimator, ...]
+
+    def identity(self) -> dict[str, Any]:
+        """Return what decides which negatives are handed to the training: not its encoder, nor its loss."""
+        training = self.training
+        parts = (training.collection, training.negatives, training.clusters)
+        content = {
+            "inputs": [None if stage is None else stage.key for stage in parts],
+            "split": training.split,
+            "estimators": [estimator.identity() for estimator in self.estimators],
+            "recipe": training.recipe.model_dump(mode="json"),
+            "growing": training.growing,
+            "batching": training.batching.identity(),
+            "seed": training.seed,
+        }
+        return {"stage": self.kind, "version": self.version, "parameters": content}
+
+    @cached_property
+    def inputs(self) -> tuple[Stage, ...]:
+        """What decides: the training itself need not have run."""
+        training = self.training
+        parts = (training.collection, training.negatives, training.clusters)
+        return tuple(stage for stage in parts if stage is not None)
+
+    @property
+    def label(self) -> str:
+        """What is counted."""
+        return "count false negatives"
+
+    def run(self, at: At, out: Path) -> dict[str, float]:
+        """Replay which rows each batch holds, and look."""
+        training = self.training
+        collection = read_collection(at(training.collection))
+        drawn = None if training.negatives is None else load_arrays(Negatives, at(training.negatives))
+        data = instances(collection, training.split, drawn, training.recipe, training.seed, training.growing)
+        clusters = training.clusters
+        found = None if clusters is None else clusters.of(at(clusters), data.queries[: len(data.keys)])
+        epochs = all_batches(data, training.recipe, training.seed, training.batching, found)
+        batches = [batch for epoch in epochs for batch in epoch]
+        truth = collection.truth.get(training.split)
+        seen = np.concatenate(batches)
+        handed = Handed(
+            queries=data.queries[seen],
+            documents=data.negatives[seen],
+            weights=np.repeat(data.weights[seen, None], data.negatives.shape[1], axis=1).astype(np.float64),
+            truth=truth,
+            truth_kind=collection.truth_kind if truth is not None else "none",
+        )
+        rates: dict[str, Rate] = {}
+        for estimator in self.estimators:
+            rates |= estimator.estimate(handed)
+        if truth is not None:
+            kind = "exact" if collection.truth_kind == "complete" else "exact-proxy"
+            rows = [batch.astype(np.int32) for batch in batches]
+            rates[f"{kind}/in-batch"] = in_batch.false_negatives(
+                rows, data.queries, data.positives, data.negatives, data.known, truth
+            )
+        told = ("rate", "low", "high", "unit", "note")
+        plain = {name: {key: getattr(rate, key) for key in told} for name, rate in rates.items()}
+        (out / "rates.json").write_text(json.dumps(plain, indent=1) + "\n")
+        for name, rate in rates.items():
+            if rate.clusters is not None:
+                np.save(out / f"{name}.npy", rate.clusters, allow_pickle=False)
+        return {}

@@ -1,0 +1,50 @@
+"""BM25Okapi of rank-bm25, as many tutorials use it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from negbench.retrieval import Ranking, Retriever, Search
+from negbench.retrieval.topk import top_k
+from negbench.types import Float32, Int32
+
+
+class Okapi(Retriever):
+    """rank-bm25's BM25Okapi over texts split at white space: no stemming, no stop words, case kept unless ``lower``.
+
+    Its idf is its own: negative values become a share of the mean idf. Slower than ``bm25`` by orders of magnitude;
+    here to show what the choice of tokens does.
+
+    k1, b: as in BM25. lower: fold case first.
+    """
+
+    name: ClassVar[str] = "okapi"
+
+    k1: float = Field(default=1.5, ge=0)
+    b: float = Field(default=0.75, ge=0, le=1)
+    lower: bool = True
+
+    def rank(self, search: Search) -> Ranking:
+        """Score every document for every query."""
+        from rank_bm25 import BM25Okapi
+
+        count = len(search.queries)
+        found: Int32 = np.full((count, self.depth), -1, np.int32)
+        scores: Float32 = np.full((count, self.depth), np.nan, np.float32)
+        positives: Float32 = np.full(search.positives.shape, np.nan, np.float32)
+        texts = [self._words(text) for text in search.documents]
+        if any(texts):  # rank-bm25 divides by the mean length
+            index = BM25Okapi(texts, k1=self.k1, b=self.b)
+            for row, query in enumerate(search.queries):
+                values = index.get_scores(self._words(query)).astype(np.float32)
+                kept = min(self.depth, len(values))
+                found[row : row + 1, :kept], scores[row : row + 1, :kept] = top_k(values[None, :], kept)
+                mine = search.positives[row] >= 0
+                positives[row, mine] = values[search.positives[row, mine]]
+        return Ranking(found, scores, positives)
+
+    def _words(self, text: str) -> list[str]:
+        return (text.lower() if self.lower else text).split()

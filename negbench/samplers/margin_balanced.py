@@ -1,0 +1,53 @@
+"""Draws that are even over a teacher's margin."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from negbench.asks import Ask, TeacherScores
+from negbench.noise import Noise
+from negbench.samplers import Sampler, gumbel
+from negbench.teachers import Teacher
+from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
+from negbench.types import CandidatePool, Draw
+
+
+class MarginBalanced(Sampler):
+    """Choose one of ``bins`` equal-width bins of the teacher's margin T+ - T- at random, then a candidate in it.
+
+    The balancing of TAS-Balanced, Hofstätter et al. 2021, arXiv 2104.06967: easy and hard pairs come equally often.
+    Bins span the query's own margins; empty ones are passed over. Differs from the paper in: T+ is the query's highest
+    positive (pairs of other positives are not binned apart), and further draws are without replacement.
+
+    bins: how many; the paper's 10. depth: raw ranks that the teacher is asked about.
+    """
+
+    name: ClassVar[str] = "margin-balanced"
+
+    bins: int = Field(default=10, ge=1)
+    depth: int = Field(default=100, ge=1)
+    teacher: Teacher = Field(default_factory=TrainedCrossEncoder)
+
+    @property
+    def asks(self) -> tuple[Ask, ...]:
+        """The teacher's scores of the first ``depth`` ranks."""
+        return (TeacherScores(self.teacher, self.depth),)
+
+    def draw(self, pool: CandidatePool, k: int, noise: Noise) -> Draw:
+        """Weigh a candidate by one over the number in its bin. T+ is the same for all, so bins of T- do."""
+        assert pool.teacher_scores is not None, "the pool carries no teacher scores"
+        scores = pool.teacher_scores.astype(np.float64)
+        allowed = gumbel.window(pool, self.depth) & ~np.isnan(scores)
+        low = np.where(allowed, scores, np.inf).min(axis=1, initial=np.inf, keepdims=True)
+        high = np.where(allowed, scores, -np.inf).max(axis=1, initial=-np.inf, keepdims=True)
+        width = np.where(high > low, high - low, 1.0)
+        place = np.where(allowed, (scores - np.where(np.isfinite(low), low, 0.0)) / width * self.bins, 0.0)
+        bins = np.minimum(place.astype(np.int64), self.bins - 1)
+        count = np.zeros(bins.shape, np.float64)
+        for at in range(self.bins):
+            here = allowed & (bins == at)
+            count = np.where(here, here.sum(axis=1, keepdims=True), count)
+        return gumbel.draw(-np.log(np.maximum(count, 1.0)), allowed, k, pool, noise)

@@ -1,0 +1,62 @@
+"""RANCE: draw ranks by how seldom they are relevant on judged queries."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from negbench.asks import Ask, JudgedRanks
+from negbench.noise import Noise
+from negbench.samplers import Sampler, gumbel
+from negbench.types import CandidatePool, Draw, Float64
+
+
+class Rance(Sampler):
+    """Draw ranks with probability P(r), learnt from queries that are judged: rarely where relevant documents are dense.
+
+    Learning Robust Dense Retrieval Models from Incomplete Relevance Labels, SIGIR 2021, 10.1145/3404835.3463106; code
+    purble/RANCE: gain(r) = (1 - relevant share at r) / ln(r + 2), a centred window of 9, a polynomial of degree 4,
+    less the smallest smoothed gain. Differs from the code in: negative values are cut to 0; ranks are drawn without
+    replacement; the judged queries are those of dev, with the labels that they have.
+
+    depth: ranks drawn from; the code's 500. window, degree: of the smoothing.
+    """
+
+    name: ClassVar[str] = "rance"
+
+    depth: int = Field(default=500, ge=1)
+    window: int = Field(default=9, ge=1)
+    degree: int = Field(default=4, ge=0, le=10)
+
+    @property
+    def asks(self) -> tuple[Ask, ...]:
+        """How often each rank is relevant."""
+        return (JudgedRanks(),)
+
+    def draw(self, pool: CandidatePool, k: int, noise: Noise) -> Draw:
+        """Draw ranks by P; those of probability 0 come last."""
+        assert pool.judged is not None, "the pool carries no judged ranks"
+        allowed = gumbel.window(pool, self.depth)
+        share = np.zeros(pool.depth)
+        known = pool.judged[: min(self.depth, pool.depth)]
+        share[: len(known)] = self.distribution(known)
+        log_weights = np.broadcast_to(np.log(np.maximum(share, 1e-12)), allowed.shape)
+        return gumbel.draw(log_weights, allowed, k, pool, noise)
+
+    def distribution(self, judged: Float64) -> Float64:
+        """Return P(r) [K] from the share of judged queries whose document of rank r is relevant [K]."""
+        rank = np.arange(len(judged))
+        if not len(rank):
+            return np.zeros(0)
+        gain = (1 - judged) / np.log(rank + 2)
+        near = np.abs(rank[:, None] - rank) <= self.window // 2
+        smooth = (near * gain).sum(axis=1) / near.sum(axis=1)
+        degree = min(self.degree, len(rank) - 1)
+        fitted = np.full(len(rank), smooth.mean())
+        if degree:
+            fitted = np.polynomial.Polynomial.fit(rank, smooth, degree)(rank)
+        weight = np.maximum(fitted - smooth.min(), 0.0)
+        total = weight.sum()
+        return weight / total if total > 0 else np.full(len(rank), 1 / len(rank))

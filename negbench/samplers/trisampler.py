@@ -1,0 +1,43 @@
+"""TriSampler: candidates near the query's positive, and nearer to it than to the query."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from negbench.asks import Ask, PositiveSimilarity
+from negbench.noise import Noise
+from negbench.samplers import Sampler, gumbel
+from negbench.types import CandidatePool, Draw
+
+
+class TriSampler(Sampler):
+    """Weigh by exp(-(s(q,d) - s(q,d+))^2 / 4), which is SimANS with a = 1/4, times ReLU(s(d+,d) - s(q,d)).
+
+    arXiv 2402.11855, as far as its summaries go; its text could not be read, so how it composes the two and its K are
+    a guess here. The constraints of its title are the filter ``triangle``.
+
+    depth: raw ranks looked at. Without a positive that has a score the second factor stands alone. Candidates of
+    weight 0 come last.
+    """
+
+    name: ClassVar[str] = "trisampler"
+
+    depth: int = Field(default=100, ge=1)
+
+    @property
+    def asks(self) -> tuple[Ask, ...]:
+        """How similar candidates are to the positives."""
+        return (PositiveSimilarity(),)
+
+    def draw(self, pool: CandidatePool, k: int, noise: Noise) -> Draw:
+        """Draw by weight."""
+        assert pool.similarity is not None, "the pool carries no similarities"
+        scores = pool.scores.astype(np.float64)
+        with np.errstate(invalid="ignore", over="ignore"):
+            gap = np.nan_to_num(scores - pool.positive_score("highest")[:, None], nan=0.0)
+            nearer = np.nan_to_num(pool.similarity - scores, nan=0.0)
+            log_weights = -np.minimum(gap**2, 1e6) / 4 + np.log(np.clip(nearer, 1e-12, 1e12))
+        return gumbel.draw(log_weights, gumbel.window(pool, self.depth), k, pool, noise)
