@@ -27,6 +27,7 @@ class Denoise(Filter):
     """
 
     name: ClassVar[str] = "denoise"
+    version: ClassVar[int] = 2
 
     threshold: float = 0.1
     unit: Literal["score", "quantile", "query-quantile"] = "score"
@@ -47,7 +48,7 @@ class Denoise(Filter):
     def throws_out(self, pool: CandidatePool) -> Bool:
         """Throw out high scores and whatever has none."""
         assert pool.teacher_scores is not None, "the pool carries no teacher scores"
-        scores = pool.teacher_scores
+        scores = np.where(np.arange(pool.depth) < self.depth, pool.teacher_scores, np.nan)
         limit = np.full((len(scores), 1), self.threshold)
         if self.unit == "quantile":
             limit[:] = np.nanquantile(scores, self.threshold) if np.isfinite(scores).any() else np.inf
@@ -55,6 +56,5 @@ class Denoise(Filter):
             some = np.isfinite(scores).any(axis=1)
             limit[some, 0] = np.nanquantile(scores[some], self.threshold, axis=1)
         with np.errstate(invalid="ignore"):
-            low = scores < limit if self.unit == "score" else scores <= limit
-        low[:, self.depth :] = False
+            low: Bool = scores < limit if self.unit == "score" else scores <= limit
         return ~low

@@ -1,0 +1,146 @@
+"""What every label rule owes, and what each of them does. A new rule is in this suite by being registered."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from negbench.labels import LabelRule, Labels
+from negbench.labels.check_positives import CheckPositives
+from negbench.labels.drop_instances import DropInstances
+from negbench.labels.promote import Promote
+from negbench.labels.promote_duplicates import PromoteDuplicates
+from negbench.noise import Noise, keys
+from negbench.parts import registered
+from negbench.types import CandidatePool
+
+OURS = {name: kind for name, kind in registered("label-rule").items() if kind.__module__.startswith("negbench.")}
+VARIANTS = ["promote(threshold=0.3, most=1)", "drop-instances(flags=3, depth=9)", "check-positives(weight=0.5)"]
+RULES = [pytest.param(kind(), id=name) for name, kind in OURS.items()]
+RULES += [pytest.param(LabelRule.model_validate(spelling), id=spelling) for spelling in VARIANTS]
+every = pytest.mark.parametrize("rule", RULES)
+
+
+def make(count: int = 30, depth: int = 25) -> CandidatePool:
+    """A pool with all that a rule may look at, short lists and unasked candidates included."""
+    noise = Noise(1, "labels")
+    query, rank = np.arange(count)[:, None], np.arange(depth)
+    documents = np.where(rank < depth - (query % 4) * 5, query * depth + rank, -1).astype(np.int32)
+    teacher = np.where((documents >= 0) & (noise.uniform(query, rank) < 0.9), noise.uniform(query, rank + 500), np.nan)
+    positives = np.where(np.arange(3) <= query % 3, 10_000 + query * 3 + np.arange(3), -1).astype(np.int32)
+    sure = np.where(positives >= 0, noise.uniform(query, np.arange(3) + 900), np.nan)
+    pool = CandidatePool(
+        queries=np.arange(count, dtype=np.int32),
+        documents=documents,
+        scores=np.where(documents >= 0, 10.0 - rank, np.nan).astype(np.float32),
+        known=(documents >= 0) & (noise.uniform(query, rank + 100) < 0.1),
+        positives=positives,
+        positive_scores=sure.astype(np.float32),
+        query_keys=keys([f"q{n}" for n in range(count)]),
+        document_keys=keys([f"d{n}" for n in documents.ravel().tolist()]).reshape(documents.shape),
+        teacher_scores=teacher.astype(np.float32),
+        positive_teacher_scores=sure.astype(np.float32),
+        groups=np.where(documents >= 0, documents % 11, -1).astype(np.int32),
+        positive_groups=np.where(positives >= 0, query % 11, -1).astype(np.int32),
+    )
+    for field in fields(pool):
+        if isinstance(value := getattr(pool, field.name), np.ndarray):
+            value.setflags(write=False)
+    return pool
+
+
+@every
+def test_the_shape_of_the_answer(rule: LabelRule) -> None:
+    pool = make()
+    before = Labels.given(pool)
+    found, again = rule.judge(pool, before), rule.judge(pool, before)
+    assert (found.promoted.shape, found.promoted.dtype) == (pool.documents.shape, np.bool_)
+    assert (found.trust.shape, found.trust.dtype) == (pool.positives.shape, np.float32)
+    assert found.promoted.tolist() == again.promoted.tolist()
+    assert found.trust.tolist() == again.trust.tolist()
+    assert not (found.promoted & ~pool.available()).any()  # neither a known positive nor nothing is promoted
+    assert ((found.trust >= 0) & (found.trust <= 1)).all()
+    assert found.promoted.any() or (found.trust < 1).any()
+
+
+@every
+def test_it_builds_on_what_rules_before_it_said(rule: LabelRule) -> None:
+    pool = make()
+    given = Labels.given(pool)
+    before = replace(given, promoted=pool.available() & (np.arange(25) == 3), trust=given.trust * np.float32(0.25))
+    found, alone = rule.judge(pool, before), rule.judge(pool, given)
+    assert (found.promoted == (before.promoted | alone.promoted)).all()
+    assert (found.trust == before.trust * alone.trust).all()
+
+
+@every
+def test_the_order_of_queries_has_no_say(rule: LabelRule) -> None:
+    pool = make()
+    order = np.random.default_rng(0).permutation(len(pool.queries))
+    table = {field.name: getattr(pool, field.name) for field in fields(pool)}
+    turned = replace(pool, **{name: value[order] for name, value in table.items() if isinstance(value, np.ndarray)})
+    found, other = rule.judge(pool, Labels.given(pool)), rule.judge(turned, Labels.given(turned))
+    assert other.promoted.tolist() == found.promoted[order].tolist()
+    assert other.trust.tolist() == found.trust[order].tolist()
+
+
+@every
+@pytest.mark.parametrize(("count", "depth"), [(0, 25), (3, 0), (0, 0), (2, 1)])
+def test_small_pools(rule: LabelRule, count: int, depth: int) -> None:
+    pool = make(count, depth)
+    found = rule.judge(pool, Labels.given(pool))
+    assert found.promoted.shape == (count, depth)
+    assert found.trust.shape == (count, 3)
+
+
+def by_hand(pool: CandidatePool, row: int, depth: int, threshold: float) -> list[int]:
+    """The ranks that a teacher scores above the threshold, the highest score first."""
+    assert pool.teacher_scores is not None
+    scored = [
+        (-float(pool.teacher_scores[row, rank]), rank)
+        for rank in range(depth)
+        if pool.available()[row, rank] and pool.teacher_scores[row, rank] > threshold
+    ]
+    return [rank for _, rank in sorted(scored)]
+
+
+def test_promotion_takes_the_surest() -> None:
+    pool = make()
+    found = Promote(threshold=0.6, depth=12, most=2).judge(pool, Labels.given(pool))
+    for row in range(30):
+        assert np.flatnonzero(found.promoted[row]).tolist() == sorted(by_hand(pool, row, 12, 0.6)[:2])
+
+
+def test_an_instance_goes_by_its_number_of_flags() -> None:
+    pool = make()
+    found = DropInstances(threshold=0.7, flags=2, depth=15).judge(pool, Labels.given(pool))
+    many = [len(by_hand(pool, row, 15, 0.7 - 1e-9)) > 2 for row in range(30)]
+    assert 0 < sum(many) < 30
+    assert (found.trust == 0).all(axis=1).tolist() == many
+    assert ((found.trust == 0) | (found.trust == 1)).all()
+
+
+def test_planted_mismatches_are_distrusted_far_above_chance() -> None:
+    """A teacher that orders 9 of 10 pairs right finds wrong positives: most distrusted ones are planted."""
+    noise = Noise(2, "mismatches")
+    count = 2000
+    pool = make(count, 1)
+    planted = noise.uniform(np.arange(count)) < 0.1
+    right = np.clip(0.75 + 0.25 * noise.gumbel(np.arange(count)) / 3, 0, 1)
+    scores = np.where(planted, 1 - right, right)[:, None].repeat(3, axis=1).astype(np.float32)
+    pool = replace(pool, positive_teacher_scores=np.where(pool.positives >= 0, scores, np.nan).astype(np.float32))
+    trust = CheckPositives(threshold=0.4).judge(pool, Labels.given(pool)).trust[:, 0]
+    assert planted[trust == 0].mean() > 0.6
+    assert planted[trust == 1].mean() < 0.03
+
+
+def test_copies_of_a_positive_are_positives() -> None:
+    pool = make()
+    found = PromoteDuplicates().judge(pool, Labels.given(pool))
+    for row in range(30):
+        copies = [
+            rank for rank in range(25) if pool.documents[row, rank] % 11 == row % 11 and pool.available()[row, rank]
+        ]
+        assert np.flatnonzero(found.promoted[row]).tolist() == copies

@@ -1,0 +1,72 @@
+"""Fusion by hand, rank-bm25 itself, and run files as they come."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rank_bm25 import BM25Okapi
+from test_retriever_conformance import DOCUMENTS, QUERIES, search  # noqa: F401
+
+from negbench.errors import InputError
+from negbench.retrieval import Search
+from negbench.retrieval.bm25 import BM25
+from negbench.retrieval.dense import Dense
+from negbench.retrieval.hybrid import Hybrid
+from negbench.retrieval.okapi import Okapi
+from negbench.retrieval.run_file import RunFile
+
+
+def test_fusion_is_the_sum_of_reciprocal_ranks(search: Search) -> None:  # noqa: F811
+    depth = 12
+    lists = [part.rank(search).documents for part in (BM25(depth=depth), Dense(depth=depth))]
+    found = Hybrid(depth=depth, k=10).rank(search)
+    for row in range(QUERIES):
+        sums = np.zeros(DOCUMENTS)
+        for ranking in lists:
+            for place, document in enumerate(ranking[row][ranking[row] >= 0].tolist()):
+                sums[document] += 1 / (11 + place)
+        order = np.lexsort((np.arange(DOCUMENTS), -sums))[: (sums > 0).sum()][:depth]
+        assert found.documents[row, : len(order)].tolist() == order.tolist()
+        np.testing.assert_allclose(found.scores[row, : len(order)], sums[order], rtol=1e-6)
+
+
+def test_okapi_is_rank_bm25_over_white_space(search: Search) -> None:  # noqa: F811
+    index = BM25Okapi([text.lower().split() for text in search.documents])
+    found = Okapi(depth=DOCUMENTS).rank(search)
+    for row, query in enumerate(search.queries):
+        scores = index.get_scores(query.lower().split()).astype(np.float32)
+        np.testing.assert_allclose(found.scores[row], np.sort(scores)[::-1], rtol=1e-6)
+        np.testing.assert_allclose(scores[found.documents[row]], found.scores[row], rtol=1e-6)
+
+
+def test_a_run_is_read_by_score_whatever_the_order_of_its_lines(search: Search, tmp_path: Path) -> None:  # noqa: F811
+    lines = ["q0 Q0 d5 2 1.5 t", "q0 Q0 d4 1 9 t", "q9999 Q0 d4 1 9 t", "q0 Q0 gone 3 8 t", "", "q2 Q0 d1 1 -3e2 t"]
+    for name, data in (("r.trec", "\n".join(lines).encode()), ("r.trec.gz", gzip.compress("\n".join(lines).encode()))):
+        (tmp_path / name).write_bytes(data)
+        found = RunFile(path=str(tmp_path / name), depth=3).rank(search)
+        assert found.documents[0].tolist() == [4, 5, -1]
+        assert found.scores[0, :2].tolist() == [9.0, 1.5]
+        assert found.documents[1].tolist() == [-1, -1, -1]
+        assert found.documents[2].tolist() == [1, -1, -1]
+
+
+def test_a_run_goes_by_its_bytes(tmp_path: Path) -> None:
+    one, other = tmp_path / "a", tmp_path / "b"
+    one.write_text("q Q0 d 1 2 t\n")
+    other.write_text("q Q0 d 1 2 t\n")
+    assert RunFile(path=str(one)).fingerprint() == RunFile(path=str(other)).fingerprint()
+    other.write_text("q Q0 d 1 3 t\n")
+    assert RunFile(path=str(one)).fingerprint() != RunFile(path=str(other)).fingerprint()
+
+
+@pytest.mark.parametrize("line", ["q0 Q0 d5", "q0 Q0 d5 1 high t"])
+def test_what_is_no_run_is_refused_by_line(search: Search, tmp_path: Path, line: str) -> None:  # noqa: F811
+    path = tmp_path / "r"
+    path.write_text(f"q0 Q0 d5 1 1 t\n{line}\n")
+    with pytest.raises(InputError, match=r":2: expected 'query-id Q0 document-id rank score tag', found"):
+        RunFile(path=str(path)).rank(search)
+    with pytest.raises(InputError, match="cannot be read"):
+        RunFile(path=str(tmp_path / "none")).fingerprint()
