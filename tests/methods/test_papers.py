@@ -241,8 +241,8 @@ class TestTeachers:
         assert flagged_share / (1 - flagged_share) > 10 * chance / (1 - chance)
         whole = drawn("rlhn-remove-instance", pool)
         assert 0 < (whole.trust == 0).mean() < 1
-        flagged = (pool.teacher_scores[:, :25] >= 0.5).any(axis=1)  # type: ignore[index]
-        assert ((whole.trust == 0)[:, 0] == flagged).all()
+        struck = (pool.teacher_scores[:, :25] >= 0.5).any(axis=1)
+        assert ((whole.trust == 0)[:, 0] == struck).all()
 
 
 class TestTasBalanced:
