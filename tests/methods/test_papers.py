@@ -232,17 +232,18 @@ class TestTeachers:
     def test_flags_of_a_judge_hold_hidden_positives_far_above_chance(self) -> None:
         pool, hidden = planted()
         kept, relabelled = drawn("rlhn-remove", pool), drawn("rlhn-relabel", pool)
-        naive = rate(drawn("naive", pool), hidden)
-        assert rate(kept, hidden) < naive / 5
-        flagged_share, chance = (
-            hidden.ravel()[relabelled.promoted[relabelled.promoted >= 0]].mean(),
-            hidden[:, :25].mean(),
-        )
-        assert flagged_share / (1 - flagged_share) > 10 * chance / (1 - chance)
-        whole = drawn("rlhn-remove-instance", pool)
-        assert 0 < (whole.trust == 0).mean() < 1
-        struck = (pool.teacher_scores[:, :25] >= 0.5).any(axis=1)
-        assert ((whole.trust == 0)[:, 0] == struck).all()
+        assert rate(kept, hidden) < rate(drawn("naive", pool), hidden) / 5
+        promoted = relabelled.promoted[relabelled.promoted >= 0]
+        flagged, chance = hidden.ravel()[promoted].mean(), hidden[:, :25].mean()
+        assert flagged / (1 - flagged) > 10 * chance / (1 - chance)
+
+    def test_an_instance_is_struck_where_a_candidate_is_flagged(self) -> None:
+        pool, _ = planted()
+        assert pool.teacher_scores is not None
+        scores = np.where(np.arange(QUERIES)[:, None] % 2, pool.teacher_scores, 0.0).astype(np.float32)
+        found = drawn("rlhn-remove-instance", replace(pool, teacher_scores=scores))
+        assert ((found.trust == 0)[:, 0] == (scores[:, :25] >= 0.5).any(axis=1)).all()
+        assert 0 < (found.trust == 0).mean() < 1
 
 
 class TestTasBalanced:

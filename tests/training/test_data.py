@@ -11,9 +11,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import chisquare
 
 from negbench.noise import Noise, key
 from negbench.training.data import Collator, Instances, instances
+from negbench.training.recipe import Recipe
 from negbench.types import Collection, Negatives, Qrels
 
 
@@ -213,3 +215,43 @@ def test_instances_are_made_of_train_alone() -> None:
     table = instances(held_back, "train", None)
     assert isinstance(table, Instances)
     assert table.known.documents.tolist() == [1, 4]
+
+
+def judged(promoted: Any, trust: list[list[float]]) -> Negatives:
+    """Negatives of queries 0 (positives 1 and 2) and 3 (positive 4) after label rules."""
+    plain = negatives_of([0, 3], [[5], [6]])
+    positives = np.array([[1, 2], [4, -1]], np.int32)
+    return replace(plain, positives=positives, promoted=np.array(promoted, np.int32), trust=np.array(trust, np.float32))
+
+
+LABELLED = [(0, 1, 1), (0, 2, 1), (3, 4, 1)]
+
+
+def test_promoted_documents_stand_in_for_labelled_ones_as_often_as_these_come() -> None:
+    """Query 0 has two labelled and two promoted documents, query 3 one of each: the rows stay three an epoch."""
+    recipe = Recipe(epochs=1000)
+    drawn = judged([[7, 8], [9, -1]], [[1, 1], [1, 1]])
+    data = instances(small_collection(LABELLED), "train", drawn, recipe, 5)
+    assert data.queries.reshape(1000, 3).tolist() == [[0, 0, 3]] * 1000
+    table = data.positives.reshape(1000, 3)
+    for column, share in ((0, {1: 2, 7: 1, 8: 1}), (1, {2: 2, 7: 1, 8: 1}), (2, {4: 1, 9: 1})):
+        found, counts = np.unique(table[:, column], return_counts=True)
+        assert set(found.tolist()) == set(share)
+        expected = np.array([share[row] for row in found.tolist()])
+        assert chisquare(counts, expected / expected.sum() * 1000).pvalue > 1e-3
+    assert data.known.contains(np.array([0, 0, 3]), np.array([7, 8, 9])).all()  # never a negative of their query
+    assert data.keys.tolist() == instances(small_collection(LABELLED), "train", None).keys.tolist()
+    again = instances(small_collection(LABELLED), "train", drawn, recipe, 5)
+    assert again.positives.tolist() == data.positives.tolist()
+    assert (
+        instances(small_collection(LABELLED), "train", drawn, recipe, 6).positives.tolist() != again.positives.tolist()
+    )
+
+
+def test_a_distrusted_positive_weighs_what_its_trust_says_and_its_stand_in_weighs_1() -> None:
+    plain = instances(small_collection(LABELLED), "train", judged([[], []], [[1, 0.25], [0, 1]]), Recipe(epochs=2))
+    assert plain.weights.tolist() == [1, 0.25, 0] * 2
+    both = instances(small_collection(LABELLED), "train", judged([[-1], [9]], [[1, 1], [0, 1]]), Recipe(epochs=50))
+    of_three = both.queries == 3
+    assert ((both.weights == 0) == (of_three & (both.positives == 4))).all()
+    assert set(both.positives[of_three].tolist()) == {4, 9}

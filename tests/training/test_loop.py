@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -317,6 +317,31 @@ class TestWhatGoesWrong:
         empty = Instances(none, none, rows.negatives[:0], rows.weights[:0], rows.known, rows.keys[:0])
         with pytest.raises(TrainingError, match="no labelled pair"):
             train(SentenceTransformer(str(tiny_encoder)), empty, garden, InfoNCE(), RECIPE, 0, tmp_path)
+
+
+def test_a_row_of_weight_0_teaches_nothing_but_stays_in_its_batch(
+    garden: Collection, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    """The loss of the first step is the mean over the rows that weigh, against all documents of the batch."""
+    recipe = RECIPE.model_copy(update={"epochs": 1, "batch_size": 64})
+    data = rows_with(garden, 1, recipe)
+    model = SentenceTransformer(str(tiny_encoder))
+    model.max_seq_length = recipe.max_length
+    (batch,) = all_batches(data, recipe, 0)[0]
+    weights = (np.arange(len(data.queries)) % 3 == 0).astype(np.float32)
+    passages = garden.passages()
+    documents = sorted({*data.positives.tolist(), *data.negatives.ravel().tolist()})
+    queries = torch.as_tensor(encode_as_is(model, tokenised(model, [garden.queries[q] for q in data.queries], "query")))
+    read = torch.as_tensor(encode_as_is(model, tokenised(model, [passages[d] for d in documents], "document")))
+    target = torch.tensor([documents.index(positive) for positive in data.positives.tolist()])
+    relevant = torch.from_numpy(data.known.contains(data.queries[:, None], np.array(documents)))
+    rows = InfoNCE().rows(Scored(queries @ read.T, target, relevant, torch.zeros_like(relevant)))
+    wanted = rows[torch.from_numpy(weights) > 0].mean().item()
+    weighed = replace(data, weights=weights)
+    curves, _ = train(model, weighed, garden, InfoNCE(), recipe, 0, tmp_path)
+    assert len(batch) == len(rows)
+    assert curves["loss"][0][1] == pytest.approx(wanted, rel=1e-4)
+    assert wanted != pytest.approx(rows.mean().item(), rel=1e-3)
 
 
 def test_nothing_is_left_in_the_working_directory(
