@@ -20,6 +20,7 @@ from negbench.mining import Fill
 from negbench.parts import Part
 from negbench.retrieval import Retriever
 from negbench.samplers import Sampler
+from negbench.teachers import Teacher
 from negbench.training.recipe import Recipe
 
 AXES = ("candidates", "labels", "filters", "selection", "fill", "batching", "loss", "negatives", "growing")
@@ -152,6 +153,17 @@ def in_form(method: Method, form: str) -> Method:
     recipe = Recipe.model_validate(changes.pop("train", {}))
     train = {key: getattr(recipe, key) for key in sorted(recipe.model_fields_set)}
     return _override(_replace(method, {"form": form, "forms": {}, "train": train}), changes)
+
+
+def with_teacher(method: Method, teacher: Teacher | None) -> Method:
+    """Return the method with ``teacher`` in all parts that ask one and do not say whom."""
+    for path, part in method.part_paths().items() if teacher is not None else ():
+        field = type(part).model_fields.get("teacher")
+        if field is not None and part.parameters["teacher"] == field.get_default(
+            call_default_factory=True, validated_data={}
+        ):
+            method = _override(method, {f"{path}.teacher": teacher})
+    return method
 
 
 def _override(method: Method, overrides: dict[str, Any]) -> Method:

@@ -17,7 +17,7 @@ from negbench.encoders.tokens import Side
 from negbench.errors import InputError
 from negbench.evaluation.false_negatives import Estimator
 from negbench.losses.infonce import InfoNCE
-from negbench.methods import Method
+from negbench.methods import Method, with_teacher
 from negbench.parts import registered
 from negbench.plan.answers import (
     Answer,
@@ -155,6 +155,7 @@ class _Builder:
 
     def trial(self, method: Method, seed: int) -> Trial:
         settings = self.settings
+        named, method = method, with_teacher(method, settings.teacher)
         recipe = self._recipe(settings.train, method)
         encoder = self._start(seed)
         negatives = self._negatives(method, encoder, seed)
@@ -175,9 +176,9 @@ class _Builder:
         estimators = tuple(_default(kind) for kind in registered("estimator").values())
         count = CountFalseNegatives(training, estimators)
         return Trial(
-            method.name,
-            method.spelling,
-            method.form,
+            named.name,
+            named.spelling,
+            named.form,
             seed,
             self.point,
             settings,

@@ -102,7 +102,7 @@ def rows(results: dict[str, Any], measure: str, baseline: str | None, within: fl
         trained = _real([trial["metrics"][measure] for trial in at_point if trial["form"] != "reference"])
         found.append(_row(spelling, json.loads(point), trials, measure, trained, gain, within, evidence))
         if gain is not None and found[-1].form != "reference":
-            families.setdefault(found[-1].form == "fixed", []).append((len(found) - 1, significance.p_value(gain)))
+            families.setdefault(found[-1].form == "faithful", []).append((len(found) - 1, significance.p_value(gain)))
     for compared in families.values():
         adjusted = significance.holm([p for _, p in compared])
         for (at, _), p in zip(compared, adjusted, strict=True):

@@ -18,6 +18,9 @@ ALPHA = 0.05
 
 _NARROW = "\N{NO-BREAK SPACE}"
 
+INTERPRETED = f"{_NARROW}\N{DAGGER}"
+"""Behind the name of a method that its source leaves open in part."""
+
 DIFFERS, SAME = "*", "="
 """Marks of a difference: surely one, by Holm; surely less than the margin."""
 
@@ -41,7 +44,10 @@ def cells(
     heading += ["filled %", "seconds", "added"]
     body = []
     for row in found:
-        line = [row.method, *[_value(row.axes.get(key)) for key in axes]]
+        line = [
+            row.method + (INTERPRETED if row.form == "interpretation" else ""),
+            *[_value(row.axes.get(key)) for key in axes],
+        ]
         wrong = [f"{count} {what}" for count, what in ((row.failed, "failed"), (row.collapsed, "collapsed")) if count]
         line.append(str(row.seeds) + (f" ({', '.join(wrong)})" if wrong else ""))
         line.append(_with_interval(row.quality, row.low, row.high, ".4f"))
@@ -68,12 +74,11 @@ FAITHFUL = "As their authors trained them: work and recipes differ"
 
 
 def split(found: Sequence[Row]) -> list[tuple[str, list[Row]]]:
-    """Return the rows as one table, or as two with their titles: fixed forms, and the others; references in both."""
-    fixed = [row for row in found if row.form in ("fixed", "reference")]
-    others = [row for row in found if row.form != "fixed"]
-    if all(row.form == "reference" for row in others):
+    """Return the rows as one table, or as two with their titles: equal work and faithful forms; references in both."""
+    fixed = [row for row in found if row.form != "faithful"]
+    if len(fixed) == len(found):
         return [("", fixed)]
-    return [(FIXED, fixed), (FAITHFUL, others)]
+    return [(FIXED, fixed), (FAITHFUL, [row for row in found if row.form in ("faithful", "reference")])]
 
 
 def mark(row: Row) -> str:
@@ -130,10 +135,11 @@ def terminal(heading: Sequence[str], body: Sequence[Sequence[str]], title: str, 
 
 
 def shortened(names: Sequence[str], limit: int = 14) -> list[str]:
-    """Return the names with those over ``limit`` letters cut to ``method(...)``, numbered where they would repeat."""
+    """Return the names, those over ``limit`` letters with ``(...)`` for their parameters, numbered where they repeat."""
     found: dict[str, str] = {}
     for name in dict.fromkeys(names):
-        short = name if len(name) <= limit else f"{name.partition('(')[0]}(...)"
+        plain, bracket, _ = name.partition("(")
+        short = name if len(name) <= limit or not bracket else f"{plain}(...)"
         again = sum(other.split(" ")[0] == short for other in found.values())
         found[name] = short if short == name or not again else f"{short} {again + 1}"
     return [found[name] for name in names]

@@ -99,12 +99,15 @@ def legend(found: Sequence[Row], settings: Settings) -> list[str]:
     """Return what the table's ± and marks mean, a line each."""
     several = any(row.seeds > 1 for row in found)
     lines = [f"± 95 %: half of the interval over queries{' and seeds' if several else '; one seed says no more'}"]
-    family = max((row.family for row in found), default=0)
-    if family:
-        lines.append(f"{table.DIFFERS} differs from {settings.baseline} (5 %, Holm over {family} comparisons)")
+    families = sorted({row.family for row in found if row.family}, reverse=True)
+    if families:
+        over = f"{' and '.join(map(str, families))} comparisons" + (", a table each" if len(families) > 1 else "")
+        lines.append(f"{table.DIFFERS} differs from {settings.baseline} (5 %, Holm over {over})")
         lines.append(
             f"{table.SAME} within {settings.equivalent_within:g} of {settings.baseline} (equivalence test, 5 %)"
         )
+    if any(row.form == "interpretation" for row in found):
+        lines.append(f"{table.INTERPRETED.strip()} an interpretation: its source leaves something open")
     return lines
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 from pydantic import Field
 
 from negbench.encoders import weights
@@ -23,7 +24,9 @@ class TrainedCrossEncoder(Teacher):
 
     model: weights to start from, a hub id, folder or offline name. folds: copies, each trained on the queries of
     all the others. negatives: negatives a positive. depth: raw ranks they are drawn from. epochs, batch_size,
-    learning_rate, max_length: the training recipe. keep_layers: use only this many layers, null for all.
+    learning_rate, max_length: the training recipe. prior: the share of relevant documents among those that it scores;
+    it learns at a share of 1 / (1 + negatives), and its probabilities are corrected from that to this (Saerens et al.
+    2002), null leaves them. keep_layers: use only this many layers, null for all.
     """
 
     name: ClassVar[str] = "trained-cross-encoder"
@@ -37,6 +40,7 @@ class TrainedCrossEncoder(Teacher):
     learning_rate: float = Field(default=1e-4, gt=0)
     max_length: int = Field(default=256, ge=8)
     keep_layers: int | None = Field(default=None, ge=1)
+    prior: float | None = Field(default=None, gt=0, lt=1)
 
     @property
     def training_folds(self) -> int:
@@ -50,4 +54,12 @@ class TrainedCrossEncoder(Teacher):
     def score(self, pairs: Sequence[tuple[str, str]], folder: Path | None, precision: Precision) -> Float32:
         """Score with the copy in ``folder``."""
         assert folder is not None, "a trained teacher is scored from its folder"
-        return predict(load(folder, self.max_length), pairs, precision)
+        scores = predict(load(folder, self.max_length), pairs, precision)
+        return scores if self.prior is None else corrected(scores, 1 / (1 + self.negatives), self.prior)
+
+
+def corrected(scores: Float32, learnt: float, prior: float) -> Float32:
+    """Return probabilities learnt where a share ``learnt`` was relevant as they are where it is ``prior``: Bayes."""
+    odds = prior * (1 - learnt) / ((1 - prior) * learnt)
+    found: Float32 = (scores * odds / (scores * odds + (1 - scores))).astype(np.float32)
+    return found

@@ -250,6 +250,18 @@ def test_filters_share_one_teacher_asked_as_deep_as_any(
         plan(collection, weights, [{"simans": {"filters": filters}}])
 
 
+def test_a_grid_s_teacher_is_asked_where_a_method_does_not_say(collection: Path, weights: Path) -> None:
+    teacher = f"trained-cross-encoder(model={weights}, folds=3)"
+    own = {"cross-encoder-filter": {"teacher": f"trained-cross-encoder(model={weights}, folds=4)"}}
+    found = plan(collection, weights, ["rocketqa", own, "tas-balanced"], teacher=teacher)
+    for method, spelling, folds in (("rocketqa", "rocketqa", 3), ("tas-balanced", "tas-balanced", 3)):
+        trial = by(found, method)
+        assert trial.spelling == spelling
+        assert len([stage for stage in trial.stages if isinstance(stage, TrainTeacher)]) == folds
+    stages = by(found, "cross-encoder-filter").stages
+    assert len([stage for stage in stages if isinstance(stage, TrainTeacher)]) == 4
+
+
 def test_axes_make_trials_of_their_own_that_share_what_they_can(collection: Path, weights: Path) -> None:
     found = plan(collection, weights, ["simans"], seeds=[0], axes={"negatives": [1, 2]})
     assert [trial.name for trial in found] == [

@@ -24,7 +24,7 @@ from negbench.plan.sources import LoadCollection
 from negbench.retrieval.bm25 import BM25
 from negbench.store import Store, load_arrays
 from negbench.teachers.cross_encoder import GivenCrossEncoder, load
-from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
+from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder, corrected
 from negbench.training import teacher as training
 from negbench.training.teacher import fold_of, train_fold, training_pairs
 from negbench.types import CandidatePool, Collection, Float32, Int64, Qrels
@@ -337,3 +337,20 @@ class TestTraining:
         fold = int(fold_of(collection.queries[:1], 2)[0])
         with pytest.raises(InputError, match=f"all 1 training queries fall into fold {fold + 1}"):
             train_fold(tiny_teacher(tiny_encoder), one, collection, fold, 0, "float32", tmp_path / "m", tmp_path)
+
+
+def test_a_prior_turns_probabilities_by_bayes() -> None:
+    """Scores of a mixture learnt at one share of relevant pairs are right at another: means match within bins."""
+    rng = np.random.default_rng(0)
+    relevant = rng.random(400_000) < 0.05
+    evidence = rng.standard_normal(len(relevant)) + 1.5 * relevant
+    likelihood = np.exp(1.5 * evidence - 1.5**2 / 2)
+    learnt = (likelihood * 0.5 / (likelihood * 0.5 + 0.5)).astype(np.float32)  # one negative a positive
+    found = corrected(learnt, 0.5, 0.05)
+    assert found.dtype == np.float32
+    bins = np.digitize(found, [0.02, 0.1, 0.3, 0.6])
+    for number in range(5):
+        here = bins == number
+        assert relevant[here].mean() == pytest.approx(found[here].mean(), abs=0.02)
+    np.testing.assert_allclose(corrected(learnt, 0.2, 0.2), learnt, rtol=1e-5)
+    assert corrected(np.array([0, 1], np.float32), 0.5, 0.01).tolist() == [0, 1]
