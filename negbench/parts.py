@@ -46,6 +46,8 @@ class Part(BaseModel):
     kind: ClassVar[str] = ""
     name: ClassVar[str] = ""
     version: ClassVar[int] = 1
+    incidental: ClassVar[frozenset[str]] = frozenset()
+    """Parameters that change how the output is come by, and not the output: no part of the identity."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
@@ -87,12 +89,14 @@ class Part(BaseModel):
         return spelling.write(self.name, changed)
 
     def identity(self) -> dict[str, Any]:
-        """Return what the part's output depends on, ready for JSON: kind, name, version, all parameters."""
+        """Return what the part's output depends on, ready for JSON: kind, name, version, parameters."""
         return {
             "kind": self.kind,
             "name": self.name,
             "version": self.version,
-            "parameters": {field: _plain(value) for field, value in self.parameters.items()},
+            "parameters": {
+                field: _plain(value) for field, value in self.parameters.items() if field not in self.incidental
+            },
         }
 
     @classmethod

@@ -76,7 +76,11 @@ class ScorePool(Answer):
         of_candidates, of_positives = scores[:, : asked.shape[1]], scores[:, asked.shape[1] :]
         np.save(out / "candidates.npy", of_candidates)
         np.save(out / "positives.npy", of_positives)
-        return {"teacher_calls": float(wanted.sum()), "teacher_auc": ordered_share(of_positives, of_candidates)}
+        return {
+            "teacher_calls": float(wanted.sum()),
+            "unscored": float((wanted & np.isnan(scores)).sum()),
+            "teacher_auc": ordered_share(of_positives, of_candidates),
+        }
 
     def attach(self, pool: CandidatePool, folder: Path) -> CandidatePool:
         """Fill ``teacher_scores`` and ``positive_teacher_scores``."""

@@ -80,7 +80,7 @@ def record(trial: Trial, trials: Sequence[Trial], store: Store, failure: str | N
         row["draw"]["recall"] = store.cost(trial.negatives.pool)["recall"]
         for answer in trial.negatives.answers:
             found = store.cost(answer)
-            row["draw"] |= {name: found[name] for name in ("teacher_auc", "duplicates") if name in found}
+            row["draw"] |= {name: found[name] for name in ("teacher_auc", "unscored", "duplicates") if name in found}
         made = store.cost(trial.negatives)
         row["draw"] |= {name: made[name] for name in ("promoted", "distrusted") if made.get(name)}
     row["cost"] = costs(trial, trials, store)

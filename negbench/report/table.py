@@ -135,7 +135,7 @@ def terminal(heading: Sequence[str], body: Sequence[Sequence[str]], title: str, 
 
 
 def shortened(names: Sequence[str], limit: int = 14) -> list[str]:
-    """Return the names, those over ``limit`` letters with ``(...)`` for their parameters, numbered where they repeat."""
+    """Return the names, those over ``limit`` letters with ``(...)`` for parameters, numbered where they repeat."""
     found: dict[str, str] = {}
     for name in dict.fromkeys(names):
         plain, bracket, _ = name.partition("(")

@@ -1,0 +1,84 @@
+"""A causal language model that runs here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from negbench.encoders import weights
+from negbench.encoders.precision import Precision
+from negbench.errors import InputError
+from negbench.teachers import Teacher
+from negbench.teachers.llm import HIGHEST, INSTRUCTIONS
+from negbench.types import Float32
+
+
+class LocalLanguageModel(Teacher):
+    """A causal model through transformers, read at the one word that matters: the grade after ``score:``.
+
+    The score is the expected grade over 3, by the probabilities of the four digits as the next token. Nothing is
+    generated, so every pair has a score and the same one each time.
+
+    model: hub id or folder, safetensors only. max_length: tokens of a prompt; the passage is cut to fit. batch_size:
+    prompts at a time.
+    """
+
+    name: ClassVar[str] = "local-llm"
+
+    model: str = Field(default="Qwen/Qwen3-0.6B", min_length=1)
+    max_length: int = Field(default=1024, ge=32)
+    batch_size: int = Field(default=8, ge=1)
+
+    def fingerprint(self) -> str:
+        """Return the digest of the model's weights."""
+        return weights.fingerprint(self.model, None)
+
+    def score(self, pairs: Sequence[tuple[str, str]], folder: Path | None, precision: Precision) -> Float32:
+        """Return expected grades over 3. Raises InputError where a digit is no token of the model."""
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        place = weights.locate(self.model)
+        revision = None if isinstance(place, Path) else weights.commit(place, None)
+        tokenizer = AutoTokenizer.from_pretrained(str(place), revision=revision)
+        model = AutoModelForCausalLM.from_pretrained(str(place), revision=revision, use_safetensors=True)
+        if precision == "bfloat16":
+            model = model.to(torch.bfloat16)
+        model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        digits = [tokenizer.encode(str(grade), add_special_tokens=False) for grade in range(HIGHEST + 1)]
+        if any(len(tokens) != 1 for tokens in digits):
+            raise InputError(
+                f"teacher {self.spelling}: its tokenizer splits the digits 0 to {HIGHEST}; take another model"
+            )
+        columns = torch.tensor([tokens[0] for tokens in digits], device=model.device)
+        grades = torch.arange(HIGHEST + 1, device=model.device) / HIGHEST
+        head = tokenizer.encode(f"{INSTRUCTIONS}\n\nQuery: ")
+        tail = tokenizer.encode("\n\nscore:", add_special_tokens=False)
+        prompts = [self._prompt(tokenizer, head, tail, query, passage) for query, passage in pairs]
+        scores = np.zeros(len(pairs), np.float32)
+        order = sorted(range(len(prompts)), key=lambda at: -len(prompts[at]))
+        with torch.inference_mode():
+            for first in range(0, len(order), self.batch_size):
+                some = order[first : first + self.batch_size]
+                width = max(len(prompts[at]) for at in some)
+                ids = torch.zeros(len(some), width, dtype=torch.long)
+                mask = torch.zeros_like(ids)
+                for row, at in enumerate(some):  # padded on the left, so that all end where the grade comes
+                    ids[row, width - len(prompts[at]) :] = torch.tensor(prompts[at])
+                    mask[row, width - len(prompts[at]) :] = 1
+                ids, mask = ids.to(model.device), mask.to(model.device)
+                places = (mask.cumsum(1) - 1).clamp(min=0)
+                logits = model(input_ids=ids, attention_mask=mask, position_ids=places).logits[:, -1]
+                expected = (logits[:, columns].float().softmax(dim=1) * grades).sum(dim=1)
+                scores[some] = expected.cpu().numpy()
+        return scores
+
+    def _prompt(self, tokenizer: object, head: list[int], tail: list[int], query: str, passage: str) -> list[int]:
+        encode = tokenizer.encode  # type: ignore[attr-defined]
+        asked = encode(f"{query}\n\nPassage: ", add_special_tokens=False)
+        left = max(0, self.max_length - len(head) - len(asked) - len(tail))
+        return [*head, *asked, *encode(passage, add_special_tokens=False)[:left], *tail]

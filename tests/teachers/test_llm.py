@@ -1,0 +1,209 @@
+"""A language model over a real HTTP server on loopback, and a local one against its own tokens."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from negbench.errors import InputError
+from negbench.teachers.llm import HIGHEST, INSTRUCTIONS, LanguageModel, graded
+from negbench.teachers.local_llm import LocalLanguageModel
+
+Behaviour = Callable[[str, int], tuple[int, str] | None]
+
+
+class Server:
+    """Speaks chat completions; ``behave`` gives (status, content) for a question's text and how often it came.
+
+    None hangs until the client has gone.
+    """
+
+    def __init__(self) -> None:
+        self.behave: Behaviour = lambda text, times: (200, "score: 2")
+        self.asked: Counter[str] = Counter()
+        self.heard: list[dict[str, Any]] = []
+        self.over = threading.Event()
+        lock = threading.Lock()
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                text = body["messages"][-1]["content"]
+                with lock:
+                    server.asked[text] += 1
+                    server.heard.append({**body, "key": self.headers["Authorization"]})
+                    times = server.asked[text]
+                found = server.behave(text, times)
+                if found is None:
+                    server.over.wait(30)
+                    return
+                status, content = found
+                message = {"role": "assistant", "content": content}
+                choice = {"index": 0, "message": message, "finish_reason": "stop"}
+                reply = {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
+                data = json.dumps(reply if status == 200 else {"error": {"message": content}}).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(data)))
+                if status == 429:
+                    self.send_header("retry-after-ms", "1")
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Say nothing."""
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("NEGBENCH_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("SECRET", "sk-1")
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    made = Server()
+    yield made
+    made.over.set()
+    made.http.shutdown()
+    made.http.server_close()
+
+
+def judge(server: Server, **fields: Any) -> LanguageModel:
+    return LanguageModel.model_validate({"model": "m", "server": server.url, "key": "SECRET", "retries": 0, **fields})
+
+
+PAIRS = [(f"query {n}", f"passage {n}") for n in range(6)]
+
+
+def test_each_pair_gets_its_grade(server: Server) -> None:
+    server.behave = lambda text, times: (200, f"Thinking it over.\nscore: {int(text.split()[2]) % 4}")
+    scores = judge(server).score(PAIRS, None, "float32")
+    np.testing.assert_allclose(scores, [0, 1 / 3, 2 / 3, 1, 0, 1 / 3], rtol=1e-6)
+    assert scores.dtype == np.float32
+    assert all(said["messages"][0] == {"role": "system", "content": INSTRUCTIONS} for said in server.heard)
+    assert {said["key"] for said in server.heard} == {"Bearer sk-1"}
+    assert {said["temperature"] for said in server.heard} == {0}
+
+
+def test_nothing_is_asked_twice(server: Server) -> None:
+    first = judge(server).score([*PAIRS, PAIRS[0]], None, "float32")
+    assert set(server.asked.values()) == {1}
+    again = judge(server, workers=1, timeout=5.0).score([*PAIRS, PAIRS[0]], None, "float32")
+    assert set(server.asked.values()) == {1}
+    np.testing.assert_array_equal(again, first)
+    judge(server, model="other").score(PAIRS[:1], None, "float32")
+    assert sum(server.asked.values()) == 7
+
+
+@pytest.mark.parametrize("answer", ["I cannot help with that.", "", "score: 7", "score: -", "between 1 and 2"])
+def test_an_answer_without_a_grade_is_no_score(server: Server, answer: str) -> None:
+    server.behave = lambda text, times: (200, answer if "3" in text else "score: 1")
+    scores = judge(server).score(PAIRS, None, "float32")
+    assert np.isnan(scores).tolist() == [False, False, False, True, False, False]
+
+
+def test_a_busy_server_is_asked_again(server: Server) -> None:
+    server.behave = lambda text, times: (429, "slow down") if times == 1 else (200, "score: 3")
+    assert judge(server, retries=2).score(PAIRS[:2], None, "float32").tolist() == [1, 1]
+    assert set(server.asked.values()) == {2}
+
+
+def test_a_server_that_hangs_costs_no_answer_that_came(server: Server) -> None:
+    server.behave = lambda text, times: None if "query 2" in text else (200, "score: 0")
+    with pytest.raises(InputError, match=r"1 of 6 requests were not answered; the answers that came are kept"):
+        judge(server, timeout=0.5).score(PAIRS, None, "float32")
+    server.behave = lambda text, times: (200, "score: 3")
+    assert judge(server).score(PAIRS, None, "float32").tolist() == [0, 0, 1, 0, 0, 0]
+
+
+def test_the_budget_is_kept_and_a_larger_one_goes_on(server: Server) -> None:
+    with pytest.raises(InputError, match=r"its budget of 4 requests is spent, 2 are left"):
+        judge(server, budget=4).score(PAIRS, None, "float32")
+    assert sum(server.asked.values()) == 4
+    judge(server, budget=2).score(PAIRS, None, "float32")
+    assert sum(server.asked.values()) == 6
+
+
+def test_a_refused_key_and_no_key_are_one_line(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.behave = lambda text, times: (401, "no such key")
+    with pytest.raises(InputError, match=r"the server refuses: .*no such key") as caught:
+        judge(server).score(PAIRS, None, "float32")
+    assert "sk-1" not in str(caught.value)
+    monkeypatch.delenv("SECRET")
+    with pytest.raises(InputError, match="the environment variable SECRET holds no key"):
+        judge(server).score([("q", "p")], None, "float32")
+
+
+@pytest.mark.parametrize(
+    ("answer", "grade"),
+    [
+        ("score: 2", 2), ("Score 3", 3), ("**score**: 1.", 1), ('{"score": 0}', 0), ("2", 2), (" 3.\n", 3),
+        ("score: 1, no: score: 2", 2), ("score: 11", None), ("0 or 1", None), ("two", None),
+    ],
+)  # fmt: skip
+def test_grades_as_models_write_them(answer: str, grade: int | None) -> None:
+    found = graded(answer)
+    assert math.isnan(found) if grade is None else found == pytest.approx(grade / HIGHEST)
+
+
+def test_how_it_is_fetched_is_not_what_it_says() -> None:
+    one, other = LanguageModel(workers=1, key="A", budget=5), LanguageModel(workers=9, key="B", timeout=1.0)
+    assert one.identity() == other.identity()
+    assert one.identity() != LanguageModel(server="http://x").identity()
+
+
+class TestLocal:
+    @pytest.fixture(scope="class")
+    def model(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        """A Llama of two layers with random weights; its tokens are bytes."""
+        import torch
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+        from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+        alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+        tokenizer = Tokenizer(models.BPE({token: at for at, token in enumerate(alphabet)}, []))
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.decoder = decoders.ByteLevel()
+        folder = tmp_path_factory.mktemp("causal")
+        PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="!").save_pretrained(folder)
+        config = LlamaConfig(
+            vocab_size=len(alphabet), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+            num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=2048, initializer_range=0.3,
+        )  # fmt: skip
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            LlamaForCausalLM(config).save_pretrained(folder)
+        return folder
+
+    def test_the_score_is_the_expected_grade_of_the_next_token(self, model: Path) -> None:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        pairs = [("who?", "somebody"), ("where is the moss", "on the bark, " * 5), ("when", "x")]
+        found = LocalLanguageModel(model=str(model), max_length=2000, batch_size=2).score(pairs, None, "float32")
+        tokenizer, causal = AutoTokenizer.from_pretrained(model), AutoModelForCausalLM.from_pretrained(model)
+        digits = [tokenizer.convert_tokens_to_ids(str(grade)) for grade in range(4)]
+        for score, (query, passage) in zip(found, pairs, strict=True):
+            text = f"{INSTRUCTIONS}\n\nQuery: {query}\n\nPassage: {passage}\n\nscore:"
+            with torch.inference_mode():
+                logits = causal(**tokenizer(text, return_tensors="pt")).logits[0, -1]
+            expected = (logits[digits].softmax(0) * torch.arange(4)).sum() / 3
+            assert score == pytest.approx(expected.item(), abs=1e-5)
+        assert len(set(found.tolist())) == 3
+
+    def test_a_long_passage_is_cut_and_the_question_stays(self, model: Path) -> None:
+        teacher = LocalLanguageModel(model=str(model), max_length=900)
+        short, long = teacher.score([("q", "a" * 900), ("q", "a" * 4000)], None, "float32")
+        assert short == pytest.approx(long, abs=1e-6)
