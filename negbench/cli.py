@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from negbench.errors import InputError
 
@@ -200,21 +201,27 @@ def evaluate(
 
 
 @app.command()
-def methods(as_json: AsJson = False) -> None:
-    """List the methods that a grid can name."""
-    from negbench.methods import catalogue
+def methods(
+    as_json: AsJson = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the page of the documentation.")] = False,
+) -> None:
+    """List the methods that a grid can name: what they do, from which paper, in which forms, and what they need."""
+    from negbench.methods import catalogue, listing
 
     listed = catalogue()
     if as_json:
         print(json.dumps({name: method.model_dump(mode="json") for name, method in listed.items()}, indent=1))
         return
+    if as_markdown:
+        print(listing.page(listed.values()), end="")
+        return
     table = Table(title="methods", title_justify="left", show_lines=True)
-    for name in ("method", "what it does", "candidates", "filters", "selection", "form", "paper"):
+    for name in ("method", "what it does", "axes", "form", "needs beside training", "paper"):
         table.add_column(name, overflow="fold")
     for name, method in listed.items():
-        filters = ", ".join(map(str, method.filters))
-        axes = [str(method.candidates or "none"), filters, str(method.selection or "none")]
-        table.add_row(name, method.summary, *axes, method.form, f"{method.paper} ({method.year})")
+        paper = f"{method.paper} ({method.year})"
+        cells = [name, method.summary, listing.axes(method), listing.forms(method), listing.cost(method), paper]
+        table.add_row(*[Text(cell) for cell in cells])
     _console().print(table)
 
 

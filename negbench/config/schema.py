@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from negbench.config.grid import NAME, Settings
+from negbench.encoders.languages import SIZES
 from negbench.encoders.spec import EncoderSpec
 from negbench.methods import AXES, Method, catalogue
 from negbench.parts import registered
@@ -17,7 +18,7 @@ def grid_schema() -> dict[str, Any]:
     properties: dict[str, Any] = {
         "name": {"type": "string", "pattern": f"^{NAME}$"},
         "collection": {"anyOf": [{"type": "string"}, *_sources()]},
-        "encoder": {"anyOf": [{"type": "string", "minLength": 1}, _plain(EncoderSpec)]},
+        "encoder": {"anyOf": [{"type": "string", "minLength": 1}, _plain(EncoderSpec), _by_language()]},
         "methods": {"type": "array", "minItems": 1, "items": _method()},
         "seeds": {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0}, "uniqueItems": True},
         "negatives": {"type": "integer", "minimum": 1, "maximum": 1000},
@@ -44,6 +45,15 @@ def grid_schema() -> dict[str, Any]:
         "anyOf": [{"required": required}, {"required": ["name", "axes"]}],  # an axis may set the others
         "properties": properties,
     }
+
+
+def _by_language() -> dict[str, Any]:
+    """Return an encoder by language and size, with what else may be said of one."""
+    plain = _plain(EncoderSpec)
+    properties = {name: value for name, value in plain["properties"].items() if name != "model"}
+    by = {"language": {"type": "string", "pattern": "^[A-Za-z]{2}$"}, "size": {"enum": list(SIZES)}}
+    shape = {"type": "object", "required": ["language"], "additionalProperties": False}
+    return {**shape, "properties": {**by, **properties}}
 
 
 def _named_axis() -> dict[str, Any]:

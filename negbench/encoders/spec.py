@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, model_validator
 
 from negbench import spelling
+from negbench.encoders.languages import encoder_for
 
 Pooling = Literal["mean", "cls", "max", "lasttoken"]
 
@@ -22,6 +23,7 @@ class EncoderSpec(BaseModel):
     reinit_layers: draw the top layers afresh, for a weaker start (Gaussian with the model's own
     ``initializer_range``, biases 0, layer norms 1), after ``keep_layers``.
     query_prompt, document_prompt: text put before each; None takes the model's own prompts.
+    In a mapping, ``language: fr`` and ``size: small`` may stand in for the model (``languages.py``).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -44,6 +46,11 @@ class EncoderSpec(BaseModel):
                 _, parameters = spelling.parse(f"{name}{bracket}{rest}")
                 return handler({"model": model, **parameters})
             return handler({"model": value})
+        if isinstance(value, dict) and "language" in value:
+            if "model" in value:
+                raise ValueError("give model, or language and size, not both")
+            others = {key: it for key, it in value.items() if key not in ("language", "size")}
+            return handler({**encoder_for(value["language"], value.get("size", "base")), **others})
         return handler(value)
 
     @property

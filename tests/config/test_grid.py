@@ -327,6 +327,34 @@ def test_an_axis_may_hold_whole_mappings_and_another_reach_into_them(tmp_path: P
     ]
 
 
+@pytest.mark.parametrize(
+    ("asked", "model", "prompt"),
+    [
+        ("{language: en, size: small}", "BAAI/bge-small-en-v1.5", None),
+        ("{language: ZH, size: large}", "thenlper/gte-large-zh", None),
+        ("{language: fr, size: small}", "OrdalieTech/Solon-embeddings-base-0.1", None),
+        ("{language: de}", "intfloat/multilingual-e5-base", "query: "),
+        ("{language: de, query_prompt: 'frage: ', reinit_layers: 1}", "intfloat/multilingual-e5-base", "frage: "),
+    ],
+)
+def test_an_encoder_by_language_and_size(tmp_path: Path, asked: str, model: str, prompt: str | None) -> None:
+    ((_, settings),) = grid(tmp_path, with_line("encoder", asked)).points
+    assert (settings.encoder.model, settings.encoder.query_prompt) == (model, prompt)
+
+
+@pytest.mark.parametrize(
+    ("asked", "refusal"),
+    [
+        ("{language: fr, size: tiny}", "3: encoder: size: expected one of small, base, large, found 'tiny'"),
+        ("{language: french}", "3: encoder: language: expected two letters, as in en or fr, found 'french'"),
+        ("{language: fr, model: a}", "3: encoder: give model, or language and size, not both"),
+    ],
+)
+def test_a_mistake_in_a_language(tmp_path: Path, asked: str, refusal: str) -> None:
+    (line,) = refusals(tmp_path, with_line("encoder", asked))
+    assert line == f"grid.yaml:{refusal}"
+
+
 STARTS = "{start: {weak: {encoder: {model: a, keep_layers: 3}, train.epochs: 3}, strong: {encoder: b}}}"
 
 

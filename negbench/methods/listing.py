@@ -1,0 +1,72 @@
+"""The methods as a list for people: on the terminal, and as the page beside the grids/."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from negbench.asks import JudgedRanks, NearDuplicates, PositiveSimilarity, TeacherScores
+from negbench.methods import Method
+
+
+def axes(method: Method) -> str:
+    """Return where a method stands on the axes, those at rest left out."""
+    said = []
+    if method.candidates is not None:
+        said.append(f"candidates {method.candidates}")
+    said += [f"labels {', '.join(map(str, method.labels))}"] if method.labels else []
+    said += [f"filters {', '.join(map(str, method.filters))}"] if method.filters else []
+    if method.selection is not None:
+        said.append(f"selection {method.selection}")
+    said += [f"batching {method.batching}"] if method.batching.name != "random" else []
+    said += [f"loss {method.loss}"] if method.loss.name != "infonce" else []
+    said += ["growing"] if method.growing else []
+    said += ["as many documents a step"] if method.equal_documents else []
+    return "; ".join(said) or "in-batch negatives alone"
+
+
+def cost(method: Method) -> str:
+    """Return what a method needs beside its training."""
+    retriever = method.retriever
+    if retriever is None:
+        return "nothing" if not method.equal_documents else "twice the documents a step (at one negative a row)"
+    needs = []
+    if retriever.needs_vectors:
+        needs.append("the corpus encoded once by the start")
+    if retriever.name in ("bm25", "okapi", "hybrid"):
+        needs.append("a BM25 index")
+    asks = dict.fromkeys(ask for part in method.asking for ask in part.asks)
+    scores = [ask for ask in asks if isinstance(ask, TeacherScores)]
+    if scores:
+        needs.append(f"a teacher's scores of {max(ask.depth for ask in scores)} ranks a query")
+    words = {
+        NearDuplicates: "a search for near-duplicates",
+        PositiveSimilarity: "similarities to the positives",
+        JudgedRanks: "a search for the dev queries",
+    }
+    needs += [text for kind, text in words.items() if any(isinstance(ask, kind) for ask in asks)]
+    if method.batching.wants_clusters is not None:
+        needs.append("k-means of the training queries")
+    return ", ".join(needs) or "nothing"
+
+
+def forms(method: Method) -> str:
+    """Return the forms that a method exists in."""
+    return ", ".join([method.form, *method.forms])
+
+
+def page(methods: Iterable[Method]) -> str:
+    """Return configs/methods.md: ``negbench methods --markdown``."""
+    lines = [
+        "# Methods",
+        "",
+        "What a grid can name, made by `negbench methods --markdown` from `negbench/methods/`. `fixed` forms do equal",
+        "work; `METHOD(as=faithful)` takes its authors' recipe; `interpretation` marks what a source leaves open.",
+        "",
+        "| method | what it does | paper | axes | form | needs beside training | should show |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for method in methods:
+        paper = method.paper if str(method.year) in method.paper else f"{method.paper} ({method.year})"
+        cells = [f"`{method.name}`", method.summary, paper, axes(method), forms(method), cost(method), method.shows]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from negbench.methods import catalogue, listing, resolve
+
+
+def test_the_page_is_made_from_the_methods() -> None:
+    """Made by ``negbench methods --markdown > configs/methods.md``."""
+    page = Path(__file__).parents[2] / "configs/methods.md"
+    assert page.read_text(encoding="utf-8") == listing.page(catalogue().values())
+
+
+@pytest.mark.parametrize(
+    ("method", "needs"),
+    [
+        ("in-batch", "nothing"),
+        ("random", "nothing"),
+        ("bm25", "a BM25 index"),
+        ("naive", "the corpus encoded once by the start"),
+        ("hybrid", "the corpus encoded once by the start, a BM25 index"),
+        ("rocketqa", "the corpus encoded once by the start, a teacher's scores of 50 ranks a query"),
+        ("tas-balanced", "a BM25 index, a teacher's scores of 100 ranks a query, k-means of the training queries"),
+        ("rance", "the corpus encoded once by the start, a search for the dev queries"),
+    ],
+)
+def test_what_a_method_needs(method: str, needs: str) -> None:
+    assert listing.cost(resolve(method)) == needs
+
+
+def test_axes_at_rest_are_not_said() -> None:
+    assert listing.axes(resolve("in-batch")) == "in-batch negatives alone"
+    assert listing.axes(resolve("repbert")) == "loss multi-label-hinge"
+    assert listing.axes(resolve("simans(a=1)")) == "candidates dense; selection simans(a=1.0)"
