@@ -1,11 +1,13 @@
 # make quickstart   a fresh .venv from the lock, then the six-sampler comparison
 # make test         lint, types, tests
+# make results      a folder of results/ again, from its manifest: make results NAME=scifact, with NEGBENCH_DATA set
 # make bench        speed beside today's tools, hours: make bench COLLECTION=PATH_TO_SCIFACT
 PYTHON ?= python3.11
 COLLECTION ?= scifact
+NAME ?= scifact
 BIN := .venv/bin
 
-.PHONY: quickstart test check venv slow bench
+.PHONY: quickstart test check venv slow results bench
 
 .venv/.done: constraints.txt pyproject.toml
 	rm -rf .venv
@@ -29,6 +31,10 @@ test: check
 
 slow: venv
 	$(BIN)/pytest -m slow
+
+results: venv
+	$(BIN)/negbench run results/$(NAME)/manifest.json --out results/$(NAME)
+	$(BIN)/negbench report results/$(NAME)/manifest.json --out results/$(NAME) --texts 0
 
 bench: venv
 	$(BIN)/pip install -q -c constraints.txt -e '.[bench]'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,21 +21,29 @@ class Document:
     YAML 1.2 by ruamel.yaml: ``1e-4`` is a number, a duplicate key is an error, no tag builds an object.
     """
 
-    def __init__(self, path: Path, data: dict[Any, Any], marked: CommentedMap) -> None:
+    def __init__(self, path: Path, text: str, data: dict[Any, Any], marked: CommentedMap) -> None:
         self.path = path
+        self.text = text
         self.data = data
         self.set_by_hand: set[str] = set()
+        self.assignments: list[str] = []
         self._marked = marked
 
     @classmethod
     def read(cls, path: Path) -> Document:
-        """Read ``path``. Raises InputError with file and line for what is no YAML mapping."""
+        """Read ``path``, a grid or the manifest of one, with the assignments that it was run with.
+
+        Raises InputError with file and line for what is no YAML mapping.
+        """
         try:
             text = path.read_text(encoding="utf-8")
         except FileNotFoundError as error:
             raise InputError(f"{path}: no such file; give the path of a grid file") from error
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+        assignments: list[str] = []
+        if path.name.endswith(".json"):
+            text, assignments = _of_manifest(path, text)
         try:
             data = YAML(typ="safe", pure=True).load(text)
             marked = YAML(typ="rt", pure=True).load(text)
@@ -50,13 +59,17 @@ class Document:
             raise InputError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from error
         if not isinstance(data, dict):
             raise InputError(f"{path}:1: expected a mapping of keys such as name, collection, encoder, methods")
-        return cls(path, data, marked)
+        document = cls(path, text, data, marked)
+        for assignment in assignments:
+            document.set(assignment)
+        return document
 
     def set(self, assignment: str) -> None:
         """Apply one ``key=value`` of the command line; the key may be dotted, the value is YAML.
 
         What follows ``axes.`` is one key, dots and all, as it is in the file.
         """
+        self.assignments.append(assignment)
         key, equals, text = assignment.partition("=")
         if not equals or not key.strip():
             raise InputError(f"--set {assignment}: expected key=value, as in --set train.epochs=3")
@@ -87,6 +100,17 @@ class Document:
             line = _line(node.lc.data.get(step), line)
             node = node[step]
         return f"{self.path}:{line}: {key}"
+
+
+def _of_manifest(path: Path, text: str) -> tuple[str, list[str]]:
+    """Return the grid in a manifest, and its assignments; a grid that is written as JSON is one itself."""
+    try:
+        manifest = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}:{error.lineno}: not valid JSON: {error.msg}") from error
+    if not (isinstance(manifest, dict) and isinstance(manifest.get("grid"), str)):
+        return text, []
+    return manifest["grid"], [str(assignment) for assignment in manifest.get("assignments", [])]
 
 
 def _has(node: Any, step: str | int) -> bool:

@@ -114,17 +114,21 @@ class Settings(BaseModel):
 
 
 class Grid(BaseModel):
-    """A validated grid: the settings at every point of its axes (one point where it has none)."""
+    """A validated grid: the settings at every point of its axes (one point where it has none).
+
+    ``text`` is the file's, ``assignments`` what was changed in it.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     name: str
-    path: str
+    text: str
+    assignments: tuple[str, ...]
     points: tuple[tuple[dict[str, Any], Settings], ...]
 
 
 def read(path: Path, assignments: Sequence[str] = ()) -> Grid:
-    """Read a grid file, apply ``--set`` assignments, and validate every point.
+    """Read a grid file, or the manifest of a run, apply ``--set`` assignments, and validate every point.
 
     Raises InputError whose message has one line an error: file, line, key, what is wrong.
     """
@@ -151,7 +155,8 @@ def read(path: Path, assignments: Sequence[str] = ()) -> Grid:
             points.append(({axis: choice.label for axis, choice in zip(varied, chosen, strict=True)}, settings))
     if errors:
         raise InputError("\n".join(dict.fromkeys(errors)))
-    return Grid(name=points[0][1].name, path=str(path), points=tuple(points))
+    changed = tuple(document.assignments)
+    return Grid(name=points[0][1].name, text=document.text, assignments=changed, points=tuple(points))
 
 
 def _explain(document: Document, places: dict[str, list[str | int]], issue: Any) -> str:

@@ -158,11 +158,15 @@ def describe_draw(negatives: Negatives) -> dict[str, float]:
     }
 
 
-def manifest(command: Sequence[str], grid_text: str, precision: str) -> dict[str, Any]:
-    """Return what is needed to make the results again: versions, commit, machine, command, the grid itself."""
+def manifest(command: Sequence[str], grid_text: str, assignments: Sequence[str], precision: str) -> dict[str, Any]:
+    """Return what is needed to make the results again: versions, commit, machine, command, the grid itself.
+
+    ``negbench run`` takes the manifest in place of the grid.
+    """
     return {
         "command": list(command),
         "grid": grid_text,
+        "assignments": list(assignments),
         "precision": precision,
         "python": platform.python_version(),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},

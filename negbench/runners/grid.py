@@ -50,8 +50,7 @@ def run(
     _check_collections(trials, store, report)
     out.mkdir(parents=True, exist_ok=True)
     first = grid.points[0][1]
-    grid_text = Path(grid.path).read_text(encoding="utf-8")
-    made = results.manifest(command, grid_text, resolve(first.train.precision))
+    made = results.manifest(command, grid.text, grid.assignments, resolve(first.train.precision))
     results.write_json(out / "manifest.json", {**made, "digests": _digests(trials)})
     outputs = Outputs(grid, trials, store, out)
     news = {trial.name for trial in trials if not all(store.has(stage) for stage in trial.stages)}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -454,3 +455,22 @@ def test_the_grids_that_ship_are_right(path: Path) -> None:
     for _, settings in made.points:
         methods = [method.spelling for method in settings.methods]
         assert settings.baseline in methods if len(methods) > 1 else settings.baseline is None
+
+
+def test_a_manifest_is_the_grid_that_it_came_from(tmp_path: Path) -> None:
+    text = with_line("axes", "{train.epochs: [1, 2]}")
+    made = grid(tmp_path, text, ["seeds=[7]", "axes.train.epochs=[3]"])
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps({"command": ["negbench"], "grid": made.text, "assignments": made.assignments}))
+    again = read(path)
+    assert (again.text, again.assignments, again.points) == (made.text, made.assignments, made.points)
+    assert read(path, ["seeds=[8]"]).points[0][1].seeds == (8,)
+    path.write_text('{"grid": 3')
+    with pytest.raises(InputError, match=r"manifest.json:1: not valid JSON"):
+        read(path)
+
+
+def test_a_grid_may_be_json(tmp_path: Path) -> None:
+    path = tmp_path / "grid.json"
+    path.write_text(json.dumps({"name": "a", "collection": "helpdesk", "encoder": "some", "methods": ["random"]}))
+    assert read(path).name == "a"

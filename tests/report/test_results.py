@@ -157,7 +157,7 @@ def test_a_draw_is_described() -> None:
 
 
 def test_a_manifest_tells_how_to_do_it_again() -> None:
-    made = results.manifest(["negbench", "run", "grid.yaml"], "name: made\n", "float32")
+    made = results.manifest(["negbench", "run", "grid.yaml"], "name: made\n", ["seeds=[1]"], "float32")
     assert json.loads(json.dumps(made)) == made
     assert made["command"] == ["negbench", "run", "grid.yaml"]
     assert made["grid"] == "name: made\n"
