@@ -34,3 +34,10 @@ def test_axes_at_rest_are_not_said() -> None:
     assert listing.axes(resolve("in-batch")) == "in-batch negatives alone"
     assert listing.axes(resolve("repbert")) == "loss multi-label-hinge"
     assert listing.axes(resolve("simans(a=1)")) == "candidates dense; selection simans(a=1.0)"
+
+
+def test_there_is_a_grid_of_all_methods() -> None:
+    from negbench.config.grid import read
+
+    ((_, settings),) = read(Path(__file__).parents[2] / "configs/methods.yaml", ["collection=helpdesk"]).points
+    assert {method.name for method in settings.methods} == set(catalogue()) - {"live"}
