@@ -15,7 +15,7 @@ from negbench.encoders.precision import resolve
 from negbench.plan.evaluation import EvaluateEncoder, EvaluateRetriever
 from negbench.plan.sources import LoadCollection, StartEncoder, read_collection, split_queries
 from negbench.plan.training import WATCHED_SPLIT, Train
-from negbench.plan.trials import Trial
+from negbench.plan.trials import Trial, collection_name
 from negbench.report import results
 from negbench.runners import local
 from negbench.runners.outputs import Outputs
@@ -93,10 +93,10 @@ def _check_collections(trials: Sequence[Trial], store: Store, report: Callable[[
 
 
 def _digests(trials: Sequence[Trial]) -> dict[str, dict[str, str]]:
-    """Return the digests of the bytes that everything rests on: collections and starting weights, by spelling."""
+    """Return the digests of the bytes that everything rests on: collections by name, starting weights by spelling."""
     stages = [stage for trial in trials for stage in trial.stages]
     return {
-        "collections": {it.source.spelling: it.fingerprint for it in stages if isinstance(it, LoadCollection)},
+        "collections": {collection_name(it.source): it.fingerprint for it in stages if isinstance(it, LoadCollection)},
         "encoders": {it.spec.spelling: it.fingerprint for it in stages if isinstance(it, StartEncoder)},
     }
 
