@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from negbench.report.rows import Row
-from negbench.report.table import mark
+from negbench.report.table import mark, shortened
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -21,16 +21,24 @@ def escaped(text: str) -> str:
 def table(rows: Sequence[Row], measure: str, baseline: str | None, caption: str, notes: Sequence[str]) -> str:
     r"""Return a ``table`` environment; needs ``\usepackage{booktabs}``, and ``inputenc`` utf8 before TeX Live 2018.
 
-    The best trained method stands in bold; what is not surely worse than it does not, since that was not tested.
+    The best trained method at each point of the axes stands in bold; what is not surely worse than it does not, since that was not tested.
+    Long spellings are told below the table.
     """
-    quality = [row.quality for row in rows if row.form != "reference" and row.quality is not None]
-    best = max(quality, default=None)
+    methods = list(dict.fromkeys(row.method for row in rows))
+    short = dict(zip(methods, shortened(methods, 20), strict=True))
+    notes = [*notes, *[f"{shown} is {name}" for name, shown in short.items() if name != shown]]
+    best: dict[str, float] = {}
+    for row in rows:
+        if row.form != "reference" and row.quality is not None:
+            best[str(row.axes)] = max(row.quality, best.get(str(row.axes), row.quality))
     heading = ["method", escaped(measure), *([f"vs {escaped(baseline)}"] if baseline else [])]
-    heading += [r"false negatives (\%)", "seconds"]
+    rated = any(row.rate is not None for row in rows)
+    heading += [r"false neg.\ (\%)", "seconds"] if rated else ["seconds"]
     lines = [
         r"\begin{table}",
         r"  \centering",
         rf"  \caption{{{escaped(caption)}}}",
+        r"  \footnotesize\setlength{\tabcolsep}{4pt}",
         rf"  \begin{{tabular}}{{l{'r' * (len(heading) - 1)}}}",
         r"    \toprule",
         f"    {' & '.join(heading)} \\\\",
@@ -39,16 +47,17 @@ def table(rows: Sequence[Row], measure: str, baseline: str | None, caption: str,
     was_reference = None
     for row in rows:
         reference = row.form == "reference"
-        if was_reference is True and not reference:
+        if was_reference is not None and was_reference != reference:
             lines.append(r"    \midrule")
         was_reference = reference
-        cells = [escaped(row.label), _quality(row, best if not reference else None)]
+        at = "".join(f", {value}" for value in row.axes.values())
+        cells = [escaped(short[row.method] + at), _quality(row, None if reference else best.get(str(row.axes)))]
         if baseline:
             cells.append(_gain(row))
-        cells += [_rate(row), "" if row.seconds is None else f"{row.seconds:.0f}"]
+        cells += [*([_rate(row)] if rated else []), "" if row.seconds is None else f"{row.seconds:.0f}"]
         lines.append(f"    {' & '.join(cells)} \\\\")
     lines += [r"    \bottomrule", r"  \end{tabular}"]
-    lines += [rf"  \par\smallskip\footnotesize {escaped(note)}" for note in notes]
+    lines += [rf"  \par\smallskip\raggedright {escaped(note)}" for note in notes]
     return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 

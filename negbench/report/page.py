@@ -14,7 +14,7 @@ from negbench.report import figures, latex
 from negbench.report.inspect import Example
 from negbench.report.results import write_text
 from negbench.report.rows import Row
-from negbench.report.table import ALPHA, split
+from negbench.report.table import ALPHA, shortened, split
 
 CAPTIONS = {
     "quality": "Quality, against the share of false negatives where that is known: means with 95 % intervals over "
@@ -70,6 +70,7 @@ def html(data: dict[str, Any], rows: Sequence[Row], pictures: dict[str, str], te
         notes=data["notes"],
         findings=findings(rows, data["settings"]),
         tables=data["tables"],
+        short=short_names(data["tables"]),
         # matplotlib has escaped what stands in its pictures
         pictures=[(name, CAPTIONS[name], Markup(picture)) for name, picture in pictures.items()],  # noqa: S704
         texts=texts,
@@ -77,9 +78,17 @@ def html(data: dict[str, Any], rows: Sequence[Row], pictures: dict[str, str], te
     )
 
 
+def short_names(tables: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Return the name by which the page calls each method: its parameters are told once, below the tables."""
+    names = list(dict.fromkeys(line[0] for table in tables for line in table["body"]))
+    return dict(zip(names, shortened(names, 20), strict=True))
+
+
 def findings(rows: Sequence[Row], settings: dict[str, Any]) -> list[str]:
     """Return what the tests say, a sentence a method; what is undecided is called so."""
     said = []
+    methods = list(dict.fromkeys(row.method for row in rows))
+    short = dict(zip(methods, shortened(methods, 20), strict=True))
     for row in rows:
         if row.form == "reference" or row.gain is None:
             continue
@@ -96,7 +105,8 @@ def findings(rows: Sequence[Row], settings: dict[str, Any]) -> list[str]:
         rate = ""
         if row.rate is not None and row.rate_low is not None and row.rate_high is not None:
             rate = f" False negatives: {100 * row.rate:.1f} % [{100 * row.rate_low:.1f}, {100 * row.rate_high:.1f}]."
-        said.append(f"{row.label} {verdict}: {size}{least}.{rate}")
+        at = "".join(f", {key}={value}" for key, value in row.axes.items())
+        said.append(f"{short[row.method]}{at} {verdict}: {size}{least}.{rate}")
     return said
 
 
