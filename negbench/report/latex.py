@@ -21,7 +21,8 @@ def escaped(text: str) -> str:
 def table(rows: Sequence[Row], measure: str, baseline: str | None, caption: str, notes: Sequence[str]) -> str:
     r"""Return a ``table`` environment; needs ``\usepackage{booktabs}``, and ``inputenc`` utf8 before TeX Live 2018.
 
-    The best trained method at each point of the axes stands in bold; what is not surely worse than it does not, since that was not tested.
+    The best trained method at each point of the axes stands in bold; what is not surely worse than it does not, since
+    that was not tested.
     Long spellings are told below the table.
     """
     methods = list(dict.fromkeys(row.method for row in rows))
