@@ -25,6 +25,7 @@ ROOMS = {
     "sampler": "negbench.samplers",
     "label-rule": "negbench.labels",
     "batching": "negbench.batching",
+    "writer": "negbench.writers",
     "loss": "negbench.losses",
     "teacher": "negbench.teachers",
     "estimator": "negbench.evaluation.false_negatives",

@@ -24,8 +24,8 @@ Bool = NDArray[np.bool_]
 
 TruthKind = Literal["none", "proxy", "complete"]
 
-ORIGINS = ("ranked", "filled")
-"""Where a negative came from, by code: 0 drawn from the candidate pool, 1 filled in after a shortfall."""
+ORIGINS = ("ranked", "filled", "written")
+"""Where a negative came from, by code: 0 drawn from the candidate pool, 1 filled in after a shortfall, 2 written."""
 
 
 @dataclass(frozen=True, slots=True)

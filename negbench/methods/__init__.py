@@ -22,8 +22,9 @@ from negbench.retrieval import Retriever
 from negbench.samplers import Sampler
 from negbench.teachers import Teacher
 from negbench.training.recipe import Recipe
+from negbench.writers import Writer
 
-AXES = ("candidates", "labels", "filters", "selection", "fill", "batching", "loss", "negatives", "growing")
+AXES = ("candidates", "labels", "filters", "selection", "fill", "written", "batching", "loss", "negatives", "growing")
 LISTS = ("labels", "filters")
 """Axes that hold several parts, each found under ``AXIS.NAME``."""
 
@@ -35,6 +36,7 @@ class Method(BaseModel):
 
     candidates: the retriever whose pool is drawn from, null for in-batch negatives alone. labels: rules that change
     what counts as a positive. filters: applied in order. selection: the sampler. fill: where a shortfall is made up.
+    written: who writes negatives that take the place of mined ones.
     batching: who sits in a batch with whom. loss: what is asked of the scores. negatives: negatives a row, null for
     the grid's number. growing: begin with one negative a row and end with all. equal_documents: without negatives of
     its own, take batches so much larger that a step reads as many documents as with the grid's number, and so many
@@ -59,6 +61,7 @@ class Method(BaseModel):
     filters: tuple[Filter, ...] = ()
     selection: Sampler | None = None
     fill: Fill = "corpus"
+    written: Writer | None = None
     batching: Batching = Field(default_factory=Random)
     loss: Loss = Field(default_factory=InfoNCE)
     negatives: int | None = Field(default=None, ge=0)
@@ -70,7 +73,7 @@ class Method(BaseModel):
         """Check that the axes fit together."""
         if (self.candidates is None) != (self.selection is None):
             raise ValueError("candidates and selection go together: give both or neither")
-        if self.candidates is None and (self.filters or self.labels or self.negatives != 0):
+        if self.candidates is None and (self.filters or self.labels or self.written or self.negatives != 0):
             raise ValueError("a method without candidates has no filters, no labels and negatives: 0")
         if self.equal_documents and self.negatives != 0:
             raise ValueError("equal_documents is for a method without mined negatives")
@@ -95,7 +98,7 @@ class Method(BaseModel):
     def part_paths(self) -> dict[str, Part]:
         """Return the method's parts by path: ``candidates``, ``filters.NAME``, ``selection``, ``loss``, ..."""
         found: dict[str, Part] = {f"{axis}.{rule.name}": rule for axis in LISTS for rule in getattr(self, axis)}
-        for axis in ("candidates", "selection", "batching", "loss"):
+        for axis in ("candidates", "selection", "written", "batching", "loss"):
             if (part := getattr(self, axis)) is not None:
                 found[axis] = part
         return found
@@ -219,7 +222,7 @@ def _differences(base: Method, method: Method) -> dict[str, Any]:
     ]
     changed |= {axis: list(getattr(method, axis)) for axis in replaced}
     before, after = base.part_paths(), method.part_paths()
-    changed |= {path: None for path in ("candidates", "selection") if path in before and path not in after}
+    changed |= {path: None for path in ("candidates", "selection", "written") if path in before and path not in after}
     for path, part in after.items():
         if path.partition(".")[0] in replaced:
             continue

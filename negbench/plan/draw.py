@@ -12,6 +12,7 @@ from negbench.mining import Fill, Rules, mine
 from negbench.plan.answers import Answer
 from negbench.plan.mining import BuildPool
 from negbench.plan.sources import At, read_collection
+from negbench.plan.writing import WriteNegatives, put_in_place, texts_of
 from negbench.samplers import Sampler
 from negbench.store import Stage, load_arrays, save_arrays
 from negbench.types import CandidatePool
@@ -31,6 +32,7 @@ class DrawNegatives(Stage):
     fill: Fill
     k: int
     seed: int
+    written: WriteNegatives | None = None
 
     @property
     def label(self) -> str:
@@ -46,11 +48,14 @@ class DrawNegatives(Stage):
         own = collection.own_documents()[candidates.queries]
         rules = Rules(self.sampler, self.filters, self.labels, self.fill)
         drawn = mine(candidates, rules, self.k, self.seed, own, len(collection.document_ids))
+        if self.written is not None:
+            drawn = put_in_place(drawn, texts_of(at(self.written)), len(collection.document_ids))
         save_arrays(drawn, out)
         filled = (drawn.origins == 1) & (drawn.documents >= 0)
         return {
             "drawn": float((drawn.ranks >= 0).sum()),
             "filled": float(filled.sum()),
+            "written": float((drawn.origins == 2).sum()),
             "promoted": float((drawn.promoted >= 0).sum()),
             "distrusted": float(((drawn.trust < 1) & (drawn.positives >= 0)).sum()),
         }

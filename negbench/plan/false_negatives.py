@@ -71,9 +71,11 @@ class CountFalseNegatives(Stage):
         batches = [batch for epoch in epochs for batch in epoch]
         truth = collection.truth.get(training.split)
         seen = np.concatenate(batches)
+        # what was written stands in no corpus and in no judgment: no estimator may take it for a true negative
+        found_in_corpus = np.where(data.negatives < len(collection.document_ids), data.negatives, np.int32(-1))
         handed = Handed(
             queries=data.queries[seen],
-            documents=data.negatives[seen],
+            documents=found_in_corpus[seen],
             weights=np.repeat(data.weights[seen, None], data.negatives.shape[1], axis=1).astype(np.float64),
             truth=truth,
             truth_kind=collection.truth_kind if truth is not None else "none",
@@ -85,7 +87,7 @@ class CountFalseNegatives(Stage):
             kind = "exact" if collection.truth_kind == "complete" else "exact-proxy"
             rows = [batch.astype(np.int32) for batch in batches]
             rates[f"{kind}/in-batch"] = in_batch.false_negatives(
-                rows, data.queries, data.positives, data.negatives, data.known, truth
+                rows, data.queries, data.positives, found_in_corpus, data.known, truth
             )
         told = ("rate", "low", "high", "unit", "note")
         plain = {name: {key: getattr(rate, key) for key in told} for name, rate in rates.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,6 +16,7 @@ from negbench.plan.clusters import ClusterQueries
 from negbench.plan.curve import MEASURE, watcher
 from negbench.plan.draw import DrawNegatives
 from negbench.plan.sources import At, LoadCollection, read_collection, split_queries
+from negbench.plan.writing import extended, texts_of
 from negbench.store import Stage, load_arrays
 from negbench.training.recipe import Recipe
 from negbench.types import Negatives
@@ -44,6 +46,13 @@ class Train(Stage):
     batching: Batching = field(default_factory=Random)
     clusters: ClusterQueries | None = None
 
+    @cached_property
+    def inputs(self) -> tuple[Stage, ...]:
+        """What it reads; the texts that were written, too."""
+        found = (self.encoder, self.collection, self.negatives, self.clusters)
+        written = None if self.negatives is None else self.negatives.written
+        return tuple(stage for stage in (*found, written) if stage is not None)
+
     @property
     def label(self) -> str:
         """With which negatives."""
@@ -69,6 +78,8 @@ class Train(Stage):
             split_queries(collection, WATCHED_SPLIT)
             measure = watcher(collection, WATCHED_SPLIT, model, self.recipe.max_length)
             watch = Watch(f"{WATCHED_SPLIT}_{MEASURE}", self.curve_points, measure)
+        if self.negatives is not None and self.negatives.written is not None:
+            collection = extended(collection, texts_of(at(self.negatives.written)))
         with tempfile.TemporaryDirectory() as scratch:
             curves, cost = train(
                 model,

@@ -33,6 +33,7 @@ from negbench.plan.false_negatives import CountFalseNegatives
 from negbench.plan.mining import BuildPool, TrainTeacher
 from negbench.plan.sources import Embed, LoadCollection, StartEncoder
 from negbench.plan.training import Train
+from negbench.plan.writing import ProbeWritten, WriteNegatives
 from negbench.retrieval import Retriever
 from negbench.retrieval.bm25 import BM25
 from negbench.retrieval.corpus import Corpus
@@ -186,7 +187,7 @@ class _Builder:
             training,
             negatives,
             count,
-            self._beside(training),
+            {**self._beside(training), **self._probe(negatives, encoder)},
         )
 
     def _recipe(self, recipe: Recipe, method: Method | None = None) -> Recipe:
@@ -224,6 +225,11 @@ class _Builder:
             found[name] = EvaluateAmong(pool, *vectors, measures)
         return {**found, "geometry": Geometry(self.collection, *vectors, split)}
 
+    def _probe(self, negatives: DrawNegatives | None, encoder: Stage) -> dict[str, Stage]:
+        if negatives is None or negatives.written is None:
+            return {}
+        return {"probe": ProbeWritten(negatives.written, self._embed(encoder, self.collection, None))}
+
     def _negatives(self, method: Method, encoder: Stage, seed: int) -> DrawNegatives | None:
         retriever, sampler = method.retriever, method.selection
         if retriever is None or sampler is None:
@@ -231,7 +237,10 @@ class _Builder:
         pool = self._pool(retriever, encoder, TRAINING_SPLIT, seed)
         k = method.negatives if method.negatives is not None else self.settings.negatives
         answers = self._answers(method, pool, encoder, seed)
-        return DrawNegatives(pool, method.labels, method.filters, sampler, answers, method.fill, k, seed)
+        written = None
+        if method.written is not None:
+            written = WriteNegatives(self.collection, TRAINING_SPLIT, method.written)
+        return DrawNegatives(pool, method.labels, method.filters, sampler, answers, method.fill, k, seed, written)
 
     def _pool(self, retriever: Retriever, encoder: Stage, split: str, seed: int) -> BuildPool:
         dense = retriever.needs_vectors

@@ -13,6 +13,7 @@ from negbench.errors import InputError
 from negbench.noise import Noise, keys
 from negbench.plan.sources import read_collection
 from negbench.plan.trials import TRAINING_SPLIT, Trial
+from negbench.plan.writing import extended, texts_of
 from negbench.store import Store
 from negbench.types import Collection, Negatives
 
@@ -22,7 +23,7 @@ class Drawn:
     """A negative: its document, ``score`` and ``rank`` (from 1) in the pool, None where it was filled in, and a label.
 
     ``label`` is ``false negative`` where fuller judgments call it relevant, ``not relevant`` where these are complete
-    and do not, else ``unjudged``.
+    and do not, ``written`` where it stands in no corpus, else ``unjudged``.
     """
 
     document: str
@@ -55,13 +56,19 @@ def examples(trials: Sequence[Trial], store: Store, queries: Sequence[str], coun
     same = [it for it in drawing if it.seed == first.seed and it.evaluation.collection == first.evaluation.collection]
     collection = read_collection(store.path(first.evaluation.collection))
     tables = {trial.name: _negatives(trial, store) for trial in same}
+    read = {trial.name: _with_written(collection, trial, store) for trial in same}
     asked = next(iter(tables.values())).queries
     ids = {collection.query_ids[row]: row for row in asked.tolist()}
     if missing := [query for query in queries if query not in ids]:
         near = difflib.get_close_matches(missing[0], list(ids), n=1, cutoff=0) or list(ids)[:1]
         raise InputError(f"no training query has the id {missing[0]!r}; one is {near[0]!r}")
     rows = [ids[query] for query in queries] if queries else _telling(collection, tables, count)
-    return [_example(collection, row, tables) for row in rows]
+    return [_example(collection, row, tables, read) for row in rows]
+
+
+def _with_written(collection: Collection, trial: Trial, store: Store) -> Collection:
+    written = None if trial.negatives is None else trial.negatives.written
+    return collection if written is None else extended(collection, texts_of(store.path(written)))
 
 
 def _negatives(trial: Trial, store: Store) -> Negatives:
@@ -80,13 +87,13 @@ def _telling(collection: Collection, tables: dict[str, Negatives], count: int) -
     return [int(row) for row in first.queries[np.lexsort((ticket, -false))[:count]]]
 
 
-def _example(collection: Collection, row: int, tables: dict[str, Negatives]) -> Example:
+def _example(collection: Collection, row: int, tables: dict[str, Negatives], read: dict[str, Collection]) -> Example:
     labels = collection.qrels[TRAINING_SPLIT].at_least(1).by_query().get(row, np.zeros(0, np.int32))
     return Example(
         collection.query_ids[row],
         collection.queries[row],
         tuple((collection.document_ids[at], _text(collection, at)) for at in labels.tolist()),
-        {name: tuple(_drawn(collection, row, table)) for name, table in tables.items()},
+        {name: tuple(_drawn(read[name], row, table)) for name, table in tables.items()},
     )
 
 
@@ -98,10 +105,10 @@ def _drawn(collection: Collection, row: int, table: Negatives) -> list[Drawn]:
         if document < 0:
             continue
         rank, score = int(table.ranks[at, slot]), float(table.scores[at, slot])
-        label = "unjudged"
+        label = "written" if table.origins[at, slot] == 2 else "unjudged"
         if truth is not None and truth.at_least(1).contains(np.array(row), np.array(document)):
             label = "false negative"
-        elif collection.truth_kind == "complete":
+        elif collection.truth_kind == "complete" and label != "written":
             label = "not relevant"
         found.append(
             Drawn(

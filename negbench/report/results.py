@@ -82,7 +82,7 @@ def record(trial: Trial, trials: Sequence[Trial], store: Store, failure: str | N
             found = store.cost(answer)
             row["draw"] |= {name: found[name] for name in ("teacher_auc", "unscored", "duplicates") if name in found}
         made = store.cost(trial.negatives)
-        row["draw"] |= {name: made[name] for name in ("promoted", "distrusted") if made.get(name)}
+        row["draw"] |= {name: made[name] for name in ("written", "promoted", "distrusted") if made.get(name)}
     row["cost"] = costs(trial, trials, store)
     return row
 

@@ -1,0 +1,89 @@
+"""Questions to language models behind OpenAI-compatible servers: retried, budgeted, and never asked twice."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import ClassVar
+
+from pydantic import BaseModel, Field
+
+from negbench.chat.answers import Answers
+from negbench.errors import InputError
+from negbench.store import Store
+
+
+class Chat(BaseModel):
+    """How a part reaches a language model, by the official client.
+
+    model: as the server names it. server: base URL, null for OpenAI's. key: the environment variable with the key.
+    budget: requests a stage may send; a larger one goes on where a smaller one stopped. retries, timeout: a request's,
+    in seconds. workers: requests at a time.
+    """
+
+    fetching: ClassVar[frozenset[str]] = frozenset({"key", "budget", "retries", "timeout", "workers"})
+    """Fields that say how answers are fetched, and not what they are."""
+
+    model: str = Field(default="gpt-4o-mini", min_length=1)
+    server: str | None = None
+    key: str = Field(default="OPENAI_API_KEY", min_length=1)
+    budget: int = Field(default=10_000, ge=1)
+    retries: int = Field(default=3, ge=0, le=20)
+    timeout: float = Field(default=60.0, gt=0)
+    workers: int = Field(default=8, ge=1, le=64)
+
+    def ask(self, who: str, instructions: str, texts: Sequence[str]) -> list[str]:
+        """Return the answer to each text after ``instructions``; those that are kept in the store are not asked for.
+
+        Raises InputError, which begins with ``who``, without a key, over the budget, and where the server refuses or
+        does not answer; what came by then is kept.
+        """
+        kept = Answers(Store.default().root / "answers" / "llm.sqlite")
+        names = [kept.name(self.server or "", self.model, instructions, text) for text in texts]
+        found = kept.find(names)
+        missing = {name: text for name, text in zip(names, texts, strict=True) if name not in found}
+        if missing:
+            found |= self._fetch(who, instructions, missing, kept)
+        return [found[name] for name in names]
+
+    def _fetch(self, who: str, instructions: str, missing: dict[str, str], kept: Answers) -> dict[str, str]:
+        import openai
+
+        if self.key not in os.environ:
+            raise InputError(f"{who}: the environment variable {self.key} holds no key; set it")
+        client = openai.OpenAI(
+            api_key=os.environ[self.key], base_url=self.server, max_retries=self.retries, timeout=self.timeout
+        )
+
+        def fetch(name: str, text: str) -> tuple[str, str]:
+            reply = client.chat.completions.create(
+                model=self.model,
+                temperature=0,
+                messages=[{"role": "system", "content": instructions}, {"role": "user", "content": text}],
+            )
+            answer = (reply.choices[0].message.content or "") if reply.choices else ""
+            kept.keep(name, answer)
+            return name, answer
+
+        allowed = list(missing.items())[: self.budget]
+        found: dict[str, str] = {}
+        late = 0
+        with ThreadPoolExecutor(self.workers) as pool:
+            waiting = [pool.submit(fetch, *question) for question in allowed]
+            for done in as_completed(waiting):
+                try:
+                    name, answer = done.result()
+                    found[name] = answer
+                except (openai.APIConnectionError, openai.InternalServerError, openai.RateLimitError):  # and time-outs
+                    late += 1
+                except openai.APIStatusError as error:
+                    for other in waiting:
+                        other.cancel()
+                    raise InputError(f"{who}: the server refuses: {error.message}") from error
+        goes_on = "the answers that came are kept, and a new run goes on from there"
+        if late:
+            raise InputError(f"{who}: {late} of {len(allowed)} requests were not answered; {goes_on}")
+        if left := len(missing) - len(allowed):
+            raise InputError(f"{who}: its budget of {self.budget} requests is spent, {left} are left; {goes_on}")
+        return found

@@ -1,0 +1,26 @@
+"""Writers: make up negatives that stand in no corpus. One file a writer."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+from pydantic import Field
+
+from negbench.parts import Part
+
+
+class Writer(Part):
+    """A way to write hard negatives for a query.
+
+    each: how many a query; they take the place of so many of its mined negatives.
+    """
+
+    kind: ClassVar[str] = "writer"
+
+    each: int = Field(default=1, ge=1, le=20)
+
+    @abstractmethod
+    def write(self, asked: Sequence[tuple[str, str]]) -> list[list[str]]:
+        """Return up to ``each`` texts for each (query, positive), fewer where writing fails."""

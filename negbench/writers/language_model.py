@@ -1,0 +1,50 @@
+"""Negatives written by a language model."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import ClassVar
+
+from negbench.chat import Chat
+from negbench.writers import Writer
+
+INSTRUCTIONS = """You write hard negatives for a search engine: passages that look like an answer and are none.
+You get a query and a passage that answers it. Before you write, think of what the query asks for, and of what a reader
+could take for it by mistake: another person, place, time, cause or kind. Write passages that keep the subject, the
+style and about the length of the given one, that are plausible, and that do not answer the query. Do not negate the
+given passage, and do not mention the query.
+Reply with a JSON list of strings and nothing else."""
+
+
+class LanguageModelWriter(Chat, Writer):
+    """A language model writes them, from the query and one of its positives.
+
+    SyNeg, arXiv 2412.17250, as far as its abstract and summaries go: prompts with reflection, and written and mined
+    negatives mixed within an instance. The wording is our own, and so is the number. Others find that written negatives
+    do worse than mined ones (arXiv 2504.21015); the probe beside them tells how easily they are told from found texts.
+
+    model, server, key, budget, retries, timeout, workers: as in the teacher ``llm``. each: as in every writer.
+    """
+
+    name: ClassVar[str] = "llm-writer"
+    incidental: ClassVar[frozenset[str]] = Chat.fetching
+
+    def write(self, asked: Sequence[tuple[str, str]]) -> list[list[str]]:
+        """Ask for all; an answer that is no list of strings gives nothing."""
+        texts = [f"How many: {self.each}\n\nQuery: {query}\n\nPassage: {positive}" for query, positive in asked]
+        answers = self.ask(f"writer {self.spelling}", INSTRUCTIONS, texts)
+        return [written(answer)[: self.each] for answer in answers]
+
+
+def written(answer: str) -> list[str]:
+    """Return the strings of the JSON list in an answer, blank ones left out; nothing where there is no such list."""
+    found = re.search(r"\[.*\]", answer, re.DOTALL)
+    try:
+        listed = json.loads(found[0]) if found else None
+    except json.JSONDecodeError:
+        return []
+    if not isinstance(listed, list):
+        return []
+    return [" ".join(text.split()) for text in listed if isinstance(text, str) and text.strip()]

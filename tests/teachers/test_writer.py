@@ -1,0 +1,103 @@
+"""Negatives that a language model writes, from the answer to the trained encoder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_llm import Server, server  # noqa: F401
+
+from negbench.evaluation.probe import told_apart
+from negbench.plan.writing import extended, put_in_place
+from negbench.types import Collection, Negatives, Qrels
+from negbench.writers.language_model import LanguageModelWriter, written
+
+
+@pytest.mark.parametrize(
+    ("answer", "texts"),
+    [
+        ('["one", "two"]', ["one", "two"]),
+        ('Here they are:\n```json\n["a\\nb ", " "]\n```', ["a b"]),
+        ('["one", 3, null, {"x": 1}]', ["one"]),
+        ("I cannot write that.", []),
+        ('["half', []),
+        ('{"one": 1}', []),
+        ("", []),
+    ],
+)
+def test_lists_as_models_write_them(answer: str, texts: list[str]) -> None:
+    assert written(answer) == texts
+
+
+def test_each_query_gets_its_own_and_no_more_than_asked(server: Server) -> None:  # noqa: F811
+    server.behave = lambda text, times: (200, json.dumps([f"{text.split()[4]} {n}" for n in range(5)]))
+    writer = LanguageModelWriter(model="m", server=server.url, key="SECRET", each=2)
+    assert writer.write([("moss", "on bark"), ("fern", "in shade")]) == [["moss 0", "moss 1"], ["fern 0", "fern 1"]]
+    assert all("on bark" in text or "in shade" in text for text in server.asked)
+
+
+def test_written_negatives_take_the_last_slots_and_rows_behind_the_corpus() -> None:
+    table = np.array([[3, 4, 5], [6, 7, 8], [1, 2, -1]], np.int32)
+    scores = np.where(table >= 0, 0.5, np.nan).astype(np.float32)
+    drawn = Negatives.without_rules(
+        np.arange(3, dtype=np.int32), table, table * 0, table - 1, scores, np.ones(3, np.float32)
+    )
+    found = put_in_place(drawn, [["a"], [], ["b", "c"]], 10)
+    assert found.documents.tolist() == [[3, 4, 10], [6, 7, 8], [1, 12, 11]]
+    assert (found.origins == 2).tolist() == [[False, False, True], [False] * 3, [False, True, True]]
+    assert (found.ranks[found.origins == 2] == -1).all()
+    assert np.isnan(found.scores[found.origins == 2]).all()
+    collection = Collection(
+        "c", [f"d{n}" for n in range(10)], [""] * 10, ["t"] * 10, ["q"], ["q"], {"train": Qrels.of([])}
+    )
+    longer = extended(collection, [["a"], [], ["b", "c"]])
+    assert [longer.passages()[row] for row in (10, 11, 12)] == ["a", "b", "c"]
+    assert len({*longer.document_ids}) == 13
+
+
+def test_the_probe_tells_what_differs_and_nothing_else() -> None:
+    rng = np.random.default_rng(0)
+    found = rng.standard_normal((200, 8)).astype(np.float32)
+    same = rng.standard_normal((200, 8)).astype(np.float32)
+    queries = np.arange(200, dtype=np.int32)
+    assert told_apart(same, found, queries, queries) == pytest.approx(0.5, abs=0.1)
+    assert told_apart(same + 3, found, queries, queries) > 0.99
+    assert np.isnan(told_apart(same[:1], found[:1], queries[:1], queries[:1]))
+
+
+def test_a_grid_trains_on_what_was_written(
+    server: Server,  # noqa: F811
+    tmp_path: Path,
+    tiny_encoder: Path,
+    negbench: Callable[..., Any],
+) -> None:
+    server.behave = lambda text, times: (200, json.dumps([f"nothing about {text.splitlines()[2]}"]))
+    (tmp_path / "grid.yaml").write_text(
+        f"""
+name: written
+collection: helpdesk(articles=100, queries=20, dev=5, test=8)
+encoder: {tiny_encoder}
+methods: [naive, {{syneg: {{server: "{server.url}", key: SECRET, model: m}}}}]
+negatives: 2
+train: {{batch_size: 8, max_length: 32, precision: float32}}
+baseline: naive
+"""
+    )
+    said = negbench("run", "grid.yaml", cwd=tmp_path, store=tmp_path / "store")
+    assert said.code == 0, said.err
+    results = json.loads((tmp_path / "runs/written/results.json").read_text())
+    (trial,) = [trial for trial in results["trials"] if trial["method"] == "syneg"]
+    (plain,) = [trial for trial in results["trials"] if trial["method"] == "naive"]
+    assert trial["draw"]["written"] == 20
+    assert trial["cost"]["steps"] == plain["cost"]["steps"]
+    assert 0 <= trial["metrics"]["probe/written_auc"] <= 1
+    asked = sum(server.asked.values())
+    assert asked == 20
+    shown = negbench("inspect", "grid.yaml", cwd=tmp_path, store=tmp_path / "store").out
+    assert "nothing about Query:" in " ".join(shown.split())
+    assert "written" in shown
+    assert sum(server.asked.values()) == asked
