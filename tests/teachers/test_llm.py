@@ -165,35 +165,16 @@ def test_how_it_is_fetched_is_not_what_it_says() -> None:
 
 
 class TestLocal:
-    @pytest.fixture(scope="class")
-    def model(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        """A Llama of two layers with random weights; its tokens are bytes."""
-        import torch
-        from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-        from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-        alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-        tokenizer = Tokenizer(models.BPE({token: at for at, token in enumerate(alphabet)}, []))
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        tokenizer.decoder = decoders.ByteLevel()
-        folder = tmp_path_factory.mktemp("causal")
-        PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="!").save_pretrained(folder)
-        config = LlamaConfig(
-            vocab_size=len(alphabet), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
-            num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=2048, initializer_range=0.3,
-        )  # fmt: skip
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            LlamaForCausalLM(config).save_pretrained(folder)
-        return folder
-
-    def test_the_score_is_the_expected_grade_of_the_next_token(self, model: Path) -> None:
+    def test_the_score_is_the_expected_grade_of_the_next_token(self, tiny_causal: Path) -> None:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         pairs = [("who?", "somebody"), ("where is the moss", "on the bark, " * 5), ("when", "x")]
-        found = LocalLanguageModel(model=str(model), max_length=2000, batch_size=2).score(pairs, None, "float32")
-        tokenizer, causal = AutoTokenizer.from_pretrained(model), AutoModelForCausalLM.from_pretrained(model)
+        found = LocalLanguageModel(model=str(tiny_causal), max_length=2000, batch_size=2).score(pairs, None, "float32")
+        tokenizer, causal = (
+            AutoTokenizer.from_pretrained(tiny_causal),
+            AutoModelForCausalLM.from_pretrained(tiny_causal),
+        )
         digits = [tokenizer.convert_tokens_to_ids(str(grade)) for grade in range(4)]
         for score, (query, passage) in zip(found, pairs, strict=True):
             text = f"{INSTRUCTIONS}\n\nQuery: {query}\n\nPassage: {passage}\n\nscore:"
@@ -203,7 +184,7 @@ class TestLocal:
             assert score == pytest.approx(expected.item(), abs=1e-5)
         assert len(set(found.tolist())) == 3
 
-    def test_a_long_passage_is_cut_and_the_question_stays(self, model: Path) -> None:
-        teacher = LocalLanguageModel(model=str(model), max_length=900)
+    def test_a_long_passage_is_cut_and_the_question_stays(self, tiny_causal: Path) -> None:
+        teacher = LocalLanguageModel(model=str(tiny_causal), max_length=900)
         short, long = teacher.score([("q", "a" * 900), ("q", "a" * 4000)], None, "float32")
         assert short == pytest.approx(long, abs=1e-6)
