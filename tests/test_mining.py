@@ -234,3 +234,53 @@ def test_the_hardest_are_those_of_sentence_transformers() -> None:
     assert len(expected) == 25
     assert pool.known[:, :5].sum() > 3  # positives stood in the way
     assert mine(pool, 5, 80).documents.tolist() == [expected[text] for text in asked]
+
+
+@pytest.mark.parametrize(
+    ("method", "margin"),
+    [
+        ("margin(filters.margin.margin=0.1)", {"absolute_margin": 0.1}),
+        ("margin(filters.margin.margin=0.3)", {"absolute_margin": 0.3}),
+        ("percent(filters.margin.margin=0.05)", {"relative_margin": 0.05}),
+        ("percent(filters.margin.margin=0.5)", {"relative_margin": 0.5}),
+        ("abs(cap=0.3)", {"max_score": 0.3}),
+    ],
+)
+def test_positive_aware_mining_is_that_of_sentence_transformers(method: str, margin: dict[str, float]) -> None:
+    """Where it is right: scores of positives above 0 (below, its earlier releases kept the wrong side)."""
+    from datasets import Dataset
+    from sentence_transformers.util import mine_hard_negatives
+
+    from negbench.methods import resolve
+
+    rng = np.random.default_rng(3)
+    labels = Qrels.of([(query, int(row), 1) for query in range(25) for row in rng.choice(80, 1 + query % 3, False)])
+    collection, queries, documents = small(25, 80, labels)
+    scores = queries @ documents.T
+    by_query = labels.by_query()
+    kept = [query for query in range(25) if min(scores[query, by_query[query]]) > 0]
+    assert len(kept) >= 6
+    pool = build(Dense(depth=80), collection, np.array(kept, np.int32), "train", 0, queries[kept], documents)
+    chosen = resolve(method)
+    assert chosen.selection is not None
+    found = mine(pool, 3, 80, filters=chosen.filters, sampler=chosen.selection)
+    texts, asked = collection.texts, collection.queries
+    peer = Vectors(dict(zip([*texts, *asked], [*documents, *queries], strict=True)))
+    pairs = [(query, int(row)) for query in kept for row in by_query[query]]
+    theirs = mine_hard_negatives(
+        Dataset.from_dict({"query": [asked[q] for q, _ in pairs], "answer": [texts[row] for _, row in pairs]}),
+        peer,  # type: ignore[arg-type]
+        corpus=texts,
+        range_max=80,
+        num_negatives=3,
+        sampling_strategy="top",
+        output_format="n-tuple",
+        verbose=False,
+        **margin,  # type: ignore[arg-type]
+    )
+    expected = {line["query"]: [texts.index(line[f"negative_{n}"]) for n in (1, 2, 3)] for line in theirs}
+    assert len(expected) >= 3
+    whole = (found.ranks >= 0).all(axis=1)
+    assert {asked[kept[at]] for at in np.flatnonzero(whole)} == set(expected)  # it drops what is short, we fill it
+    for at in np.flatnonzero(whole):
+        assert found.documents[at].tolist() == expected[asked[kept[at]]]
