@@ -64,5 +64,6 @@ class Asking(Part):
 
     @property
     def asks(self) -> tuple[Ask, ...]:
-        """What the part has to be told."""
-        return ()
+        """What the part has to be told: the scores of its ``teacher``, where it has such a field, else nothing."""
+        teacher = getattr(self, "teacher", None)
+        return () if teacher is None else (TeacherScores(teacher, self.needed_depth),)

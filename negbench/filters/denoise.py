@@ -7,7 +7,6 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from negbench.asks import Ask, TeacherScores
 from negbench.filters import Filter
 from negbench.teachers import Teacher
 from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
@@ -39,11 +38,6 @@ class Denoise(Filter):
         if self.unit != "score" and not 0 < self.threshold <= 1:
             raise ValueError(f"threshold={self.threshold} as a quantile must lie in (0, 1]")
         return self
-
-    @property
-    def asks(self) -> tuple[Ask, ...]:
-        """The teacher's scores of the first ``depth`` ranks."""
-        return (TeacherScores(self.teacher, self.depth),)
 
     def throws_out(self, pool: CandidatePool) -> Bool:
         """Throw out high scores and whatever has none."""

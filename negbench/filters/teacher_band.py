@@ -7,7 +7,6 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field, model_validator
 
-from negbench.asks import Ask, TeacherScores
 from negbench.filters import Filter
 from negbench.teachers import Teacher
 from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
@@ -34,11 +33,6 @@ class TeacherBand(Filter):
         if self.low >= self.high:
             raise ValueError(f"low={self.low} must be below high={self.high}")
         return self
-
-    @property
-    def asks(self) -> tuple[Ask, ...]:
-        """The teacher's scores of the first ``depth`` ranks."""
-        return (TeacherScores(self.teacher, self.depth),)
 
     def throws_out(self, pool: CandidatePool) -> Bool:
         """Throw out what lies outside and whatever has no score."""

@@ -8,7 +8,6 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from negbench.asks import Ask, TeacherScores
 from negbench.labels import LabelRule, Labels
 from negbench.teachers import Teacher
 from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
@@ -29,11 +28,6 @@ class CheckPositives(LabelRule):
     threshold: float = 0.1
     weight: float = Field(default=0.0, ge=0, le=1)
     teacher: Teacher = Field(default_factory=TrainedCrossEncoder)
-
-    @property
-    def asks(self) -> tuple[Ask, ...]:
-        """The teacher's scores of the positives; the first rank is asked beside."""
-        return (TeacherScores(self.teacher, 1),)
 
     def judge(self, pool: CandidatePool, labels: Labels) -> Labels:
         """Weigh."""

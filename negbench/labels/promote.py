@@ -8,7 +8,6 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from negbench.asks import Ask, TeacherScores
 from negbench.labels import LabelRule, Labels
 from negbench.teachers import Teacher
 from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
@@ -31,11 +30,6 @@ class Promote(LabelRule):
     depth: int = Field(default=50, ge=1)
     most: int = Field(default=5, ge=1)
     teacher: Teacher = Field(default_factory=TrainedCrossEncoder)
-
-    @property
-    def asks(self) -> tuple[Ask, ...]:
-        """The teacher's scores of the first ``depth`` ranks."""
-        return (TeacherScores(self.teacher, self.depth),)
 
     def judge(self, pool: CandidatePool, labels: Labels) -> Labels:
         """Mark them."""

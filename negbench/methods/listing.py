@@ -37,7 +37,8 @@ def cost(method: Method) -> str:
     asks = dict.fromkeys(ask for part in method.asking for ask in part.asks)
     scores = [ask for ask in asks if isinstance(ask, TeacherScores)]
     if scores:
-        needs.append(f"a teacher's scores of {max(ask.depth for ask in scores)} ranks a query")
+        depth = max(ask.depth for ask in scores)
+        needs.append(f"a teacher's scores of {f'{depth} ranks a query' if depth else 'the positives'}")
     words = {
         NearDuplicates: "a search for near-duplicates",
         PositiveSimilarity: "similarities to the positives",

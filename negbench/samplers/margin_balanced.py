@@ -7,7 +7,6 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from negbench.asks import Ask, TeacherScores
 from negbench.noise import Noise
 from negbench.samplers import Sampler, gumbel
 from negbench.teachers import Teacher
@@ -30,11 +29,6 @@ class MarginBalanced(Sampler):
     bins: int = Field(default=10, ge=1)
     depth: int = Field(default=100, ge=1)
     teacher: Teacher = Field(default_factory=TrainedCrossEncoder)
-
-    @property
-    def asks(self) -> tuple[Ask, ...]:
-        """The teacher's scores of the first ``depth`` ranks."""
-        return (TeacherScores(self.teacher, self.depth),)
 
     def draw(self, pool: CandidatePool, k: int, noise: Noise) -> Draw:
         """Weigh a candidate by one over the number in its bin. T+ is the same for all, so bins of T- do."""

@@ -7,7 +7,6 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from negbench.asks import Ask, TeacherScores
 from negbench.noise import Noise
 from negbench.samplers import Sampler, gumbel
 from negbench.teachers import Teacher
@@ -27,11 +26,6 @@ class TeacherHardest(Sampler):
 
     depth: int = Field(default=50, ge=1)
     teacher: Teacher = Field(default_factory=TrainedCrossEncoder)
-
-    @property
-    def asks(self) -> tuple[Ask, ...]:
-        """The teacher's scores of the first ``depth`` ranks."""
-        return (TeacherScores(self.teacher, self.depth),)
 
     def draw(self, pool: CandidatePool, k: int, noise: Noise) -> Draw:
         """Take the best by the teacher; ties by rank."""
