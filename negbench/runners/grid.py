@@ -13,6 +13,7 @@ from negbench import tracking
 from negbench.config.grid import Grid
 from negbench.encoders.precision import resolve
 from negbench.plan.evaluation import EvaluateEncoder, EvaluateRetriever
+from negbench.plan.mining import BuildPool
 from negbench.plan.sources import LoadCollection, StartEncoder, read_collection, split_queries
 from negbench.plan.training import WATCHED_SPLIT, Train
 from negbench.plan.trials import Trial, collection_name
@@ -83,7 +84,7 @@ def _check_collections(trials: Sequence[Trial], store: Store, report: Callable[[
     """Load the collections of unfinished trials: what is wrong with them is said before hours of training."""
     unfinished = [trial for trial in trials if not all(store.has(stage) for stage in trial.stages)]
     stages = dict.fromkeys(stage for trial in unfinished for stage in trial.stages)
-    used = [it for it in stages if isinstance(it, EvaluateEncoder | EvaluateRetriever | Train)]
+    used = [it for it in stages if isinstance(it, EvaluateEncoder | EvaluateRetriever | Train | BuildPool)]
     watched = [(it.collection, WATCHED_SPLIT) for it in stages if isinstance(it, Train) and it.curve_points]
     needed = dict.fromkeys([(it.collection, it.split) for it in used] + watched)
     for at, (loaded, split) in enumerate(needed):

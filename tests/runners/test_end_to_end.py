@@ -358,17 +358,20 @@ def test_a_split_that_is_not_there_stops_a_grid_before_it_trains(
     assert {path.name for path in (tmp_path / ".negbench").iterdir()} <= {"collection", "locks", "drafts"}
 
 
-def test_dev_that_is_to_be_watched_must_be_there_before_a_grid_trains(
+def test_dev_must_be_there_before_a_grid_that_needs_it_trains(
     tmp_path: Path, tiny_encoder: Path, tiny_collection: Path, negbench: Callable[..., Any]
 ) -> None:
     folder = shutil.copytree(tiny_collection, tmp_path / "garden")
     (folder / "qrels/dev.tsv").unlink()
     text = grid_text(tiny_encoder, "[in-batch]") + "curve_points: 2\n"
     (tmp_path / "grid.yaml").write_text(text)
-    said = negbench("run", "grid.yaml", "--set", f"collection={{source: {folder}, dev: 0}}", cwd=tmp_path)
-    assert said.code == 2
-    assert said.err.splitlines()[-1] == "negbench: collection garden has no split 'dev'; it has test, train"
-    assert not (tmp_path / "runs").exists()
+    judged = ["curve_points=0", "methods=[rance]", "baseline=null"]  # learns from dev which ranks are relevant
+    for changes in ([], judged):
+        asked = [argument for change in changes for argument in ("--set", change)]
+        said = negbench("run", "grid.yaml", "--set", f"collection={{source: {folder}, dev: 0}}", *asked, cwd=tmp_path)
+        assert said.code == 2
+        assert said.err.splitlines()[-1] == "negbench: collection garden has no split 'dev'; it has test, train"
+        assert not (tmp_path / "runs").exists()
 
 
 def test_mlflow_hears_of_each_trial_as_it_ends_until_it_fails_to_answer(
