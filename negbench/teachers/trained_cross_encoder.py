@@ -23,7 +23,8 @@ class TrainedCrossEncoder(Teacher):
     random from the pool's candidates (RocketQA, arXiv 2010.08191: 1 : 4 from the retriever's top 1000).
 
     model: weights to start from, a hub id, folder or offline name. folds: copies, each trained on the queries of
-    all the others. negatives: negatives a positive. depth: raw ranks they are drawn from. epochs, batch_size,
+    all the others. positives: at most so many labelled pairs of a query, drawn at random, null for all of them.
+    negatives: negatives a positive. depth: raw ranks they are drawn from. epochs, batch_size,
     learning_rate, max_length: the training recipe. prior: the share of relevant documents among those that it scores;
     it learns at a share of 1 / (1 + negatives), and its probabilities are corrected from that to this (Saerens et al.
     2002), null leaves them. keep_layers: use only this many layers, null for all.
@@ -34,6 +35,7 @@ class TrainedCrossEncoder(Teacher):
     model: str = Field(default="all-MiniLM-L6-v2", min_length=1)
     folds: int = Field(default=2, ge=2, le=20)
     negatives: int = Field(default=4, ge=1)
+    positives: int | None = Field(default=None, ge=1)
     depth: int = Field(default=200, ge=1)
     epochs: int = Field(default=1, ge=1)
     batch_size: int = Field(default=32, ge=1)

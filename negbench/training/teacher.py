@@ -30,8 +30,8 @@ def training_pairs(
 ) -> list[tuple[int, int, float]]:
     """Return (query position in the pool, document row, label) for the queries at ``members``.
 
-    Each labelled positive comes with ``teacher.negatives`` candidates drawn at random, without repeats a query
-    while they last.
+    Each labelled positive, or ``teacher.positives`` of a query's, comes with ``teacher.negatives`` candidates drawn at
+    random, without repeats a query while they last.
     """
     source = noise.Noise(seed, "teacher negatives")
     available = pool.available()
@@ -39,6 +39,9 @@ def training_pairs(
     pairs: list[tuple[int, int, float]] = []
     for query in members.tolist():
         positives = pool.positives[query][pool.positives[query] >= 0]
+        if teacher.positives is not None:
+            chosen = source.order(positives.astype(np.uint64) ^ pool.query_keys[query])[: teacher.positives]
+            positives = positives[np.sort(chosen)]
         ranks = np.flatnonzero(available[query])
         order = ranks[source.order(pool.document_keys[query, ranks] ^ pool.query_keys[query])]
         negatives = pool.documents[query, order[: teacher.negatives * len(positives)]]

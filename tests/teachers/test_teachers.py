@@ -90,11 +90,17 @@ def pools(draw: st.DrawFn) -> CandidatePool:
 
 
 class TestTrainingPairs:
-    @given(pool=pools(), negatives=st.integers(1, 4), depth=st.integers(1, 12), data=st.data())
+    @given(
+        pool=pools(),
+        negatives=st.integers(1, 4),
+        depth=st.integers(1, 12),
+        most=st.none() | st.integers(1, 3),
+        data=st.data(),
+    )
     def test_positives_and_what_may_be_drawn_beside_them(
-        self, pool: CandidatePool, negatives: int, depth: int, data: st.DataObject
+        self, pool: CandidatePool, negatives: int, depth: int, most: int | None, data: st.DataObject
     ) -> None:
-        teacher = TrainedCrossEncoder(negatives=negatives, depth=depth)
+        teacher = TrainedCrossEncoder(negatives=negatives, depth=depth, positives=most)
         chosen = data.draw(st.sets(st.integers(0, len(pool.queries) - 1)))
         members = np.array(sorted(chosen), np.int64)
         found = training_pairs(teacher, pool, members, 0)
@@ -104,9 +110,10 @@ class TestTrainingPairs:
             reachable = {int(row) for row in pool.documents[query, :depth] if row >= 0} - positives
             taken = [row for asked, row, label in found if asked == query and label == 1.0]
             beside = [row for asked, row, label in found if asked == query and label == 0.0]
-            assert sorted(taken) == sorted(positives)
+            assert set(taken) <= positives
+            assert len(set(taken)) == len(taken) == min(len(positives), most or len(positives))
             assert set(beside) <= reachable  # and so never a known positive
-            assert len(set(beside)) == len(beside) == min(len(reachable), negatives * len(positives))
+            assert len(set(beside)) == len(beside) == min(len(reachable), negatives * len(taken))
         assert {label for _, _, label in found} <= {0.0, 1.0}
 
     @given(pool=pools(), order=st.randoms(use_true_random=False))
