@@ -14,10 +14,8 @@ from negbench.evaluation import in_batch
 from negbench.evaluation.false_negatives import Estimator, Handed, Rate
 from negbench.plan.sources import At, read_collection
 from negbench.plan.training import Train
-from negbench.store import Stage, load_arrays
-from negbench.training.data import instances
+from negbench.store import Stage
 from negbench.training.loop import all_batches
-from negbench.types import Negatives
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +61,8 @@ class CountFalseNegatives(Stage):
         """Replay which rows each batch holds, and look."""
         training = self.training
         collection = read_collection(at(training.collection))
-        drawn = None if training.negatives is None else load_arrays(Negatives, at(training.negatives))
-        data = instances(collection, training.split, drawn, training.recipe, training.seed, training.growing)
-        clusters = training.clusters
-        found = None if clusters is None else clusters.of(at(clusters), data.queries[: len(data.keys)])
-        epochs = all_batches(data, training.recipe, training.seed, training.batching, found)
+        data, clusters = training.rows(at, collection)
+        epochs = all_batches(data, training.recipe, training.seed, training.batching, clusters)
         batches = [batch for epoch in epochs for batch in epoch]
         truth = collection.truth.get(training.split)
         seen = np.concatenate(batches)

@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from negbench.batching import Batching
 from negbench.batching.random import Random
@@ -19,7 +19,10 @@ from negbench.plan.sources import At, LoadCollection, read_collection, split_que
 from negbench.plan.writing import extended, texts_of
 from negbench.store import Stage, load_arrays
 from negbench.training.recipe import Recipe
-from negbench.types import Negatives
+from negbench.types import Collection, Int32, Negatives
+
+if TYPE_CHECKING:
+    from negbench.training.data import Instances
 
 WATCHED_SPLIT = "dev"
 """What a training is measured on as it goes."""
@@ -59,20 +62,25 @@ class Train(Stage):
         what = "in-batch negatives" if self.negatives is None else self.negatives.sampler.spelling
         return f"train with {what}"
 
+    def rows(self, at: At, collection: Collection) -> tuple[Instances, Int32 | None]:
+        """Return the rows of all epochs, and the clusters of those of one where its batching wants any."""
+        from negbench.training.data import instances
+
+        drawn = None if self.negatives is None else load_arrays(Negatives, at(self.negatives))
+        data = instances(collection, self.split, drawn, self.recipe, self.seed, self.growing)
+        if self.clusters is None:
+            return data, None
+        return data, self.clusters.of(at(self.clusters), data.queries[: len(data.keys)])
+
     def run(self, at: At, out: Path) -> dict[str, float]:
         """Train; write ``model/`` and the curves by step."""
         from negbench.encoders.load import load
-        from negbench.training.data import instances
         from negbench.training.loop import Watch, train
 
         collection = read_collection(at(self.collection))
         split_queries(collection, self.split)  # says so where there is no such split
-        drawn = None if self.negatives is None else load_arrays(Negatives, at(self.negatives))
         model = load(at(self.encoder) / "model")
-        data = instances(collection, self.split, drawn, self.recipe, self.seed, self.growing)
-        clusters = None
-        if self.clusters is not None:
-            clusters = self.clusters.of(at(self.clusters), data.queries[: len(data.keys)])
+        data, clusters = self.rows(at, collection)
         watch = None
         if self.curve_points:
             split_queries(collection, WATCHED_SPLIT)
