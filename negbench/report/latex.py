@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from negbench.report.rows import Row
-from negbench.report.table import mark, shortened
+from negbench.report.table import mark, short_methods
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -25,8 +25,7 @@ def table(rows: Sequence[Row], measure: str, baseline: str | None, caption: str,
     that was not tested.
     Long spellings are told below the table.
     """
-    methods = list(dict.fromkeys(row.method for row in rows))
-    short = dict(zip(methods, shortened(methods, 20), strict=True))
+    short = short_methods(rows)
     notes = [*notes, *[f"{shown} is {name}" for name, shown in short.items() if name != shown]]
     best: dict[str, float] = {}
     for row in rows:

@@ -14,7 +14,7 @@ from negbench.report import figures, latex
 from negbench.report.inspect import Example
 from negbench.report.results import write_text
 from negbench.report.rows import Row
-from negbench.report.table import ALPHA, shortened, split
+from negbench.report.table import ALPHA, short_methods, shortened, split
 
 CAPTIONS = {
     "quality": "Quality, against the share of false negatives where that is known: means with 95 % intervals over "
@@ -87,8 +87,7 @@ def short_names(tables: Sequence[dict[str, Any]]) -> dict[str, str]:
 def findings(rows: Sequence[Row], settings: dict[str, Any]) -> list[str]:
     """Return what the tests say, a sentence a method; what is undecided is called so."""
     said = []
-    methods = list(dict.fromkeys(row.method for row in rows))
-    short = dict(zip(methods, shortened(methods, 20), strict=True))
+    short = short_methods(rows)
     for row in rows:
         if row.form == "reference" or row.gain is None:
             continue

@@ -145,6 +145,12 @@ def shortened(names: Sequence[str], limit: int = 14) -> list[str]:
     return [found[name] for name in names]
 
 
+def short_methods(rows: Sequence[Row], limit: int = 20) -> dict[str, str]:
+    """Return a short name for each method of ``rows``."""
+    methods = list(dict.fromkeys(row.method for row in rows))
+    return dict(zip(methods, shortened(methods, limit), strict=True))
+
+
 def markdown(tables: Sequence[Mapping[str, Any]], title: str, notes: Sequence[str]) -> str:
     """Return tables, each with ``title``, ``heading`` and ``body``, as Markdown, under a heading, with notes below."""
     lines = [f"# {title}", ""]

@@ -75,6 +75,4 @@ class SimANS(Sampler):
         if self.positive == "mean":
             count = scored.sum(axis=1)
             return np.where(count > 0, np.nansum(scores, axis=1) / np.maximum(1, count), np.nan)
-        worst, pick = (-np.inf, np.max) if self.positive == "max" else (np.inf, np.min)
-        chosen = pick(np.where(scored, scores, worst), axis=1)
-        return np.where(np.isfinite(chosen), chosen, np.nan)
+        return pool.positive_score("highest" if self.positive == "max" else "lowest")

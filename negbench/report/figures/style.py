@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from negbench.report.rows import Row
-from negbench.report.table import shortened
+from negbench.report.table import short_methods
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,8 +89,7 @@ def point(row: Row) -> str:
 
 def names(rows: Sequence[Row]) -> dict[str, str]:
     """Return a short name for each method."""
-    methods = list(dict.fromkeys(row.method for row in rows))
-    return dict(zip(methods, shortened(methods, 26), strict=True))
+    return short_methods(rows, 26)
 
 
 def labels(rows: Sequence[Row]) -> list[str]:
