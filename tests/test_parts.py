@@ -49,7 +49,8 @@ def inside(field: FieldInfo) -> Iterator[float]:
 
 
 def required(part: type[Part]) -> dict[str, str]:
-    return {name: "x" for name, field in part.model_fields.items() if field.is_required()}
+    needed = [name for name, field in part.model_fields.items() if field.is_required()]
+    return {name: "helpdesk" if name == "collection" else "x" for name in needed}
 
 
 BOUNDED = [
@@ -82,7 +83,7 @@ def test_a_part_that_needs_a_parameter_parses_back(part: type[Part]) -> None:
     kind = kind_of(part)
     made = part.model_validate(required(part))
     assert kind.model_validate(made.spelling) == made
-    assert made.spelling == f"{part.name}({', '.join(f'{name}=x' for name in required(part))})"
+    assert made.spelling == f"{part.name}({', '.join(f'{name}={value}' for name, value in required(part).items())})"
     with pytest.raises(ValidationError, match="Field required"):
         kind.model_validate(part.name)
 

@@ -32,8 +32,8 @@ from negbench.collections import Source
 from negbench.collections._helpdesk.articles import article
 from negbench.collections._helpdesk.facets import PRODUCT
 from negbench.collections._helpdesk.questions import Questions, ask
-from negbench.collections._helpdesk.withholding import Withhold, visible
 from negbench.collections._helpdesk.world import Articles, build
+from negbench.collections.withholding import Withhold, visible
 from negbench.noise import Noise
 from negbench.types import Collection, Qrels
 
@@ -96,13 +96,8 @@ class Helpdesk(Source):
         qrels = dict(truth)
         for split in ("train", "dev"):
             pairs = truth[split]
-            shown = visible(
-                pairs,
-                self.withhold,
-                self.label_rate,
-                (world.questions.texts, passages),
-                Noise(self.seed, "helpdesk/labels"),
-            )
+            luck = Noise(self.seed, "helpdesk/labels").gumbel(pairs.queries, pairs.documents)
+            shown = visible(pairs, self.withhold, self.label_rate, (world.questions.texts, passages), luck)
             qrels[split] = Qrels(pairs.queries[shown], pairs.documents[shown], pairs.grades[shown])
         return Collection(
             name=self.name,

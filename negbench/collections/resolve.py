@@ -18,14 +18,16 @@ _PREFIXES = ("hub", "ir_datasets")
 _FORMS = "helpdesk, a folder, a name under NEGBENCH_DATA, hub:ID or ir_datasets:ID"
 
 
-def source_of(value: str | Mapping[str, Any]) -> Source:
+def source_of(value: str | Mapping[str, Any] | Source) -> Source:
     """Return the source that the text or mapping means.
 
     Text is a part's spelling (``helpdesk``, ``beir(path=data)``), ``hub:ID``, ``ir_datasets:ID``, a folder, or
     the name of a folder under the environment variable NEGBENCH_DATA, tried in this order. A mapping is a
     part's long form, ``{beir: {path: data}}``, or ``{source: TEXT, **parameters}``, which adds parameters.
-    Raises InputError that says what was tried.
+    A source is itself. Raises InputError that says what was tried.
     """
+    if isinstance(value, Source):
+        return value
     if isinstance(value, str):
         return _from_text(value.strip())
     if not isinstance(value, Mapping):

@@ -98,6 +98,8 @@ class Trial:
 
 def collection_name(source: Source) -> str:
     """Return a collection's name without the path to it."""
+    if isinstance(inner := source.parameters.get("collection"), Source):
+        return f"{source.name}({collection_name(inner)})"
     path = source.parameters.get("path") or source.parameters.get("id")
     return source.spelling if path is None else str(path).rstrip("/").rpartition("/")[2]
 

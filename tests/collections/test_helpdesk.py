@@ -14,12 +14,12 @@ from pydantic import ValidationError
 
 from negbench.collections import Source
 from negbench.collections._helpdesk.circumstances import CONDITIONS, PLANS
-from negbench.collections._helpdesk.pooler import similarities
 from negbench.collections._helpdesk.problems import PROBLEMS
 from negbench.collections._helpdesk.things import DEVICES, PARTS
-from negbench.collections._helpdesk.withholding import popularity, similarity, visible
 from negbench.collections._helpdesk.world import build
 from negbench.collections.helpdesk import Helpdesk
+from negbench.collections.pooler import similarities
+from negbench.collections.withholding import popularity, similarity, visible
 from negbench.errors import InputError
 from negbench.noise import Noise
 from negbench.types import Collection, Qrels
@@ -37,6 +37,10 @@ def default() -> Collection:
 
 def pairs(qrels: Qrels) -> set[tuple[int, int]]:
     return set(zip(qrels.queries.tolist(), qrels.documents.tolist(), strict=True))
+
+
+def luck(truth: Qrels, seed: int) -> np.ndarray:
+    return Noise(seed, "test").gumbel(truth.queries, truth.documents)
 
 
 def digest(collection: Collection) -> str:
@@ -209,7 +213,7 @@ def test_mean_number_of_relevant_articles(default: Collection) -> None:
 )
 def test_every_query_keeps_a_label_and_the_rate_is_exact(relevant: list[set[int]], rate: float, mode: str) -> None:
     truth = Qrels.of([(query, row, 1) for query, rows in enumerate(relevant) for row in rows])
-    shown = visible(truth, mode, rate, ([], []), Noise(0, "test"))  # type: ignore[arg-type]
+    shown = visible(truth, mode, rate, ([], []), luck(truth, 0))  # type: ignore[arg-type]
     assert set(truth.queries[shown]) == set(truth.queries)
     assert shown.sum() == max(round(rate * len(truth)), len(relevant))
 
@@ -220,7 +224,7 @@ def test_random_withholding_is_blind_to_popularity_and_similarity(default: Colle
     likeness = similarity(truth, default.queries, default.passages())
     rates, gaps = [], []
     for seed in range(40):
-        shown = visible(truth, "random", 0.5, ([], []), Noise(seed, "test"))
+        shown = visible(truth, "random", 0.5, ([], []), luck(truth, seed))
         rates.append(shown[many].mean())
         gaps.append(likeness[shown & many].mean() - likeness[~shown & many].mean())
     spread = likeness[many].std()

@@ -12,12 +12,13 @@ from planning import METHODS, by, keys, plan, pool_key, text_of
 
 from negbench import parts
 from negbench.collections.beir import Beir
+from negbench.collections.resolve import source_of
 from negbench.errors import InputError
 from negbench.filters.denoise import Denoise
 from negbench.parts import registered
 from negbench.plan.answers import ScorePool
 from negbench.plan.mining import TrainTeacher
-from negbench.plan.trials import BM25_SEARCH, START
+from negbench.plan.trials import BM25_SEARCH, START, collection_name
 from negbench.store import Stage
 
 
@@ -281,6 +282,10 @@ def test_the_precision_is_settled_when_planning(collection: Path, weights: Path,
             assert settled in ("float32", "bfloat16")
             assert asked in ("auto", settled)
             assert '"auto"' not in json.dumps([stage.identity() for stage in trial.stages])
+
+
+def test_a_collection_is_named_without_the_path_to_it_however_deep(collection: Path) -> None:
+    assert collection_name(source_of({"hidden": {"collection": str(collection)}})) == "hidden(socks)"
 
 
 def test_files_are_read_once_however_many_points_and_seeds(

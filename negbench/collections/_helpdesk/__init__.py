@@ -1,1 +1,1 @@
-"""The world behind the generated collection ``helpdesk``: its vocabulary, facets, grammar and withheld labels."""
+"""The world behind the generated collection ``helpdesk``: its vocabulary, facets and grammar."""

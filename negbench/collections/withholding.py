@@ -6,8 +6,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from negbench.collections._helpdesk.pooler import similarities
-from negbench.noise import Noise
+from negbench.collections.pooler import similarities
 from negbench.types import Bool, Float64, Int32, Int64, Qrels
 
 Withhold = Literal["random", "pooling", "popularity", "similarity"]
@@ -16,23 +15,23 @@ SLOPE: Final = 1.5
 """Popularity and similarity: by how much a pair's log-weight rises for one standard deviation."""
 
 
-def visible(truth: Qrels, how: Withhold, rate: float, texts: tuple[list[str], list[str]], noise: Noise) -> Bool:
+def visible(truth: Qrels, how: Withhold, rate: float, texts: tuple[list[str], list[str]], luck: Float64) -> Bool:
     """Tell for each pair of ``truth`` (one split) whether its label stays visible.
 
     Pairs are ordered by a priority; every query keeps its first pair, then pairs are added in that order until
     ``rate`` of all are visible. The priority is
 
     * random: a random number;
-    * pooling: the rank of the article among all articles, for this query, by the pooler, so that besides each
+    * pooling: the rank of the document among all documents, for this query, by the pooler, so that besides each
       query's first pair exactly those within one depth are visible (the depth whose share is nearest to ``rate``);
-    * popularity: random, with a weight that grows with the number of the split's queries that the article answers;
-    * similarity: random, with a weight that grows with the pooler's similarity of article and query.
+    * popularity: random, with a weight that grows with the number of the split's queries that the document answers;
+    * similarity: random, with a weight that grows with the pooler's similarity of document and query.
 
-    ``texts`` are all queries and all documents as an encoder reads them.
+    ``texts`` are all queries and all documents as an encoder reads them, ``luck`` [n] a standard Gumbel number a pair.
     """
     if how == "pooling":
         return _within_depth(truth, rate, _ranks(truth, *texts))
-    priority = noise.gumbel(truth.queries, truth.documents)
+    priority = luck.copy()
     if how == "popularity":
         priority += SLOPE * _standard(np.log(popularity(truth)))
     elif how == "similarity":
@@ -47,20 +46,20 @@ def visible(truth: Qrels, how: Withhold, rate: float, texts: tuple[list[str], li
 
 
 def popularity(truth: Qrels) -> Int64:
-    """Return for each pair the number of queries in ``truth`` that its article answers."""
+    """Return for each pair the number of queries in ``truth`` that its document answers."""
     counts: Int64 = np.bincount(truth.documents)[truth.documents]
     return counts
 
 
 def similarity(truth: Qrels, queries: list[str], documents: list[str]) -> Float64:
-    """Return for each pair the pooler's cosine of query and article."""
+    """Return for each pair the pooler's cosine of query and document."""
     relevant = truth.by_query()
     cosines = similarities([queries[row] for row in relevant], documents)
     return np.concatenate([scores[found] for scores, found in zip(cosines, relevant.values(), strict=True)])
 
 
 def _ranks(truth: Qrels, queries: list[str], documents: list[str]) -> Int64:
-    """Return for each pair the zero-based rank of its article among all; ties go to the lower row."""
+    """Return for each pair the zero-based rank of its document among all; ties go to the lower row."""
     relevant = truth.by_query()
     cosines = similarities([queries[row] for row in relevant], documents)
     ranks = []

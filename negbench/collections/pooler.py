@@ -74,4 +74,4 @@ def _lengths(table: csr_array) -> Float64:
     squares = table.copy()
     squares.data = table.data**2
     lengths: Float64 = np.sqrt(squares.sum(axis=1).astype(np.float64))
-    return lengths
+    return np.where(lengths > 0, lengths, 1.0)  # a text of under four bytes has no gram
