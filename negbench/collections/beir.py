@@ -113,12 +113,12 @@ def digest(folder: Path, files: Iterable[Path], parameters: dict[str, Any]) -> s
 
 def documents(path: Path) -> checks.Records[checks.Document]:
     """Return the documents of a ``.jsonl`` or ``.jsonl.gz`` file."""
-    return checks.Records(str(path), (checks.document(*pair) for pair in _objects(path)))
+    return checks.Records(str(path), (checks.document(*pair) for pair in objects(path)))
 
 
 def questions(path: Path) -> checks.Records[checks.Query]:
     """Return the queries of a ``.jsonl`` or ``.jsonl.gz`` file."""
-    return checks.Records(str(path), (checks.query(*pair) for pair in _objects(path)))
+    return checks.Records(str(path), (checks.query(*pair) for pair in objects(path)))
 
 
 def judgments(path: Path) -> checks.Records[checks.Judgment]:
@@ -126,8 +126,8 @@ def judgments(path: Path) -> checks.Records[checks.Judgment]:
     return checks.Records(str(path), _judgments(path))
 
 
-def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the place and bytes of every line that is not blank."""
+def lines(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the place and bytes of every line that is not blank; InputError where the file cannot be read."""
     number = 0
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
@@ -138,8 +138,9 @@ def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
         raise InputError(f"{path}:{number + 1}: the file cannot be read from here: {error}") from error
 
 
-def _objects(path: Path) -> Iterator[tuple[object, str]]:
-    for place, line in _lines(path):
+def objects(path: Path) -> Iterator[tuple[object, str]]:
+    """Yield the JSON and the place of every line that is not blank; InputError where it is none."""
+    for place, line in lines(path):
         try:
             yield json.loads(line.rstrip()), place  # stripped, so that the column counts in this line
         except json.JSONDecodeError as error:
@@ -151,7 +152,7 @@ def _objects(path: Path) -> Iterator[tuple[object, str]]:
 
 
 def _judgments(path: Path) -> Iterator[checks.Judgment]:
-    for count, (place, line) in enumerate(_lines(path)):
+    for count, (place, line) in enumerate(lines(path)):
         try:
             text = line.decode().lstrip("\ufeff").rstrip("\r\n")
         except UnicodeDecodeError as error:

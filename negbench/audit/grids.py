@@ -1,0 +1,77 @@
+"""The negatives of a grid's methods, weighted as their trainings see them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from negbench.audit.rows import Negative, Row
+from negbench.config.grid import read
+from negbench.errors import InputError
+from negbench.plan.sources import read_collection
+from negbench.plan.training import Train
+from negbench.plan.trials import Trial, trials
+from negbench.plan.writing import extended, texts_of
+from negbench.store import Store
+from negbench.training.loop import all_batches
+from negbench.types import Collection, Negatives, Passages
+
+
+def rows(path: Path, store: Store) -> tuple[dict[str, list[Row]], Collection]:
+    """Return by method what the trials of a grid file, or of a manifest, draw; and the collection.
+
+    Seeds are put together; a method at several points of the grid's axes is several methods. Where the grid has
+    several collections, those of the first are read. Raises InputError where something was not drawn yet.
+    """
+    asked = [trial for trial in trials(read(path)) if trial.negatives is not None]
+    if not asked:
+        raise InputError(f"{path}: none of its methods draws negatives")
+    first = asked[0].evaluation.collection
+    same = [trial for trial in asked if trial.evaluation.collection.key == first.key]
+    for trial in same:
+        assert trial.false_negatives is not None
+        if missing := [stage for stage in trial.false_negatives.inputs if not store.has(stage)]:
+            raise InputError(
+                f"{path}: the negatives of {trial.name} are not stored ({missing[0].label}); "
+                f"`negbench run {path}` draws them"
+            )
+    collection = read_collection(store.path(first))
+    found: dict[str, list[Row]] = {}
+    for trial in same:
+        name = trial.spelling + "".join(f" {key}={value}" for key, value in trial.point.items())
+        found.setdefault(name, []).extend(_of(trial, store, collection))
+    return found, collection
+
+
+def _of(trial: Trial, store: Store, collection: Collection) -> list[Row]:
+    """Return a row a query: its negatives, each with the sum of its weights over all batches."""
+    training = trial.training
+    assert isinstance(training, Train)
+    assert training.negatives is not None
+    table = store.load(Negatives, training.negatives)
+    data, clusters = training.rows(store.path, collection)
+    epochs = all_batches(data, training.recipe, training.seed, training.batching, clusters)
+    seen = np.concatenate([batch for epoch in epochs for batch in epoch])
+    times = np.bincount(seen, minlength=len(data.queries)) * data.weights.astype(np.float64)
+    written = training.negatives.written
+    read = collection if written is None else extended(collection, texts_of(store.path(written)))
+    passages = Passages(read.titles, read.texts)
+    weights: dict[tuple[int, int], float] = {}
+    for query, mine, weight in zip(data.queries.tolist(), data.negatives.tolist(), times.tolist(), strict=True):
+        for document in mine:
+            if document >= 0:
+                weights[query, document] = weights.get((query, document), 0.0) + weight
+    labels, nothing = collection.qrels[training.split].at_least(1).by_query(), np.zeros(0, np.int32)
+    found = []
+    for query, documents, ranks, scores in zip(
+        table.queries.tolist(), table.documents.tolist(), table.ranks.tolist(), table.scores.tolist(), strict=True
+    ):
+        negatives = [
+            Negative(passages[document], rank, score, weights.get((query, document), 0.0))
+            for document, rank, score in zip(documents, ranks, scores, strict=True)
+            if document >= 0
+        ]
+        positives = tuple(passages[row] for row in labels.get(query, nothing).tolist())
+        found.append(Row(trial.name, collection.queries[query], positives, tuple(negatives)))
+    return found

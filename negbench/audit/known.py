@@ -1,0 +1,106 @@
+"""What a collection knows about texts: which it means by an id, and which are relevant to which query."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from negbench.audit.rows import Negative, Row
+from negbench.errors import InputError
+from negbench.types import Collection, Passages, Qrels, TruthKind
+
+
+def folded(text: str) -> str:
+    """Return the text with every run of white space as one space: what two files write differently."""
+    return " ".join(text.split())
+
+
+class Known:
+    """A collection's judgments, asked by texts. Where several queries or documents have one text, all of them count."""
+
+    def __init__(self, collection: Collection) -> None:
+        self.truth_kind: TruthKind = collection.truth_kind
+        self._passages = Passages(collection.titles, collection.texts)
+        self._queries: dict[str, list[int]] = defaultdict(list)
+        for row, text in enumerate(collection.queries):
+            self._queries[folded(text)].append(row)
+        self._documents: dict[str, list[int]] = defaultdict(list)
+        for row, text in enumerate(collection.texts):
+            passage = self._passages[row]
+            for written in {folded(passage), folded(text)}:  # some write the title, others don't
+                self._documents[written].append(row)
+        self._positives = _by_query(collection.qrels.values())
+        self._relevant = _by_query(collection.truth.values())
+
+    def positives(self, query: str) -> list[str]:
+        """Return the texts of the query's labelled positives in any split, none for a query that is not held."""
+        return [self._passages[row] for row in sorted(self._of(self._positives, query))]
+
+    def holds(self, query: str) -> bool:
+        """Tell whether fuller judgments of this query are held."""
+        return any(row in self._relevant for row in self._queries.get(folded(query), []))
+
+    def labelled(self, query: str, document: str) -> bool:
+        """Tell whether the document is a labelled positive of the query."""
+        return not self._of(self._positives, query).isdisjoint(self._documents.get(folded(document), []))
+
+    def relevant(self, query: str, document: str) -> bool | None:
+        """Tell whether fuller judgments call the document relevant; None where query or document are not held."""
+        rows = self._documents.get(folded(document))
+        if rows is None or not self.holds(query):
+            return None
+        return not self._of(self._relevant, query).isdisjoint(rows)
+
+    def _of(self, judged: dict[int, set[int]], query: str) -> set[int]:
+        return set().union(*(judged.get(row, set()) for row in self._queries.get(folded(query), [])))
+
+
+def _by_query(splits: Iterable[Qrels]) -> dict[int, set[int]]:
+    found: dict[int, set[int]] = defaultdict(set)
+    for qrels in splits:
+        for query, documents in qrels.at_least(1).by_query().items():
+            found[query] |= set(documents.tolist())
+    return dict(found)
+
+
+def in_texts(rows: Sequence[Row], collection: Collection) -> Sequence[Row]:
+    """Return the rows with ids replaced by the collection's texts, where the first row is made of its ids.
+
+    Raises InputError for a later row with an id that is not held.
+    """
+    queries = dict(zip(collection.query_ids, collection.queries, strict=True))
+    row_of = {name: row for row, name in enumerate(collection.document_ids)}
+    first = rows[0]
+    if first.query not in queries or any(name not in row_of for name in _documents(first)):
+        return rows
+    passages = Passages(collection.titles, collection.texts)
+
+    def text(row: Row, name: str) -> str:
+        if name not in row_of:
+            raise InputError(
+                f"{row.place}: {collection.name} has no document {name!r}; the first row is made of its ids"
+            )
+        return passages[row_of[name]]
+
+    def negative(row: Row, one: Negative) -> Negative:
+        return one._replace(text=text(row, one.text))
+
+    found = []
+    for row in rows:
+        if row.query not in queries:
+            raise InputError(
+                f"{row.place}: {collection.name} has no query {row.query!r}; the first row is made of its ids"
+            )
+        found.append(
+            row._replace(
+                query=queries[row.query],
+                positives=tuple(text(row, name) for name in row.positives),
+                negatives=tuple(negative(row, one) for one in row.negatives),
+            )
+        )
+    return found
+
+
+def _documents(row: Row) -> Iterator[str]:
+    yield from row.positives
+    yield from (one.text for one in row.negatives)

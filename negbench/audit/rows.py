@@ -1,0 +1,29 @@
+"""What every reader of negatives returns: training rows, in texts."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+UNKNOWN_RANK = -1
+
+
+class Negative(NamedTuple):
+    """A negative of a row.
+
+    ``rank`` is its place in an ordered list, from 0, -1 where that is unknown; ``score`` the retriever's, NaN where
+    that is unknown; ``weight`` what training multiplies it by.
+    """
+
+    text: str
+    rank: int = UNKNOWN_RANK
+    score: float = float("nan")
+    weight: float = 1.0
+
+
+class Row(NamedTuple):
+    """A row that training reads, and the place it was read from."""
+
+    place: str
+    query: str
+    positives: tuple[str, ...]
+    negatives: tuple[Negative, ...]
