@@ -36,12 +36,8 @@ def mine(pool: CandidatePool, rules: Rules, k: int, seed: int, own: Int32, corpu
     twice; from the corpus they are the same for every method. A slot stays -1 where nothing is left, or where the
     sampler leaves it to the batch.
     """
-    labels = Labels.given(pool)
-    for law in rules.labels:
-        labels = law.judge(pool, labels)
-    whole = pool = replace(pool, known=pool.known | labels.promoted)
-    for rule in rules.filters:
-        pool = pool.without(rule.throws_out(pool))
+    whole, labels = judged(pool, rules)
+    pool = filtered(whole, rules)
     draw = rules.sampler.draw(pool, k, Noise(seed, rules.sampler.spelling))
     positions = draw.positions
     drawn = positions >= 0
@@ -63,7 +59,7 @@ def mine(pool: CandidatePool, rules: Rules, k: int, seed: int, own: Int32, corpu
         order = below.order(pool.document_keys[query, left] ^ pool.query_keys[query])
         found = [row for row in pool.documents[query, left[order]].tolist() if row not in taken][: len(slots)]
         taken |= set(found)
-        found += _uniform(source, pool.query_keys[query], corpus_size, len(slots) - len(found), taken)
+        found += uniform(source, pool.query_keys[query], corpus_size, len(slots) - len(found), taken)
         documents[query, slots[: len(found)]] = found
         origins[query, slots] = 1
     ranks = np.maximum(positions, -1)
@@ -80,6 +76,21 @@ def mine(pool: CandidatePool, rules: Rules, k: int, seed: int, own: Int32, corpu
     )
 
 
+def judged(pool: CandidatePool, rules: Rules) -> tuple[CandidatePool, Labels]:
+    """Return the pool with all known that the label rules promote, and the labels."""
+    labels = Labels.given(pool)
+    for rule in rules.labels:
+        labels = rule.judge(pool, labels)
+    return replace(pool, known=pool.known | labels.promoted), labels
+
+
+def filtered(pool: CandidatePool, rules: Rules) -> CandidatePool:
+    """Return the pool without what the filters, in order, throw out."""
+    for rule in rules.filters:
+        pool = pool.without(rule.throws_out(pool))
+    return pool
+
+
 def _below(filters: Sequence[Filter], pool: CandidatePool) -> Bool:
     """Return [Q, K]: unlabelled candidates below every rank that a filter looks at."""
     allowed = pool.available()
@@ -87,8 +98,9 @@ def _below(filters: Sequence[Filter], pool: CandidatePool) -> Bool:
     return allowed
 
 
-def _uniform(source: Noise, query: np.uint64, size: int, count: int, taken: set[int]) -> list[int]:
-    """Return up to ``count`` distinct rows below ``size`` that are not ``taken``."""
+def uniform(source: Noise, query: np.uint64, size: int, count: int, taken: set[int]) -> list[int]:
+    """Return up to ``count`` distinct rows below ``size`` that are not ``taken``, drawn by the ``query``'s key."""
+    taken = set(taken)
     left = size - sum(0 <= row < size for row in taken)
     if left <= 8 * count:  # little is left: hash every row rather than wait for luck
         order = np.argsort(source.bits(query, np.arange(size)), kind="stable").tolist()

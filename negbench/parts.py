@@ -24,6 +24,7 @@ ROOMS = {
     "filter": "negbench.filters",
     "sampler": "negbench.samplers",
     "label-rule": "negbench.labels",
+    "repair": "negbench.repair",
     "batching": "negbench.batching",
     "writer": "negbench.writers",
     "loss": "negbench.losses",

@@ -119,7 +119,7 @@ def test_the_fill_takes_the_counters_one_by_one(query: int, size: int, count: in
             counter += 1
     else:
         found = sorted(left, key=lambda row: int(source.bits(query, row)))[:count]
-    assert mining._uniform(source, np.uint64(query), size, count, set(taken)) == found
+    assert mining.uniform(source, np.uint64(query), size, count, set(taken)) == found
 
 
 def test_a_query_is_filled_the_same_in_any_company() -> None:

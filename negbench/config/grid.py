@@ -29,6 +29,7 @@ from negbench.errors import InputError, plainly
 from negbench.evaluation import ranking
 from negbench.methods import Method, resolve
 from negbench.parts import unknown
+from negbench.repair import Repair
 from negbench.teachers import Teacher
 from negbench.training.recipe import Recipe
 
@@ -54,7 +55,8 @@ class Settings(BaseModel):
     training with in-batch negatives that comes first; all methods mine and train from where it ends; what it does not
     say is as in train. evaluate_on: further collections that every encoder is measured on. curve_points: how often a
     training is measured on dev as it goes, on a part of the corpus. teacher: whom filters, samplers and label rules
-    ask where a method does not say.
+    ask where a method does not say. repair: what is done, by the truth, about the false negatives of every method that
+    mines; for experiments, since no way of mining knows the truth.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -74,6 +76,7 @@ class Settings(BaseModel):
     evaluate_on: tuple[Annotated[Source, BeforeValidator(source_of)], ...] = ()
     curve_points: int = Field(default=0, ge=0, le=100)
     teacher: Teacher | None = None
+    repair: Repair | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -29,6 +29,7 @@ def grid_schema() -> dict[str, Any]:
         "warm_up": _plain(Recipe),
         "evaluate_on": {"type": "array", "items": {"anyOf": [{"type": "string"}, *_sources()]}},
         "teacher": {},
+        "repair": {},
         "curve_points": {"type": "integer", "minimum": 0, "maximum": 100},
         "equivalent_within": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
         "axes": {

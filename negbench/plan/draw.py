@@ -15,7 +15,7 @@ from negbench.plan.sources import At, read_collection
 from negbench.plan.writing import WriteNegatives, put_in_place, texts_of
 from negbench.samplers import Sampler
 from negbench.store import Stage, load_arrays, save_arrays
-from negbench.types import CandidatePool
+from negbench.types import CandidatePool, Negatives
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,23 +39,37 @@ class DrawNegatives(Stage):
         """Which sampler."""
         return f"draw by {self.sampler.spelling}"
 
+    @property
+    def rules(self) -> Rules:
+        """What chooses from the pool."""
+        return Rules(self.sampler, self.filters, self.labels, self.fill)
+
+    def candidates(self, at: At) -> CandidatePool:
+        """Return the pool with the answers to what its rules ask."""
+        pool = load_arrays(CandidatePool, at(self.pool))
+        for answer in self.answers:
+            pool = answer.attach(pool, at(answer))
+        return pool
+
     def run(self, at: At, out: Path) -> dict[str, float]:
         """Draw."""
         collection = read_collection(at(self.pool.collection))
-        candidates = load_arrays(CandidatePool, at(self.pool))
-        for answer in self.answers:
-            candidates = answer.attach(candidates, at(answer))
+        candidates = self.candidates(at)
         own = collection.own_documents()[candidates.queries]
-        rules = Rules(self.sampler, self.filters, self.labels, self.fill)
-        drawn = mine(candidates, rules, self.k, self.seed, own, len(collection.document_ids))
+        drawn = mine(candidates, self.rules, self.k, self.seed, own, len(collection.document_ids))
         if self.written is not None:
             drawn = put_in_place(drawn, texts_of(at(self.written)), len(collection.document_ids))
         save_arrays(drawn, out)
-        filled = (drawn.origins == 1) & (drawn.documents >= 0)
-        return {
-            "drawn": float((drawn.ranks >= 0).sum()),
-            "filled": float(filled.sum()),
-            "written": float((drawn.origins == 2).sum()),
-            "promoted": float((drawn.promoted >= 0).sum()),
-            "distrusted": float(((drawn.trust < 1) & (drawn.positives >= 0)).sum()),
-        }
+        return amounts(drawn)
+
+
+def amounts(drawn: Negatives) -> dict[str, float]:
+    """Count negatives by origin, promoted documents, and labelled positives that weigh less than 1."""
+    filled = (drawn.origins == 1) & (drawn.documents >= 0)
+    return {
+        "drawn": float((drawn.ranks >= 0).sum()),
+        "filled": float(filled.sum()),
+        "written": float((drawn.origins == 2).sum()),
+        "promoted": float((drawn.promoted >= 0).sum()),
+        "distrusted": float(((drawn.trust < 1) & (drawn.positives >= 0)).sum()),
+    }

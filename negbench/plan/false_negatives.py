@@ -22,7 +22,7 @@ from negbench.training.loop import all_batches
 class CountFalseNegatives(Stage):
     """Estimate the false-negative rate of what a training is handed, by every estimator that applies.
 
-    The only stage that reads a collection's truth.
+    Besides ``RepairNegatives`` the only stage that reads a collection's truth.
     """
 
     kind: ClassVar[str] = "false-negatives"

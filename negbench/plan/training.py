@@ -14,7 +14,7 @@ from negbench.batching.random import Random
 from negbench.losses import Loss
 from negbench.plan.clusters import ClusterQueries
 from negbench.plan.curve import MEASURE, watcher
-from negbench.plan.draw import DrawNegatives
+from negbench.plan.repair import Negating
 from negbench.plan.sources import At, LoadCollection, read_collection, split_queries
 from negbench.plan.writing import extended, texts_of
 from negbench.store import Stage, load_arrays
@@ -40,7 +40,7 @@ class Train(Stage):
     encoder: Stage
     collection: LoadCollection
     split: str
-    negatives: DrawNegatives | None
+    negatives: Negating | None
     loss: Loss
     recipe: Recipe
     seed: int

@@ -31,6 +31,7 @@ from negbench.plan.draw import DrawNegatives
 from negbench.plan.evaluation import EvaluateAmong, EvaluateEncoder, EvaluateRetriever, Geometry
 from negbench.plan.false_negatives import CountFalseNegatives
 from negbench.plan.mining import BuildPool, TrainTeacher
+from negbench.plan.repair import Negating, RepairNegatives
 from negbench.plan.sources import Embed, LoadCollection, StartEncoder
 from negbench.plan.training import Train
 from negbench.plan.writing import ProbeWritten, WriteNegatives
@@ -65,7 +66,7 @@ class Trial:
     settings: Settings
     evaluation: EvaluateEncoder | EvaluateRetriever
     training: Train | None = None
-    negatives: DrawNegatives | None = None
+    negatives: Negating | None = None
     false_negatives: CountFalseNegatives | None = None
     beside: dict[str, Stage] = field(default_factory=dict)
     """Further measurements of the same encoder, by the prefix of their metrics."""
@@ -227,12 +228,12 @@ class _Builder:
             found[name] = EvaluateAmong(pool, *vectors, measures)
         return {**found, "geometry": Geometry(self.collection, *vectors, split)}
 
-    def _probe(self, negatives: DrawNegatives | None, encoder: Stage) -> dict[str, Stage]:
+    def _probe(self, negatives: Negating | None, encoder: Stage) -> dict[str, Stage]:
         if negatives is None or negatives.written is None:
             return {}
         return {"probe": ProbeWritten(negatives.written, self._embed(encoder, self.collection, None))}
 
-    def _negatives(self, method: Method, encoder: Stage, seed: int) -> DrawNegatives | None:
+    def _negatives(self, method: Method, encoder: Stage, seed: int) -> Negating | None:
         retriever, sampler = method.retriever, method.selection
         if retriever is None or sampler is None:
             return None
@@ -242,7 +243,9 @@ class _Builder:
         written = None
         if method.written is not None:
             written = WriteNegatives(self.collection, TRAINING_SPLIT, method.written)
-        return DrawNegatives(pool, method.labels, method.filters, sampler, answers, method.fill, k, seed, written)
+        drawn = DrawNegatives(pool, method.labels, method.filters, sampler, answers, method.fill, k, seed, written)
+        repair = self.settings.repair
+        return drawn if repair is None else RepairNegatives(drawn, repair)
 
     def _pool(self, retriever: Retriever, encoder: Stage, split: str, seed: int) -> BuildPool:
         dense = retriever.needs_vectors

@@ -14,6 +14,7 @@ from negbench.config.grid import Grid
 from negbench.encoders.precision import resolve
 from negbench.plan.evaluation import EvaluateEncoder, EvaluateRetriever
 from negbench.plan.mining import BuildPool
+from negbench.plan.repair import RepairNegatives, truth_of
 from negbench.plan.sources import LoadCollection, StartEncoder, read_collection, split_queries
 from negbench.plan.training import WATCHED_SPLIT, Train
 from negbench.plan.trials import Trial, collection_name
@@ -91,6 +92,9 @@ def _check_collections(trials: Sequence[Trial], store: Store, report: Callable[[
         if not store.has(loaded):
             report(local.Progress(at, len(needed), loaded.label, 0.0))
         split_queries(read_collection(store.ensure(loaded)), split)
+    for stage in stages:
+        if isinstance(stage, RepairNegatives):
+            truth_of(read_collection(store.ensure(stage.pool.collection)), stage.pool.split)
 
 
 def _digests(trials: Sequence[Trial]) -> dict[str, dict[str, str]]:

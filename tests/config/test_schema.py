@@ -37,6 +37,7 @@ warm_up: {epochs: 2}
 evaluate_on: [helpdesk, {beir: {path: data/nfcorpus}}]
 curve_points: 4
 teacher: "trained-cross-encoder(keep_layers=3, prior=0.05)"
+repair: injected(rate=0.2)
 axes: {train.batch_size: [16, 32], start: {weak: {encoder: a}, strong: {encoder: b, train.epochs: 2}}}
 """
 

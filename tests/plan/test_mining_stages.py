@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +9,19 @@ import pytest
 
 from negbench.collections import storage
 from negbench.collections.helpdesk import Helpdesk
+from negbench.errors import InputError
 from negbench.filters import Filter
+from negbench.filters.rank_band import RankBand
 from negbench.plan.answers import ScorePool
 from negbench.plan.draw import DrawNegatives
 from negbench.plan.mining import BuildPool, TrainTeacher
+from negbench.plan.repair import RepairNegatives, truth_of
 from negbench.plan.sources import LoadCollection
+from negbench.repair import Repair
 from negbench.retrieval.bm25 import BM25
 from negbench.retrieval.pool import build
 from negbench.samplers.top import Top
+from negbench.samplers.uniform import Uniform
 from negbench.store import load_arrays
 from negbench.teachers import Teacher
 from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
@@ -122,6 +127,40 @@ def test_the_draw_stage_gives_scores_to_filters_and_counts(stages: dict[str, Any
     assert 0 < expected < drawn.size
     nothing = {"written": 0, "promoted": 0, "distrusted": 0}
     assert cost == {"drawn": expected, "filled": drawn.size - expected, **nothing}
+
+
+@pytest.mark.parametrize("spelling", ["replaced", "relabelled", "injected(rate=0.2)"])
+def test_the_repair_stage_repairs_what_was_drawn_past_the_same_filters(
+    stages: dict[str, Any], tmp_path: Path, spelling: str
+) -> None:
+    folders, collection = dict(stages["folders"]), stages["collection"]
+    band = RankBand(low=2, high=15)
+    draw = DrawNegatives(stages["pool"], (), (band,), Uniform(), (), "corpus", 4, 0)
+    folders[draw] = tmp_path / "draw"
+    folders[draw].mkdir()
+    draw.run(folders.__getitem__, folders[draw])
+    stage = RepairNegatives(draw, Repair.model_validate(spelling))
+    assert {stages["pool"], draw, stages["pool"].collection} <= set(stage.inputs)
+    out = tmp_path / "repaired"
+    out.mkdir()
+    cost = stage.run(folders.__getitem__, out)
+    before, after = load_arrays(Negatives, folders[draw]), load_arrays(Negatives, out)
+    truth = collection.truth["train"]
+    was, is_ = (truth.contains(it.queries[:, None], it.documents) for it in (before, after))
+    assert was.any()
+    assert (before.documents != after.documents).sum() == cost["exchanged"] > 0
+    assert cost["false"] == is_.sum() == (round(0.2 * is_.size) if spelling.startswith("injected") else 0)
+    assert cost["promoted"] == (was.sum() if spelling == "relabelled" else 0)
+    ranks = after.ranks[(after.ranks >= 0) & ~is_]
+    assert ((ranks >= 2) & (ranks < 15)).all()  # the band
+    labelled = collection.qrels["train"].contains(after.queries[:, None], after.documents)
+    assert not labelled.any()
+
+
+def test_without_truth_there_is_no_repair(stages: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="collection helpdesk has no fuller judgments of train") as caught:
+        truth_of(replace(stages["collection"], truth={}), "train")
+    assert "\n" not in str(caught.value)
 
 
 def test_empty_slots_are_not_counted_as_filled(stages: dict[str, Any], tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from planning import by, keys, plan
 
 from negbench.methods import Method
 from negbench.plan.evaluation import EvaluateEncoder, EvaluateRetriever
+from negbench.plan.repair import RepairNegatives
 from negbench.plan.training import Train
 from negbench.plan.trials import START
 
@@ -62,6 +63,32 @@ def test_a_wide_control_reads_as_many_documents_in_as_many_steps(collection: Pat
     assert recipes["in-batch"] == recipes["bm25"]
     with pytest.raises(ValueError, match="equal_documents is for a method without mined negatives"):
         Method.model_validate({**dict(by(found, "bm25").settings.methods[2]), "equal_documents": True})
+
+
+REPAIRS = [None, "replaced", "relabelled", "injected(rate=0.05)", "injected(rate=0.1)"]
+
+
+def test_a_repair_changes_what_is_trained_with_and_nothing_before(collection: Path, weights: Path) -> None:
+    plain = plan(collection, weights, ["in-batch", "bm25"])
+    found = plan(collection, weights, ["in-batch", "bm25"], axes={"repair": REPAIRS})
+    points = [found[at : at + len(plain)] for at in range(0, len(found), len(plain))]
+    assert len(points) == len(REPAIRS)
+    for before, null in zip(plain, points[0], strict=True):
+        assert [stage.key for stage in before.stages] == [stage.key for stage in null.stages]
+    for seed in (0, 1):
+        control = {by(point, "in-batch", seed).evaluation.key for point in points}
+        assert len(control) == 1  # it mines nothing, so there is nothing to repair: trained once
+        repaired = [by(point, "bm25", seed) for point in points]
+        assert len({trial.evaluation.key for trial in repaired}) == len(REPAIRS)
+        assert len({trial.false_negatives.key for trial in repaired if trial.false_negatives}) == len(REPAIRS)
+        for trial in repaired[1:]:
+            assert isinstance(trial.negatives, RepairNegatives)
+            assert trial.negatives.draw == repaired[0].negatives
+            assert keys(trial, "pool", "negatives") == keys(repaired[0], "pool", "negatives")
+            assert trial.training is not None
+            assert repaired[0].training is not None
+            assert trial.training.encoder == repaired[0].training.encoder
+            assert trial.training.recipe == repaired[0].training.recipe
 
 
 def test_the_size_of_the_training_set_is_an_axis_that_shares_the_pools(collection: Path, weights: Path) -> None:

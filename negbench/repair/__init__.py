@@ -1,0 +1,55 @@
+"""Repairs: exchange the false negatives of a draw, by the truth, to see what they cost. One file a repair.
+
+A repair is an oracle: it reads what no way of mining may know. It serves experiments alone.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from negbench.parts import Part
+from negbench.types import Bool, CandidatePool, Int32, Negatives, Qrels
+
+
+@dataclass(frozen=True, slots=True)
+class Oracle:
+    """What a repair knows of Q queries.
+
+    ``pool``: the candidates as the sampler saw them, promoted ones known and filtered ones excluded. ``relevant``:
+    every pair that the truth calls relevant. ``own`` [Q]: the query's own document row, below 0 for none. ``size``:
+    documents in the corpus; rows from there on were written. ``seed``: the trial's.
+    """
+
+    pool: CandidatePool
+    relevant: Qrels
+    own: Int32
+    size: int
+    seed: int
+
+    def false(self, drawn: Negatives) -> Bool:
+        """Return [Q, k]: the negatives that are relevant."""
+        return self.relevant.contains(drawn.queries[:, None], drawn.documents)
+
+    def found(self, drawn: Negatives) -> Bool:
+        """Return [Q, k]: the negatives that stand in the corpus."""
+        return (drawn.documents >= 0) & (drawn.documents < self.size)
+
+    def positives(self, drawn: Negatives, query: int) -> set[int]:
+        """Return the rows that are known to answer a query (by position): labelled, promoted, and its own document."""
+        known = {*self.pool.positives[query].tolist(), *drawn.promoted[query].tolist(), int(self.own[query])}
+        return {row for row in known if row >= 0}
+
+
+class Repair(Part):
+    """What is done about the false negatives of a draw."""
+
+    kind: ClassVar[str] = "repair"
+
+    @abstractmethod
+    def mend(self, drawn: Negatives, oracle: Oracle) -> Negatives:
+        """Return the negatives after the repair: as many as before, in the same slots.
+
+        A document from outside of the pool counts as filled: origin 1, rank -1, score NaN.
+        """
