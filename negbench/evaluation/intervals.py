@@ -55,6 +55,15 @@ def mean(values: Float64, level: float = 0.95) -> tuple[float, float, float]:
     return rate, *_korn_graubard(rate, float(values.var(ddof=1)) / n, n, float("inf"), level)
 
 
+def of_variance(rate: float, variance: float, clusters: int, most: float, level: float = 0.95) -> tuple[float, float]:
+    """Return the interval of a rate in [0, 1] whose variance was estimated from ``clusters`` (2 or more).
+
+    ``most`` bounds the effective number of trials, which else would be what the variance says. A variance of 0
+    tells nothing: the number is then that of the clusters, or ``most`` where that is less.
+    """
+    return _korn_graubard(rate, variance, clusters, most, level)
+
+
 def _korn_graubard(rate: float, variance: float, clusters: int, units: float, level: float) -> tuple[float, float]:
     from scipy.special import stdtrit  # listing the estimators imports this file: no slow import at the top
 

@@ -13,12 +13,62 @@ Unit = Literal["negative", "query", "instance"]
 
 
 @dataclass(frozen=True, slots=True)
+class Pairs:
+    """The N distinct pairs of query and mined negative, and what is known of each.
+
+    ``queries``, ``documents`` [N] are rows; ``weights`` [N] add up what training gives a pair (0 for pairs that only
+    another sampler drew); ``ranks`` [N] are zero-based, -1 where filled; ``scores`` [N] the retriever's and
+    ``positive_scores`` [N] those of the query's lowest positive, NaN where there is none. ``judge`` and ``teacher``
+    [N] are their scores, None where nobody was asked. An audit gives ``strata`` [N], ``probability`` [N] of a drawn
+    pair to be drawn (0: not drawn) and ``labels`` [N], 0 or 1, NaN where there is no answer.
+    """
+
+    queries: Int32
+    documents: Int32
+    weights: Float64
+    ranks: Int32
+    scores: Float64
+    positive_scores: Float64
+    judge: Float64 | None = None
+    teacher: Float64 | None = None
+    strata: Int32 | None = None
+    probability: Float64 | None = None
+    labels: Float64 | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Where the labelled positives of Q queries lie: what estimators from positive and unlabelled data look at.
+
+    ``positives`` and ``unlabelled`` [Q, bins] count, by query and bin of rank (``propensity.level``), the documents
+    that are labelled positive and those that are not; the last bin holds what lies below the candidate pool.
+    """
+
+    positives: Float64
+    unlabelled: Float64
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """A mining pass of its own over thinned labels; never trained on.
+
+    ``hits`` and ``totals`` [n] count, by distinct query, negatives that are hidden positives, and all, both weighted
+    as training would weigh them; ``hidden`` is the share of all labelled pairs that was hidden, in (0, 1).
+    """
+
+    hits: Float64
+    totals: Float64
+    hidden: float
+
+
+@dataclass(frozen=True, slots=True)
 class Handed:
     """What training was handed, and what is known about relevance.
 
     ``queries`` [R] is the query row of each training row (a query with three positives has three rows),
     ``documents`` [R, k] its negatives (-1 where there is none), ``weights`` [R, k] what training multiplies each
-    by. ``truth`` holds the fuller judgments of these queries, None where there are none.
+    by. ``truth`` holds the fuller judgments of these queries, None where there are none. The rest is there where it
+    was asked for.
     """
 
     queries: Int32
@@ -26,6 +76,9 @@ class Handed:
     weights: Float64
     truth: Qrels | None
     truth_kind: TruthKind
+    pairs: Pairs | None = None
+    labelled: Labelled | None = None
+    held_out: HeldOut | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +86,9 @@ class Rate:
     """An estimated share of false negatives in [0, 1] with its 95 % interval.
 
     ``unit`` says of what: mined negatives weighted as training sees them, queries (mean of per-query shares), or
-    training instances with at least one. ``note`` says what the figure rests on. ``clusters`` [2, n], where the rate
-    is a ratio, holds hits and totals by distinct query, in ascending row, so that seeds can be pooled.
+    training instances with at least one. ``note`` says what the figure rests on. ``low`` and ``high`` are NaN where
+    no interval can be given, and all three where the estimator fails: the note says why. ``clusters`` [2, n], where
+    the rate is a ratio, holds hits and totals by distinct query, in ascending row, so that seeds can be pooled.
     """
 
     rate: float

@@ -1,0 +1,54 @@
+"""From a judge's scores to probabilities, fitted on audited labels and never on those that it is later held against."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from negbench.noise import Noise
+from negbench.types import Bool, Float64, Int32, UInt64
+
+FOLDS: Final = 5
+_SLOPE_PRIOR: Final = 1.0
+"""Precision of the slope's normal prior around 0, per standard deviation of the score: few labels say little."""
+
+
+def folds(queries: Int32, query_keys: UInt64 | None = None) -> Int32:
+    """Return the fold [N] of each pair's query, in 0 ... FOLDS - 1, by a hash of its row or of its given key."""
+    keys = queries.astype(np.uint64) if query_keys is None else query_keys
+    return (Noise(0, "calibration").bits(keys) % np.uint64(FOLDS)).astype(np.int32)
+
+
+def cross_fitted(scores: Float64, labels: Float64, asked: Bool, fold: Int32) -> Float64:
+    """Return P(relevant | score) [N] by logistic regression, each fold's from the labels of the other folds.
+
+    ``scores`` [N] are the judge's, ``labels`` [N] are 0 or 1 where ``asked`` [N]. Platt (1999), with a prior on the
+    slope in place of his on the targets, so that a handful of labels cannot make a steep curve.
+    """
+    spread = scores.std()
+    standard = (scores - scores.mean()) / spread if spread > 0 else np.zeros_like(scores)
+    found = np.empty(len(scores))
+    for part in range(FOLDS):
+        learn, apply = asked & (fold != part), fold == part
+        intercept, slope = _platt(standard[learn], labels[learn])
+        found[apply] = 1 / (1 + np.exp(-(intercept + slope * standard[apply])))
+    return found
+
+
+def _platt(scores: Float64, labels: Float64) -> tuple[float, float]:
+    """Return intercept and slope by Newton's method; the intercept begins at, and stays near, a smoothed share."""
+    share = (labels.sum() + 0.5) / (len(labels) + 1)
+    at = np.array([np.log(share / (1 - share)), 0.0])
+    design = np.stack([np.ones_like(scores), scores], axis=1)
+    prior = np.array([1e-2, _SLOPE_PRIOR])
+    centre = at.copy()
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-design @ at))
+        slope = design.T @ (labels - p) - prior * (at - centre)
+        curve = (design * (p * (1 - p))[:, None]).T @ design + np.diag(prior)
+        step = np.clip(np.linalg.solve(curve, slope), -2, 2)
+        at += step
+        if np.abs(step).max() < 1e-8:
+            break
+    return float(at[0]), float(at[1])

@@ -1,0 +1,193 @@
+"""Estimators: one suite over the registry, and each against a closed form."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from made_pairs import audited, held_out, labelled, population
+from sklearn.linear_model import LogisticRegression
+from sklearn.mixture import GaussianMixture
+
+from negbench.evaluation.false_negatives import Estimator, Handed, HeldOut, Labelled, Pairs
+from negbench.evaluation.false_negatives.calibration import cross_fitted, folds
+from negbench.evaluation.false_negatives.held_out import HeldOutPositives
+from negbench.evaluation.false_negatives.judge import Judge
+from negbench.evaluation.false_negatives.mixture import Mixture
+from negbench.evaluation.false_negatives.ppi import PPI
+from negbench.evaluation.false_negatives.propensity import LEVELS, Propensity, level
+from negbench.parts import registered
+from negbench.types import Qrels
+
+ESTIMATORS: list[Any] = [kind() for kind in registered("estimator").values()]
+
+
+def _handed(pairs: Pairs, truth: Qrels | None = None) -> Handed:
+    return Handed(
+        pairs.queries,
+        pairs.documents[:, None],
+        pairs.weights[:, None],
+        truth,
+        "none" if truth is None else "complete",
+        pairs,
+        labelled(),
+        held_out(),
+    )
+
+
+def _full() -> Handed:
+    pairs, relevant = population()
+    truth = Qrels.of(
+        [(int(q), int(d), 1) for q, d, y in zip(pairs.queries, pairs.documents, relevant, strict=True) if y]
+    )
+    return _handed(audited(pairs, relevant, 150), truth)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda it: it.name)
+def test_rates_are_shares_with_a_note_and_an_interval_around_them(estimator: Estimator) -> None:
+    found = estimator.estimate(_full())
+    assert estimator.name in {name.partition("/")[0].removesuffix("-proxy") for name in found}
+    for rate in found.values():
+        assert np.isnan(rate.rate) or -1 <= rate.rate <= 1
+        assert not rate.rate < rate.low
+        assert not rate.rate > rate.high
+        assert rate.note
+        assert rate.unit in ("negative", "query", "instance")
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda it: it.name)
+def test_nothing_known_gives_nothing(estimator: Estimator) -> None:
+    pairs, _ = population()
+    bare = Handed(pairs.queries, pairs.documents[:, None], pairs.weights[:, None], None, "none")
+    assert estimator.estimate(bare) == {}
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda it: it.name)
+def test_the_order_of_pairs_does_not_matter(estimator: Estimator) -> None:
+    handed = _full()
+    assert handed.pairs is not None
+    shuffled = np.random.default_rng(5).permutation(len(handed.queries))
+    columns = {field.name: getattr(handed.pairs, field.name) for field in fields(Pairs)}
+    pairs = Pairs(**{name: None if values is None else values[shuffled] for name, values in columns.items()})
+    first, second = estimator.estimate(handed), estimator.estimate(replace(_handed(pairs, handed.truth)))
+    for name, rate in first.items():
+        ends = [getattr(second[name], key) for key in ("rate", "low", "high")]
+        assert ends == pytest.approx([rate.rate, rate.low, rate.high], nan_ok=True, rel=1e-6, abs=1e-9)
+
+
+def test_calibration_is_logistic_regression_that_never_sees_its_own_fold() -> None:
+    pairs, relevant = population(queries=2000)
+    assert pairs.judge is not None
+    fold, asked = folds(pairs.queries), np.ones(len(relevant), bool)
+    found = cross_fitted(pairs.judge, relevant, asked, fold)
+    for part in range(5):
+        peer = LogisticRegression(C=1e6).fit(pairs.judge[fold != part, None], relevant[fold != part])
+        wanted = peer.predict_proba(pairs.judge[fold == part, None])[:, 1]
+        assert found[fold == part] == pytest.approx(wanted, abs=0.005)
+    flipped = np.where(fold == 0, 1 - relevant, relevant)
+    assert (cross_fitted(pairs.judge, flipped, asked, fold)[fold == 0] == found[fold == 0]).all()
+
+
+def test_an_unaudited_judge_is_an_index_and_the_teacher_is_refused() -> None:
+    pairs, relevant = population()
+    assert pairs.judge is not None
+    alone = Judge().estimate(_handed(pairs))
+    assert list(alone) == ["judge/index"]
+    assert alone["judge/index"].rate == pytest.approx(pairs.judge.mean())
+    assert np.isnan(alone["judge/index"].low)
+    same = Judge().of(audited(replace(pairs, teacher=pairs.judge.copy()), relevant, 100))
+    assert np.isnan(same.rate)
+    assert "teacher" in same.note
+
+
+def test_a_judge_is_not_calibrated_on_labels_from_elsewhere() -> None:
+    pairs, relevant = population()
+    one = audited(pairs, relevant, 150)
+    assert one.labels is not None
+    assert one.strata is not None
+    head = replace(one, labels=np.where(one.strata == 0, one.labels, np.nan))
+    assert "strata without a label" in Judge().of(head).note
+    assert np.isnan(Judge().of(head).low)
+
+
+def test_the_judges_errors_are_correlated_with_the_teachers() -> None:
+    pairs, relevant = population(queries=1000)
+    assert pairs.judge is not None
+    noise = np.random.default_rng(2).normal(size=len(relevant))
+    akin = Judge().of(audited(replace(pairs, teacher=pairs.judge + 0.1 * noise), relevant, 600))
+    other = Judge().of(audited(replace(pairs, teacher=8 * relevant + noise), relevant, 600))
+    assert float(akin.note.split("correlate ")[1].split()[0]) > 0.9
+    assert float(other.note.split("correlate ")[1].split()[0]) < 0.6
+
+
+@pytest.mark.parametrize("estimator", [Judge(), PPI()], ids=lambda it: it.name)
+def test_a_calibrated_judge_finds_the_rate(estimator: Any) -> None:
+    pairs, relevant = population(queries=500)
+    found = [estimator.of(audited(pairs, relevant, 300, seed)) for seed in range(20)]
+    assert np.mean([rate.rate for rate in found]) == pytest.approx(relevant.mean(), abs=0.015)
+
+
+def test_propensity_finds_a_planted_rate_and_its_interval_is_of_the_right_width() -> None:
+    """Labels missing at random at 0.4: what is unlabelled and relevant is known."""
+    share, rates, covered = 0.4, [], 0
+    for seed in range(200):
+        draw = np.random.default_rng(seed)
+        relevant = draw.random((150, 100)) < draw.gamma(2, 0.5, 150)[:, None] * 0.3 * np.exp(-np.arange(100) / 30)
+        shown = relevant & (draw.random(relevant.shape) < share)
+        bins = level(np.arange(100, dtype=np.int32))
+        found = [np.stack([mark[:, bins == b].sum(axis=1) for b in range(LEVELS)], 1) for mark in (shown, ~shown)]
+        query, rank = np.nonzero(~shown)
+        n = len(query)
+        pairs = Pairs(
+            query.astype(np.int32), rank.astype(np.int32), np.ones(n), rank.astype(np.int32), np.zeros(n), np.zeros(n)
+        )
+        rate = Propensity(frequency=share).of(pairs, Labelled(*[it.astype(float) for it in found]))
+        truth = 0.6 * np.mean(np.clip(draw.gamma(2, 0.5, 200000)[:, None] * 0.3 * np.exp(-np.arange(100) / 30), 0, 1))
+        truth /= 1 - truth / 0.6 * 0.4
+        rates.append(rate.rate - truth)
+        covered += rate.low <= truth <= rate.high
+    assert np.mean(rates) == pytest.approx(0, abs=0.003)
+    assert 0.9 <= covered / 200 <= 0.99
+
+
+def test_without_a_propensity_nothing_is_identified_but_bounds() -> None:
+    pairs, _ = population()
+    found = Propensity().of(pairs, labelled())
+    assert np.isnan(found.rate)
+    assert found.low == 0
+    assert "not identified" in found.note
+    assert found.high >= Propensity(frequency=0.5).of(pairs, labelled()).rate
+    assert Propensity(curve=(0.5,) * LEVELS).of(pairs, labelled()).rate == pytest.approx(
+        Propensity(frequency=0.5).of(pairs, labelled()).rate
+    )
+
+
+def test_a_propensity_curve_fitted_on_an_audit_gives_back_the_audit() -> None:
+    pairs, relevant = population(queries=300)
+    one = audited(pairs, relevant, 1200)
+    assert Propensity().of(one, labelled()).rate == pytest.approx(relevant.mean(), rel=1e-6)
+
+
+def test_held_out_at_a_known_label_frequency_is_the_natural_rate() -> None:
+    """Of 100 relevant pairs in 1,000 that are drawn alike, 60 are labelled, half of these are hidden."""
+    found = HeldOut(np.array([30.0, 0.0]), np.array([485.0, 485.0]), 0.5)
+    natural = HeldOutPositives(frequency=0.6).natural(found)
+    assert natural.rate == pytest.approx(40 / 940)
+    band = HeldOutPositives().natural(found)
+    assert np.isnan(band.rate)
+    assert band.low < 40 / 940 < band.high
+    assert "not identified" in band.note
+
+
+def test_the_mixture_is_that_of_scikit_learn_and_fails_in_words() -> None:
+    draw = np.random.default_rng(0)
+    scores = np.concatenate([draw.normal(-3, 1, 900), draw.normal(2, 0.7, 100)])
+    pairs, _ = population(queries=250)
+    found = Mixture().of(replace(pairs, judge=scores))
+    peer = GaussianMixture(2, random_state=0, tol=1e-8, max_iter=1000).fit(scores[:, None])
+    assert found.rate == pytest.approx(peer.weights_[peer.means_[:, 0].argmax()], abs=1e-3)
+    single = Mixture().of(replace(pairs, judge=draw.normal(size=1000)))
+    assert np.isnan(single.rate)
+    assert "not estimable" in single.note

@@ -1,0 +1,137 @@
+"""PPI against closed forms, enumeration and simulation."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from made_pairs import audited, population
+
+from negbench.evaluation import intervals
+from negbench.evaluation.false_negatives import Pairs
+from negbench.evaluation.false_negatives.ppi import PPI
+
+NOTHING = np.zeros(0)
+
+
+def _pairs(queries: list[int], strata: list[int], probability: list[float], labels: list[float]) -> Pairs:
+    n = len(queries)
+    return Pairs(
+        np.array(queries, np.int32),
+        np.arange(n, dtype=np.int32),
+        np.ones(n),
+        np.zeros(n, np.int32),
+        np.zeros(n),
+        np.zeros(n),
+        strata=np.array(strata, np.int32),
+        probability=np.array(probability),
+        labels=np.array(labels),
+    )
+
+
+def test_it_is_unbiased_over_all_samples() -> None:
+    relevant, strata = [1, 0, 0, 0, 1, 1, 0, 0], [0, 0, 0, 0, 0, 1, 1, 1]
+    found = []
+    for first in itertools.combinations(range(5), 2):
+        for second in itertools.combinations(range(5, 8), 2):
+            drawn = {*first, *second}
+            probability = [(0.4 if at < 5 else 2 / 3) if at in drawn else 0.0 for at in range(8)]
+            labels = [float(relevant[at]) if at in drawn else np.nan for at in range(8)]
+            found.append(PPI().of(_pairs(list(range(8)), strata, probability, labels)).rate)
+    assert len(found) == 30
+    assert np.mean(found) == pytest.approx(3 / 8)
+
+
+def test_without_a_judge_and_strata_it_is_the_clustered_proportion() -> None:
+    pairs, relevant = population()
+    one = replace(audited(replace(pairs, judge=None), relevant, len(relevant)), strata=np.zeros(400, np.int32))
+    asked = np.random.default_rng(3).random(400) < 0.25
+    one = replace(one, probability=np.where(asked, 0.25, 0), labels=np.where(asked, relevant, np.nan))
+    found = PPI(few=1000).of(one)
+    hits = np.bincount(pairs.queries, asked * relevant, minlength=100)
+    totals = np.bincount(pairs.queries, asked.astype(float), minlength=100)
+    assert (found.rate, found.low, found.high) == pytest.approx(intervals.proportion(hits, totals))
+
+
+def test_for_these_queries_it_is_the_textbook_stratified_variance() -> None:
+    pairs, relevant = population(queries=200)
+    one = audited(replace(pairs, judge=None), relevant, 200)
+    found = PPI(inference="these-queries", few=0).of(one)
+    assert one.strata is not None
+    assert one.probability is not None
+    variance = 0.0
+    for stratum in np.unique(one.strata):
+        mine = one.strata == stratum
+        values = relevant[mine & (one.probability > 0)]
+        variance += (mine.mean()) ** 2 * values.var(ddof=1) / len(values) * (1 - len(values) / mine.sum())
+    clusters = len(np.unique(pairs.queries[one.probability > 0]))
+    assert (found.low, found.high) == pytest.approx(intervals.of_variance(found.rate, variance, clusters, 800.0))
+
+
+def test_pairs_of_other_samplers_do_not_count() -> None:
+    pairs, relevant = population()
+    one = audited(pairs, relevant, 120)
+    mine = pairs.queries % 2 == 0
+    assert one.labels is not None
+    share = replace(one, weights=np.where(mine, 1.0, 0.0), judge=None)
+    turned = replace(share, labels=np.where(mine, one.labels, 1 - one.labels))
+    first, second = PPI().of(share), PPI().of(turned)
+    assert (first.rate, first.low, first.high) == (second.rate, second.low, second.high)
+
+
+def test_a_useless_judge_costs_little_and_a_good_one_helps() -> None:
+    pairs, relevant = population(queries=400)
+    noise = np.random.default_rng(9).normal(size=len(relevant))
+    width = {
+        name: np.mean(
+            [
+                found.high - found.low
+                for seed in range(30)
+                for found in [PPI().of(audited(replace(pairs, judge=judge), relevant, 200, seed))]
+            ]
+        )
+        for name, judge in (("none", None), ("noise", noise), ("good", 3 * relevant + noise))
+    }
+    assert width["noise"] < 1.03 * width["none"]
+    assert width["good"] < 0.75 * width["none"]
+
+
+@pytest.mark.parametrize("labels", [50, 300])
+@pytest.mark.parametrize("rate", [0.03, 0.25])
+def test_the_interval_covers(rate: float, labels: int) -> None:
+    """Queries are drawn anew and audited anew; binomial error of 400 repetitions: 0.011."""
+    pairs, relevant = population(queries=400, rate=rate)
+    truth, draw, covered = relevant.mean(), np.random.default_rng(1), 0
+    for seed in range(400):
+        chosen = draw.integers(0, 400, 400)
+        rows = (chosen[:, None] * 4 + np.arange(4)).ravel()
+        again = Pairs(
+            np.repeat(np.arange(400), 4).astype(np.int32),
+            np.arange(1600, dtype=np.int32),
+            np.ones(1600),
+            pairs.ranks[rows],
+            pairs.scores[rows],
+            pairs.positive_scores[rows],
+            pairs.judge[rows] if pairs.judge is not None else None,
+        )
+        found = PPI().of(audited(again, relevant[rows], labels, seed))
+        covered += found.low <= truth <= found.high
+    assert 0.92 <= covered / 400 <= (0.985 if rate * labels >= 10 else 1)
+
+
+def test_no_hits_give_an_interval_from_zero_and_one_query_none_at_all() -> None:
+    pairs, relevant = population()
+    found = PPI().of(audited(pairs, np.zeros_like(relevant), 60))
+    assert (found.rate, found.low) == (0.0, 0.0)
+    assert found.high == pytest.approx(1 - 0.025 ** (1 / 60))
+    alone = PPI().of(_pairs([0, 0], [0, 0], [1.0, 1.0], [1.0, 0.0]))
+    assert np.isnan(alone.rate)
+    assert "labels of 1 queries" in alone.note
+
+
+def test_an_unanswered_pair_counts_as_not_drawn() -> None:
+    full = PPI().of(_pairs([0, 1, 2, 3], [0] * 4, [0.5, 0.5, 0, 0], [1, 0, np.nan, np.nan]))
+    part = PPI().of(_pairs([0, 1, 2, 3], [0] * 4, [0.75, 0.75, 0.75, 0], [1, 0, np.nan, np.nan]))
+    assert (part.rate, part.low, part.high) == (full.rate, full.low, full.high)
