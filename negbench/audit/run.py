@@ -1,0 +1,105 @@
+"""An audit from a path to an estimate: describe the negatives, draw a sheet, serve it, estimate from answers."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from negbench.audit import answers, description, draw, frame, readers, serve, sheet
+from negbench.audit.estimate import Estimate, estimate
+from negbench.collections.resolve import source_of
+from negbench.errors import InputError
+from negbench.plan.sources import LoadCollection, read_collection
+from negbench.store import Store
+from negbench.types import Collection
+
+LABELS = 200
+"""Pairs that people are asked about where nobody says how many."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user asked for, as the command's help says it."""
+
+    negatives: tuple[Path, ...]
+    collection: str | None = None
+    labels: int | None = None
+    width: float | None = None
+    serve: bool = False
+    out: Path | None = None
+    seed: int = 0
+    answers: Path | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """What came of it: ``methods`` and ``examples`` as in ``description`` (none for a folder with a sheet alone)."""
+
+    methods: list[dict[str, Any]]
+    examples: list[tuple[str, str]]
+    folder: Path
+    sheet: sheet.Sheet | None
+    fresh: bool
+    estimate: Estimate | None
+
+
+def run(asked: Asked, store: Store, show: Callable[[str], None]) -> Found:
+    """Do what was asked; with ``serve`` this returns when the user interrupts it. ``show`` hears the page's address.
+
+    Raises InputError for what is wrong, before anything is written.
+    """
+    drawing = asked.labels is not None or asked.width is not None
+    if asked.labels is not None and asked.width is not None:
+        raise InputError("--labels and --width: give one, the other follows from it")
+    if sheet.is_there(asked.negatives[0]):
+        folder, whole = asked.negatives[0], None
+        given = {"--collection": asked.collection, "--out": asked.out, "another path": asked.negatives[1:] or None}
+        if odd := [name for name, value in given.items() if value is not None]:
+            raise InputError(f"{folder}: holds a sheet that was drawn already; leave out {odd[0]}")
+    else:
+        whole = frame.build(*readers.read(asked.negatives, _collection(asked.collection, store), store))
+        folder = asked.out or Path("audits") / "+".join(map(_name, asked.negatives))
+    fresh = False
+    if sheet.is_there(folder):
+        if drawing:
+            raise InputError(f"{folder}: holds a sheet that was drawn already; draw another one with --out")
+        filled = sheet.load(folder)
+        if whole is not None and not filled.is_of(whole):
+            raise InputError(f"{folder}: its sheet was drawn from other negatives than these; choose another --out")
+    elif drawing or asked.serve:
+        assert whole is not None
+        labels = None if asked.width is not None else asked.labels or LABELS
+        filled, fresh = sheet.write(folder, whole, draw.draw(whole, labels, asked.width, asked.seed), asked.seed), True
+    elif asked.answers is not None:
+        raise InputError(f"--answers: {folder} holds no sheet that they could answer; draw one with --labels {LABELS}")
+    else:
+        assert whole is not None
+        return Found(description.describe(whole), description.known_positives(whole), folder, None, False, None)
+    if asked.serve:
+        _serve(folder, show)
+    said = answers.of_folder if asked.answers is None else answers.of_file
+    found = estimate(filled, said(asked.answers or folder, len(filled.items)))
+    methods, examples = ([], []) if whole is None else (description.describe(whole), description.known_positives(whole))
+    return Found(methods, examples, folder, filled, fresh, found)
+
+
+def _serve(folder: Path, show: Callable[[str], None]) -> None:
+    with serve.serving(folder) as address:
+        show(address)
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
+
+
+def _name(path: Path) -> str:
+    return path.resolve().name.split(".")[0] or path.resolve().name
+
+
+def _collection(text: str | None, store: Store) -> Collection | None:
+    if text is None:
+        return None
+    source = source_of(text)
+    return read_collection(store.ensure(LoadCollection(source, source.fingerprint())))

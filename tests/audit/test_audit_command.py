@@ -1,0 +1,180 @@
+"""The command from a file, or a grid, to an estimate; and what it refuses."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import sys
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from negbench.config.grid import read
+from negbench.plan.trials import trials
+from negbench.store import Store
+
+GRID = """
+name: small
+collection: helpdesk(articles=100, queries=24, dev=6, test=12)
+encoder: {encoder}
+methods: [in-batch, random, bm25]
+seeds: [0, 1]
+negatives: 3
+train: {{epochs: 2, batch_size: 8, precision: float32}}
+"""
+RELEVANT = 3
+"""The negative of every query that is relevant in truth, by rank."""
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """Return a folder with the negatives of 40 queries, five each."""
+    rows = [
+        {"query": f"query {at}", "pos": [f"positive {at}"], "neg": [f"document {at} {rank}" for rank in range(5)]}
+        for at in range(40)
+    ]
+    (tmp_path / "mined.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path
+
+
+def answer(folder: Path) -> None:
+    """Fill the sheet in as the truth has it."""
+    with (folder / "sheet.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    with (folder / "sheet.csv").open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        for row in rows:
+            said = "yes" if row["document"].endswith(f" {RELEVANT}") else "no"
+            writer.writerow({**row, "answer": said})
+
+
+class TestFile:
+    def test_from_a_look_to_an_estimate(self, here: Path, negbench: Callable[..., Any]) -> None:
+        look = negbench("audit", "mined.jsonl", cwd=here)
+        assert look.code == 0
+        assert "mined" in look.out
+        assert {path.name for path in here.iterdir()} == {"mined.jsonl"}  # looking writes nothing
+        drawn = negbench("audit", "mined.jsonl", "--labels", "60", cwd=here)
+        assert drawn.code == 0
+        assert "asks about 60 pairs, 12 of them twice" in drawn.out
+        waiting = negbench("audit", "audits/mined", cwd=here)
+        assert "too few for an estimate" in waiting.out
+        answer(here / "audits/mined")
+        for path in ("audits/mined", "mined.jsonl"):
+            found = json.loads(negbench("audit", path, "--json", cwd=here).out)
+            (method,) = found["estimate"]["methods"]
+            assert method["method"] == "mined"
+            assert method["low"] <= 0.2 <= method["high"]
+            assert found["estimate"]["labels"] == 60
+            assert found["estimate"]["agreement"] == {"pairs": 12, "equal": 1.0, "kappa": 1.0}
+        said = negbench("audit", "audits/mined", cwd=here)
+        assert said.code == 0
+        assert "60 of the 60 pairs that were drawn have a yes or no." in said.out
+
+    def test_answers_of_ones_own(self, here: Path, negbench: Callable[..., Any]) -> None:
+        negbench("audit", "mined.jsonl", "--labels", "60", cwd=here)
+        items = [json.loads(line) for line in (here / "audits/mined/items.jsonl").read_text().splitlines()]
+        grades = [{"item": item["item"], "grade": 3 if item["document"].endswith(" 3") else 1} for item in items]
+        (here / "llm.jsonl").write_text("".join(json.dumps(line) + "\n" for line in grades))
+        found = json.loads(negbench("audit", "audits/mined", "--answers", "llm.jsonl", "--json", cwd=here).out)
+        assert found["estimate"]["methods"][0]["rate"] == pytest.approx(0.2, abs=0.1)
+        assert json.loads(negbench("audit", "audits/mined", "--json", cwd=here).out)["estimate"] is None
+
+    def test_width_asks_more_for_less(self, here: Path, negbench: Callable[..., Any]) -> None:
+        asked = {}
+        for width in ("0.1", "0.05"):
+            negbench("audit", "mined.jsonl", "--width", width, "--out", width, cwd=here)
+            asked[width] = json.loads((here / width / "design.json").read_text())["labels"]
+        assert 20 < asked["0.1"] < asked["0.05"] < 200
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (["missing.jsonl"], "missing.jsonl: no such file"),
+            (["mined.jsonl", "--labels", "60", "--width", "0.1"], "--labels and --width: give one"),
+            (["mined.jsonl", "--labels", "2"], "--labels: 2 labels are too few"),
+            (["mined.jsonl", "--answers", "x.csv"], "--answers: audits/mined holds no sheet"),
+            (["mined.jsonl", "--labels", "60", "--out", "mined.jsonl"], "mined.jsonl: is there already"),
+            (["mined.jsonl", "--collection", "nowhere"], "collection: 'nowhere' is no known source"),
+            (["mined.jsonl", "mined.jsonl"], "mined.jsonl: given twice"),
+            (["grid.yaml", "mined.jsonl"], "grid.yaml: a grid is audited by itself"),
+            (["done", "--labels", "70"], "done: holds a sheet that was drawn already"),
+            (
+                ["done", "--collection", "helpdesk"],
+                "done: holds a sheet that was drawn already; leave out --collection",
+            ),
+            (["other.jsonl", "--out", "done"], "done: its sheet was drawn from other negatives"),
+        ],
+        ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+    )
+    def test_what_is_refused(self, here: Path, negbench: Callable[..., Any], arguments: list[str], said: str) -> None:
+        negbench("audit", "mined.jsonl", "--labels", "60", "--out", "done", cwd=here)
+        (here / "other.jsonl").write_text((here / "mined.jsonl").read_text().replace("document 7", "document seven"))
+        before = sorted(path for path in here.rglob("*"))
+        found = negbench("audit", *arguments, cwd=here)
+        assert found.code == 2
+        assert found.out == ""
+        assert found.err.startswith(f"negbench: {said}")
+        assert len(found.err.splitlines()) == 1
+        assert sorted(path for path in here.rglob("*")) == before
+
+    def test_serving_ends_in_an_estimate(self, here: Path) -> None:
+        from subprocess import PIPE, Popen
+
+        code = "import sys; from negbench.cli import main; sys.argv[0] = 'negbench'; main()"
+        command = [sys.executable, "-c", code, "audit", "mined.jsonl", "--serve", "--labels", "20"]
+        with Popen(command, cwd=here, env={**os.environ}, stdout=PIPE, stderr=PIPE, text=True) as process:
+            assert process.stderr is not None
+            address = process.stderr.readline().removeprefix("open ").strip()
+            for item in range(1, 11):
+                body = json.dumps({"item": item, "answer": "no"}).encode()
+                headers = {"Content-Type": "application/json"}
+                request = urllib.request.Request(f"{address}answers", body, headers)
+                with urllib.request.urlopen(request, timeout=10) as kept:
+                    assert kept.status == 200
+            process.send_signal(signal.SIGINT)
+            out, _ = process.communicate(timeout=60)
+        assert process.returncode == 0
+        assert "10 of the 20 pairs that were drawn have a yes or no." in out
+
+
+class TestGrid:
+    def test_weights_and_truth_are_those_of_training(
+        self, tmp_path: Path, tiny_encoder: Path, negbench: Callable[..., Any]
+    ) -> None:
+        """The exact rate of a grid's audit is what the grid itself counts, seeds together."""
+        (tmp_path / "grid.yaml").write_text(GRID.format(encoder=tiny_encoder))
+        early = negbench("audit", "grid.yaml", cwd=tmp_path)
+        assert early.code == 2
+        assert "not stored" in early.err
+        assert "`negbench run grid.yaml`" in early.err
+
+        store = Store(tmp_path / ".negbench")
+        hits: dict[str, list[Any]] = {}
+        for trial in trials(read(tmp_path / "grid.yaml")):
+            if trial.negatives is not None and trial.false_negatives is not None:
+                folder = store.ensure(trial.false_negatives)
+                hits.setdefault(trial.spelling, []).append(json.loads((folder / "rates.json").read_text())["exact"])
+        found = json.loads(negbench("audit", "grid.yaml", "--json", cwd=tmp_path).out)
+        assert [row["method"] for row in found["methods"]] == list(hits) == ["random", "bm25"]
+        for row in found["methods"]:
+            assert row["exact"]["rate"] == pytest.approx(np.mean([rate["rate"] for rate in hits[row["method"]]]))
+            assert row["judged"] == row["pairs"]
+        bm25 = found["methods"][1]
+        assert bm25["ranks"] is not None
+        assert bm25["exact"]["rate"] > 0
+
+        (tmp_path / "runs/small").mkdir(parents=True)
+        manifest = {"grid": (tmp_path / "grid.yaml").read_text(), "assignments": []}
+        (tmp_path / "runs/small/manifest.json").write_text(json.dumps(manifest))
+        again = json.loads(negbench("audit", "runs/small", "--json", cwd=tmp_path).out)
+        assert again["methods"] == found["methods"]
+        drawn = negbench("audit", "runs/small", "--labels", "40", cwd=tmp_path)
+        assert "audits/small/sheet.csv asks about 40 pairs" in drawn.out
