@@ -264,6 +264,60 @@ def inspect(
 
 
 @app.command()
+def audit(
+    negatives: Annotated[
+        list[Path],
+        typer.Argument(help="Files or folders of mined negatives, a grid, or a folder that an audit wrote."),
+    ],
+    collection: Annotated[
+        str | None,
+        typer.Option(help="Whose queries, documents and judgments these are; as in a grid.", show_default=False),
+    ] = None,
+    labels: Annotated[
+        int | None,
+        typer.Option(min=2, help="Write a sheet that asks about so many pairs; 200 is a start.", show_default=False),
+    ] = None,
+    width: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001, max=0.5, help="The same, for intervals of +- this, as in 0.05: 5 points.", show_default=False
+        ),
+    ] = None,
+    serve: Annotated[bool, typer.Option("--serve", help="Ask in a browser, on this machine.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the sheet goes; audits/NAME otherwise.", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draw and the order of the sheet.")] = 0,
+    answers: Annotated[
+        Path | None, typer.Option(help="Answers in a file of your own: item, answer or grade.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask people which negatives are relevant, and estimate the false-negative rate from what they say.
+
+    NEGATIVES are as sentence-transformers, FlagEmbedding or Tevatron write them, a TSV of triples, or a grid that was
+    run. Without --labels, --width or --serve they are described; where a sheet has answers, the rate is estimated.
+    """
+    from negbench.audit import run as auditing
+    from negbench.audit import told
+    from negbench.store import Store
+
+    console, errors = _console(), Console(stderr=True)
+
+    def show(address: str) -> None:
+        errors.print(f"open {address}", markup=False, highlight=False, soft_wrap=True)
+        errors.print("Ctrl-C stops it; what was answered is kept.", highlight=False)
+
+    asked = auditing.Asked(tuple(negatives), collection, labels, width, serve, out, seed, answers)
+    found = auditing.run(asked, Store.default(), show)
+    if as_json:
+        print(json.dumps(told.everything(found), indent=1))
+        return
+    for part in told.parts(found):
+        console.print(part, markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON schema of grid files."""
     from negbench.config.schema import grid_schema
