@@ -69,6 +69,8 @@ def run(asked: Asked, store: Store, show: Callable[[str], None]) -> Found:
             raise InputError(f"{folder}: holds a sheet that was drawn already; draw another one with --out")
         filled = sheet.load(folder)
         if whole is not None and not filled.is_of(whole):
+            if asked.out is None and asked.answers is None and not asked.serve:  # a look at files of a name used before
+                return Found(description.describe(whole), description.known_positives(whole), folder, None, False, None)
             raise InputError(f"{folder}: its sheet was drawn from other negatives than these; choose another --out")
     elif drawing or asked.serve:
         assert whole is not None

@@ -10,6 +10,7 @@ from typing import Any
 from negbench.audit.description import WIDTHS
 from negbench.audit.estimate import Agreement, Estimate
 from negbench.audit.run import LABELS, Found
+from negbench.audit.sheet import is_there
 
 
 def parts(found: Found) -> list[Any]:
@@ -18,6 +19,11 @@ def parts(found: Found) -> list[Any]:
     if found.estimate is not None:
         return [*shown, _estimated(found.estimate)]
     if found.sheet is None:
+        if is_there(found.folder):
+            return [
+                *shown,
+                f"{found.folder} holds a sheet of other negatives; --labels {LABELS} --out DIR draws from these.",
+            ]
         return [*shown, f"Next: --labels {LABELS} writes a sheet for people to fill in, to {found.folder}."]
     if not found.fresh:
         shown.append(f"{found.folder}: fewer than two pairs have a yes or no, too few for an estimate.")

@@ -78,6 +78,15 @@ class TestFile:
         assert said.code == 0
         assert "60 of the 60 pairs that were drawn have a yes or no." in said.out
 
+    def test_a_look_at_other_negatives_of_the_same_name(self, here: Path, negbench: Callable[..., Any]) -> None:
+        negbench("audit", "mined.jsonl", "--labels", "60", cwd=here)
+        text = (here / "mined.jsonl").read_text()
+        (here / "mined.jsonl").write_text(text.replace("document 7", "document seven"))
+        found = negbench("audit", "mined.jsonl", cwd=here)
+        assert found.code == 0
+        assert "audits/mined holds a sheet of other negatives" in found.out
+        assert negbench("audit", "mined.jsonl", "--serve", cwd=here).code == 2
+
     def test_answers_of_ones_own(self, here: Path, negbench: Callable[..., Any]) -> None:
         negbench("audit", "mined.jsonl", "--labels", "60", cwd=here)
         items = [json.loads(line) for line in (here / "audits/mined/items.jsonl").read_text().splitlines()]
