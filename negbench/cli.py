@@ -10,7 +10,7 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -19,6 +19,11 @@ from rich.table import Table
 from rich.text import Text
 
 from negbench.errors import InputError
+
+if TYPE_CHECKING:
+    from negbench.config.grid import Grid
+    from negbench.plan.trials import Trial
+    from negbench.runners.grid import Finished
 
 app = typer.Typer(
     name="negbench",
@@ -94,13 +99,47 @@ def run(
     """Run what is missing of a grid, write its results, print the table."""
     from negbench.config.grid import read
     from negbench.plan.trials import trials
+
+    asked = read(grid, assignments)
+    folder = out or Path("runs") / asked.name
+    finished = _carry_out(asked, trials(asked), folder, log_models)
+    if as_json:
+        print((folder / "results.json").read_text(), end="")
+    else:
+        _console().print(finished.table)
+    _tell(finished, folder, as_json)
+
+
+@app.command()
+def repair(
+    grid: GridPath,
+    assignments: Assignments = [],  # noqa: B006
+    out: Annotated[Path | None, typer.Option(help="Where results go; runs/NAME otherwise.", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a grid with false negatives taken out and put in, by the truth, and say what they cost."""
+    from negbench.plan.trials import trials
+    from negbench.runners import repair as repairing
+    from negbench.store import Store
+
+    asked = repairing.read(grid, assignments)
+    found = trials(asked)
+    repairing.check(grid, found)
+    folder = out or Path("runs") / asked.name
+    finished = _carry_out(asked, found, folder)
+    shown = repairing.write(asked, found, Store.default(), folder)
+    if as_json:
+        print((folder / "repair.json").read_text(), end="")
+    else:
+        _console().print(shown)
+    _tell(finished, folder, as_json)
+
+
+def _carry_out(asked: Grid, found: list[Trial], folder: Path, log_models: bool = False) -> Finished:
+    """Run what is missing of a grid, and say on stderr how far it is."""
     from negbench.runners import grid as runner
     from negbench.store import Store
 
-    asked = read(grid, assignments)
-    found = trials(asked)
-    folder = out or Path("runs") / asked.name
-    console = _console()
     with _progress() as progress:
         task = progress.add_task("looking at what is stored", total=None, left="")
 
@@ -112,12 +151,14 @@ def run(
                     f"[{now.done + 1}/{now.total}] {now.label} ({left})", markup=False, soft_wrap=True
                 )
 
-        finished = runner.run(asked, found, Store.default(), folder, ["negbench", *sys.argv[1:]], report, log_models)
-    if as_json:
-        print((folder / "results.json").read_text(), end="")
-    else:
-        console.print(finished.table)
-        console.print(f"results in {folder}; {finished.tracking}", markup=False, highlight=False, soft_wrap=True)
+        return runner.run(asked, found, Store.default(), folder, ["negbench", *sys.argv[1:]], report, log_models)
+
+
+def _tell(finished: Finished, folder: Path, as_json: bool) -> None:
+    """Say where the results are and what failed; exit code 1 where anything did."""
+    if not as_json:
+        where = f"results in {folder}; {finished.tracking}"
+        _console().print(where, markup=False, highlight=False, soft_wrap=True)
     for reason in dict.fromkeys(finished.failed.values()):
         names = [name for name, why in finished.failed.items() if why == reason]
         whose = ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")

@@ -25,7 +25,7 @@ def table(rows: Sequence[Row], measure: str, baseline: str | None, caption: str,
     that was not tested.
     Long spellings are told below the table.
     """
-    short = short_methods(rows)
+    short = short_methods([row.method for row in rows])
     notes = [*notes, *[f"{shown} is {name}" for name, shown in short.items() if name != shown]]
     best: dict[str, float] = {}
     for row in rows:

@@ -87,7 +87,7 @@ def short_names(tables: Sequence[dict[str, Any]]) -> dict[str, str]:
 def findings(rows: Sequence[Row], settings: dict[str, Any]) -> list[str]:
     """Return what the tests say, a sentence a method; what is undecided is called so."""
     said = []
-    short = short_methods(rows)
+    short = short_methods([row.method for row in rows])
     for row in rows:
         if row.form == "reference" or row.gain is None:
             continue

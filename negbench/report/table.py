@@ -145,9 +145,9 @@ def shortened(names: Sequence[str], limit: int = 14) -> list[str]:
     return [found[name] for name in names]
 
 
-def short_methods(rows: Sequence[Row], limit: int = 20) -> dict[str, str]:
-    """Return a short name for each method of ``rows``."""
-    methods = list(dict.fromkeys(row.method for row in rows))
+def short_methods(names: Sequence[str], limit: int = 20) -> dict[str, str]:
+    """Return a short name for each method."""
+    methods = list(dict.fromkeys(names))
     return dict(zip(methods, shortened(methods, limit), strict=True))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from negbench.report.rows import Row
 from negbench.report.table import short_methods
@@ -43,15 +43,30 @@ Curves = Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]
 Trials = Sequence[Mapping[str, Any]]
 """Trials as they stand in results.json."""
 
+
+class Placed(Protocol):
+    """Something that belongs to a method at a point of the axes."""
+
+    @property
+    def method(self) -> str:
+        """The method's spelling."""
+
+    @property
+    def axes(self) -> dict[str, Any]:
+        """Values by axis."""
+
+
+P = TypeVar("P", bound=Placed)
+
 ACROSS = 2
 """Panels side by side."""
 
 
-def panels(rows: Sequence[Row], height: float, sharey: bool = False) -> tuple[Figure, list[tuple[Axes, list[Row]]]]:
+def panels(rows: Sequence[P], height: float, sharey: bool = False) -> tuple[Figure, list[tuple[Axes, list[P]]]]:
     """Return a figure with a panel for each point of the axes, and the rows that belong there; ``height`` in inches."""
     from matplotlib.figure import Figure
 
-    points: dict[str, list[Row]] = {}
+    points: dict[str, list[P]] = {}
     for row in rows:
         points.setdefault(json.dumps(row.axes), []).append(row)
     across = min(ACROSS, len(points))
@@ -82,14 +97,14 @@ def legend(figure: Figure) -> None:
     figure.legend(list(handles.values()), list(handles), loc="outside right upper")
 
 
-def point(row: Row) -> str:
+def point(row: Placed) -> str:
     """Return a row's point on the axes, as in ``start=weak``."""
     return ", ".join(f"{key}={value}" for key, value in row.axes.items())
 
 
-def names(rows: Sequence[Row]) -> dict[str, str]:
+def names(rows: Sequence[Placed]) -> dict[str, str]:
     """Return a short name for each method."""
-    return short_methods(rows, 26)
+    return short_methods([row.method for row in rows], 26)
 
 
 def labels(rows: Sequence[Row]) -> list[str]:
@@ -98,7 +113,7 @@ def labels(rows: Sequence[Row]) -> list[str]:
     return [", ".join([short[row.method], *[str(value) for value in row.axes.values()]]) for row in rows]
 
 
-def looks(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
+def looks(rows: Sequence[Placed]) -> dict[str, dict[str, Any]]:
     """Return a colour and a mark for each method, the same in every panel."""
     methods = list(dict.fromkeys(row.method for row in rows))
     return {

@@ -1,0 +1,23 @@
+"""How hard negatives are to the retriever that found them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from negbench.types import CandidatePool, Negatives
+
+
+def hardness(negatives: Negatives, pool: CandidatePool) -> float:
+    """Return how many standard deviations above its query's mean candidate a negative scores, on average.
+
+    Only what has a score counts: fills and documents from outside of the pool have none. NaN where none has, or where
+    the retriever tells no candidate of a query from another.
+    """
+    counted = ~np.isnan(pool.scores)
+    many = np.maximum(counted.sum(axis=1), 1)
+    scores = np.where(counted, pool.scores, 0.0).astype(np.float64)
+    mean = scores.sum(axis=1) / many
+    spread = np.sqrt((np.where(counted, scores - mean[:, None], 0.0) ** 2).sum(axis=1) / many)
+    above = (negatives.scores - mean[:, None]) / np.where(spread > 0, spread, np.nan)[:, None]
+    known = above[~np.isnan(above)]
+    return float(known.mean()) if len(known) else float("nan")
