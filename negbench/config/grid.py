@@ -55,8 +55,10 @@ class Settings(BaseModel):
     training with in-batch negatives that comes first; all methods mine and train from where it ends; what it does not
     say is as in train. evaluate_on: further collections that every encoder is measured on. curve_points: how often a
     training is measured on dev as it goes, on a part of the corpus. teacher: whom filters, samplers and label rules
-    ask where a method does not say. repair: what is done, by the truth, about the false negatives of every method that
-    mines; for experiments, since no way of mining knows the truth.
+    ask where a method does not say. judge: who is asked about the mined negatives, and chose none of them. held_out:
+    hide so large a share of the labels, mine again, and count how many hidden positives come back. repair: what is
+    done, by the truth, about the false negatives of every method that mines; for experiments, since no way of mining
+    knows the truth.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,6 +78,8 @@ class Settings(BaseModel):
     evaluate_on: tuple[Annotated[Source, BeforeValidator(source_of)], ...] = ()
     curve_points: int = Field(default=0, ge=0, le=100)
     teacher: Teacher | None = None
+    judge: Teacher | None = None
+    held_out: float | None = Field(default=None, gt=0, lt=1)
     repair: Repair | None = None
 
     @model_validator(mode="before")
@@ -103,6 +107,15 @@ class Settings(BaseModel):
         if twice := [name for at, name in enumerate(names) if name in names[:at]]:
             raise ValueError(f"{twice[0]} stands there twice; keep one")
         return values
+
+    @field_validator("judge")
+    @classmethod
+    def _comes_as_it_is(cls, judge: Teacher | None) -> Teacher | None:
+        if judge is not None and judge.training_folds:
+            raise ValueError(
+                f"{judge.name} is trained on the labels at hand; a judge comes as it is: cross-encoder, llm"
+            )
+        return judge
 
     @field_validator("baseline")
     @classmethod

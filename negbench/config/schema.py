@@ -29,6 +29,8 @@ def grid_schema() -> dict[str, Any]:
         "warm_up": _plain(Recipe),
         "evaluate_on": {"type": "array", "items": {"anyOf": [{"type": "string"}, *_sources()]}},
         "teacher": {},
+        "judge": {},
+        "held_out": {"type": ["number", "null"], "exclusiveMinimum": 0, "exclusiveMaximum": 1},
         "repair": {},
         "curve_points": {"type": "integer", "minimum": 0, "maximum": 100},
         "equivalent_within": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},

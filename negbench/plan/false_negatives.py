@@ -12,6 +12,10 @@ import numpy as np
 
 from negbench.evaluation import in_batch
 from negbench.evaluation.false_negatives import Estimator, Handed, Rate
+from negbench.plan import evidence
+from negbench.plan.answers import ScorePool
+from negbench.plan.draw import DrawNegatives
+from negbench.plan.judging import JudgeNegatives
 from negbench.plan.sources import At, read_collection
 from negbench.plan.training import Train
 from negbench.store import Stage
@@ -26,14 +30,16 @@ class CountFalseNegatives(Stage):
     """
 
     kind: ClassVar[str] = "false-negatives"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     training: Train
     estimators: tuple[Estimator, ...]
+    judging: JudgeNegatives | None = None
+    held_out: DrawNegatives | None = None
 
     def identity(self) -> dict[str, Any]:
         """Return what decides which negatives are handed to the training: not its encoder, nor its loss."""
         training = self.training
-        parts = (training.collection, training.negatives, training.clusters)
+        parts = (training.collection, training.negatives, training.clusters, self.judging, self.held_out)
         content = {
             "inputs": [None if stage is None else stage.key for stage in parts],
             "split": training.split,
@@ -49,8 +55,19 @@ class CountFalseNegatives(Stage):
     def inputs(self) -> tuple[Stage, ...]:
         """What decides: the training itself need not have run."""
         training = self.training
-        parts = (training.collection, training.negatives, training.clusters)
-        return tuple(stage for stage in parts if stage is not None)
+        parts: list[Stage | None] = [
+            training.collection,
+            training.negatives,
+            training.clusters,
+            self.judging,
+            self.held_out,
+        ]
+        if training.negatives is not None:
+            drawn = training.negatives
+            parts += [drawn.pool, *(it for it in drawn.answers if isinstance(it, ScorePool))]
+        if self.held_out is not None:
+            parts.append(self.held_out.pool.collection)
+        return tuple({stage.key: stage for stage in parts if stage is not None}.values())
 
     @property
     def label(self) -> str:
@@ -75,6 +92,8 @@ class CountFalseNegatives(Stage):
             truth=truth,
             truth_kind=collection.truth_kind if truth is not None else "none",
         )
+        if training.negatives is not None:
+            handed = evidence.add(handed, at, training.negatives, self.judging, self.held_out)
         rates: dict[str, Rate] = {}
         for estimator in self.estimators:
             rates |= estimator.estimate(handed)
@@ -85,9 +104,14 @@ class CountFalseNegatives(Stage):
                 rows, data.queries, data.positives, found_in_corpus, data.known, truth
             )
         told = ("rate", "low", "high", "unit", "note")
-        plain = {name: {key: getattr(rate, key) for key in told} for name, rate in rates.items()}
+        plain = {name: {key: _known(getattr(rate, key)) for key in told} for name, rate in rates.items()}
         (out / "rates.json").write_text(json.dumps(plain, indent=1) + "\n")
         for name, rate in rates.items():
             if rate.clusters is not None:
                 np.save(out / f"{name}.npy", rate.clusters, allow_pickle=False)
         return {}
+
+
+def _known(value: float | str) -> float | str | None:
+    """Return None for NaN, which JSON does not have."""
+    return None if value != value else value

@@ -9,6 +9,7 @@ from typing import Any
 
 from negbench.asks import JudgedRanks, NearDuplicates, PositiveSimilarity, TeacherScores
 from negbench.collections import Source
+from negbench.collections.hidden import Hidden
 from negbench.config.grid import Grid, Settings
 from negbench.encoders import weights
 from negbench.encoders.precision import Precision, resolve
@@ -30,10 +31,13 @@ from negbench.plan.clusters import ClusterQueries
 from negbench.plan.draw import DrawNegatives
 from negbench.plan.evaluation import EvaluateAmong, EvaluateEncoder, EvaluateRetriever, Geometry
 from negbench.plan.false_negatives import CountFalseNegatives
+from negbench.plan.gradient import WeighFalseNegatives
+from negbench.plan.judging import JudgeNegatives
 from negbench.plan.mining import BuildPool, TrainTeacher
 from negbench.plan.repair import Negating, RepairNegatives
 from negbench.plan.sources import Embed, LoadCollection, StartEncoder
 from negbench.plan.training import Train
+from negbench.plan.where import JudgeFilters, LocateFalseNegatives
 from negbench.plan.writing import ProbeWritten, WriteNegatives
 from negbench.retrieval import Retriever
 from negbench.retrieval.bm25 import BM25
@@ -70,11 +74,14 @@ class Trial:
     false_negatives: CountFalseNegatives | None = None
     beside: dict[str, Stage] = field(default_factory=dict)
     """Further measurements of the same encoder, by the prefix of their metrics."""
+    details: tuple[Stage, ...] = ()
+    """What is told of its false negatives beside their rate (``plan.details``)."""
     stages: tuple[Stage, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         """Collect the stages, inputs first."""
-        found = {stage.key: stage for end in (*self._ends(), *self.beside.values()) for stage in ancestors(end)}
+        further = (*self.beside.values(), *self.details)
+        found = {stage.key: stage for end in (*self._ends(), *further) for stage in ancestors(end)}
         object.__setattr__(self, "stages", tuple(found.values()))
 
     def _ends(self) -> list[Stage]:
@@ -178,7 +185,9 @@ class _Builder:
             self._clusters(method, encoder),
         )
         estimators = tuple(_default(kind) for kind in registered("estimator").values())
-        count = CountFalseNegatives(training, estimators)
+        count = CountFalseNegatives(
+            training, estimators, self._judging(method, negatives), self._held_out(method, encoder, seed)
+        )
         return Trial(
             named.name,
             named.spelling,
@@ -191,6 +200,7 @@ class _Builder:
             negatives,
             count,
             {**self._beside(training), **self._probe(negatives, encoder)},
+            self._details(training, negatives),
         )
 
     def _recipe(self, recipe: Recipe, method: Method | None = None) -> Recipe:
@@ -228,29 +238,68 @@ class _Builder:
             found[name] = EvaluateAmong(pool, *vectors, measures)
         return {**found, "geometry": Geometry(self.collection, *vectors, split)}
 
+    def _details(self, training: Train, negatives: Negating | None) -> tuple[Stage, ...]:
+        """Return what looks closer at false negatives."""
+        found: list[Stage] = []
+        if negatives is not None:
+            found.append(LocateFalseNegatives(training, negatives))
+            draw = negatives.draw if isinstance(negatives, RepairNegatives) else negatives
+            found += [JudgeFilters(draw)] if draw.filters else []
+        if negatives is None or negatives.written is None:  # what was written has no stored vectors
+            start, trained = (
+                (self._embed(it, self.collection, None), self._embed(it, self.collection, training.split))
+                for it in (training.encoder, training)
+            )
+            found.append(WeighFalseNegatives(training, start, trained))
+        return tuple(found)
+
     def _probe(self, negatives: Negating | None, encoder: Stage) -> dict[str, Stage]:
         if negatives is None or negatives.written is None:
             return {}
         return {"probe": ProbeWritten(negatives.written, self._embed(encoder, self.collection, None))}
 
     def _negatives(self, method: Method, encoder: Stage, seed: int) -> Negating | None:
+        drawn, repair = self._draw(method, encoder, seed, self.collection), self.settings.repair
+        return drawn if drawn is None or repair is None else RepairNegatives(drawn, repair)
+
+    def _draw(self, method: Method, encoder: Stage, seed: int, labels: LoadCollection) -> DrawNegatives | None:
         retriever, sampler = method.retriever, method.selection
         if retriever is None or sampler is None:
             return None
-        pool = self._pool(retriever, encoder, TRAINING_SPLIT, seed)
+        pool = self._pool(retriever, encoder, TRAINING_SPLIT, seed, labels)
         k = method.negatives if method.negatives is not None else self.settings.negatives
         answers = self._answers(method, pool, encoder, seed)
         written = None
         if method.written is not None:
             written = WriteNegatives(self.collection, TRAINING_SPLIT, method.written)
-        drawn = DrawNegatives(pool, method.labels, method.filters, sampler, answers, method.fill, k, seed, written)
-        repair = self.settings.repair
-        return drawn if repair is None else RepairNegatives(drawn, repair)
+        return DrawNegatives(pool, method.labels, method.filters, sampler, answers, method.fill, k, seed, written)
 
-    def _pool(self, retriever: Retriever, encoder: Stage, split: str, seed: int) -> BuildPool:
+    def _judging(self, method: Method, negatives: Negating | None) -> JudgeNegatives | None:
+        judge = self.settings.judge
+        if judge is None or negatives is None:
+            return None
+        asked = [ask.teacher for part in method.asking for ask in part.asks if isinstance(ask, TeacherScores)]
+        if any(self.fingerprint(teacher) == self.fingerprint(judge) for teacher in asked):
+            raise InputError(
+                f"judge: {judge.spelling} is the teacher of {method.spelling}, or began from the same weights; what "
+                "chose the negatives cannot say how many are false"
+            )
+        return JudgeNegatives(negatives, judge, self.fingerprint(judge), self.precision)
+
+    def _held_out(self, method: Method, encoder: Stage, seed: int) -> DrawNegatives | None:
+        """Return a draw of the method's under thinned labels; it shares the vectors, and nothing is trained on it."""
+        share = self.settings.held_out
+        if share is None:
+            return None
+        thinned = Hidden(collection=self.collection.source, label_rate=1 - share, seed=seed)
+        return self._draw(method, encoder, seed, LoadCollection(thinned, self.fingerprint(thinned)))
+
+    def _pool(
+        self, retriever: Retriever, encoder: Stage, split: str, seed: int, labels: LoadCollection | None = None
+    ) -> BuildPool:
         dense = retriever.needs_vectors
         return BuildPool(
-            self.collection,
+            labels or self.collection,
             retriever,
             split,
             seed if retriever.seeded else None,

@@ -135,6 +135,19 @@ def curves(trials: Sequence[Trial], store: Store) -> str:
     return out.getvalue()
 
 
+def false_negatives(records: Sequence[dict[str, Any]]) -> str:
+    """Return every estimate of every trial as CSV: what it is of, its ends, and what it rests on; empty: not known."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    columns = ("rate", "low", "high", "unit", "note")
+    writer.writerow(["trial", "estimator", *columns])
+    for record in records:
+        for name, rate in record["false_negatives"].items():
+            cells = [rate[column] for column in columns]
+            writer.writerow([record["name"], name, *(f"{it:.6g}" if isinstance(it, float) else it for it in cells)])
+    return out.getvalue()
+
+
 RANKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Where the bins of ``rank_counts`` begin."""
 

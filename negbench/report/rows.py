@@ -15,8 +15,8 @@ from negbench.evaluation import intervals, significance, stability
 from negbench.evaluation.significance import Estimate
 from negbench.types import Float64
 
-PRIMARY = ("exact", "exact-proxy")
-"""Estimators whose rate a table shows, the first that a trial has."""
+PRIMARY = ("exact", "exact-proxy", "held-out")
+"""Estimators whose rate a table shows, the first that a trial has: those with an interval and nobody's help."""
 
 OWN = ("seconds", "marginal_seconds")
 """Costs that a row has a field for."""
@@ -127,7 +127,10 @@ def _row(
     estimator = next((name for name in PRIMARY if any(name in trial["false_negatives"] for trial in done)), None)
     rate, rate_low, rate_high = _pooled([trial["name"] for trial in done], estimator, evidence.clusters)
     in_batch = [
-        rate["rate"] for trial in done for name, rate in trial["false_negatives"].items() if name.endswith("/in-batch")
+        rate["rate"]
+        for trial in done
+        for name, rate in trial["false_negatives"].items()
+        if name.endswith("/in-batch") and rate["rate"] is not None
     ]
     return Row(
         method=spelling,

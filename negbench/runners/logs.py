@@ -21,7 +21,8 @@ def trial_log(trial: Trial, row: dict[str, Any], store: Store, with_model: bool)
     curves: dict[str, list[tuple[int, float]]] = {}
     if training is not None:
         curves = json.loads((store.path(training) / "curves.json").read_text())
-    rates = {f"false_negatives/{name}": rate["rate"] for name, rate in row["false_negatives"].items()}
+    told = row["false_negatives"].items()
+    rates = {f"false_negatives/{name}": rate["rate"] for name, rate in told if rate["rate"] is not None}
     costs = {f"cost/{name}": amount for name, amount in row["cost"].items()}
     draw = {f"draw/{name}": amount for name, amount in row["draw"].items()}
     recipe = {f"train.{name}": value for name, value in settings.train.model_dump(mode="json").items()}

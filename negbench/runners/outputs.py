@@ -38,7 +38,8 @@ class Outputs:
     @property
     def files(self) -> list[Path]:
         """What ``write`` writes, and the manifest."""
-        names = ("results.json", "table.md", "table.csv", "by_query.csv", "curves.csv", "manifest.json")
+        tables = ("table.md", "table.csv", "by_query.csv", "curves.csv", "false_negatives.csv")
+        names = ("results.json", *tables, "manifest.json")
         return [self.out / name for name in names]
 
     def write(self) -> Group:
@@ -72,6 +73,7 @@ class Outputs:
         results.write_json(self.out / "results.json", data)
         results.write_text(self.out / "by_query.csv", results.by_query(done, self.store, self._evidence.values))
         results.write_text(self.out / "curves.csv", results.curves(done, self.store))
+        results.write_text(self.out / "false_negatives.csv", results.false_negatives(data["trials"]))
         results.write_text(self.out / "table.md", table.markdown(data["tables"], title, data["notes"]))
         results.write_text(self.out / "table.csv", table.to_csv(found, measure))
         return _printed(data)

@@ -35,12 +35,13 @@ Made = Callable[[str], tuple[Teacher, Path | None]]
 
 
 @pytest.fixture
-def made(cross_encoder: Path, tiny_causal: Path, server: Server) -> Made:  # noqa: F811
+def made(cross_encoder: Path, tiny_encoder: Path, tiny_causal: Path, server: Server) -> Made:  # noqa: F811
     """Return a tiny teacher by name, and the folder of its copy if it is trained here."""
     server.behave = lambda text, times: (200, f"score: {sum(map(ord, text)) % 4}")
     fields: dict[str, tuple[dict[str, object], Path | None]] = {
         "cross-encoder": ({"model": str(cross_encoder), "max_length": 64}, None),
         "trained-cross-encoder": ({"model": str(cross_encoder), "max_length": 64}, cross_encoder),
+        "bi-encoder": ({"model": str(tiny_encoder), "max_length": 64}, None),
         "llm": ({"model": "m", "server": server.url, "key": "SECRET"}, None),
         "local-llm": ({"model": str(tiny_causal), "max_length": 1000, "batch_size": 3}, None),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
 from pydantic import Field
 
 from negbench.evaluation import intervals
@@ -43,7 +44,8 @@ class HeldOutPositives(Estimator):
             f"hidden positives among the negatives of a mining pass with {found.hidden:.0%} of the labels hidden; "
             "a rate under that thinning, not of the natural labels"
         )
-        return Rate(*intervals.proportion(found.hits, found.totals), "negative", note)
+        ends = intervals.proportion(found.hits, found.totals)
+        return Rate(*ends, "negative", note, np.stack([found.hits, found.totals]))
 
     def natural(self, found: HeldOut) -> Rate:
         """Return what that says of the natural labels."""

@@ -10,7 +10,7 @@ from pydantic import Field
 from negbench.evaluation import intervals
 from negbench.evaluation.false_negatives import Estimator, Handed, Labelled, Pairs, Rate
 from negbench.evaluation.false_negatives.design import BINS
-from negbench.types import Float64, Int32
+from negbench.types import CandidatePool, Float64, Int32
 
 _NAN = float("nan")
 LEVELS = len(BINS) + 1
@@ -87,6 +87,20 @@ def level(ranks: Int32) -> Int32:
     """Return the rank bin of each zero-based rank, 0 to 4; below the pool (-1) is the last."""
     bins = np.searchsorted(BINS, ranks, side="right") - 1
     return np.where(ranks < 0, LEVELS - 1, bins).astype(np.int32)
+
+
+def counted(pool: CandidatePool, corpus_size: int) -> Labelled:
+    """Return where the labelled positives of a pool lie; what is not among its candidates lies below it."""
+    bins = level(np.arange(pool.depth, dtype=np.int32))
+    there = pool.documents >= 0
+    found = np.zeros((2, len(pool.queries), LEVELS))
+    for kind, marked in enumerate((pool.known & there, ~pool.known & there)):
+        for which in range(LEVELS - 1):
+            found[kind, :, which] = marked[:, bins == which].sum(axis=1)
+    labelled = (pool.positives >= 0).sum(axis=1)
+    found[0, :, -1] = np.maximum(labelled - found[0].sum(axis=1), 0)
+    found[1, :, -1] = corpus_size - there.sum(axis=1) - found[0, :, -1]
+    return Labelled(found[0], found[1])
 
 
 def _least(labelled: Labelled) -> float:

@@ -1,0 +1,77 @@
+"""What estimators are told of the negatives that a training is handed, beside which they are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from negbench.evaluation.false_negatives import Handed, HeldOut, Pairs
+from negbench.evaluation.false_negatives.propensity import counted
+from negbench.plan.answers import ScorePool
+from negbench.plan.draw import DrawNegatives
+from negbench.plan.judging import JudgeNegatives
+from negbench.plan.repair import Negating
+from negbench.plan.sources import At, read_collection
+from negbench.store import load_arrays
+from negbench.types import CandidatePool, Collection, Float32, Negatives
+
+
+def add(
+    handed: Handed, at: At, stage: Negating, judging: JudgeNegatives | None, held_out: DrawNegatives | None
+) -> Handed:
+    """Return ``handed`` with its distinct pairs, the pool's labelled positives, and the held-out pass."""
+    pool, drawn = load_arrays(CandidatePool, at(stage.pool)), load_arrays(Negatives, at(stage))
+    if not (handed.documents >= 0).any():
+        return handed
+    collection = read_collection(at(stage.pool.collection))
+    judge = None if judging is None else np.load(at(judging) / "scores.npy", allow_pickle=False)
+    scored = next((answer for answer in stage.answers if isinstance(answer, ScorePool)), None)
+    teacher = None if scored is None else np.load(at(scored) / "candidates.npy", allow_pickle=False)
+    return replace(
+        handed,
+        pairs=_pairs(handed, pool, drawn, judge, teacher),
+        labelled=counted(pool, len(collection.document_ids)),
+        held_out=None if held_out is None else _held_out(handed, at, held_out, collection, stage.pool.split),
+    )
+
+
+def _pairs(
+    handed: Handed, pool: CandidatePool, drawn: Negatives, judge: Float32 | None, teacher: Float32 | None
+) -> Pairs:
+    """Return the distinct pairs; each is told by its place in the draw."""
+    there = handed.documents >= 0
+    keys = ((handed.queries[:, None].astype(np.int64) << 32) + handed.documents)[there]
+    pairs, of = np.unique(keys, return_inverse=True)
+    weights = np.bincount(of, weights=handed.weights[there]).astype(np.float64)
+    queries, documents = (pairs >> 32).astype(np.int32), (pairs & 0xFFFFFFFF).astype(np.int32)
+    rows = np.searchsorted(drawn.queries, queries)
+    columns = (drawn.documents[rows] == documents[:, None]).argmax(axis=1)
+    ranks = drawn.ranks[rows, columns]
+    taught = None
+    if teacher is not None:
+        taught = np.where(ranks >= 0, teacher[rows, np.maximum(ranks, 0)], np.nan).astype(np.float64)
+    return Pairs(
+        queries,
+        documents,
+        weights,
+        ranks,
+        drawn.scores[rows, columns].astype(np.float64),
+        pool.positive_score("lowest")[rows],
+        None if judge is None else judge[rows, columns].astype(np.float64),
+        taught,
+    )
+
+
+def _held_out(handed: Handed, at: At, stage: DrawNegatives, collection: Collection, split: str) -> HeldOut:
+    """Return hidden positives among what is drawn under thinned labels, as training would weigh them."""
+    thinned = read_collection(at(stage.pool.collection))
+    drawn = load_arrays(Negatives, at(stage))
+    labels, shown = collection.qrels[split].at_least(1), thinned.qrels[split].at_least(1)
+    there = drawn.documents >= 0
+    hidden = labels.contains(drawn.queries[:, None], drawn.documents)
+    of_query = np.bincount(handed.queries, weights=handed.weights.mean(axis=1), minlength=int(drawn.queries.max()) + 1)
+    weights = of_query[drawn.queries]
+    totals = weights * there.sum(axis=1)
+    scale = there[weights > 0].sum() / totals.sum()
+    return HeldOut(scale * weights * hidden.sum(axis=1), scale * totals, 1 - len(shown) / len(labels))

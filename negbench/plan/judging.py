@@ -1,0 +1,52 @@
+"""The stage that asks a judge what it thinks of the mined negatives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from negbench.encoders.precision import Precision
+from negbench.plan.repair import Negating
+from negbench.plan.sources import At, read_collection
+from negbench.store import Stage, load_arrays
+from negbench.teachers import Teacher
+from negbench.types import Negatives
+
+
+@dataclass(frozen=True, eq=False)
+class JudgeNegatives(Stage):
+    """A judge's scores of the negatives that were drawn: float32 [Q, k], NaN where there is none to read."""
+
+    kind: ClassVar[str] = "judged"
+    negatives: Negating
+    judge: Teacher
+    fingerprint: str
+    precision: Precision
+
+    @property
+    def label(self) -> str:
+        """Who judges."""
+        return f"judge the negatives by {self.judge.name}"
+
+    def run(self, at: At, out: Path) -> dict[str, float]:
+        """Judge."""
+        collection = read_collection(at(self.negatives.pool.collection))
+        drawn = load_arrays(Negatives, at(self.negatives))
+        passages = collection.passages()
+        found = (drawn.documents >= 0) & (drawn.documents < len(passages))  # what was written is no passage
+        rows, columns = np.nonzero(found)
+        asked = zip(drawn.queries[rows].tolist(), drawn.documents[rows, columns].tolist(), strict=True)
+        pairs = [(collection.queries[query], passages[document]) for query, document in asked]
+        scores = np.full(found.shape, np.nan, np.float32)
+        scores[found] = self.judge.score(pairs, None, self.precision)
+        np.save(out / "scores.npy", scores, allow_pickle=False)
+        return {"judge_calls": float(len(pairs))}
+
+    @cached_property
+    def inputs(self) -> tuple[Stage, ...]:
+        """The draw, and the texts."""
+        return self.negatives, self.negatives.pool.collection

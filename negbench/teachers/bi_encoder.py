@@ -1,0 +1,56 @@
+"""A given bi-encoder: the cosine of query and document."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from negbench.encoders import weights
+from negbench.encoders.encode import encode
+from negbench.encoders.load import build
+from negbench.encoders.precision import Precision
+from negbench.encoders.spec import EncoderSpec
+from negbench.encoders.tokens import Side
+from negbench.teachers import Teacher
+from negbench.types import Float32
+
+
+class BiEncoder(Teacher):
+    """Another embedding model's cosine, at least 0: cheaper than a cross-encoder, and never trained here.
+
+    model: hub id, folder or offline name. query_prompt, document_prompt: text put before each; None takes the model's
+    own. max_length: tokens a text. As NV-Retriever (Moreira et al. 2024, arXiv:2407.15831) uses its
+    teacher; cosines are no probabilities, which whoever sets a threshold has to mind.
+    """
+
+    name: ClassVar[str] = "bi-encoder"
+
+    model: str = Field(default="all-MiniLM-L6-v2", min_length=1)
+    query_prompt: str | None = None
+    document_prompt: str | None = None
+    max_length: int = Field(default=256, ge=8)
+
+    def fingerprint(self) -> str:
+        """Return the digest of the model's weights."""
+        return weights.fingerprint(self.model, None)
+
+    def score(self, pairs: Sequence[tuple[str, str]], folder: Path | None, precision: Precision) -> Float32:
+        """Return the cosines; each text is encoded once. There is no ``folder``."""
+        if not pairs:
+            return np.zeros(0, np.float32)
+        prompts = {"query_prompt": self.query_prompt, "document_prompt": self.document_prompt}
+        model = build(EncoderSpec.model_validate({"model": self.model, **prompts}), 0)
+
+        def vectors(texts: list[str], side: Side) -> Float32:
+            at = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+            found = encode(model, list(at), side, precision, self.max_length)
+            found /= np.linalg.norm(found, axis=1, keepdims=True)
+            return found[[at[text] for text in texts]]
+
+        asked, read = vectors([query for query, _ in pairs], "query"), vectors([text for _, text in pairs], "document")
+        cosines: Float32 = np.clip((asked * read).sum(axis=1), 0, 1)
+        return cosines
