@@ -324,6 +324,14 @@ def audit(
             min=0.001, max=0.5, help="The same, for intervals of +- this, as in 0.05: 5 points.", show_default=False
         ),
     ] = None,
+    label: Annotated[bool, typer.Option("--label", help="Write a sheet of 200 pairs.")] = False,
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            help="Who scores all pairs, to guide the draw and narrow the interval: bi-encoder, llm(...), as a teacher.",
+            show_default=False,
+        ),
+    ] = None,
     serve: Annotated[bool, typer.Option("--serve", help="Ask in a browser, on this machine.")] = False,
     out: Annotated[
         Path | None, typer.Option(help="Where the sheet goes; audits/NAME otherwise.", show_default=False)
@@ -337,7 +345,8 @@ def audit(
     """Ask people which negatives are relevant, and estimate the false-negative rate from what they say.
 
     NEGATIVES are as sentence-transformers, FlagEmbedding or Tevatron write them, a TSV of triples, or a grid that was
-    run. Without --labels, --width or --serve they are described; where a sheet has answers, the rate is estimated.
+    run. Without --label, --labels, --width, --judge or --serve they are described; where a sheet has answers, the rate
+    is estimated.
     """
     from negbench.audit import run as auditing
     from negbench.audit import told
@@ -349,7 +358,9 @@ def audit(
         errors.print(f"open {address}", markup=False, highlight=False, soft_wrap=True)
         errors.print("Ctrl-C stops it; what was answered is kept.", highlight=False)
 
-    asked = auditing.Asked(tuple(negatives), collection, labels, width, serve, out, seed, answers)
+    if label and labels is None and width is None:
+        labels = auditing.LABELS
+    asked = auditing.Asked(tuple(negatives), collection, labels, width, serve, out, seed, answers, judge)
     found = auditing.run(asked, Store.default(), show)
     if as_json:
         print(json.dumps(told.everything(found), indent=1))

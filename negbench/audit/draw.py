@@ -33,16 +33,18 @@ def labels_needed(frame: Frame, method: int, half_width: float) -> int:
     return design.labels_needed(_strata(frame, open_), weights, _chance(frame)[open_], half_width / share)
 
 
-def draw(frame: Frame, labels: int | None, width: float | None, seed: int) -> Drawn:
+def draw(frame: Frame, labels: int | None, width: float | None, seed: int, judge: Float64 | None = None) -> Drawn:
     """Draw ``labels`` pairs, or with ``width`` as many as give every method an interval of +- that share.
 
-    All methods count the same, however many rows they have. Raises InputError where there is nothing to ask, or too
+    All methods count the same, however many rows they have. ``judge`` [N] scores steer where labels go, where there
+    are any, and ranks where not. Raises InputError where there is nothing to ask, or too
     few labels for the strata.
     """
     open_ = ~frame.labelled
     if not open_.any():
         raise InputError("every negative is a known positive of its query: there is nothing to ask people about")
-    strata, chance, keys = _strata(frame, open_), _chance(frame)[open_], frame.keys()[open_]
+    guess = _chance(frame) if judge is None else design.guessed(judge)
+    strata, chance, keys = _strata(frame, open_), guess[open_], frame.keys()[open_]
     weights = frame.weights / frame.weights.sum(axis=1, keepdims=True)
     if width is None:
         assert labels is not None

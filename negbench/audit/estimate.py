@@ -128,6 +128,7 @@ def _rate(sheet: Sheet, weights: Float64, strata: Int32, labels: Float64) -> Rat
         ranks=np.full(len(labels), -1, np.int32),
         scores=unknown,
         positive_scores=unknown,
+        judge=None if sheet.judge is None else sheet.judge[rest],
         strata=cells.astype(np.int32),
         probability=np.where(answered, share[cells], 0.0),
         labels=labels,

@@ -9,13 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from pydantic import ValidationError
+
 from negbench.audit import answers, description, draw, frame, readers, serve, sheet
 from negbench.audit.estimate import Estimate, estimate
 from negbench.collections.resolve import source_of
-from negbench.errors import InputError
+from negbench.encoders.precision import resolve
+from negbench.errors import InputError, plainly
 from negbench.plan.sources import LoadCollection, read_collection
 from negbench.store import Store
-from negbench.types import Collection
+from negbench.teachers import Teacher
+from negbench.types import Collection, Float64
 
 LABELS = 200
 """Pairs that people are asked about where nobody says how many."""
@@ -33,6 +38,7 @@ class Asked:
     out: Path | None = None
     seed: int = 0
     answers: Path | None = None
+    judge: str | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ def run(asked: Asked, store: Store, show: Callable[[str], None]) -> Found:
 
     Raises InputError for what is wrong, before anything is written.
     """
-    drawing = asked.labels is not None or asked.width is not None
+    drawing = asked.labels is not None or asked.width is not None or asked.judge is not None
     if asked.labels is not None and asked.width is not None:
         raise InputError("--labels and --width: give one, the other follows from it")
     if sheet.is_there(asked.negatives[0]):
@@ -75,7 +81,9 @@ def run(asked: Asked, store: Store, show: Callable[[str], None]) -> Found:
     elif drawing or asked.serve:
         assert whole is not None
         labels = None if asked.width is not None else asked.labels or LABELS
-        filled, fresh = sheet.write(folder, whole, draw.draw(whole, labels, asked.width, asked.seed), asked.seed), True
+        judge = None if asked.judge is None else _judged(whole, asked.judge)
+        drawn = draw.draw(whole, labels, asked.width, asked.seed, judge)
+        filled, fresh = sheet.write(folder, whole, drawn, asked.seed, judge), True
     elif asked.answers is not None:
         raise InputError(f"--answers: {folder} holds no sheet that they could answer; draw one with --labels {LABELS}")
     else:
@@ -94,6 +102,19 @@ def _serve(folder: Path, show: Callable[[str], None]) -> None:
         show(address)
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
+
+
+def _judged(whole: frame.Frame, spelling: str) -> Float64:
+    """Return a judge's score of each pair [N]; InputError where it cannot be had."""
+    try:
+        judge = Teacher.model_validate(spelling)
+    except ValidationError as error:
+        raise InputError(f"--judge: {plainly(error.errors()[0])}") from error
+    if judge.training_folds:
+        raise InputError(f"--judge: {judge.name} is trained on labels; a judge comes as it is: bi-encoder, llm, ...")
+    pairs = zip(whole.queries.tolist(), whole.documents.tolist(), strict=True)
+    texts = [(whole.query_texts[query], whole.document_texts[document]) for query, document in pairs]
+    return judge.score(texts, None, resolve("auto")).astype(np.float64)
 
 
 def _name(path: Path) -> str:

@@ -40,7 +40,8 @@ class Sheet:
 
     ``digests`` [N] of the two texts, ``queries`` int32 [N], ``strata`` int32 [N] (-1: known for certain),
     ``probability`` float64 [N] to be drawn (0: not drawn), ``weights`` float64 [M, N] as in ``Frame``; ``items``
-    int64 [n] are the pairs in the order in which people see them, item 1 first, some of them twice.
+    int64 [n] are the pairs in the order in which people see them, item 1 first, some of them twice. ``judge`` float64
+    [N] are a judge's scores, None where nobody was asked.
     """
 
     methods: tuple[str, ...]
@@ -51,6 +52,7 @@ class Sheet:
     probability: Float64
     weights: Float64
     items: Int64
+    judge: Float64 | None = None
 
     def is_of(self, frame: Frame) -> bool:
         """Tell whether the sheet was drawn from these pairs, weighted like this."""
@@ -67,7 +69,7 @@ def ordered(pairs: Int64, keys: UInt64, seed: int) -> Int64:
     return np.concatenate([order[:half], shuffled])
 
 
-def write(folder: Path, frame: Frame, drawn: Drawn, seed: int) -> Sheet:
+def write(folder: Path, frame: Frame, drawn: Drawn, seed: int, judge: Float64 | None = None) -> Sheet:
     """Write the folder whole or not at all. Raises InputError where it holds something already."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: is there already; choose another folder with --out")
@@ -81,6 +83,7 @@ def write(folder: Path, frame: Frame, drawn: Drawn, seed: int) -> Sheet:
         probability=drawn.probability,
         weights=frame.weights,
         items=ordered(chosen, frame.keys()[chosen], seed),
+        judge=judge,
     )
     draft = folder.with_name(f"{folder.name}.{os.getpid()}.draft")
     draft.mkdir(parents=True)
@@ -135,6 +138,7 @@ def _write_design(folder: Path, sheet: Sheet) -> None:
         "query": sheet.queries,
         "stratum": sheet.strata,
         "probability": sheet.probability,
+        **({} if sheet.judge is None else {"judge": sheet.judge}),
         **{f"weight/{name}": weights for name, weights in zip(sheet.methods, sheet.weights, strict=True)},
     }
     pq.write_table(pa.table(columns), folder / PAIRS)
@@ -174,6 +178,7 @@ def load(folder: Path) -> Sheet:
             probability=table["probability"].to_numpy().astype(np.float64),
             weights=np.stack(weights).astype(np.float64),
             items=np.array(record["items"], np.int64),
+            judge=table["judge"].to_numpy().astype(np.float64) if "judge" in table.column_names else None,
         )
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         if isinstance(error, InputError):

@@ -140,3 +140,19 @@ class TestAgreement:
         assert found is not None
         assert found.equal == 1
         assert np.isnan(found.kappa)
+
+
+def test_a_judge_that_knows_narrows_the_interval_and_one_that_does_not_leaves_the_rate_right(tmp_path: Path) -> None:
+    whole = frame(queries=200)
+    truth = relevant(whole)
+    noise = np.random.default_rng(0).normal(size=len(whole))
+    widths = {}
+    for name, judge in (("none", None), ("good", 4 * truth + noise), ("noise", noise)):
+        drawn = draw.draw(whole, 200, None, 0, judge)
+        asked = sheet.write(tmp_path / name, whole, drawn, 0, judge)
+        found = estimate(sheet.load(tmp_path / name), honest(asked, truth))
+        assert found is not None
+        (one,) = found.rates.values()
+        assert one.low <= rate(whole, truth, 0) <= one.high
+        widths[name] = one.high - one.low
+    assert widths["good"] < 0.75 * widths["none"]
