@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from negbench.types import CandidatePool, Negatives
+from negbench.types import CandidatePool, Float64, Negatives
 
 
 def hardness(negatives: Negatives, pool: CandidatePool) -> float:
@@ -13,11 +13,17 @@ def hardness(negatives: Negatives, pool: CandidatePool) -> float:
     Only what has a score counts: fills and documents from outside of the pool have none. NaN where none has, or where
     the retriever tells no candidate of a query from another.
     """
+    mean, spread = moments(pool)
+    above = (negatives.scores - mean[:, None]) / np.where(spread > 0, spread, np.nan)[:, None]
+    known = above[~np.isnan(above)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def moments(pool: CandidatePool) -> tuple[Float64, Float64]:
+    """Return mean and standard deviation [Q] of the scores of each query's candidates; 0 where it has none."""
     counted = ~np.isnan(pool.scores)
     many = np.maximum(counted.sum(axis=1), 1)
     scores = np.where(counted, pool.scores, 0.0).astype(np.float64)
     mean = scores.sum(axis=1) / many
     spread = np.sqrt((np.where(counted, scores - mean[:, None], 0.0) ** 2).sum(axis=1) / many)
-    above = (negatives.scores - mean[:, None]) / np.where(spread > 0, spread, np.nan)[:, None]
-    known = above[~np.isnan(above)]
-    return float(known.mean()) if len(known) else float("nan")
+    return mean, spread

@@ -43,3 +43,8 @@ class Loss(Part):
     @abstractmethod
     def rows(self, batch: Scored) -> Tensor:
         """Return the loss of each row, float32 [B]; training takes their weighted mean."""
+
+    def mean(self, batch: Scored, weights: Tensor) -> Tensor:
+        """Return what training minimises: the mean over rows, by ``weights`` float32 [B]; 0 where all are 0."""
+        found: Tensor = (self.rows(batch) * weights).sum() / weights.sum().clamp(min=1e-9)
+        return found

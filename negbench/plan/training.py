@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from negbench.batching import Batching
 from negbench.batching.random import Random
@@ -19,7 +19,7 @@ from negbench.plan.sources import At, LoadCollection, read_collection, split_que
 from negbench.plan.writing import extended, texts_of
 from negbench.store import Stage, load_arrays
 from negbench.training.recipe import Recipe
-from negbench.types import Collection, Int32, Negatives
+from negbench.types import Collection, Int32, Int64, Negatives
 
 if TYPE_CHECKING:
     from negbench.training.data import Instances
@@ -71,6 +71,25 @@ class Train(Stage):
         if self.clusters is None:
             return data, None
         return data, self.clusters.of(at(self.clusters), data.queries[: len(data.keys)])
+
+    def replay(self, at: At, collection: Collection) -> tuple[Instances, list[Int64]]:
+        """Return the rows of all epochs, and the batches of the whole training in order, as row numbers."""
+        from negbench.training.loop import all_batches
+
+        data, clusters = self.rows(at, collection)
+        epochs = all_batches(data, self.recipe, self.seed, self.batching, clusters)
+        return data, [batch for epoch in epochs for batch in epoch]
+
+    @property
+    def schedule(self) -> dict[str, Any]:
+        """What decides, beside its inputs, which rows each batch holds: neither its encoder nor its loss."""
+        return {
+            "split": self.split,
+            "recipe": self.recipe.model_dump(mode="json"),
+            "growing": self.growing,
+            "batching": self.batching.identity(),
+            "seed": self.seed,
+        }
 
     def run(self, at: At, out: Path) -> dict[str, float]:
         """Train; write ``model/`` and the curves by step."""

@@ -12,7 +12,7 @@ from negbench import noise
 from negbench.encoders.tokens import tokenised
 from negbench.errors import InputError
 from negbench.training.recipe import Recipe
-from negbench.types import Collection, Float32, Int32, Int64, Negatives, Passages, Qrels, UInt64
+from negbench.types import Bool, Collection, Float32, Int32, Int64, Negatives, Passages, Qrels, UInt64
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -129,6 +129,19 @@ def _keys(ids: Sequence[str], rows: Int32) -> UInt64:
     return noise.keys([ids[row] for row in used.tolist()])[at]
 
 
+def marks(data: Instances, rows: Int64, documents: Int32) -> tuple[Int64, Bool, Bool]:
+    """Return ``target`` [B], ``relevant`` and ``own`` [B, D], as in ``losses.Scored``, of a batch.
+
+    It holds ``rows`` [B] of ``data`` and the distinct ``documents`` [D], each row's positive and negatives among them.
+    """
+    mine, positives = data.queries[rows], data.positives[rows]
+    target = (documents[None, :] == positives[:, None]).argmax(axis=1)
+    relevant = data.known.contains(mine[:, None], documents[None, :])
+    relevant[np.arange(len(rows)), target] = True
+    own = (documents[None, None, :] == data.negatives[rows][:, :, None]).any(axis=1)
+    return target, relevant, own
+
+
 class Collator:
     """Turns the row numbers of a batch into inputs for queries and documents, and a ``label`` dict of tensors.
 
@@ -165,10 +178,7 @@ class Collator:
         used = np.concatenate([positives, self.data.negatives[rows].ravel()])
         chunks = {"query": self._chunks("query", mine), "document": self._chunks("document", used[used >= 0])}
         asked, documents = (self.rows[side][np.concatenate(chunks[side])] for side in ("query", "document"))
-        target = (documents[None, :] == positives[:, None]).argmax(axis=1)
-        relevant = self.data.known.contains(mine[:, None], documents[None, :])
-        relevant[np.arange(len(rows)), target] = True
-        own = (documents[None, None, :] == self.data.negatives[rows][:, :, None]).any(axis=1)
+        target, relevant, own = marks(self.data, rows, documents)
         batch: dict[str, Any] = {
             "return_loss": True,
             "label": {

@@ -111,9 +111,7 @@ def train(
             with torch.autocast(queries.device.type, enabled=False):
                 scores = queries[labels["row_query"]] @ documents.T
                 batch = Scored(scores, labels["target"], labels["relevant"], labels["own"])
-                weights = labels["weight"]
-                mean: torch.Tensor = (loss.rows(batch) * weights).sum() / weights.sum().clamp(min=1e-9)
-                return mean
+                return loss.mean(batch, labels["weight"])
 
     curves: dict[str, list[tuple[int, float]]] = {}
     steps = sum(map(len, batches))

@@ -1,0 +1,50 @@
+"""What filters are worth: how much of what they throw out is relevant, and how much of what is relevant they find."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from negbench.evaluation.shares import Share
+from negbench.filters import Filter
+from negbench.types import Bool, CandidatePool
+
+TOGETHER = "altogether"
+
+
+def denoising(pool: CandidatePool, filters: Sequence[Filter], relevant: Bool) -> dict[str, dict[str, Share]]:
+    """Return ``precision`` and ``recall`` of each filter in order, by its number and spelling, and ``altogether``.
+
+    ``pool`` is as the first filter sees it, ``relevant`` [Q, K] what of it truth calls so. A filter is judged on what
+    it could look at: unlabelled candidates that no earlier one threw out, down to its needed depth. All together are
+    judged on the candidates, as deep as every one of them looks; a single filter is told once.
+
+    Precision is the share of relevant ones in what is thrown out; ``beside`` it, the share in all it could look at,
+    which throwing out by chance would reach. Recall is the share of the relevant ones that is thrown out; ``beside``
+    it, the share of all. A candidate is a unit, whatever training would make of it.
+    """
+    precision: dict[str, Share] = {}
+    recall: dict[str, Share] = {}
+
+    def judge(name: str, looked: Bool, out: Bool) -> None:
+        thrown, wanted, hits = looked & out, looked & relevant, looked & out & relevant
+        everyone = max(int(looked.sum()), 1)
+        for found, of, beside in ((precision, thrown, wanted), (recall, wanted, thrown)):
+            clusters = np.stack([hits.sum(axis=1), of.sum(axis=1)]).astype(np.float64)
+            found[name] = Share(clusters, float(beside.sum()) / everyone)
+
+    left = pool
+    for number, rule in enumerate(filters, start=1):
+        out = rule.throws_out(left)
+        judge(f"{number}. {rule.spelling}", left.available() & _within(pool, rule.needed_depth), out)
+        left = left.without(out)
+    if len(filters) > 1:
+        depth = min(rule.needed_depth or pool.depth for rule in filters)
+        judge(TOGETHER, pool.available() & _within(pool, depth), ~left.available())
+    return {"precision": precision, "recall": recall}
+
+
+def _within(pool: CandidatePool, depth: int) -> Bool:
+    """Return [K]: the first ``depth`` ranks; 0 means all."""
+    return np.asarray(np.arange(pool.depth) < (depth or pool.depth))

@@ -1,0 +1,79 @@
+"""The stage that tells which part of a training's gradient falls on false negatives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from negbench.evaluation.gradient import Batch, on_false_negatives
+from negbench.evaluation.shares import Share
+from negbench.losses import Scored
+from negbench.plan import details
+from negbench.plan.sources import At, Embed, read_collection, read_vectors
+from negbench.plan.training import Train
+from negbench.store import Stage
+from negbench.training.data import Instances, marks
+from negbench.types import Int32, Int64, Vectors
+
+
+@dataclass(frozen=True, eq=False)
+class WeighFalseNegatives(Stage):
+    """Replay the batches of a training with the vectors of one encoder, and see whom its loss pushes.
+
+    ``start`` and ``trained`` are vectors of the documents and of the training queries, by the encoder before and after
+    the training; without dropout, and once each: what lies between is not replayed. Nothing without truth.
+    """
+
+    kind: ClassVar[str] = "gradient"
+    training: Train
+    start: tuple[Embed, Embed]
+    trained: tuple[Embed, Embed]
+
+    @cached_property
+    def inputs(self) -> tuple[Stage, ...]:
+        """The vectors, and what decides which rows each batch holds."""
+        training = self.training
+        rows = (training.collection, training.negatives, training.clusters)
+        return (training, *self.start, *self.trained, *[stage for stage in rows if stage is not None])
+
+    @property
+    def label(self) -> str:
+        """What it is."""
+        return "weigh false negatives"
+
+    def run(self, at: At, out: Path) -> dict[str, float]:
+        """Replay all batches twice."""
+        training = self.training
+        collection = read_collection(at(training.collection))
+        truth = collection.truth.get(training.split)
+        found: dict[str, Share] = {}
+        if truth is not None:
+            data, batches = training.replay(at, collection)
+            asked = collection.split_queries(training.split)
+            for name, (documents, queries) in (("start", self.start), ("trained", self.trained)):
+                vectors = read_vectors(at(documents)), read_vectors(at(queries))
+                seen = (scored(data, batch, asked, *vectors) for batch in batches)
+                shares = on_false_negatives(training.loss, seen, truth)
+                found |= {f"{kind}, {name}": share for kind, share in shares.items()}
+        details.write({"gradient": found} if found else {}, out)
+        return {}
+
+
+def scored(data: Instances, rows: Int64, asked: Int32, documents: Vectors, queries: Vectors) -> Batch:
+    """Return a batch of ``rows`` [B] as training scores it, by stored vectors.
+
+    ``queries`` [Q, d] belong to ``asked`` [Q], ascending query rows, ``documents`` [N, d] to the corpus.
+    """
+    import torch
+
+    mine = data.queries[rows]
+    used = np.unique(np.concatenate([data.positives[rows], data.negatives[rows].ravel()]))
+    used = used[used >= 0]
+    left = np.asarray(queries[np.searchsorted(asked, mine)], np.float32)
+    scores = torch.from_numpy(left @ np.asarray(documents[used], np.float32).T)
+    batch = Scored(scores, *map(torch.from_numpy, marks(data, rows, used)))
+    return Batch(mine, used, batch, torch.from_numpy(data.weights[rows]))
