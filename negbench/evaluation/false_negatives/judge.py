@@ -22,7 +22,8 @@ class Judge(Estimator):
     mean a rate; its variance is a jackknife over groups of queries, refitted without each (Quenouille; Wolter 2007,
     ch. 4). The labels must come from the same region of the ranking: where more than ``uncovered`` of the weight lies
     in strata (sampler x rank bin) without a label, or nothing is labelled, the answer is ``judge/index``, the plain
-    mean of the scores, which orders methods at best and has no interval.
+    mean of the scores, which orders methods at best and has no interval. While fewer than ``few`` labels say relevant
+    (or say not) the rate has no interval either: the jackknife's then misses the truth up to nine times in ten.
 
     Assumes that a pair's score tells all that its stratum knows about relevance: unlike ``ppi`` it does not correct
     what the calibration gets wrong, so its interval is narrower and may miss. Refuses a judge that was the teacher,
@@ -32,6 +33,7 @@ class Judge(Estimator):
     name: ClassVar[str] = "judge"
 
     uncovered: float = Field(default=0.1, ge=0, le=1)
+    few: int = Field(default=10, ge=1)
 
     def estimate(self, handed: Handed) -> dict[str, Rate]:
         """Return the rate or the index; none without a judge."""
@@ -39,7 +41,8 @@ class Judge(Estimator):
         if pairs is None or pairs.judge is None:
             return {}
         rate = self.of(pairs)
-        return {self.name if np.isfinite(rate.low) or np.isnan(rate.rate) else f"{self.name}/index": rate}
+        calibrated = rate.note.startswith("calibrated") or np.isnan(rate.rate)
+        return {self.name if calibrated else f"{self.name}/index": rate}
 
     def of(self, pairs: Pairs, fold: Int32 | None = None) -> Rate:
         """Return the rate of ``pairs``, or the index; ``fold`` [N] as in ``PPI.of``."""
@@ -63,10 +66,14 @@ class Judge(Estimator):
             return index
         predicted = cross_fitted(judge, labels, asked, fold)
         rate = float(weights @ predicted)
+        hits = int(labels[asked].sum())
+        told = f"calibrated on {asked.sum()} labels of {clusters} queries, {hits} relevant"
+        if min(hits, int(asked.sum()) - hits) < self.few:
+            return Rate(rate, _NAN, _NAN, "negative", f"{told}; no interval with fewer than {self.few}")
         parts = _leave_out(pairs.queries, judge, labels, asked, fold, weights)
         variance = (len(parts) - 1) / len(parts) * float(((parts - rate) ** 2).sum())
         low, high = intervals.of_variance(rate, variance, len(parts), float((weights > 0).sum()))
-        note = f"calibrated on {asked.sum()} labels of {clusters} queries" + _correlation(pairs, predicted, asked, fold)
+        note = told + _correlation(pairs, predicted, asked, fold)
         return Rate(rate, low, high, "negative", note + "; the interval is for queries like these")
 
 

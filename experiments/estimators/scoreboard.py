@@ -1,0 +1,246 @@
+"""Tables and figures from the raw repetitions.
+
+python experiments/estimators/scoreboard.py results/estimators
+"""
+
+from __future__ import annotations
+
+import sys
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+MARKS = {"ppi": ("o", "black"), "classical": ("^", "0.55"), "judge": ("x", "0.3")}
+POINT = 0.01
+"""Rates nearer than this are ties: no order is asked of them."""
+RANDOM = ("random-80", "random-60", "random-50", "random-40", "random-20", "thirty-queries")
+
+
+def audits(folder: Path) -> pd.DataFrame:
+    """Return every repetition."""
+    return pd.concat([pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))])
+
+
+def summary(raw: pd.DataFrame) -> pd.DataFrame:
+    """Return bias, RMSE, coverage and width by cell, sampler, estimator and number of labels."""
+    raw = raw.dropna(subset=["low", "high"])
+    raw = raw.assign(
+        covered=(raw.low <= raw.truth + 1e-6) & (raw.truth <= raw.high + 1e-6),
+        error=raw.estimate - raw.truth,
+        width=raw.high - raw.low,
+    )
+    keys = ["cell", "sampler", "estimator", "labels"]
+    found = raw.groupby(keys, sort=True).agg(
+        repetitions=("error", "size"),
+        truth=("truth", "first"),
+        expected=("expected_positives", "first"),
+        bias=("error", "mean"),
+        rmse=("error", lambda it: float(np.sqrt((it**2).mean()))),
+        coverage=("covered", "mean"),
+        width=("width", "mean"),
+    )
+    return found.reset_index()
+
+
+def coverage_tables(found: pd.DataFrame) -> str:
+    """Return pooled coverage by estimator and expected positives, and the worst single figures."""
+    bins = [("none (no false negatives)", -1, 0), ("below 3", 0, 3), ("3 to 10", 3, 10), ("10 or more", 10, 1e9)]
+    lines = ["| estimator | labels | " + " | ".join(name for name, *_ in bins) + " |", "|---|---|" + "---|" * len(bins)]
+    for estimator in MARKS:
+        for labels in (*sorted(found.labels.unique()), "all"):
+            cells = []
+            mine = found[(found.estimator == estimator) & ((found.labels == labels) | (labels == "all"))]
+            for _, low, high in bins:
+                some = mine[(mine.expected >= low) & (mine.expected < high) if low >= 0 else mine.expected == 0]
+                some = some[some.expected > 0] if low == 0 else some
+                if some.empty:
+                    cells.append("")
+                    continue
+                pooled = np.average(some.coverage, weights=some.repetitions)
+                cells.append(
+                    f"{100 * pooled:.1f} % ({100 * some.coverage.min():.0f} to {100 * some.coverage.max():.0f})"
+                )
+            lines.append(f"| {estimator} | {labels} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def gain_table(found: pd.DataFrame) -> str:
+    """Return width and RMSE of PPI over those of the classical estimate, by world and labels, 10 or more expected."""
+    lines = [
+        "| world | labels | width, ppi / classical | RMSE, ppi / classical | bias of ppi, points |",
+        "|---|---|---|---|---|",
+    ]
+    wide = found[found.expected >= 10].pivot_table(
+        index=["cell", "sampler", "labels"], columns="estimator", values=["width", "rmse", "bias"]
+    )
+    worlds = wide.index.get_level_values("cell").str.partition("/").get_level_values(0)
+    for (world, labels), some in wide.groupby([worlds, wide.index.get_level_values("labels")]):
+        width = some["width"]["ppi"] / some["width"]["classical"]
+        error = some["rmse"]["ppi"] / some["rmse"]["classical"]
+        lines.append(
+            f"| {world} | {labels} | {width.mean():.3f} ({width.min():.2f} to {width.max():.2f}) | "
+            f"{error.mean():.3f} | {100 * some['bias']['ppi'].mean():+.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def cells_table(found: pd.DataFrame) -> str:
+    """Return coverage of PPI by cell, pooled over samplers."""
+    lines = ["| cell | true rates, % | 50 labels | 100 | 300 |", "|---|---|---|---|---|"]
+    for cell, some in found[found.estimator == "ppi"].groupby("cell", sort=False):
+        rates = some.groupby("sampler").truth.first() * 100
+        cover = [f"{100 * some[some.labels == n].coverage.mean():.1f}" for n in (50, 100, 300)]
+        lines.append(f"| {cell} | {rates.min():.1f} to {rates.max():.1f} | " + " | ".join(cover) + " |")
+    return "\n".join(lines)
+
+
+def ordered(truth: Any, estimate: Any) -> float:
+    """Return Kendall's tau over the pairs whose true rates are a point or more apart."""
+    score = total = 0
+    for a, b in combinations(range(len(truth)), 2):
+        if abs(truth[a] - truth[b]) >= POINT:
+            total += 1
+            score += int(
+                np.sign(truth[a] - truth[b]) * np.sign(np.nan_to_num(estimate[a]) - np.nan_to_num(estimate[b]))
+            )
+    return score / total if total else np.nan
+
+
+def label_free(raw: pd.DataFrame) -> pd.DataFrame:
+    """Return mean absolute error over that of the best constant, and tau, by cell and estimator."""
+    rows = []
+    for (cell, estimator), some in raw.groupby(["cell", "estimator"], sort=False):
+        errors, taus, fails = [], [], []
+        for _, one in some.groupby("redraw"):
+            truth, estimate = one.truth.to_numpy(), one.estimate.to_numpy()
+            errors.append((np.abs(np.nan_to_num(estimate) - truth).mean(), np.abs(np.median(truth) - truth).mean()))
+            taus.append(ordered(truth, estimate))
+            fails.append(np.isnan(estimate).mean())
+        mean, constant = np.mean(errors, axis=0)
+        world = cell.partition("/")[0]
+        rows.append(
+            {
+                "world": world,
+                "cell": cell,
+                "estimator": estimator,
+                "error": mean,
+                "constant": constant,
+                "ratio": mean / constant if constant > 0 else np.nan,
+                "tau": np.nanmean(taus),
+                "failed": np.mean(fails),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def label_free_table(found: pd.DataFrame, worlds: list[str], only_random: bool) -> str:
+    """Return each estimator's error over the best constant's, and tau, pooled over cells."""
+    some = found[found.world.isin(worlds)]
+    at_random = some.cell.str.rpartition("/")[2].isin(RANDOM)
+    some = some[at_random if only_random else ~at_random]
+    some = some[some.constant > 0]
+    lines = ["| estimator | error, points | over the best constant's | tau | fails |", "|---|---|---|---|---|"]
+    pooled = some.groupby("estimator").agg(
+        error=("error", "mean"), constant=("constant", "mean"), tau=("tau", "mean"), failed=("failed", "mean")
+    )
+    pooled = pooled.assign(ratio=pooled.error / pooled.constant).sort_values("ratio")
+    for name, row in pooled.iterrows():
+        lines.append(f"| {name} | {100 * row.error:.2f} | {row.ratio:.2f} | {row.tau:.2f} | {100 * row.failed:.0f} % |")
+    return "\n".join(lines)
+
+
+def draw_coverage(found: pd.DataFrame, path: Path) -> None:
+    """Draw coverage against expected positives."""
+    figure, axes = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
+    axes.axhspan(93, 97, color="0.92", zorder=0)
+    axes.axhline(95, color="0.6", linewidth=0.8, zorder=0)
+    for estimator, (marker, colour) in MARKS.items():
+        some = found[(found.estimator == estimator) & (found.expected > 0)]
+        axes.plot(some.expected, 100 * some.coverage, marker, color=colour, markersize=3.5, alpha=0.7, label=estimator)
+    axes.set_xscale("log")
+    axes.axvline(10, color="0.6", linewidth=0.8, linestyle=":")
+    axes.set_xlabel("relevant pairs expected among the labels (labels x true rate)")
+    axes.set_ylabel("intervals that hold the truth, %")
+    axes.legend(frameon=False, ncols=3, loc="lower right")
+    save(figure, path)
+
+
+def draw_label_free(raw: pd.DataFrame, names: list[str], path: Path) -> None:
+    """Draw estimates against true rates on NFCorpus, labels hidden at random and by pooling."""
+    figure, axes = plt.subplots(
+        1, len(names), figsize=(3.1 * len(names), 3.3), sharex=True, sharey=True, layout="constrained"
+    )
+    looks = {
+        "random-80": ("o", "none"),
+        "random-50": ("o", "0.6"),
+        "random-20": ("o", "black"),
+        "pooling-50": ("^", "0.6"),
+    }
+    for one, name in zip(axes, names, strict=True):
+        for cell, (marker, fill) in looks.items():
+            some = raw[(raw.cell == f"nfcorpus/{cell}") & (raw.estimator == name) & (raw.redraw == 0)]
+            one.plot(
+                100 * some.truth,
+                100 * some.estimate,
+                marker,
+                color="black",
+                markerfacecolor=fill,
+                markersize=5,
+                label=cell,
+            )
+        one.plot([0, 32], [0, 32], color="0.6", linewidth=0.8)
+        one.set_title(name, fontsize=9)
+        one.set_xlabel("true rate, %")
+    axes[0].set_ylabel("estimate, %")
+    axes[0].set_ylim(-1, 60)
+    axes[0].legend(frameon=False, fontsize=8)
+    save(figure, path)
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write SVG and PNG, the same bytes every time."""
+    path.parent.mkdir(exist_ok=True)
+    matplotlib.rcParams["svg.hashsalt"] = "negbench"
+    figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+    figure.savefig(path.with_suffix(".png"), dpi=150)
+    plt.close(figure)
+
+
+def main(out: Path) -> None:
+    """Write tables.md and the figures."""
+    found = summary(audits(out / "audits"))
+    found.round(5).to_csv(out / "audits.csv", index=False)
+    parts = [
+        "## Coverage of nominal 95 % intervals\n\nPooled, and from the lowest to the highest single figure, by "
+        "relevant pairs expected among the labels.\n",
+        coverage_tables(found),
+        "\n## What the judge adds\n",
+        gain_table(found),
+        "\n## PPI by cell, coverage in %\n",
+        cells_table(found),
+    ]
+    draw_coverage(found, out / "figures" / "coverage")
+    if (out / "label_free.parquet").exists():
+        raw = pd.read_parquet(out / "label_free.parquet")
+        free = label_free(raw)
+        free.round(5).to_csv(out / "label_free.csv", index=False)
+        for title, worlds in (
+            ("chosen on helpdesk and Cranfield", ["helpdesk", "cranfield"]),
+            ("NFCorpus", ["nfcorpus"]),
+        ):
+            for how, only_random in (("labels missing at random", True), ("labels missing otherwise", False)):
+                parts += [f"\n## Without labels: {title}, {how}\n", label_free_table(free, worlds, only_random)]
+        names = ["held-out, half labelled", "propensity, half labelled", "transfer", "mixture of the judge's scores"]
+        draw_label_free(raw, names, out / "figures" / "label_free")
+    (out / "tables.md").write_text("\n".join(parts) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
