@@ -56,9 +56,10 @@ class Settings(BaseModel):
     say is as in train. evaluate_on: further collections that every encoder is measured on. curve_points: how often a
     training is measured on dev as it goes, on a part of the corpus. teacher: whom filters, samplers and label rules
     ask where a method does not say. judge: who is asked about the mined negatives, and chose none of them. held_out:
-    hide so large a share of the labels, mine again, and count how many hidden positives come back. repair: what is
-    done, by the truth, about the false negatives of every method that mines; for experiments, since no way of mining
-    knows the truth.
+    hide so large a share of the labels, mine again, and count how many hidden positives come back. gradient: also
+    tell which part of the loss's gradient falls on false negatives, by the truth; encodes the training queries once
+    more a training. repair: what is done, by the truth, about the false negatives of every method that mines; for
+    experiments, since no way of mining knows the truth.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -80,6 +81,7 @@ class Settings(BaseModel):
     teacher: Teacher | None = None
     judge: Teacher | None = None
     held_out: float | None = Field(default=None, gt=0, lt=1)
+    gradient: bool = False
     repair: Repair | None = None
 
     @model_validator(mode="before")

@@ -31,6 +31,7 @@ def grid_schema() -> dict[str, Any]:
         "teacher": {},
         "judge": {},
         "held_out": {"type": ["number", "null"], "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+        "gradient": {"type": "boolean"},
         "repair": {},
         "curve_points": {"type": "integer", "minimum": 0, "maximum": 100},
         "equivalent_within": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},

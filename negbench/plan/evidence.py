@@ -14,7 +14,28 @@ from negbench.plan.judging import JudgeNegatives
 from negbench.plan.repair import Negating
 from negbench.plan.sources import At, read_collection
 from negbench.store import load_arrays
-from negbench.types import CandidatePool, Collection, Float32, Negatives
+from negbench.training.data import Instances
+from negbench.types import CandidatePool, Collection, Float32, Int32, Int64, Negatives
+
+
+def handed(data: Instances, seen: Int64, collection: Collection, split: str) -> Handed:
+    """Return what a training was handed that saw the rows ``seen`` [N] of ``data``, one after another."""
+    truth = collection.truth.get(split)
+    return Handed(
+        queries=data.queries[seen],
+        documents=in_corpus(data, collection)[seen],
+        weights=np.repeat(data.weights[seen, None], data.negatives.shape[1], axis=1).astype(np.float64),
+        truth=truth,
+        truth_kind=collection.truth_kind if truth is not None else "none",
+    )
+
+
+def in_corpus(data: Instances, collection: Collection) -> Int32:
+    """Return the negatives of ``data`` without those that were written.
+
+    These stand in no judgment, and must not be taken for true negatives.
+    """
+    return np.where(data.negatives < len(collection.document_ids), data.negatives, np.int32(-1))
 
 
 def add(

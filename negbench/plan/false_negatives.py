@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from negbench.evaluation import in_batch
-from negbench.evaluation.false_negatives import Estimator, Handed, Rate
+from negbench.evaluation.false_negatives import Estimator, Rate
 from negbench.plan import evidence
 from negbench.plan.answers import ScorePool
 from negbench.plan.draw import DrawNegatives
@@ -19,7 +19,6 @@ from negbench.plan.judging import JudgeNegatives
 from negbench.plan.sources import At, read_collection
 from negbench.plan.training import Train
 from negbench.store import Stage
-from negbench.training.loop import all_batches
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +41,8 @@ class CountFalseNegatives(Stage):
         parts = (training.collection, training.negatives, training.clusters, self.judging, self.held_out)
         content = {
             "inputs": [None if stage is None else stage.key for stage in parts],
-            "split": training.split,
             "estimators": [estimator.identity() for estimator in self.estimators],
-            "recipe": training.recipe.model_dump(mode="json"),
-            "growing": training.growing,
-            "batching": training.batching.identity(),
-            "seed": training.seed,
+            **training.schedule,
         }
         return {"stage": self.kind, "version": self.version, "parameters": content}
 
@@ -78,20 +73,9 @@ class CountFalseNegatives(Stage):
         """Replay which rows each batch holds, and look."""
         training = self.training
         collection = read_collection(at(training.collection))
-        data, clusters = training.rows(at, collection)
-        epochs = all_batches(data, training.recipe, training.seed, training.batching, clusters)
-        batches = [batch for epoch in epochs for batch in epoch]
+        data, batches = training.replay(at, collection)
         truth = collection.truth.get(training.split)
-        seen = np.concatenate(batches)
-        # what was written stands in no corpus and in no judgment: no estimator may take it for a true negative
-        found_in_corpus = np.where(data.negatives < len(collection.document_ids), data.negatives, np.int32(-1))
-        handed = Handed(
-            queries=data.queries[seen],
-            documents=found_in_corpus[seen],
-            weights=np.repeat(data.weights[seen, None], data.negatives.shape[1], axis=1).astype(np.float64),
-            truth=truth,
-            truth_kind=collection.truth_kind if truth is not None else "none",
-        )
+        handed = evidence.handed(data, np.concatenate(batches), collection, training.split)
         if training.negatives is not None:
             handed = evidence.add(handed, at, training.negatives, self.judging, self.held_out)
         rates: dict[str, Rate] = {}
@@ -101,7 +85,7 @@ class CountFalseNegatives(Stage):
             kind = "exact" if collection.truth_kind == "complete" else "exact-proxy"
             rows = [batch.astype(np.int32) for batch in batches]
             rates[f"{kind}/in-batch"] = in_batch.false_negatives(
-                rows, data.queries, data.positives, found_in_corpus, data.known, truth
+                rows, data.queries, data.positives, evidence.in_corpus(data, collection), data.known, truth
             )
         told = ("rate", "low", "high", "unit", "note")
         plain = {name: {key: _known(getattr(rate, key)) for key in told} for name, rate in rates.items()}

@@ -13,6 +13,7 @@ from negbench.evaluation.gradient import Batch, on_false_negatives
 from negbench.evaluation.shares import Share
 from negbench.losses import Scored
 from negbench.plan import details
+from negbench.plan.repair import truth_of
 from negbench.plan.sources import At, Embed, read_collection, read_vectors
 from negbench.plan.training import Train
 from negbench.store import Stage
@@ -25,7 +26,7 @@ class WeighFalseNegatives(Stage):
     """Replay the batches of a training with the vectors of one encoder, and see whom its loss pushes.
 
     ``start`` and ``trained`` are vectors of the documents and of the training queries, by the encoder before and after
-    the training; without dropout, and once each: what lies between is not replayed. Nothing without truth.
+    the training; without dropout, and once each: what lies between is not replayed.
     """
 
     kind: ClassVar[str] = "gradient"
@@ -46,20 +47,19 @@ class WeighFalseNegatives(Stage):
         return "weigh false negatives"
 
     def run(self, at: At, out: Path) -> dict[str, float]:
-        """Replay all batches twice."""
+        """Replay all batches twice. Raises InputError for a collection without truth."""
         training = self.training
         collection = read_collection(at(training.collection))
-        truth = collection.truth.get(training.split)
+        truth = truth_of(collection, training.split, "gradient")
+        data, batches = training.replay(at, collection)
+        asked = collection.split_queries(training.split)
         found: dict[str, Share] = {}
-        if truth is not None:
-            data, batches = training.replay(at, collection)
-            asked = collection.split_queries(training.split)
-            for name, (documents, queries) in (("start", self.start), ("trained", self.trained)):
-                vectors = read_vectors(at(documents)), read_vectors(at(queries))
-                seen = (scored(data, batch, asked, *vectors) for batch in batches)
-                shares = on_false_negatives(training.loss, seen, truth)
-                found |= {f"{kind}, {name}": share for kind, share in shares.items()}
-        details.write({"gradient": found} if found else {}, out)
+        for name, (documents, queries) in (("start", self.start), ("trained", self.trained)):
+            vectors = read_vectors(at(documents)), read_vectors(at(queries))
+            seen = (scored(data, batch, asked, *vectors) for batch in batches)
+            shares = on_false_negatives(training.loss, seen, truth)
+            found |= {f"{kind}, {name}": share for kind, share in shares.items()}
+        details.write({"gradient": found}, out)
         return {}
 
 

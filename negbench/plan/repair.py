@@ -77,11 +77,11 @@ class RepairNegatives(Stage):
         return {**amounts(mended), "exchanged": changed, "false": float(oracle.false(mended).sum())}
 
 
-def truth_of(collection: Collection, split: str) -> Qrels:
-    """Return the fuller judgments of ``split``; InputError where the collection has none."""
+def truth_of(collection: Collection, split: str, key: str = "repair") -> Qrels:
+    """Return the fuller judgments of ``split``, which a grid's ``key`` asks for; InputError where there are none."""
     if split not in collection.truth:
         raise InputError(
-            f"repair: collection {collection.name} has no fuller judgments of {split} to tell false negatives by; give "
+            f"{key}: collection {collection.name} has no fuller judgments of {split} to tell false negatives by; give "
             "it some (truth: PATTERN), or hide labels that it has: collection: {hidden: {collection: ...}}"
         )
     return collection.truth[split]

@@ -245,7 +245,8 @@ class _Builder:
             found.append(LocateFalseNegatives(training, negatives))
             draw = negatives.draw if isinstance(negatives, RepairNegatives) else negatives
             found += [JudgeFilters(draw)] if draw.filters else []
-        if negatives is None or negatives.written is None:  # what was written has no stored vectors
+        written = negatives is not None and negatives.written is not None  # which has no stored vectors
+        if self.settings.gradient and not written:
             start, trained = (
                 (self._embed(it, self.collection, None), self._embed(it, self.collection, training.split))
                 for it in (training.encoder, training)

@@ -10,10 +10,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from negbench.evaluation.denoising import denoising
-from negbench.evaluation.false_negatives import Handed
 from negbench.evaluation.where import places, where
 from negbench.mining import judged
-from negbench.plan import details
+from negbench.plan import details, evidence
 from negbench.plan.draw import DrawNegatives
 from negbench.plan.repair import Negating
 from negbench.plan.sources import At, read_collection
@@ -54,23 +53,12 @@ class LocateFalseNegatives(Stage):
         """Replay which rows each epoch holds, and look."""
         training = self.training
         collection = read_collection(at(training.collection))
-        truth = collection.truth.get(training.split)
-        if truth is None:
-            details.write({}, out)
-            return {}
         data, batches = training.replay(at, collection)
         seen = np.concatenate(batches)
+        handed = evidence.handed(data, seen, collection, training.split)
         drawn = load_arrays(Negatives, at(self.negatives))
         pool = load_arrays(CandidatePool, at(self.negatives.pool))
         ranks, gaps = places(drawn, pool, self.negatives.pool.retriever.seeded)
-        handed = Handed(
-            queries=data.queries[seen],
-            # what was written stands in no judgment
-            documents=np.where(data.negatives < len(collection.document_ids), data.negatives, np.int32(-1))[seen],
-            weights=np.repeat(data.weights[seen, None], data.negatives.shape[1], axis=1).astype(np.float64),
-            truth=truth,
-            truth_kind=collection.truth_kind,
-        )
         rows = np.searchsorted(drawn.queries, handed.queries)
         details.write(where(handed, ranks[rows], gaps[rows], seen // len(data.keys)), out)
         return {}

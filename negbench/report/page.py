@@ -11,6 +11,7 @@ from typing import Any
 
 from negbench.errors import InputError
 from negbench.report import figures, latex
+from negbench.report.details import Detail
 from negbench.report.inspect import Example
 from negbench.report.results import write_text
 from negbench.report.rows import Row
@@ -22,6 +23,9 @@ CAPTIONS = {
     "costs": "What a method costs from nothing, by kind of stage; the diamond is what it added to this grid, where "
     "methods share stages.",
     "ranks": "Where in the candidates' ranking the negatives come from, in percent; random candidates have none.",
+    "where": "Where false negatives lie: of the negatives that a method drew at each rank, the share that is relevant, "
+    "with 95 % intervals over queries, seeds pooled. Bins with less than 2 % of a method's negatives are left out; a "
+    "wide interval may run out of the picture.",
     "curves": "Learning curves: means over seeds; thin lines are single seeds.",
 }
 
@@ -35,7 +39,8 @@ def write(folder: Path, texts: Sequence[Example]) -> list[Path]:
     data = _read(folder)
     rows = [Row(**row) for row in data["rows"]]
     settings = data["settings"]
-    drawn = figures.draw(rows, data["trials"], _curves(folder / "curves.csv"), settings["measure"])
+    details = [Detail(**detail) for detail in data["details"]]
+    drawn = figures.draw(rows, data["trials"], _curves(folder / "curves.csv"), settings["measure"], details)
     pictures = {name: figures.svg(figure) for name, figure in drawn.items()}
     (folder / "figures").mkdir(exist_ok=True)
     written = []
@@ -71,6 +76,8 @@ def html(data: dict[str, Any], rows: Sequence[Row], pictures: dict[str, str], te
         findings=findings(rows, data["settings"]),
         tables=data["tables"],
         short=short_names(data["tables"]),
+        further=data["further"],
+        called=short_methods([row.method for row in rows]) | _short_filters(data["details"]),
         # matplotlib has escaped what stands in its pictures
         pictures=[(name, CAPTIONS[name], Markup(picture)) for name, picture in pictures.items()],  # noqa: S704
         texts=texts,
@@ -82,6 +89,11 @@ def short_names(tables: Sequence[dict[str, Any]]) -> dict[str, str]:
     """Return the name by which the page calls each method: its parameters are told once, below the tables."""
     names = list(dict.fromkeys(line[0] for table in tables for line in table["body"]))
     return dict(zip(names, shortened(names, 20), strict=True))
+
+
+def _short_filters(details: Sequence[dict[str, Any]]) -> dict[str, str]:
+    names = list(dict.fromkeys(one["name"] for one in details if one["group"] == "precision"))
+    return dict(zip(names, shortened(names, 34), strict=True))
 
 
 def findings(rows: Sequence[Row], settings: dict[str, Any]) -> list[str]:
@@ -117,7 +129,7 @@ def _read(folder: Path) -> dict[str, Any]:
         raise InputError(
             f"{folder}: expected the results of a grid, found no {Path(error.filename).name}; run it first"
         ) from error
-    if "rows" not in data or "tables" not in data:
+    if not {"rows", "tables", "further"} <= data.keys():
         raise InputError(f"{folder / 'results.json'}: written by an older negbench; run the grid again, which is quick")
     return data
 

@@ -22,6 +22,7 @@ from negbench.evaluation.stability import spikes
 from negbench.plan.graph import costs
 from negbench.plan.sources import read_collection
 from negbench.plan.trials import Trial
+from negbench.report import details
 from negbench.report.rows import PRIMARY, Evidence
 from negbench.store import Store
 from negbench.types import Float64, Negatives
@@ -54,6 +55,7 @@ def record(trial: Trial, trials: Sequence[Trial], store: Store, failure: str | N
         "cost": {},
         "stability": {},
         "ranks": {},
+        "details": {},
         "digests": digests,
         "beside": {prefix: stage.key for prefix, stage in trial.beside.items()},
         "status": "failed" if failure else "done",
@@ -83,6 +85,7 @@ def record(trial: Trial, trials: Sequence[Trial], store: Store, failure: str | N
             row["draw"] |= {name: found[name] for name in ("teacher_auc", "unscored", "duplicates") if name in found}
         made = store.cost(trial.negatives)
         row["draw"] |= {name: made[name] for name in ("written", "promoted", "distrusted") if made.get(name)}
+    row["details"] = details.plain(details.read(trial, store))
     row["cost"] = costs(trial, trials, store)
     return row
 

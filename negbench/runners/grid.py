@@ -13,6 +13,7 @@ from negbench import tracking
 from negbench.config.grid import Grid
 from negbench.encoders.precision import resolve
 from negbench.plan.evaluation import EvaluateEncoder, EvaluateRetriever
+from negbench.plan.gradient import WeighFalseNegatives
 from negbench.plan.mining import BuildPool
 from negbench.plan.repair import RepairNegatives, truth_of
 from negbench.plan.sources import LoadCollection, StartEncoder, read_collection, split_queries
@@ -95,6 +96,8 @@ def _check_collections(trials: Sequence[Trial], store: Store, report: Callable[[
     for stage in stages:
         if isinstance(stage, RepairNegatives):
             truth_of(read_collection(store.ensure(stage.pool.collection)), stage.pool.split)
+        if isinstance(stage, WeighFalseNegatives):
+            truth_of(read_collection(store.ensure(stage.training.collection)), stage.training.split, "gradient")
 
 
 def _digests(trials: Sequence[Trial]) -> dict[str, dict[str, str]]:

@@ -10,12 +10,15 @@ from typing import Any
 from rich.console import Group
 
 from negbench.config.grid import Grid, Settings
+from negbench.evaluation.overlap import drawn_pairs
+from negbench.evaluation.shares import Share
 from negbench.plan.trials import Trial, collection_name
-from negbench.report import results, table
+from negbench.report import details, overlap, results, table
 from negbench.report.rows import PRIMARY, Evidence, Row, rows
 from negbench.runners.logs import trial_log
 from negbench.store import Store
 from negbench.tracking import TrialLog
+from negbench.types import Int64, Negatives
 
 
 class Outputs:
@@ -25,6 +28,8 @@ class Outputs:
         self.grid, self.trials, self.store, self.out = grid, trials, store, out
         self._records: dict[str, dict[str, Any]] = {}
         self._evidence = Evidence({}, {})
+        self._shares: dict[str, dict[str, dict[str, Share]]] = {}
+        self._drawn: dict[str, Int64] = {}
 
     def add(self, trial: Trial, failure: str | None) -> None:
         """Read what a finished trial left in the store, or keep why it failed."""
@@ -34,12 +39,16 @@ class Outputs:
             self._evidence = Evidence(
                 {**self._evidence.values, **found.values}, {**self._evidence.clusters, **found.clusters}
             )
+            self._shares[trial.name] = details.read(trial, self.store)
+            if trial.negatives is not None:
+                self._drawn[trial.name] = drawn_pairs(self.store.load(Negatives, trial.negatives))
 
     @property
     def files(self) -> list[Path]:
         """What ``write`` writes, and the manifest."""
-        tables = ("table.md", "table.csv", "by_query.csv", "curves.csv", "false_negatives.csv")
-        names = ("results.json", *tables, "manifest.json")
+        tables = ("table.md", "table.csv", "by_query.csv", "curves.csv")
+        about_negatives = ("false_negatives.csv", "details.csv", "overlap.csv")
+        names = ("results.json", *tables, *about_negatives, "manifest.json")
         return [self.out / name for name in names]
 
     def write(self) -> Group:
@@ -70,7 +79,14 @@ class Outputs:
             "seeds": len(first.seeds),
             "legend": legend(found, first),
         }
+        shares = details.pooled(data["trials"], self._shares)
+        overlaps = overlap.overlaps(data["trials"], self._drawn)
+        data["details"] = [asdict(share) for share in shares]
+        data["overlap"] = overlap.matrices(overlaps)
+        data["further"] = [*overlap.tables(overlaps), *details.tables(shares)]
         results.write_json(self.out / "results.json", data)
+        results.write_text(self.out / "details.csv", details.to_csv(shares))
+        results.write_text(self.out / "overlap.csv", overlap.to_csv(overlaps))
         results.write_text(self.out / "by_query.csv", results.by_query(done, self.store, self._evidence.values))
         results.write_text(self.out / "curves.csv", results.curves(done, self.store))
         results.write_text(self.out / "false_negatives.csv", results.false_negatives(data["trials"]))

@@ -39,6 +39,7 @@ curve_points: 4
 teacher: "trained-cross-encoder(keep_layers=3, prior=0.05)"
 judge: bi-encoder
 held_out: 0.3
+gradient: true
 repair: injected(rate=0.2)
 axes: {train.batch_size: [16, 32], start: {weak: {encoder: a}, strong: {encoder: b, train.epochs: 2}}}
 """

@@ -103,7 +103,7 @@ def test_it_fits(report: str, tmp_path: Path, width: int) -> None:
     """
     wide, frames, smallest = ask(report, script, tmp_path, width)
     assert wide <= width
-    assert len(frames) == 4
+    assert len(frames) == 5
     assert all(0 <= left < right <= width for left, right in frames)
     assert smallest >= 9  # pixels
 

@@ -6,6 +6,7 @@ import pytest
 from made_trials import rate, rows, trial
 
 from negbench.report import figures
+from negbench.report.details import Detail
 from negbench.report.figures import curves, style
 
 POINTS: list[dict[str, Any]] = [{"start": "weak"}, {"start": "strong"}]
@@ -75,3 +76,26 @@ def test_the_loss_is_a_moving_mean() -> None:
     assert [step for step, _ in smooth] == list(range(40))
     assert [value for _, value in smooth[:3]] == [0.0, 0.5, pytest.approx(1 / 3)]
     assert all(value == 0.5 for _, value in smooth[3:])
+
+
+def detail(axes: dict[str, Any], name: str, rate: float, beside: float, group: str = "rank") -> Detail:
+    return Detail("bm25", axes, group, name, rate, rate / 2, min(1.0, 2 * rate), beside)
+
+
+def test_false_negatives_by_rank_are_a_line_and_those_without_a_rank_stand_apart() -> None:
+    trials, found = made(known=True), rows(*made(known=True))
+    details = [
+        detail(POINTS[0], "1-4", 0.4, 0.5),
+        detail(POINTS[0], "5-16", 0.1, 0.3),
+        detail(POINTS[0], "257-", 0.9, 0.001),  # so few that its rate says nothing
+        detail(POINTS[0], "filled", 0.05, 0.2),
+        detail(POINTS[0], "below -2", 0.7, 0.5, "gap"),
+        detail(POINTS[1], "random", 0.02, 1.0),
+    ]
+    left, right = figures.draw(found, trials, {}, "nDCG@10", details)["where"].axes
+    assert [label.get_text() for label in left.get_xticklabels()] == ["1–4", "5–16", "filled or\nrandom"]
+    assert [label.get_text() for label in right.get_xticklabels()] == ["filled or\nrandom"]
+    drawn = [line.get_ydata().tolist() for line in left.lines if line.get_marker() == "s"]
+    assert drawn == [[pytest.approx(40), pytest.approx(10)], [pytest.approx(5)]]
+    assert left.get_xscale() == "log"
+    assert "where" not in figures.draw(found, trials, {}, "nDCG@10", details[4:5])

@@ -45,6 +45,12 @@ def made(folder: Path) -> dict[str, Any]:
         "rows": [asdict(row) for row in found],
         "tables": [{"title": "", "heading": heading, "body": body}],
         "notes": [f"A note {HOSTILE}"],
+        "details": [
+            {"method": "simans(a=1.0)", "axes": {}, "group": "rank", "name": name, "rate": rate, "low": 0.05,
+             "high": 0.6, "beside": 0.5} for name, rate in (("1-4", 0.3), ("5-16", 0.1))
+        ],
+        "further": [{"title": "Who", "note": f"Of {HOSTILE}", "heading": ["method", "simans(a=1.0)"],
+                     "body": [["in-batch", "12"]]}],
         "settings": {
             "title": f"made: {HOSTILE}", "measure": "nDCG@10", "baseline": "in-batch", "equivalent_within": 0.01,
             "methods": 2, "seeds": 2, "legend": ["± 95 %: half of the interval", "* differs"],
@@ -89,8 +95,8 @@ def test_the_page_stands_by_itself_and_escapes_what_it_shows(tmp_path: Path) -> 
     found = Page(text)
     assert sum(tag == "script" for tag, _ in found.tags) == 1  # the page's own
     assert not any(tag == "b" for tag, _ in found.tags)
-    assert found.text.count(HOSTILE) >= 5  # title, note, query, negative, grid: as text
-    assert sum(tag == "svg" for tag, _ in found.tags) == 4
+    assert found.text.count(HOSTILE) >= 6  # title, notes, query, negative, grid: as text
+    assert sum(tag == "svg" for tag, _ in found.tags) == 5
     outside = [
         value for _, attrs in found.tags for name, value in attrs.items() if name in ("src", "href", "xlink:href")
     ]

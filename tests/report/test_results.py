@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from negbench.config.grid import read
+from negbench.evaluation.shares import Share
+from negbench.plan import details
 from negbench.plan.trials import Trial, trials
 from negbench.report import results
 from negbench.report.rows import Evidence, rows
@@ -20,6 +22,8 @@ from negbench.store import Store, save_arrays
 from negbench.types import Negatives
 
 RATES = {"exact": {"rate": 0.1, "low": 0.05, "high": 0.2, "unit": "negative", "note": "made up"}}
+
+SHARE = Share(np.array([[1.0, 1.0], [10.0, 10.0]]), 0.75)
 
 CURVE = [(step, 1.0) for step in range(1, 12)] + [(12, 9.0)]
 
@@ -64,6 +68,8 @@ def store(planned: list[Trial], tmp_path: Path) -> Store:
             np.save(folder / "exact.npy", np.array([[1.0, 1.0], [10.0, 10.0]]))
         elif stage.kind == "geometry":
             (folder / "metrics.json").write_text(json.dumps({"alignment": 0.25}))
+        elif stage.kind == "where":
+            details.write({"rank": {"1-4": SHARE}}, folder)
         elif stage.kind == "training":
             (folder / "curves.json").write_text(json.dumps({"loss": CURVE}))
         elif stage.kind == "negatives":
@@ -90,6 +96,10 @@ def test_a_record_has_all_that_the_table_needs(planned: list[Trial], store: Stor
     assert simans["metrics"]["among-bm25/nDCG@10"] == 0.5
     assert simans["stability"] == {"loss_spikes": 1}
     assert simans["ranks"] == results.rank_counts(NEGATIVES)
+    share = simans["details"]["rank"]["1-4"]
+    assert (share["rate"], share["beside"]) == (pytest.approx(0.1), 0.75)
+    assert share["low"] < 0.1 < share["high"]
+    assert control["details"] == {}
 
     data = {"trials": json.loads(json.dumps([search, start, control, simans]))}
     found = rows(data, "nDCG@10", "in-batch", 0.01, results.evidence(planned, store))

@@ -6,7 +6,8 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from negbench.report.figures import costs, quality, ranks, style
+from negbench.report.details import Detail
+from negbench.report.figures import costs, quality, ranks, style, where
 from negbench.report.figures import curves as learning
 from negbench.report.rows import Row
 
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw(rows: Sequence[Row], trials: style.Trials, curves: style.Curves, measure: str) -> dict[str, Figure]:
+def draw(
+    rows: Sequence[Row], trials: style.Trials, curves: style.Curves, measure: str, details: Sequence[Detail] = ()
+) -> dict[str, Figure]:
     """Return the figures that there is something to draw for, by name."""
     import matplotlib as mpl
 
@@ -23,6 +26,7 @@ def draw(rows: Sequence[Row], trials: style.Trials, curves: style.Curves, measur
             "quality": quality.draw(rows, trials, measure),
             "costs": costs.draw(rows),
             "ranks": ranks.draw(rows, trials),
+            "where": where.draw(rows, details),
             "curves": learning.draw(rows, trials, curves),
         }
     return {name: figure for name, figure in made.items() if figure is not None}

@@ -1,0 +1,107 @@
+"""Which samplers draw the same negatives: a table of all pairs of methods."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from negbench.evaluation.overlap import overlap
+from negbench.types import Int64
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """At one point of the axes, and for one seed: what ``method`` drew that ``other`` drew too.
+
+    ``share`` is of the distinct pairs of query and negative that ``method`` drew, ``jaccard`` of those of either.
+    """
+
+    axes: dict[str, Any]
+    seed: int
+    method: str
+    other: str
+    share: float
+    jaccard: float
+
+
+def overlaps(records: Sequence[Mapping[str, Any]], drawn: Mapping[str, Int64]) -> list[Overlap]:
+    """Compare all methods that drew anything; ``drawn`` holds the pairs of each trial (``drawn_pairs``) by its name."""
+    points: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
+    for record in records:
+        if len(drawn.get(record["name"], ())):
+            points.setdefault((json.dumps(record["axes"]), record["seed"]), []).append(record)
+    return [
+        Overlap(one["axes"], seed, one["spelling"], two["spelling"], *overlap(drawn[one["name"]], drawn[two["name"]]))
+        for (_, seed), trials in points.items()
+        for one in trials
+        for two in trials
+        if one is not two
+    ]
+
+
+def to_csv(found: Sequence[Overlap]) -> str:
+    """Return a line a pair of methods, seed and point, with a column an axis."""
+    axes = list(dict.fromkeys(key for one in found for key in one.axes))
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*axes, "seed", "method", "other", "share", "jaccard"])
+    for one in found:
+        writer.writerow([*[one.axes[key] for key in axes], one.seed, one.method, one.other, one.share, one.jaccard])
+    return out.getvalue()
+
+
+def matrices(found: Sequence[Overlap]) -> list[dict[str, Any]]:
+    """Return for each point of the axes its ``methods``, and ``share`` and ``jaccard`` [methods, methods].
+
+    Means over the seeds that both methods have; row and column are in the order of ``methods``, 1 on the diagonal.
+    """
+    points: dict[str, list[Overlap]] = {}
+    for one in found:
+        points.setdefault(json.dumps(one.axes), []).append(one)
+    made = []
+    for axes, pairs in points.items():
+        methods = list(dict.fromkeys(one.method for one in pairs))
+        table: dict[str, Any] = {"axes": json.loads(axes), "methods": methods}
+        for figure in ("share", "jaccard"):
+            values = [[[getattr(it, figure) for it in pairs if (it.method, it.other) == (one, two)] for two in methods]
+                      for one in methods]  # fmt: skip
+            table[figure] = [[float(np.mean(cell)) if cell else _alone(at, to) for to, cell in enumerate(line)]
+                             for at, line in enumerate(values)]  # fmt: skip
+        made.append(table)
+    return made
+
+
+def _alone(row: int, column: int) -> float:
+    return 1.0 if row == column else math.nan
+
+
+def tables(found: Sequence[Overlap]) -> list[dict[str, Any]]:
+    """Return a table a point of the axes for the page, with title, note, heading and body."""
+    made = []
+    for one in matrices(found):
+        at = ", ".join(f"{key}={value}" for key, value in one["axes"].items())
+        body = [
+            [method, *["" if row == column else _percent(share) for column, share in enumerate(shares)]]
+            for row, (method, shares) in enumerate(zip(one["methods"], one["share"], strict=True))
+        ]
+        made.append(
+            {
+                "title": "Who draws the same" + (f": {at}" if at else ""),
+                "note": "Of the pairs of query and negative that the row's method drew, the share in percent that "
+                "the column's method drew too, with the same seed; means over seeds. Fills are not counted.",
+                "heading": ["method", *one["methods"]],
+                "body": body,
+            }
+        )
+    return made
+
+
+def _percent(share: float) -> str:
+    return "" if math.isnan(share) else f"{100 * share:.0f}"
