@@ -25,7 +25,7 @@ from negbench.store import Stage
 class CountFalseNegatives(Stage):
     """Estimate the false-negative rate of what a training is handed, by every estimator that applies.
 
-    Besides ``RepairNegatives`` the only stage that reads a collection's truth.
+    Only this stage, those of ``plan.where`` and ``plan.gradient``, and ``RepairNegatives`` read a collection's truth.
     """
 
     kind: ClassVar[str] = "false-negatives"

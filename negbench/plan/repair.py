@@ -24,8 +24,8 @@ from negbench.types import Collection, Negatives, Qrels
 class RepairNegatives(Stage):
     """What a draw becomes when its false negatives are known. It stands where the draw would.
 
-    An oracle, for experiments: besides ``CountFalseNegatives`` the only stage that reads a collection's truth, and
-    the only one before a training. What it makes could not be had by mining.
+    An oracle, for experiments: of the stages that read a collection's truth, the only one that comes before a
+    training. What it makes could not be had by mining.
     """
 
     kind: ClassVar[str] = "repaired"

@@ -62,24 +62,19 @@ def matrices(found: Sequence[Overlap]) -> list[dict[str, Any]]:
 
     Means over the seeds that both methods have; row and column are in the order of ``methods``, 1 on the diagonal.
     """
-    points: dict[str, list[Overlap]] = {}
+    points: dict[str, dict[tuple[str, str], list[Overlap]]] = {}
     for one in found:
-        points.setdefault(json.dumps(one.axes), []).append(one)
+        points.setdefault(json.dumps(one.axes), {}).setdefault((one.method, one.other), []).append(one)
     made = []
     for axes, pairs in points.items():
-        methods = list(dict.fromkeys(one.method for one in pairs))
+        methods = list(dict.fromkeys(method for method, _ in pairs))
         table: dict[str, Any] = {"axes": json.loads(axes), "methods": methods}
         for figure in ("share", "jaccard"):
-            values = [[[getattr(it, figure) for it in pairs if (it.method, it.other) == (one, two)] for two in methods]
-                      for one in methods]  # fmt: skip
-            table[figure] = [[float(np.mean(cell)) if cell else _alone(at, to) for to, cell in enumerate(line)]
-                             for at, line in enumerate(values)]  # fmt: skip
+            means = {pair: float(np.mean([getattr(one, figure) for one in seeds])) for pair, seeds in pairs.items()}
+            means |= {(method, method): 1.0 for method in methods}
+            table[figure] = [[means.get((one, other), math.nan) for other in methods] for one in methods]
         made.append(table)
     return made
-
-
-def _alone(row: int, column: int) -> float:
-    return 1.0 if row == column else math.nan
 
 
 def tables(found: Sequence[Overlap]) -> list[dict[str, Any]]:
