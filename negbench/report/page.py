@@ -39,7 +39,7 @@ def write(folder: Path, texts: Sequence[Example]) -> list[Path]:
     data = _read(folder)
     rows = [Row(**row) for row in data["rows"]]
     settings = data["settings"]
-    details = [Detail(**detail) for detail in data["details"]]
+    details = [Detail(**detail) for detail in data.get("details", [])]  # older results have none
     drawn = figures.draw(rows, data["trials"], _curves(folder / "curves.csv"), settings["measure"], details)
     pictures = {name: figures.svg(figure) for name, figure in drawn.items()}
     (folder / "figures").mkdir(exist_ok=True)
@@ -76,8 +76,8 @@ def html(data: dict[str, Any], rows: Sequence[Row], pictures: dict[str, str], te
         findings=findings(rows, data["settings"]),
         tables=data["tables"],
         short=short_names(data["tables"]),
-        further=data["further"],
-        called=short_methods([row.method for row in rows]) | _short_filters(data["details"]),
+        further=data.get("further", []),
+        called=short_methods([row.method for row in rows]) | _short_filters(data.get("details", [])),
         # matplotlib has escaped what stands in its pictures
         pictures=[(name, CAPTIONS[name], Markup(picture)) for name, picture in pictures.items()],  # noqa: S704
         texts=texts,
@@ -129,7 +129,7 @@ def _read(folder: Path) -> dict[str, Any]:
         raise InputError(
             f"{folder}: expected the results of a grid, found no {Path(error.filename).name}; run it first"
         ) from error
-    if not {"rows", "tables", "further"} <= data.keys():
+    if not {"rows", "tables"} <= data.keys():
         raise InputError(f"{folder / 'results.json'}: written by an older negbench; run the grid again, which is quick")
     return data
 

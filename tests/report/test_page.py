@@ -151,3 +151,10 @@ def test_latex_compiles(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_results_of_before_details_were_counted_have_a_page_too(tmp_path: Path) -> None:
+    data = made(tmp_path)
+    del data["details"], data["further"]
+    (tmp_path / "results.json").write_text(json.dumps(data))
+    assert tmp_path / "report.html" in page.write(tmp_path, [])
