@@ -157,18 +157,19 @@ def label_free_table(found: pd.DataFrame, worlds: list[str], only_random: bool) 
 
 
 def draw_coverage(found: pd.DataFrame, path: Path) -> None:
-    """Draw coverage against expected positives."""
+    """Draw coverage against expected positives; a dot stands for 20 intervals or more."""
     figure, axes = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
     axes.axhspan(93, 97, color="0.92", zorder=0)
     axes.axhline(95, color="0.6", linewidth=0.8, zorder=0)
     for estimator, (marker, colour) in MARKS.items():
-        some = found[(found.estimator == estimator) & (found.expected > 0)]
+        some = found[(found.estimator == estimator) & (found.expected > 0) & (found.repetitions >= 20)]
         axes.plot(some.expected, 100 * some.coverage, marker, color=colour, markersize=3.5, alpha=0.7, label=estimator)
     axes.set_xscale("log")
+    axes.set_ylim(75, 100.8)
     axes.axvline(10, color="0.6", linewidth=0.8, linestyle=":")
     axes.set_xlabel("relevant pairs expected among the labels (labels x true rate)")
     axes.set_ylabel("intervals that hold the truth, %")
-    axes.legend(frameon=False, ncols=3, loc="lower right")
+    axes.legend(frameon=False, ncols=3, loc="lower left")
     save(figure, path)
 
 
