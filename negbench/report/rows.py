@@ -18,6 +18,13 @@ from negbench.types import Float64
 PRIMARY = ("exact", "exact-proxy", "held-out")
 """Estimators whose rate a table shows, the first that a trial has: those with an interval and nobody's help."""
 
+MEANINGS = {
+    "exact": "of the mined negatives, as training sees them, against complete truth",
+    "exact-proxy": "of the mined negatives, as training sees them, against fuller judgments",
+    "held-out": "hidden positives among the negatives of a held-out pass; no rate of the natural labels",
+}
+"""What the rates of ``PRIMARY`` are of, in a few words."""
+
 OWN = ("seconds", "marginal_seconds")
 """Costs that a row has a field for."""
 

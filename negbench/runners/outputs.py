@@ -14,7 +14,7 @@ from negbench.evaluation.overlap import drawn_pairs
 from negbench.evaluation.shares import Share
 from negbench.plan.trials import Trial, collection_name
 from negbench.report import details, overlap, results, table
-from negbench.report.rows import PRIMARY, Evidence, Row, rows
+from negbench.report.rows import MEANINGS, PRIMARY, Evidence, Row, rows
 from negbench.runners.logs import trial_log
 from negbench.store import Store
 from negbench.tracking import TrialLog
@@ -124,6 +124,8 @@ def legend(found: Sequence[Row], settings: Settings) -> list[str]:
         lines.append(
             f"{table.SAME} within {settings.equivalent_within:g} of {settings.baseline} (equivalence test, 5 %)"
         )
+    estimators = dict.fromkeys(row.estimator for row in found if row.rate is not None and row.estimator)
+    lines += [f"false negatives, {name}: {MEANINGS[name]}" for name in estimators]
     if any(row.form == "interpretation" for row in found):
         lines.append(f"{table.INTERPRETED.strip()} an interpretation: its source leaves something open")
     return lines
