@@ -3,7 +3,8 @@
 python experiments/estimators/label_free.py OUT.parquet
 
 The labels that are hidden are drawn anew in every redraw, where chance hides them, and negatives are mined anew.
-An estimator sees what is left of the labels, never the truth; ``transfer`` sees the truth of the other worlds.
+An estimator sees what is left of the labels, never the truth; ``transfer`` sees the truth of the other worlds, and
+those that are told the frequency know what share of the relevant pairs is labelled, which nobody knows in practice.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Seen:
         self.pool = cell.pools()
         shown = worlds.hide(cell.world, cell.labelled, "random", 1 - HIDDEN, 1000 + redraw)
         self.hidden = 1 - len(shown) / len(cell.labelled)
+        self.frequency = len(cell.labelled) / len(cell.relevant)
         self.thinned = replace(cell, labelled=shown)
         self.thinned_pool = self.thinned.pools()
         self._models: dict[str, tuple[list[LogisticRegression], float]] = {}
@@ -101,6 +103,8 @@ def estimates(seen: Seen, method: Method, taught: list[LogisticRegression]) -> t
         "held-out": hits,
         "held-out, half labelled": natural(hits, ASSUMED, share) if share > 0 else np.nan,
         "propensity, half labelled": Propensity(frequency=ASSUMED).of(pairs, counted(pool, size)).rate,
+        "propensity, frequency told": Propensity(frequency=seen.frequency).of(pairs, counted(pool, size)).rate,
+        "held-out, frequency told": natural(hits, seen.frequency, share) if share > 0 else np.nan,
         "elkan-noto": by_classifier,
         "held-out, elkan-noto's frequency": natural(hits, frequency, share) if share > 0 and frequency > 0 else np.nan,
         "mixture of the judge's scores": Mixture(apart=0).of(pairs).rate,

@@ -133,7 +133,7 @@ def label_free(raw: pd.DataFrame) -> pd.DataFrame:
                 "error": mean,
                 "constant": constant,
                 "ratio": mean / constant if constant > 0 else np.nan,
-                "tau": np.nanmean(taus),
+                "tau": np.nanmean(taus) if np.isfinite(taus).any() else np.nan,
                 "failed": np.mean(fails),
             }
         )
@@ -238,7 +238,7 @@ def main(out: Path) -> None:
         ):
             for how, only_random in (("labels missing at random", True), ("labels missing otherwise", False)):
                 parts += [f"\n## Without labels: {title}, {how}\n", label_free_table(free, worlds, only_random)]
-        names = ["held-out, half labelled", "propensity, half labelled", "transfer", "mixture of the judge's scores"]
+        names = ["propensity, half labelled", "propensity, frequency told", "held-out, frequency told", "transfer"]
         draw_label_free(raw, names, out / "figures" / "label_free")
     (out / "tables.md").write_text("\n".join(parts) + "\n")
 
