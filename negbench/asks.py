@@ -1,7 +1,7 @@
-"""What filters, samplers and label rules may ask about candidates beyond ids and scores.
+"""What filters, samplers and label rules may ask about candidates beyond ids and scores, and losses about pairs.
 
 An ask is a frozen value; the plan turns it into a stage whose answer is stored, shared, and put into the pool before
-the part sees it.
+the part sees it, or handed to the loss with each batch.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from negbench.parts import Part
+from negbench.retrieval.bm25 import BM25
 from negbench.teachers import Teacher
+from negbench.teachers.bi_encoder import BiEncoder
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,31 @@ class JudgedRanks:
 
 
 Ask = TeacherScores | NearDuplicates | PositiveSimilarity | JudgedRanks
+
+
+@dataclass(frozen=True)
+class TeacherTargets:
+    """A teacher's score of each training query with its positives and its mined negatives, whatever their origin."""
+
+    teacher: Teacher
+
+
+@dataclass(frozen=True)
+class LexicalTargets:
+    """BM25's score of each training query with its positives and its mined negatives; none of written ones."""
+
+    bm25: BM25
+
+
+@dataclass(frozen=True)
+class GuideTargets:
+    """Another encoder's cosine of each query with every document of the batch."""
+
+    guide: BiEncoder
+
+
+TargetAsk = TeacherTargets | LexicalTargets | GuideTargets
+"""What a loss may ask about pairs of query and document."""
 
 
 class Asking(Part):

@@ -29,6 +29,5 @@ class InfoNCE(Loss):
         """Return -log softmax at the target."""
         from torch.nn.functional import cross_entropy
 
-        others = batch.relevant.scatter(1, batch.target[:, None], value=False)
-        logits = (batch.scores / self.temperature).masked_fill(others, float("-inf"))
+        logits = (batch.scores / self.temperature).masked_fill(~batch.counted(), float("-inf"))
         return cross_entropy(logits, batch.target, reduction="none")

@@ -75,6 +75,8 @@ class Method(BaseModel):
             raise ValueError("candidates and selection go together: give both or neither")
         if self.candidates is None and (self.filters or self.labels or self.written or self.negatives != 0):
             raise ValueError("a method without candidates has no filters, no labels and negatives: 0")
+        if self.candidates is None and self.loss.mined_only:
+            raise ValueError(f"loss {self.loss.name} learns from mined negatives alone: give candidates and selection")
         if self.equal_documents and self.negatives != 0:
             raise ValueError("equal_documents is for a method without mined negatives")
         for axis in LISTS:

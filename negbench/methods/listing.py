@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from negbench.asks import JudgedRanks, NearDuplicates, PositiveSimilarity, TeacherScores
+from negbench.asks import (
+    GuideTargets,
+    JudgedRanks,
+    LexicalTargets,
+    NearDuplicates,
+    PositiveSimilarity,
+    TeacherScores,
+    TeacherTargets,
+)
 from negbench.methods import Method
 
 
@@ -27,12 +35,12 @@ def axes(method: Method) -> str:
 def cost(method: Method) -> str:
     """Return what a method needs beside its training."""
     retriever = method.retriever
-    if retriever is None:
-        return "nothing" if not method.equal_documents else "twice the documents a step (at one negative a row)"
     needs = []
-    if retriever.needs_vectors:
+    if method.equal_documents:
+        needs.append("twice the documents a step (at one negative a row)")
+    if retriever is not None and retriever.needs_vectors:
         needs.append("the corpus encoded once by the start")
-    if retriever.name in ("bm25", "okapi", "hybrid"):
+    if retriever is not None and retriever.name in ("bm25", "okapi", "hybrid"):
         needs.append("a BM25 index")
     asks = dict.fromkeys(ask for part in method.asking for ask in part.asks)
     scores = [ask for ask in asks if isinstance(ask, TeacherScores)]
@@ -47,6 +55,12 @@ def cost(method: Method) -> str:
     needs += [text for kind, text in words.items() if any(isinstance(ask, kind) for ask in asks)]
     if method.batching.wants_clusters is not None:
         needs.append("k-means of the training queries")
+    asked = {
+        TeacherTargets: "a teacher's scores of what is trained with",
+        LexicalTargets: "a BM25 index",
+        GuideTargets: "what is trained with encoded by a guide",
+    }
+    needs += [text for kind, text in asked.items() if isinstance(method.loss.asks, kind) and text not in needs]
     return ", ".join(needs) or "nothing"
 
 

@@ -16,7 +16,7 @@ from negbench.plan.sources import At, Embed, LoadCollection, read_collection, re
 from negbench.retrieval.blocks import pair_scores
 from negbench.store import Stage, load_arrays
 from negbench.teachers import Teacher
-from negbench.types import CandidatePool, Float32, Int32
+from negbench.types import Bool, CandidatePool, Collection, Float32, Int32
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +51,6 @@ class ScorePool(Answer):
 
         ``teacher_auc`` is the share of (positive, candidate) pairs of a query that it orders right, ties counted half.
         """
-        from negbench.training.teacher import fold_of
-
         collection = read_collection(at(self.pool.collection))
         candidates = load_arrays(CandidatePool, at(self.pool))
         texts = [collection.queries[row] for row in candidates.queries]
@@ -61,18 +59,7 @@ class ScorePool(Answer):
         # candidates and positives side by side, so that one pass scores both
         documents = np.concatenate([candidates.documents, candidates.positives], axis=1)
         wanted = np.concatenate([asked, candidates.positives >= 0], axis=1)
-        scores = np.full(documents.shape, np.nan, np.float32)
-        fold = fold_of(texts, len(self.copies)) if self.copies else np.zeros(len(texts), np.int64)
-        passages = collection.passages()
-        for copy in range(max(1, len(self.copies))):
-            mine = wanted & (fold == copy)[:, None]
-            rows, columns = np.nonzero(mine)
-            pairs = [
-                (texts[row], passages[document])
-                for row, document in zip(rows.tolist(), documents[rows, columns].tolist(), strict=True)
-            ]
-            folder = at(self.copies[copy]) / "model" if self.copies else None
-            scores[mine] = self.teacher.score(pairs, folder, self.precision)
+        scores = cross_fitted(self.teacher, self.copies, at, self.precision, texts, collection, documents, wanted)
         of_candidates, of_positives = scores[:, : asked.shape[1]], scores[:, asked.shape[1] :]
         np.save(out / "candidates.npy", of_candidates)
         np.save(out / "positives.npy", of_positives)
@@ -89,6 +76,37 @@ class ScorePool(Answer):
             teacher_scores=np.load(folder / "candidates.npy", allow_pickle=False),
             positive_teacher_scores=np.load(folder / "positives.npy", allow_pickle=False),
         )
+
+
+def cross_fitted(
+    teacher: Teacher,
+    copies: tuple[TrainTeacher, ...],
+    at: At,
+    precision: Precision,
+    texts: list[str],
+    collection: Collection,
+    documents: Int32,
+    wanted: Bool,
+) -> Float32:
+    """Return a teacher's scores of queries ``texts`` [Q] with their ``documents`` [Q, W] where ``wanted`` [Q, W].
+
+    NaN elsewhere. Each query is scored by the one of ``copies`` that was not trained on it, or by the given model.
+    """
+    from negbench.training.teacher import fold_of
+
+    scores = np.full(documents.shape, np.nan, np.float32)
+    fold = fold_of(texts, len(copies)) if copies else np.zeros(len(texts), np.int64)
+    passages = collection.passages()
+    for copy in range(max(1, len(copies))):
+        mine = wanted & (fold == copy)[:, None]
+        rows, columns = np.nonzero(mine)
+        pairs = [
+            (texts[row], passages[document])
+            for row, document in zip(rows.tolist(), documents[rows, columns].tolist(), strict=True)
+        ]
+        folder = at(copies[copy]) / "model" if copies else None
+        scores[mine] = teacher.score(pairs, folder, precision)
+    return scores
 
 
 def ordered_share(positives: Float32, candidates: Float32) -> float:

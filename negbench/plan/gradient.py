@@ -17,7 +17,7 @@ from negbench.plan.repair import truth_of
 from negbench.plan.sources import At, Embed, read_collection, read_vectors
 from negbench.plan.training import Train
 from negbench.store import Stage
-from negbench.training.data import Instances, marks
+from negbench.training.data import Instances, marks, told
 from negbench.types import Int32, Int64, Vectors
 
 
@@ -38,7 +38,7 @@ class WeighFalseNegatives(Stage):
     def inputs(self) -> tuple[Stage, ...]:
         """The vectors, and what decides which rows each batch holds."""
         training = self.training
-        rows = (training.collection, training.negatives, training.clusters)
+        rows = (training.collection, training.negatives, training.clusters, training.targets)
         return (training, *self.start, *self.trained, *[stage for stage in rows if stage is not None])
 
     @property
@@ -52,6 +52,7 @@ class WeighFalseNegatives(Stage):
         collection = read_collection(at(training.collection))
         truth = truth_of(collection, training.split, "gradient")
         data, batches = training.replay(at, collection)
+        data = training.told(at, data)
         asked = collection.split_queries(training.split)
         found: dict[str, Share] = {}
         for name, (documents, queries) in (("start", self.start), ("trained", self.trained)):
@@ -74,6 +75,9 @@ def scored(data: Instances, rows: Int64, asked: Int32, documents: Vectors, queri
     used = np.unique(np.concatenate([data.positives[rows], data.negatives[rows].ravel()]))
     used = used[used >= 0]
     left = np.asarray(queries[np.searchsorted(asked, mine)], np.float32)
-    scores = torch.from_numpy(left @ np.asarray(documents[used], np.float32).T)
-    batch = Scored(scores, *map(torch.from_numpy, marks(data, rows, used)))
+    read = np.asarray(documents[used], np.float32)
+    target, relevant, own = marks(data, rows, used)
+    arrays = [left @ read.T, target, relevant, own, read[target] @ read.T]
+    targets = told(data, rows, used)
+    batch = Scored(*map(torch.from_numpy, arrays + ([] if targets is None else [targets])))
     return Batch(mine, used, batch, torch.from_numpy(data.weights[rows]))

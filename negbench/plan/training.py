@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,6 +16,7 @@ from negbench.plan.clusters import ClusterQueries
 from negbench.plan.curve import MEASURE, watcher
 from negbench.plan.repair import Negating
 from negbench.plan.sources import At, LoadCollection, read_collection, split_queries
+from negbench.plan.targets import TargetStage
 from negbench.plan.writing import extended, texts_of
 from negbench.store import Stage, load_arrays
 from negbench.training.recipe import Recipe
@@ -48,11 +49,19 @@ class Train(Stage):
     growing: bool = False
     batching: Batching = field(default_factory=Random)
     clusters: ClusterQueries | None = None
+    targets: TargetStage | None = None
+
+    def identity(self) -> dict[str, Any]:
+        """Return the fields; without ``targets`` where the loss asks for none, as before there were any."""
+        found = super().identity()
+        if self.targets is None:
+            del found["parameters"]["targets"]
+        return found
 
     @cached_property
     def inputs(self) -> tuple[Stage, ...]:
         """What it reads; the texts that were written, too."""
-        found = (self.encoder, self.collection, self.negatives, self.clusters)
+        found = (self.encoder, self.collection, self.negatives, self.clusters, self.targets)
         written = None if self.negatives is None else self.negatives.written
         return tuple(stage for stage in (*found, written) if stage is not None)
 
@@ -71,6 +80,10 @@ class Train(Stage):
         if self.clusters is None:
             return data, None
         return data, self.clusters.of(at(self.clusters), data.queries[: len(data.keys)])
+
+    def told(self, at: At, data: Instances) -> Instances:
+        """Return the rows with what the loss asks about them."""
+        return data if self.targets is None else replace(data, targets=self.targets.read(at(self.targets)))
 
     def replay(self, at: At, collection: Collection) -> tuple[Instances, list[Int64]]:
         """Return the rows of all epochs, and the batches of the whole training in order, as row numbers."""
@@ -100,6 +113,7 @@ class Train(Stage):
         split_queries(collection, self.split)  # says so where there is no such split
         model = load(at(self.encoder) / "model")
         data, clusters = self.rows(at, collection)
+        data = self.told(at, data)
         watch = None
         if self.curve_points:
             split_queries(collection, WATCHED_SPLIT)

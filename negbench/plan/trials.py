@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from negbench.asks import JudgedRanks, NearDuplicates, PositiveSimilarity, TeacherScores
+from negbench.asks import (
+    GuideTargets,
+    JudgedRanks,
+    LexicalTargets,
+    NearDuplicates,
+    PositiveSimilarity,
+    TeacherScores,
+    TeacherTargets,
+)
 from negbench.collections import Source
 from negbench.collections.hidden import Hidden
 from negbench.config.grid import Grid, Settings
@@ -36,6 +44,7 @@ from negbench.plan.judging import JudgeNegatives
 from negbench.plan.mining import BuildPool, TrainTeacher
 from negbench.plan.repair import Negating, RepairNegatives
 from negbench.plan.sources import Embed, LoadCollection, StartEncoder
+from negbench.plan.targets import GuideStage, LexicalStage, TargetStage, TeachTargets
 from negbench.plan.training import Train
 from negbench.plan.where import JudgeFilters, LocateFalseNegatives
 from negbench.plan.writing import ProbeWritten, WriteNegatives
@@ -183,6 +192,7 @@ class _Builder:
             method.growing,
             method.batching,
             self._clusters(method, encoder),
+            self._targets(method, negatives),
         )
         estimators = tuple(_default(kind) for kind in registered("estimator").values())
         count = CountFalseNegatives(
@@ -314,6 +324,22 @@ class _Builder:
             return None
         return ClusterQueries(self._embed(encoder, self.collection, TRAINING_SPLIT), wanted)
 
+    def _targets(self, method: Method, negatives: Negating | None) -> TargetStage | None:
+        """Return the stage that tells the method's loss what it asks."""
+        trained = (self.collection, TRAINING_SPLIT)
+        match method.loss.asks:
+            case TeacherTargets(teacher):
+                if negatives is None:
+                    raise InputError(f"method {method.spelling}: its loss asks a teacher, and there are no negatives")
+                copies = self._copies(teacher, negatives.pool)
+                return TeachTargets(*trained, negatives, teacher, self.fingerprint(teacher), copies, self.precision)
+            case LexicalTargets(bm25):
+                return LexicalStage(*trained, negatives, bm25)
+            case GuideTargets(guide):
+                return GuideStage(*trained, negatives, guide, self.fingerprint(guide), self.precision)
+            case None:
+                return None
+
     def _answers(self, method: Method, pool: BuildPool, encoder: Stage, seed: int) -> tuple[Answer, ...]:
         """Return the stages that tell the method's parts what they ask; a teacher is asked once, as deep as needed."""
         asks = dict.fromkeys(ask for part in method.asking for ask in part.asks)
@@ -335,12 +361,14 @@ class _Builder:
         return tuple(found)
 
     def _scores(self, teacher: Teacher, depth: int, pool: BuildPool) -> ScorePool:
+        copies = self._copies(teacher, pool)
+        return ScorePool(pool, teacher, self.fingerprint(teacher), depth, copies, self.precision)
+
+    def _copies(self, teacher: Teacher, pool: BuildPool) -> tuple[TrainTeacher, ...]:
+        if not isinstance(teacher, TrainedCrossEncoder):
+            return ()
         print_of = self.fingerprint(teacher)
-        copies: tuple[TrainTeacher, ...] = ()
-        if isinstance(teacher, TrainedCrossEncoder):
-            folds = range(teacher.folds)
-            copies = tuple(TrainTeacher(pool, teacher, print_of, fold, self.precision) for fold in folds)
-        return ScorePool(pool, teacher, print_of, depth, copies, self.precision)
+        return tuple(TrainTeacher(pool, teacher, print_of, fold, self.precision) for fold in range(teacher.folds))
 
 
 def _default(kind: Any) -> Estimator:

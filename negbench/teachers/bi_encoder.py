@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -17,6 +17,9 @@ from negbench.encoders.spec import EncoderSpec
 from negbench.encoders.tokens import Side
 from negbench.teachers import Teacher
 from negbench.types import Float32
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 
 class BiEncoder(Teacher):
@@ -42,15 +45,20 @@ class BiEncoder(Teacher):
         """Return the cosines; each text is encoded once. There is no ``folder``."""
         if not pairs:
             return np.zeros(0, np.float32)
-        prompts = {"query_prompt": self.query_prompt, "document_prompt": self.document_prompt}
-        model = build(EncoderSpec.model_validate({"model": self.model, **prompts}), 0)
-
-        def vectors(texts: list[str], side: Side) -> Float32:
-            at = {text: row for row, text in enumerate(dict.fromkeys(texts))}
-            found = encode(model, list(at), side, precision, self.max_length)
-            found /= np.linalg.norm(found, axis=1, keepdims=True)
-            return found[[at[text] for text in texts]]
-
-        asked, read = vectors([query for query, _ in pairs], "query"), vectors([text for _, text in pairs], "document")
+        model = self.load()
+        asked = self.vectors(model, [query for query, _ in pairs], "query", precision)
+        read = self.vectors(model, [text for _, text in pairs], "document", precision)
         cosines: Float32 = np.clip((asked * read).sum(axis=1), 0, 1)
         return cosines
+
+    def load(self) -> SentenceTransformer:
+        """Load the model."""
+        prompts = {"query_prompt": self.query_prompt, "document_prompt": self.document_prompt}
+        return build(EncoderSpec.model_validate({"model": self.model, **prompts}), 0)
+
+    def vectors(self, model: SentenceTransformer, texts: Sequence[str], side: Side, precision: Precision) -> Float32:
+        """Return a vector of length 1 for each text [texts, d]; each is encoded once."""
+        at = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        found = encode(model, list(at), side, precision, self.max_length)
+        found /= np.linalg.norm(found, axis=1, keepdims=True)
+        return found[[at[text] for text in texts]]

@@ -12,6 +12,7 @@ from negbench import noise
 from negbench.encoders.tokens import tokenised
 from negbench.errors import InputError
 from negbench.training.recipe import Recipe
+from negbench.training.targets import Targets
 from negbench.types import Bool, Collection, Float32, Int32, Int64, Negatives, Passages, Qrels, UInt64
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Instances:
 
     -1 marks a missing negative. ``weights`` float32 [R] is what a row weighs in the loss. ``known`` holds every
     positive of these queries, labelled and promoted, ``keys`` [R] a stable hash of each row's labelled pair of ids.
+    ``targets`` are there where the loss asks for some.
     """
 
     queries: Int32
@@ -32,6 +34,7 @@ class Instances:
     weights: Float32
     known: Qrels
     keys: UInt64
+    targets: Targets | None = None
 
 
 def instances(
@@ -142,6 +145,11 @@ def marks(data: Instances, rows: Int64, documents: Int32) -> tuple[Int64, Bool, 
     return target, relevant, own
 
 
+def told(data: Instances, rows: Int64, documents: Int32) -> Float32 | None:
+    """Return ``targets`` [B, D], as in ``losses.Scored``, of the batch of ``marks``; None where there are none."""
+    return None if data.targets is None else data.targets.of(data.queries[rows], documents)
+
+
 class Collator:
     """Turns the row numbers of a batch into inputs for queries and documents, and a ``label`` dict of tensors.
 
@@ -149,7 +157,7 @@ class Collator:
     side comes longest text first, cut into chunks of at most ``chunk_tokens`` tokens, padding included: features
     ``query0``, ``query1``, ..., ``document0``, ... ``label`` has ``query_chunks`` int64 (how many features are
     queries), ``row_query`` int64 [B] (which of the encoded queries a row asks), ``weight`` float32 [B], and
-    ``target``, ``relevant`` and ``own`` as in ``losses.Scored``.
+    ``target``, ``relevant``, ``own`` and, where there are any, ``targets`` as in ``losses.Scored``.
     """
 
     valid_label_columns: tuple[str, ...] = ()
@@ -190,6 +198,8 @@ class Collator:
                 "weight": torch.from_numpy(self.data.weights[rows]),
             },
         }
+        if (targets := told(self.data, rows, documents)) is not None:
+            batch["label"]["targets"] = torch.from_numpy(targets)
         for side, pieces in chunks.items():
             for at, piece in enumerate(pieces):
                 inputs = self.tokens[side].padded(piece, self.model)

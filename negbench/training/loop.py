@@ -110,8 +110,9 @@ def train(
                 documents = torch.nn.functional.normalize(documents, dim=-1)
             with torch.autocast(queries.device.type, enabled=False):
                 scores = queries[labels["row_query"]] @ documents.T
-                batch = Scored(scores, labels["target"], labels["relevant"], labels["own"])
-                return loss.mean(batch, labels["weight"])
+                beside = documents[labels["target"]] @ documents.T
+                marks = labels["target"], labels["relevant"], labels["own"]
+                return loss.mean(Scored(scores, *marks, beside, labels.get("targets")), labels["weight"])
 
     curves: dict[str, list[tuple[int, float]]] = {}
     steps = sum(map(len, batches))

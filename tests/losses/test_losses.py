@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 
 @st.composite
 def batches(draw: st.DrawFn) -> Scored:
-    """Scores [B, D] of cosines, a target in each row, more positives, and negatives of its own."""
+    """Scores [B, D] of cosines, a target in each row, more positives, negatives of its own, and some targets."""
     rows, documents = draw(st.integers(1, 6)), draw(st.integers(1, 9))
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     scores = random.uniform(-1, 1, (rows, documents)).astype(np.float32)
@@ -29,12 +29,20 @@ def batches(draw: st.DrawFn) -> Scored:
     relevant = random.random((rows, documents)) < draw(st.sampled_from([0.0, 0.1, 0.5, 0.9]))
     relevant[np.arange(rows), target] = True
     own = ~relevant & (random.random((rows, documents)) < 0.4)
-    return Scored(*map(torch.from_numpy, (scores, target, relevant, own)))
+    beside = random.uniform(-1, 1, (rows, documents)).astype(np.float32)
+    targets = random.uniform(0, 1, (rows, documents)).astype(np.float32)
+    targets[random.random((rows, documents)) < draw(st.sampled_from([0.0, 0.3, 1.0]))] = np.nan
+    return Scored(*map(torch.from_numpy, (scores, target, relevant, own, beside, targets)))
 
 
 def losses() -> list[Loss]:
-    """Return every registered loss with its defaults."""
-    return [kind() for kind in registered("loss").values()]
+    """Return every registered loss with its defaults, and some whose further terms are off by default."""
+    more = ["margin-hinge(lexical=0.1)", "listwise-kl(contrastive=0.2)", "reweighted(tau=0.2, beta=1.0)"]
+    return [*[kind() for kind in registered("loss").values()], *map(Loss.model_validate, more)]
+
+
+SEES_OTHER_QUERIES = {"passage-centric"}
+"""Losses of which a row depends on the batch's other queries."""
 
 
 def gradient(loss: Loss, batch: Scored) -> tuple[Floats, Floats]:
@@ -69,25 +77,67 @@ class TestEveryLoss:
     @given(batch=batches())
     @settings(max_examples=50, deadline=None)
     def test_rows_do_not_depend_on_one_another(self, loss: Loss, batch: Scored) -> None:
+        if loss.name in SEES_OTHER_QUERIES:
+            return
         everyone = loss.rows(batch)
         for row in range(len(everyone)):
-            fields = {name: getattr(batch, name)[row : row + 1] for name in ("scores", "target", "relevant", "own")}
-            assert loss.rows(Scored(**fields)).item() == pytest.approx(everyone[row].item(), rel=1e-5, abs=1e-6)
+            one = {field.name: getattr(batch, field.name)[row : row + 1] for field in fields(batch)}
+            assert loss.rows(Scored(**one)).item() == pytest.approx(everyone[row].item(), rel=1e-5, abs=1e-6)
 
     @given(batch=batches(), seed=st.integers(0, 99))
     @settings(max_examples=50, deadline=None)
     def test_the_order_of_documents_has_no_say(self, loss: Loss, batch: Scored, seed: int) -> None:
         order = np.random.default_rng(seed).permutation(batch.scores.shape[1])
         place = torch.from_numpy(np.argsort(order))
-        moved = Scored(batch.scores[:, order], place[batch.target], batch.relevant[:, order], batch.own[:, order])
+        tables = {field.name: getattr(batch, field.name) for field in fields(batch) if field.name != "target"}
+        moved = Scored(**{name: table[:, order] for name, table in tables.items()}, target=place[batch.target])
         assert loss.rows(moved).tolist() == pytest.approx(loss.rows(batch).tolist(), rel=1e-5, abs=1e-6)
 
     def test_a_better_ranking_costs_less(self, loss: Loss) -> None:
         """The gradient pulls the positive up and pushes a mined negative above it down."""
         scores, target = torch.tensor([[0.2, 0.5, -0.3]]), torch.tensor([0])
         relevant, own = torch.tensor([[True, False, False]]), torch.tensor([[False, True, False]])
-        _, slope = gradient(loss, Scored(scores, target, relevant, own))
+        targets = torch.tensor([[0.9, 0.2, 0.1]])
+        _, slope = gradient(loss, Scored(scores, target, relevant, own, scores, targets))
         assert slope[0, 0] < 0 < slope[0, 1]
+
+    @given(batch=batches(), seed=st.integers(0, 99))
+    @settings(max_examples=50, deadline=None)
+    def test_trust_scales_a_row(self, loss: Loss, batch: Scored, seed: int) -> None:
+        """Twice the weight is as the row twice; a row without weight has no loss of its own."""
+        random = np.random.default_rng(seed)
+        weights = torch.from_numpy(random.choice([0.0, 0.25, 1.0], len(batch.scores)).astype(np.float32))
+        found = loss.mean(batch, weights)
+        values = loss.rows(batch)
+        if loss.name == "star":  # a mean over pairs
+            pairs = batch.negative().sum(1) * weights
+            wanted = (values * pairs).sum() / pairs.sum().clamp(min=1e-9)
+        else:
+            wanted = (values * weights).sum() / weights.sum().clamp(min=1e-9)
+        assert found.item() == pytest.approx(wanted.item(), rel=1e-5, abs=1e-6)
+        if loss.name in SEES_OTHER_QUERIES:
+            return
+        leaf = batch.scores.clone().requires_grad_()
+        loss.mean(replace(batch, scores=leaf), weights).backward()  # type: ignore[no-untyped-call]
+        assert leaf.grad is not None
+        assert (leaf.grad[weights == 0] == 0).all()
+
+    @given(batch=batches())
+    @settings(max_examples=50, deadline=None)
+    def test_a_loss_of_mined_negatives_looks_at_no_other(self, loss: Loss, batch: Scored) -> None:
+        _, slope = gradient(loss, batch)
+        elsewhere = ~batch.own.scatter(1, batch.target[:, None], value=True).numpy()
+        pure = loss.mined_only and not loss.parameters.get("contrastive")
+        assert not pure or (slope[elsewhere] == 0).all()
+
+    def test_it_says_what_it_asks_for(self, loss: Loss) -> None:
+        batch = Scored(torch.rand(2, 3), torch.tensor([0, 1]), torch.eye(2, 3, dtype=torch.bool), torch.ones(2, 3) > 0)
+        batch = replace(batch, beside=torch.rand(2, 3))
+        if loss.asks is None:
+            assert loss.rows(batch).isfinite().all()
+        else:
+            with pytest.raises(AssertionError, match="carries no targets"):
+                loss.rows(batch)
 
 
 def infonce_by_hand(scores: Floats, target: list[int], counted: NDArray[np.bool_], temperature: float) -> float:

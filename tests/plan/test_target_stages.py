@@ -1,0 +1,196 @@
+"""What losses ask of the plan, and the stages that answer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from planning import by, plan
+from test_mining_stages import Parrot
+
+from negbench.collections import storage
+from negbench.collections.helpdesk import Helpdesk
+from negbench.config.grid import read
+from negbench.errors import InputError
+from negbench.plan.answers import ScorePool
+from negbench.plan.draw import DrawNegatives
+from negbench.plan.gradient import WeighFalseNegatives, scored
+from negbench.plan.mining import BuildPool, TrainTeacher
+from negbench.plan.sources import LoadCollection, read_collection, read_vectors
+from negbench.plan.targets import GuideStage, LexicalStage, TeachTargets
+from negbench.plan.trials import trials
+from negbench.retrieval.bm25 import BM25
+from negbench.samplers.top import Top
+from negbench.store import Store, load_arrays, save_arrays
+from negbench.teachers.bi_encoder import BiEncoder
+from negbench.training.targets import PairTargets
+from negbench.types import CandidatePool, Negatives
+
+
+@pytest.fixture
+def stages(tmp_path: Path) -> dict[str, Any]:
+    """A stored collection, its pool, and negatives: three drawn, one more than the pool holds, one promoted."""
+    source = Helpdesk(articles=100, queries=12, dev=3, test=3)
+    spec = LoadCollection(source, source.fingerprint())
+    pool = BuildPool(spec, BM25(depth=4), "train", None, None, None)
+    draw = DrawNegatives(pool, (), (), Top(), (), "corpus", 6, 0)
+    folders = {stage: tmp_path / stage.kind for stage in (spec, pool, draw)}
+    for folder in folders.values():
+        folder.mkdir()
+    collection = source.load()
+    storage.save(collection, folders[spec])
+    for stage in (pool, draw):
+        stage.run(folders.__getitem__, folders[stage])
+    drawn = load_arrays(Negatives, folders[draw])
+    promoted = np.full((len(drawn.queries), 1), -1, np.int32)
+    promoted[0] = next(row for row in range(100) if row not in drawn.documents[0] and row not in drawn.positives[0])
+    save_arrays(replace(drawn, promoted=promoted), folders[draw])
+    return {"collection": collection, "spec": spec, "pool": pool, "draw": draw, "folders": folders}
+
+
+def wanted_pairs(stages: dict[str, Any]) -> set[tuple[int, int]]:
+    drawn = load_arrays(Negatives, stages["folders"][stages["draw"]])
+    labels = stages["collection"].qrels["train"].at_least(1)
+    found = {*zip(labels.queries.tolist(), labels.documents.tolist(), strict=True)}
+    for table in (drawn.documents, drawn.promoted):
+        found |= {(q, d) for q, row in zip(drawn.queries.tolist(), table.tolist(), strict=True) for d in row if d >= 0}
+    return found
+
+
+def pairs_of(found: PairTargets) -> dict[tuple[int, int], float]:
+    return {(n >> 32, n & 0xFFFFFFFF): s for n, s in zip(found.pairs.tolist(), found.scores.tolist(), strict=True)}
+
+
+def test_a_teacher_scores_all_that_is_trained_with_fills_too(stages: dict[str, Any], tmp_path: Path) -> None:
+    collection, teacher = stages["collection"], Parrot.model_construct(log=[])
+    stage = TeachTargets(stages["spec"], "train", stages["draw"], teacher, "", (), "float32")
+    assert {stages["spec"], stages["draw"], stages["pool"]} <= set(stage.inputs)
+    cost = stage.run(stages["folders"].__getitem__, tmp_path)
+    found, passages = pairs_of(stage.read(tmp_path)), collection.passages()
+    assert found == {(q, d): len(collection.queries[q]) * 1000 + len(passages[d]) for q, d in wanted_pairs(stages)}
+    assert load_arrays(Negatives, stages["folders"][stages["draw"]]).origins.any()
+    assert cost == {"teacher_calls": len(found), "unscored": 0}
+
+
+def test_what_was_said_of_the_pool_is_not_asked_again(stages: dict[str, Any], tmp_path: Path) -> None:
+    teacher = Parrot.model_construct(log=[])
+    scores = ScorePool(stages["pool"], teacher, "", 3, (), "float32")
+    draw = replace(stages["draw"], answers=(scores,))
+    folders = {**stages["folders"], scores: tmp_path / "scores", draw: stages["folders"][stages["draw"]]}
+    (tmp_path / "scores").mkdir()
+    (tmp_path / "told").mkdir()
+    scores.run(folders.__getitem__, tmp_path / "scores")
+    stage = TeachTargets(stages["spec"], "train", draw, teacher, "", (), "float32")
+    assert scores in stage.inputs
+    cost = stage.run(folders.__getitem__, tmp_path / "told")
+    pool = load_arrays(CandidatePool, folders[stages["pool"]])
+    ranked = {(q, d) for q, row in zip(pool.queries.tolist(), pool.documents[:, :3].tolist(), strict=True) for d in row}
+    positive = {(q, d) for q, row in zip(pool.queries.tolist(), pool.positives.tolist(), strict=True) for d in row}
+    assert cost["teacher_calls"] == len(wanted_pairs(stages) - ranked - positive) > 0
+    (_, asked), passages = teacher.log[1], stages["collection"].passages()
+    assert len(asked) == cost["teacher_calls"]
+    whole = {(q, d): len(stages["collection"].queries[q]) * 1000 + len(passages[d]) for q, d in wanted_pairs(stages)}
+    assert pairs_of(stage.read(tmp_path / "told")) == whole
+
+
+def test_bm25_s_scores_are_those_of_its_ranking(stages: dict[str, Any], tmp_path: Path) -> None:
+    stage = LexicalStage(stages["spec"], "train", stages["draw"], BM25(depth=1))
+    stage.run(stages["folders"].__getitem__, tmp_path)
+    found, pool = pairs_of(stage.read(tmp_path)), load_arrays(CandidatePool, stages["folders"][stages["pool"]])
+    assert set(found) == wanted_pairs(stages)
+    ranked = 0
+    for row, query in enumerate(pool.queries.tolist()):
+        for table, scores in ((pool.documents, pool.scores), (pool.positives, pool.positive_scores)):
+            for document, score in zip(table[row].tolist(), scores[row].tolist(), strict=True):
+                if (query, document) in found:
+                    assert found[query, document] == pytest.approx(score)
+                    ranked += 1
+    assert ranked > 40
+
+
+def test_a_guide_s_cosines_are_those_of_the_teacher_it_is(
+    stages: dict[str, Any], tmp_path: Path, tiny_encoder: Path
+) -> None:
+    guide, collection = BiEncoder(model=str(tiny_encoder)), stages["collection"]
+    for negatives in (stages["draw"], None):
+        stage = GuideStage(stages["spec"], "train", negatives, guide, "", "float32")
+        out = tmp_path / str(negatives is None)
+        out.mkdir()
+        cost = stage.run(stages["folders"].__getitem__, out)
+        labels = collection.qrels["train"].at_least(1)
+        documents = np.unique([d for _, d in wanted_pairs(stages)] if negatives else labels.documents).astype(np.int32)
+        assert cost["documents_encoded"] == len(documents)
+        queries = collection.split_queries("train")[:3]
+        passages = collection.passages()
+        pairs = [(collection.queries[q], passages[d]) for q in queries for d in documents]
+        found = np.clip(stage.read(out).of(queries, documents), 0, 1)
+        np.testing.assert_allclose(found.ravel(), guide.score(pairs, None, "float32"), atol=1e-5)
+
+
+def test_a_loss_that_asks_is_answered_and_a_loss_that_does_not_keeps_its_key(collection: Path, weights: Path) -> None:
+    teacher = f"trained-cross-encoder(model={weights}, folds=2)"
+    mse = {"bm25": {"loss": {"margin-mse": {"teacher": teacher}}}}
+    lexical = {"random": {"loss": "margin-hinge(lexical=0.1)"}}
+    guided = {"in-batch": {"loss": {"gist": {"guide": f"bi-encoder(model={weights})"}}}}
+    plain = plan(collection, weights, ["bm25", "random", "in-batch"])
+    found = plan(collection, weights, [mse, lexical, guided])
+    for name, kind in (("bm25", TeachTargets), ("random", LexicalStage), ("in-batch", GuideStage)):
+        before, after = by(plain, name), by(found, name)
+        assert before.training is not None
+        assert after.training is not None
+        assert before.training.targets is None
+        assert "targets" not in before.training.identity()["parameters"]
+        assert isinstance(after.training.targets, kind)
+        assert after.training.targets in after.stages
+        assert before.negatives == after.negatives
+        assert before.training != after.training
+    told = by(found, "bm25").stages
+    assert len([stage for stage in told if isinstance(stage, TrainTeacher)]) == 2
+    assert not any(isinstance(stage, ScorePool) for stage in told)
+
+
+def test_a_grid_s_teacher_teaches_losses_too(collection: Path, weights: Path) -> None:
+    teacher = f"trained-cross-encoder(model={weights}, folds=3)"
+    found = by(plan(collection, weights, [{"bm25": {"loss": "margin-mse"}}], teacher=teacher), "bm25")
+    assert found.spelling == "bm25(loss=margin-mse)"
+    assert len([stage for stage in found.stages if isinstance(stage, TrainTeacher)]) == 3
+
+
+def test_a_loss_of_mined_negatives_wants_some(collection: Path, weights: Path) -> None:
+    for loss in ("margin-mse", "pairwise-nll", "margin-hinge"):
+        with pytest.raises(InputError, match=f"loss {loss} learns from mined negatives alone"):
+            plan(collection, weights, [{"in-batch": {"loss": loss}}])
+
+
+def test_a_grid_runs_and_its_gradient_is_replayed(tmp_path: Path, tiny_encoder: Path) -> None:
+    """With a learning rate of next to nothing, the replayed batches give the losses of the training."""
+    guide = f"gist(guide=bi-encoder(model={tiny_encoder}), margin=0.05)"
+    methods = [
+        {"bm25": {"loss": "margin-hinge(margin=1.0, lexical=0.1)"}},
+        {"random": {"loss": guide}},
+        {"in-batch": {"loss": "passage-centric"}},
+    ]
+    train = {"batch_size": 8, "learning_rate": 1e-12, "max_length": 64, "precision": "float32"}
+    grid = {"name": "g", "collection": "helpdesk(articles=100, queries=16, dev=4, test=4)", "methods": methods}
+    grid |= {"encoder": {"model": str(tiny_encoder)}, "negatives": 2, "train": train, "gradient": True}
+    (tmp_path / "grid.yaml").write_text(json.dumps(grid))
+    store = Store(tmp_path / "store")
+    for trial in trials(read(tmp_path / "grid.yaml"))[2:]:
+        (stage,) = [stage for stage in trial.details if isinstance(stage, WeighFalseNegatives)]
+        store.ensure(stage)
+        training = stage.training
+        assert training.targets in (*stage.inputs, None)
+        collection = read_collection(store.path(training.collection))
+        data, batches = training.replay(store.path, collection)
+        data = training.told(store.path, data)
+        vectors = [read_vectors(store.path(embed)) for embed in stage.start]
+        asked = collection.split_queries("train")
+        seen = [scored(data, batch, asked, *vectors) for batch in batches]
+        assert all((batch.scored.targets is None) == (trial.method == "in-batch") for batch in seen)
+        losses = [float(training.loss.mean(batch.scored, batch.weights)) for batch in seen]
+        curve = json.loads((store.path(training) / "curves.json").read_text())["loss"]
+        assert [value for _, value in curve] == pytest.approx(losses, rel=1e-3)
