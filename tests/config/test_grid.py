@@ -142,7 +142,7 @@ LIST = "expected a list in [...], found"
         (
             "methods",
             "[zzz]",
-            "4: methods.0: no method is called 'zzz'; known: abs, bge-band,",
+            "4: methods.0: no method is called 'zzz'; known: abs, adaptive-margin,",
         ),
         ("methods", "[random, bm25, random]", "4: methods: random stands there twice; keep one"),
         ("methods", '[simans, "simans(a=0.5)"]', "4: methods: simans stands there twice; keep one"),

@@ -231,7 +231,7 @@ def test_spellings(asked: str, canonical: str) -> None:
 @pytest.mark.parametrize(
     ("asked", "reason"),
     [
-        ("top", "no method is called 'top'; known: abs, bge-band"),
+        ("top", "no method is called 'top'; known: abs, adaptive-margin"),
         ("siman", "no method is called 'siman'; did you mean simans"),
         ("simans(as=faithful)", "simans has no form 'faithful'; it has fixed"),
         ("dpr(as=interpretation)", "dpr has no form 'interpretation'; it has fixed, faithful"),
