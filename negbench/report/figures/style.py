@@ -58,6 +58,9 @@ class Placed(Protocol):
 
 P = TypeVar("P", bound=Placed)
 
+BESIDE, BELOW = 16, 3
+"""Names that a legend beside the panels may have, and the columns of one below them."""
+
 ACROSS = 2
 """Panels side by side."""
 
@@ -92,9 +95,16 @@ def single(height: float, width: float = 6.4) -> tuple[Figure, Axes]:
 
 
 def legend(figure: Figure) -> None:
-    """Put one legend for all panels to the right of them."""
+    """Put one legend for all panels to the right of them, or, where it is too long for that, below."""
     handles = {name: handle for axes in figure.axes for handle, name in zip(*axes.get_legend_handles_labels())}  # noqa: B905
-    figure.legend(list(handles.values()), list(handles), loc="outside right upper")
+    found = list(handles.values()), list(handles)
+    if len(handles) <= BESIDE:
+        figure.legend(*found, loc="outside right upper")
+        return
+    rows = -(-len(handles) // BELOW)
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + 0.18 * rows)  # inches a row of small letters
+    figure.legend(*found, loc="outside lower left", ncols=BELOW)
 
 
 def point(row: Placed) -> str:
