@@ -29,8 +29,10 @@ class Rules:
     fill: Fill = "corpus"
 
 
-def mine(pool: CandidatePool, rules: Rules, k: int, seed: int, own: Int32, corpus_size: int) -> Negatives:
-    """Change labels, filter, draw ``k`` a query, and fill what is short.
+def mine(
+    pool: CandidatePool, rules: Rules, k: int, seed: int, own: Int32, corpus_size: int, round: int = 0
+) -> Negatives:
+    """Change labels, filter, draw ``k`` a query, and fill what is short; each ``round`` has chances of its own.
 
     Fills are no known or promoted positive, not the query's ``own`` document row ([Q], below 0 for none), nothing
     twice; from the corpus they are the same for every method. A slot stays -1 where nothing is left, or where the
@@ -38,7 +40,7 @@ def mine(pool: CandidatePool, rules: Rules, k: int, seed: int, own: Int32, corpu
     """
     whole, labels = judged(pool, rules)
     pool = filtered(whole, rules)
-    draw = rules.sampler.draw(pool, k, Noise(seed, rules.sampler.spelling))
+    draw = rules.sampler.draw(pool, k, Noise(seed, rules.sampler.spelling, round))
     positions = draw.positions
     drawn = positions >= 0
     at = np.nonzero(drawn)[0], positions[drawn]
@@ -50,7 +52,7 @@ def mine(pool: CandidatePool, rules: Rules, k: int, seed: int, own: Int32, corpu
     promoted = [whole.documents[row, marked] for row, marked in enumerate(labels.promoted)]
     short = positions == -1
     unchecked = _below(rules.filters, whole) if rules.fill == "unchecked" else np.zeros(whole.documents.shape, np.bool_)
-    source, below = Noise(seed, "fill"), Noise(seed, "unchecked fill")
+    source, below = Noise(seed, "fill", round), Noise(seed, "unchecked fill", round)
     for query in np.flatnonzero(short.any(axis=1)):
         taken = {*documents[query].tolist(), *pool.positives[query].tolist(), *promoted[query].tolist()}
         taken.add(int(own[query]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,17 @@ def encode_as_is(model: SentenceTransformer, tokens: Tokens) -> Float32:
             rows[texts] = found.cpu().numpy()
     model.train(training)
     return rows
+
+
+def still(model: SentenceTransformer) -> SentenceTransformer:
+    """Return a copy of a model that is being trained, without what its trainer has wrapped around it, fit to encode.
+
+    The model itself stays as it is, wrapped and in training.
+    """
+    copied = copy.deepcopy(model)
+    restore_forward(copied)
+    copied.eval()
+    return copied
 
 
 def restore_forward(model: SentenceTransformer) -> None:

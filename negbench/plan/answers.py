@@ -11,12 +11,13 @@ import numpy as np
 
 from negbench.collections.duplicates import groups
 from negbench.encoders.precision import Precision
+from negbench.plan.current import Current
 from negbench.plan.mining import BuildPool, TrainTeacher
 from negbench.plan.sources import At, Embed, LoadCollection, read_collection, read_vectors
 from negbench.retrieval.blocks import pair_scores
 from negbench.store import Stage, load_arrays
 from negbench.teachers import Teacher
-from negbench.types import Bool, CandidatePool, Collection, Float32, Int32
+from negbench.types import Bool, CandidatePool, Collection, Float32, Float64, Int32, Vectors
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +27,10 @@ class Answer(Stage):
     @abstractmethod
     def attach(self, pool: CandidatePool, folder: Path) -> CandidatePool:
         """Return the pool with the answer, which lies in ``folder``, put into it."""
+
+    def attach_now(self, pool: CandidatePool, current: Current, at: At) -> CandidatePool:
+        """Return a pool, which an encoder that is being trained found, with the answer about it put into it."""
+        raise TypeError(f"{self.label}: known of the first candidates alone")
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,10 +155,14 @@ class GroupDuplicates(Answer):
 
         return replace(pool, groups=of(pool.documents), positive_groups=of(pool.positives))
 
+    def attach_now(self, pool: CandidatePool, current: Current, at: At) -> CandidatePool:
+        """Look up: texts do not change."""
+        return self.attach(pool, at(self))
+
 
 @dataclass(frozen=True, eq=False)
 class CompareWithPositives(Answer):
-    """The similarity of each candidate to the nearest labelled positive, by the starting encoder's vectors."""
+    """The similarity of each candidate to the nearest labelled positive, by the vectors of the pool's encoder."""
 
     kind: ClassVar[str] = "similarity"
     pool: BuildPool
@@ -167,18 +176,26 @@ class CompareWithPositives(Answer):
     def run(self, at: At, out: Path) -> dict[str, float]:
         """Multiply vectors, one positive after another."""
         pool = load_arrays(CandidatePool, at(self.pool))
-        vectors = read_vectors(at(self.documents))
-        nearest = np.full(pool.documents.shape, np.nan, np.float32)
-        for column in range(pool.positives.shape[1]):
-            there = np.flatnonzero(pool.positives[:, column] >= 0)
-            anchors = np.asarray(vectors[pool.positives[there, column]])
-            nearest[there] = np.fmax(nearest[there], pair_scores(anchors, vectors, pool.documents[there]))
-        np.save(out / "similarity.npy", nearest)
+        np.save(out / "similarity.npy", similarity(pool, read_vectors(at(self.documents))))
         return {}
 
     def attach(self, pool: CandidatePool, folder: Path) -> CandidatePool:
         """Fill ``similarity``."""
         return replace(pool, similarity=np.load(folder / "similarity.npy", allow_pickle=False))
+
+    def attach_now(self, pool: CandidatePool, current: Current, at: At) -> CandidatePool:
+        """Multiply the vectors as they are now."""
+        return replace(pool, similarity=similarity(pool, current.vectors(self.documents)))
+
+
+def similarity(pool: CandidatePool, documents: Vectors) -> Float32:
+    """Return the highest dot product [Q, K] of each candidate with a labelled positive, by vectors [N, d]."""
+    nearest = np.full(pool.documents.shape, np.nan, np.float32)
+    for column in range(pool.positives.shape[1]):
+        there = np.flatnonzero(pool.positives[:, column] >= 0)
+        anchors = np.asarray(documents[pool.positives[there, column]])
+        nearest[there] = np.fmax(nearest[there], pair_scores(anchors, documents, pool.documents[there]))
+    return nearest
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,13 +212,19 @@ class CountJudgedRanks(Answer):
 
     def run(self, at: At, out: Path) -> dict[str, float]:
         """Count."""
-        collection = read_collection(at(self.judged.collection))
-        pool = load_arrays(CandidatePool, at(self.judged))
+        found = load_arrays(CandidatePool, at(self.judged))
+        np.save(out / "judged.npy", self._count(found, read_collection(at(self.judged.collection))))
+        return {}
+
+    def _count(self, pool: CandidatePool, collection: Collection) -> Float64:
         labels = collection.qrels[self.judged.split].at_least(1)
         relevant = labels.contains(pool.queries[:, None], pool.documents)
-        np.save(out / "judged.npy", relevant.mean(axis=0))
-        return {}
+        return np.asarray(relevant.mean(axis=0), np.float64)
 
     def attach(self, pool: CandidatePool, folder: Path) -> CandidatePool:
         """Fill ``judged``."""
         return replace(pool, judged=np.load(folder / "judged.npy", allow_pickle=False))
+
+    def attach_now(self, pool: CandidatePool, current: Current, at: At) -> CandidatePool:
+        """Search the judged queries again, and count."""
+        return replace(pool, judged=self._count(current.search(self.judged), current.collection))

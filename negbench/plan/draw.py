@@ -10,6 +10,7 @@ from negbench.filters import Filter
 from negbench.labels import LabelRule
 from negbench.mining import Fill, Rules, mine
 from negbench.plan.answers import Answer
+from negbench.plan.current import Current
 from negbench.plan.mining import BuildPool
 from negbench.plan.sources import At, read_collection
 from negbench.plan.writing import WriteNegatives, put_in_place, texts_of
@@ -51,14 +52,25 @@ class DrawNegatives(Stage):
             pool = answer.attach(pool, at(answer))
         return pool
 
-    def run(self, at: At, out: Path) -> dict[str, float]:
-        """Draw."""
+    def candidates_now(self, current: Current, at: At) -> CandidatePool:
+        """Return the same as an encoder finds it that is being trained."""
+        pool = current.search(self.pool)
+        for answer in self.answers:
+            pool = answer.attach_now(pool, current, at)
+        return pool
+
+    def choose(self, candidates: CandidatePool, at: At, round: int = 0) -> Negatives:
+        """Draw from candidates, which were searched again ``round`` times."""
         collection = read_collection(at(self.pool.collection))
-        candidates = self.candidates(at)
         own = collection.own_documents()[candidates.queries]
-        drawn = mine(candidates, self.rules, self.k, self.seed, own, len(collection.document_ids))
+        drawn = mine(candidates, self.rules, self.k, self.seed, own, len(collection.document_ids), round)
         if self.written is not None:
             drawn = put_in_place(drawn, texts_of(at(self.written)), len(collection.document_ids))
+        return drawn
+
+    def run(self, at: At, out: Path) -> dict[str, float]:
+        """Draw."""
+        drawn = self.choose(self.candidates(at), at)
         save_arrays(drawn, out)
         return amounts(drawn)
 

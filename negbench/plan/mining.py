@@ -12,7 +12,7 @@ from negbench.plan.sources import At, Embed, LoadCollection, read_collection, re
 from negbench.retrieval import Retriever, pool
 from negbench.store import Stage, load_arrays, save_arrays
 from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
-from negbench.types import CandidatePool
+from negbench.types import CandidatePool, Collection, Vectors
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,19 +41,15 @@ class BuildPool(Stage):
 
     def run(self, at: At, out: Path) -> dict[str, float]:
         """Search."""
-        collection = read_collection(at(self.collection))
-        queries = collection.split_queries(self.split)
-        found = pool.build(
-            self.retriever,
-            collection,
-            queries,
-            self.split,
-            self.seed or 0,
-            None if self.queries is None else read_vectors(at(self.queries)),
-            None if self.documents is None else read_vectors(at(self.documents)),
-        )
+        queries, documents = (None if it is None else read_vectors(at(it)) for it in (self.queries, self.documents))
+        found = self.search(read_collection(at(self.collection)), queries, documents)
         save_arrays(found, out)
-        return {"searches": len(queries), "recall": found.recall}
+        return {"searches": len(found.queries), "recall": found.recall}
+
+    def search(self, collection: Collection, queries: Vectors | None, documents: Vectors | None) -> CandidatePool:
+        """Return the pool, with these vectors of the split's queries and of the documents where it wants any."""
+        asked = collection.split_queries(self.split)
+        return pool.build(self.retriever, collection, asked, self.split, self.seed or 0, queries, documents)
 
 
 @dataclass(frozen=True, eq=False)

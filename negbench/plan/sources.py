@@ -122,14 +122,17 @@ class Embed(Stage):
 
     def run(self, at: At, out: Path) -> dict[str, float]:
         """Encode."""
-        collection = read_collection(at(self.collection))
-        model = load(at(self.encoder) / "model")
+        vectors, cost = self.by(load(at(self.encoder) / "model"), read_collection(at(self.collection)))
+        np.save(out / "vectors.npy", vectors, allow_pickle=False)
+        return cost
+
+    def by(self, model: SentenceTransformer, collection: Collection) -> tuple[Vectors, dict[str, float]]:
+        """Return the vectors, as they are kept, by a ``model`` that may be another than the encoder; and the cost."""
         tokens = self._tokens(model, collection)
         vectors = encode_tokens(model, tokens, self.precision)
-        kept = np.float16 if self.precision == "bfloat16" else np.float32
-        np.save(out / "vectors.npy", vectors.astype(kept), allow_pickle=False)
+        kept = vectors.astype(np.float16) if self.precision == "bfloat16" else vectors
         noun = "documents" if self.side == "document" else "queries"
-        return {f"{noun}_encoded": len(tokens), "tokens_encoded": int(tokens.lengths.sum())}
+        return kept, {f"{noun}_encoded": len(tokens), "tokens_encoded": int(tokens.lengths.sum())}
 
     def _tokens(self, model: SentenceTransformer, collection: Collection) -> Tokens:
         """Tokenise, unless the last documents that were are these, read by the same tokenizer, as in most of a grid."""

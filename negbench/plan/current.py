@@ -1,0 +1,40 @@
+"""The collection as an encoder sees it that is being trained."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from negbench.encoders.encode import still
+from negbench.plan.mining import BuildPool
+from negbench.plan.sources import Embed
+from negbench.types import CandidatePool, Collection, Vectors
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+class Current:
+    """What stored vectors and pools would be, had the encoder made them as it stands; each is made once.
+
+    ``limit`` is the encoder's own limit of tokens, which a training may have lowered. ``cost`` counts what was encoded.
+    """
+
+    def __init__(self, model: SentenceTransformer, limit: int | None, collection: Collection) -> None:
+        self.model, self.collection = still(model), collection
+        self.model.max_seq_length = limit
+        self.cost: Counter[str] = Counter()
+        self._vectors: dict[str, Vectors] = {}
+
+    def vectors(self, stored: Embed) -> Vectors:
+        """Return vectors of the same texts."""
+        if stored.key not in self._vectors:
+            self._vectors[stored.key], cost = stored.by(self.model, self.collection)
+            self.cost.update(cost)
+        return self._vectors[stored.key]
+
+    def search(self, stored: BuildPool) -> CandidatePool:
+        """Return the pool of the same retriever for the same queries."""
+        assert stored.queries is not None, "only a retriever that looks at vectors is asked again"
+        assert stored.documents is not None
+        return stored.search(self.collection, self.vectors(stored.queries), self.vectors(stored.documents))
