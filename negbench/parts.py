@@ -26,6 +26,7 @@ ROOMS = {
     "label-rule": "negbench.labels",
     "repair": "negbench.repair",
     "batching": "negbench.batching",
+    "refresh": "negbench.refresh",
     "writer": "negbench.writers",
     "loss": "negbench.losses",
     "teacher": "negbench.teachers",

@@ -20,7 +20,7 @@ ORDER = (
     ("retrieval",),
     ("teachers",),
     ("asks",),
-    ("samplers", "filters", "labels", "batching", "writers", "losses"),
+    ("samplers", "filters", "labels", "batching", "writers", "losses", "refresh"),
     ("mining",),
     ("repair",),
     ("training",),

@@ -5,7 +5,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from typing import ClassVar, get_args
+from typing import Any, ClassVar, get_args
 
 import annotated_types
 import pytest
@@ -48,9 +48,10 @@ def inside(field: FieldInfo) -> Iterator[float]:
                 yield limit
 
 
-def required(part: type[Part]) -> dict[str, str]:
-    needed = [name for name, field in part.model_fields.items() if field.is_required()]
-    return {name: "helpdesk" if name == "collection" else "x" for name in needed}
+def required(part: type[Part]) -> dict[str, Any]:
+    needed = {name: field for name, field in part.model_fields.items() if field.is_required()}
+    texts = {name: "helpdesk" if name == "collection" else "x" for name in needed}
+    return {name: 3 if field.annotation is int else texts[name] for name, field in needed.items()}
 
 
 BOUNDED = [

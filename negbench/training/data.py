@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -126,6 +126,15 @@ def _stacked(epochs: Sequence[Instances]) -> Instances:
     )
 
 
+def in_rounds(rounds: Sequence[Instances]) -> Instances:
+    """Return the rows of several rounds one after another; what one of them promoted is known in all."""
+    known = [
+        zip(it.queries.tolist(), it.documents.tolist(), it.grades.tolist(), strict=True)
+        for it in (one.known for one in rounds)
+    ]
+    return replace(_stacked(rounds), known=Qrels.of([judgment for one in known for judgment in one]))
+
+
 def _keys(ids: Sequence[str], rows: Int32) -> UInt64:
     """Return the hash of the id of each of ``rows``, and hash no other id."""
     used, at = np.unique(rows, return_inverse=True)
@@ -163,19 +172,24 @@ class Collator:
     valid_label_columns: tuple[str, ...] = ()
 
     def __init__(self, data: Instances, collection: Collection, model: SentenceTransformer, chunk_tokens: int) -> None:
-        self.data = data
         self.chunk_tokens = chunk_tokens
         self.model = model
+        self.collection = collection
+        self.read = {"queries": 0, "documents": 0, "tokens": 0}
+        """How many texts and tokens were handed out so far, padding apart."""
+        self.renew(data)
+
+    def renew(self, data: Instances) -> None:
+        """Look rows up in ``data`` from now on."""
+        self.data = data
         used = np.unique(np.concatenate([data.positives, data.negatives.ravel()]))
         self.rows = {"query": np.unique(data.queries), "document": used[used >= 0]}
         """Which rows of the collection are tokenised, ascending."""
-        passages = Passages(collection.titles, collection.texts)
+        passages = Passages(self.collection.titles, self.collection.texts)
         self.tokens = {
-            "query": tokenised(model, [collection.queries[row] for row in self.rows["query"]], "query"),
-            "document": tokenised(model, [passages[row] for row in self.rows["document"]], "document"),
+            "query": tokenised(self.model, [self.collection.queries[row] for row in self.rows["query"]], "query"),
+            "document": tokenised(self.model, [passages[row] for row in self.rows["document"]], "document"),
         }
-        self.read = {"queries": 0, "documents": 0, "tokens": 0}
-        """How many texts and tokens were handed out so far, padding apart."""
 
     def __call__(self, features: Sequence[dict[str, int]]) -> dict[str, Any]:
         """Return ``query*_*`` and ``document*_*`` tensors and ``label``."""

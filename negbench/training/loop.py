@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from negbench.encoders.encode import restore_forward
 from negbench.encoders.precision import resolve
 from negbench.encoders.tokens import CHUNK_TOKENS
 from negbench.losses import Loss, Scored
+from negbench.refresh import Refresh
 from negbench.training.batches import epoch_batches
 from negbench.training.data import Collator, Instances
 from negbench.training.recipe import Recipe
@@ -40,6 +41,18 @@ class Watch:
     measure: Callable[[SentenceTransformer], float]
 
 
+@dataclass(frozen=True)
+class Renewal:
+    """Training rows that are made again on the way: after which optimizer steps, and by what.
+
+    ``rows`` gets the model as it stands and the number of the renewal, from 1 on. It returns what takes the place of
+    all rows, with the same queries in the same order, and a point each of curves of its own.
+    """
+
+    refresh: Refresh
+    rows: Callable[[SentenceTransformer, int], tuple[Instances, dict[str, float]]]
+
+
 class TrainingError(RuntimeError):
     """The loss left the real numbers; the message says at which step."""
 
@@ -55,11 +68,13 @@ def train(
     watch: Watch | None = None,
     batching: Batching | None = None,
     clusters: Int32 | None = None,
+    renewal: Renewal | None = None,
 ) -> tuple[dict[str, list[tuple[int, float]]], dict[str, float]]:
     """Train ``model`` in place; return curves by optimizer step, and the cost (steps, texts and tokens read).
 
     ``watch`` adds curves of its own. ``batching`` puts rows into batches, at random where it is None; ``clusters``
-    [R of an epoch] is what it may want to know.
+    [R of an epoch] is what it may want to know. ``renewal`` changes the rows between two optimizer steps, and nothing
+    else: neither their batches, nor the model, the optimizer or any random state.
 
     Batches follow from ``seed`` alone, and global random states are left as they were. ``scratch`` is a folder that
     the trainer may write to. Raises TrainingError where the loss becomes NaN or infinite.
@@ -74,10 +89,15 @@ def train(
     batches = all_batches(data, recipe, seed, batching, clusters)
 
     class Quiet(SentenceTransformerTrainer):
-        """A trainer that writes no model card: its examples take seconds a trial."""
+        """A trainer that writes no model card, whose examples take seconds a trial, and puts batches together late."""
 
         def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
             """Add none."""
+
+        def training_step(self, model: Any, inputs: dict[str, Any], *rest: Any, **named: Any) -> torch.Tensor:
+            """Look the rows up only now: the dataloader reads ahead, across the step after which they change."""
+            found: torch.Tensor = super().training_step(model, collator(inputs["features"]), *rest, **named)
+            return found
 
     class Batches(DefaultBatchSampler):
         """The batches of ``all_batches``."""
@@ -135,8 +155,19 @@ def train(
             if logs and "loss" in logs and not np.isfinite(float(logs["loss"])):
                 raise TrainingError(f"the loss is {logs['loss']} at step {state.global_step}; lower the learning rate")
 
+    class Renewing(TrainerCallback):
+        """Changes the rows."""
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if renewal and state.global_step in renewed:
+                rows, points = renewal.rows(model, renewed.index(state.global_step) + 1)
+                collator.renew(rows)
+                for name, value in points.items():
+                    curves.setdefault(name, []).append((state.global_step, value))
+
     if not len(data.queries):
         raise TrainingError("the training split has no labelled pair")
+    renewed = renewal.refresh.due(epoch_ends(batches)) if renewal else []
     restore_forward(model)
     model.max_seq_length = min(recipe.max_length, model.max_seq_length or recipe.max_length)
     if recipe.dropout is not None:
@@ -169,9 +200,9 @@ def train(
                 disable_tqdm=True,
             ),
             train_dataset=Dataset.from_dict({"row": list(range(len(data.queries)))}),
-            data_collator=collator,
+            data_collator=RowsAlone(),
             loss=Objective(model),
-            callbacks=[Curves()],
+            callbacks=[Curves(), Renewing()],
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
@@ -181,6 +212,21 @@ def train(
         **{f"{name}_read": float(n) for name, n in collator.read.items()},
     }
     return curves, cost
+
+
+class RowsAlone:
+    """Hands on which rows a batch holds."""
+
+    valid_label_columns: tuple[str, ...] = ()
+
+    def __call__(self, features: list[dict[str, int]]) -> dict[str, Any]:
+        """Return them as they are."""
+        return {"features": features}
+
+
+def epoch_ends(batches: Sequence[Sequence[Int64]]) -> list[int]:
+    """Return how many optimizer steps are done at the end of each epoch."""
+    return [int(end) for end in np.cumsum([len(epoch) for epoch in batches])]
 
 
 def all_batches(

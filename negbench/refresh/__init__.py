@@ -1,0 +1,24 @@
+"""Refresh: when candidates are searched again with the encoder that is being trained. One file a choice."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+from negbench.parts import Part
+
+
+class Refresh(Part):
+    """When the pool is searched again, filtered and drawn from anew."""
+
+    kind: ClassVar[str] = "refresh"
+    moves: ClassVar[bool] = True
+    """Whether it ever searches again."""
+
+    @abstractmethod
+    def due(self, ends: Sequence[int]) -> list[int]:
+        """Return after which optimizer steps, ascending and all before the last one.
+
+        ``ends`` holds the number of steps that are done at the end of each epoch.
+        """

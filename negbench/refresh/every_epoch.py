@@ -1,0 +1,18 @@
+"""Refresh between epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from negbench.refresh import Refresh
+
+
+class EveryEpoch(Refresh):
+    """Search again after every epoch but the last."""
+
+    name: ClassVar[str] = "every-epoch"
+
+    def due(self, ends: Sequence[int]) -> list[int]:
+        """Return where epochs end."""
+        return list(ends[:-1])

@@ -1,0 +1,39 @@
+"""What every refresh owes. A new one is in this suite by being registered."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from negbench.parts import registered
+from negbench.refresh import Refresh
+from negbench.refresh.every import Every
+from negbench.refresh.every_epoch import EveryEpoch
+from negbench.refresh.never import Never
+
+OURS: list[Refresh] = [Never(), EveryEpoch(), Every(steps=1), Every(steps=7)]
+
+
+def test_all_are_here() -> None:
+    ours = {name for name, kind in registered("refresh").items() if kind.__module__.startswith("negbench.")}
+    assert {part.name for part in OURS} == ours
+
+
+@pytest.mark.parametrize("refresh", OURS, ids=str)
+@given(lengths=st.lists(st.integers(1, 20), min_size=1, max_size=6))
+def test_steps_ascend_and_lie_within_the_training(refresh: Refresh, lengths: list[int]) -> None:
+    ends = list(accumulate(lengths))
+    due = refresh.due(ends)
+    assert due == sorted(set(due))
+    assert all(0 < step < ends[-1] for step in due)
+    assert refresh.moves or not due
+
+
+def test_when() -> None:
+    assert Every(steps=4).due([5, 12]) == [4, 8]
+    assert Every(steps=12).due([5, 12]) == []
+    assert EveryEpoch().due([5, 10, 12]) == [5, 10]
+    assert EveryEpoch().due([5]) == []
