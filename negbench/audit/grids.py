@@ -14,7 +14,6 @@ from negbench.plan.training import Train
 from negbench.plan.trials import Trial, trials
 from negbench.plan.writing import extended, texts_of
 from negbench.store import Store
-from negbench.training.loop import all_batches
 from negbench.types import Collection, Negatives, Passages
 
 
@@ -48,13 +47,12 @@ def _of(trial: Trial, store: Store, collection: Collection) -> list[Row]:
     """Return a row a query: its negatives, each with the sum of its weights over all batches."""
     training = trial.training
     assert isinstance(training, Train)
-    assert training.negatives is not None
-    table = store.load(Negatives, training.negatives)
-    data, clusters = training.rows(store.path, collection)
-    epochs = all_batches(data, training.recipe, training.seed, training.batching, clusters)
-    seen = np.concatenate([batch for epoch in epochs for batch in epoch])
+    assert trial.negatives is not None
+    table = store.load(Negatives, trial.negatives)
+    data, batches = training.replay(store.path, collection)
+    seen = np.concatenate(batches)
     times = np.bincount(seen, minlength=len(data.queries)) * data.weights.astype(np.float64)
-    written = training.negatives.written
+    written = trial.negatives.written
     read = collection if written is None else extended(collection, texts_of(store.path(written)))
     passages = Passages(read.titles, read.texts)
     weights: dict[tuple[int, int], float] = {}
@@ -67,11 +65,11 @@ def _of(trial: Trial, store: Store, collection: Collection) -> list[Row]:
     for query, documents, ranks, scores in zip(
         table.queries.tolist(), table.documents.tolist(), table.ranks.tolist(), table.scores.tolist(), strict=True
     ):
-        negatives = [
-            Negative(passages[document], rank, score, weights.get((query, document), 0.0))
-            for document, rank, score in zip(documents, ranks, scores, strict=True)
-            if document >= 0
-        ]
+        negatives: dict[int, Negative] = {}
+        for document, rank, score in zip(documents, ranks, scores, strict=True):
+            if document >= 0 and document not in negatives:  # a later round may draw it again
+                weight = weights.get((query, document), 0.0)
+                negatives[document] = Negative(passages[document], rank, score, weight)
         positives = tuple(passages[row] for row in labels.get(query, nothing).tolist())
-        found.append(Row(trial.name, collection.queries[query], positives, tuple(negatives)))
+        found.append(Row(trial.name, collection.queries[query], positives, tuple(negatives.values())))
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from negbench.types import Int64, Negatives
+from negbench.types import Int32, Int64, Negatives
 
 
 def drawn_pairs(negatives: Negatives) -> Int64:
@@ -12,9 +12,16 @@ def drawn_pairs(negatives: Negatives) -> Int64:
 
     Fills do not count, since the same are handed to all methods that lack some, nor what was written.
     """
-    drawn = (negatives.origins == 0) & (negatives.documents >= 0)
-    codes = (negatives.queries[:, None].astype(np.int64) << 32) + negatives.documents
-    return np.unique(codes[drawn])
+    return pairs(negatives.queries, np.where(negatives.origins == 0, negatives.documents, np.int32(-1)))
+
+
+def pairs(queries: Int32, documents: Int32) -> Int64:
+    """Return the distinct pairs of ``queries`` [Q] with their ``documents`` [Q, K], as ascending int64 codes.
+
+    Rows below 0 are padding.
+    """
+    codes = (queries[:, None].astype(np.int64) << 32) + documents
+    return np.unique(codes[documents >= 0])
 
 
 def overlap(mine: Int64, others: Int64) -> tuple[float, float]:

@@ -41,24 +41,32 @@ def places(negatives: Negatives, pool: CandidatePool, by_chance: bool) -> tuple[
     return negatives.ranks, gaps / np.where(spread > 0, spread, np.nan)[:, None]
 
 
-def where(handed: Handed, ranks: Int32, gaps: Float64, epochs: Int64) -> dict[str, dict[str, Share]]:
+def where(
+    handed: Handed, ranks: Int32, gaps: Float64, epochs: Int64, rounds: Int64 | None = None
+) -> dict[str, dict[str, Share]]:
     """Return the share of relevant ones among the negatives in each bin of ``rank``, ``gap`` and ``epoch``.
 
-    ``ranks`` and ``gaps`` [R, k] are as in ``places``, by training row; ``epochs`` [R] count from 0. Negatives weigh
-    as training weighs them. ``beside`` is the share of all negatives that lie in the bin; a bin without any is left
-    out. Empty without truth, or without a negative.
+    ``ranks`` and ``gaps`` [R, k] are as in ``places``, by training row; ``epochs`` [R] count from 0. ``rounds`` [R],
+    how often the candidates had been searched again, adds bins of ``round``. Negatives weigh as training weighs them.
+    ``beside`` is the share of all negatives that lie in the bin; a bin without any is left out. Empty without truth, or
+    without a negative.
     """
     if handed.truth is None or not ((handed.documents >= 0) & (handed.weights > 0)).any():
         return {}
     ranked = np.searchsorted(BINS, ranks, side="right") - 1
     ranked = np.where(ranks < 0, len(BINS) - 1 - ranks, ranked)
     near = np.where(np.isnan(gaps), len(GAPS) + 1, np.searchsorted(GAPS, gaps, side="right"))
-    stage = np.broadcast_to(epochs[:, None], handed.documents.shape)
-    return {
+    shape = handed.documents.shape
+    stage = np.broadcast_to(epochs[:, None], shape)
+    found = {
         "rank": _by_bin(handed, ranked, RANKS),
         "gap": _by_bin(handed, near, GAP_NAMES),
         "epoch": _by_bin(handed, stage, [str(epoch + 1) for epoch in range(int(epochs.max()) + 1)]),
     }
+    if rounds is not None:
+        names = [str(number) for number in range(int(rounds.max()) + 1)]
+        found["round"] = _by_bin(handed, np.broadcast_to(rounds[:, None], shape), names)
+    return found
 
 
 def _by_bin(handed: Handed, bins: Int64, names: Sequence[str]) -> dict[str, Share]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from negbench import parts, spelling
-from negbench.asks import Asking
+from negbench.asks import Asking, TeacherScores
 from negbench.batching import Batching
 from negbench.batching.random import Random
 from negbench.filters import Filter
@@ -18,13 +18,18 @@ from negbench.losses import Loss
 from negbench.losses.infonce import InfoNCE
 from negbench.mining import Fill
 from negbench.parts import Part
+from negbench.refresh import Refresh
+from negbench.refresh.never import Never
 from negbench.retrieval import Retriever
 from negbench.samplers import Sampler
 from negbench.teachers import Teacher
 from negbench.training.recipe import Recipe
 from negbench.writers import Writer
 
-AXES = ("candidates", "labels", "filters", "selection", "fill", "written", "batching", "loss", "negatives", "growing")
+AXES = (
+    *("candidates", "labels", "filters", "selection", "fill", "written"),
+    *("refresh", "batching", "loss", "negatives", "growing"),
+)
 LISTS = ("labels", "filters")
 """Axes that hold several parts, each found under ``AXIS.NAME``."""
 
@@ -36,7 +41,8 @@ class Method(BaseModel):
 
     candidates: the retriever whose pool is drawn from, null for in-batch negatives alone. labels: rules that change
     what counts as a positive. filters: applied in order. selection: the sampler. fill: where a shortfall is made up.
-    written: who writes negatives that take the place of mined ones.
+    written: who writes negatives that take the place of mined ones. refresh: when candidates are searched again with
+    the encoder as it then stands.
     batching: who sits in a batch with whom. loss: what is asked of the scores. negatives: negatives a row, null for
     the grid's number. growing: begin with one negative a row and end with all. equal_documents: without negatives of
     its own, take batches so much larger that a step reads as many documents as with the grid's number, and so many
@@ -62,6 +68,7 @@ class Method(BaseModel):
     selection: Sampler | None = None
     fill: Fill = "corpus"
     written: Writer | None = None
+    refresh: Refresh = Field(default_factory=Never)
     batching: Batching = Field(default_factory=Random)
     loss: Loss = Field(default_factory=InfoNCE)
     negatives: int | None = Field(default=None, ge=0)
@@ -79,10 +86,33 @@ class Method(BaseModel):
             raise ValueError(f"loss {self.loss.name} learns from mined negatives alone: give candidates and selection")
         if self.equal_documents and self.negatives != 0:
             raise ValueError("equal_documents is for a method without mined negatives")
+        if self.refresh.moves:
+            self._check_refresh()
         for axis in LISTS:
             names = [rule.name for rule in getattr(self, axis)]
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise ValueError(f"{axis} has {twice[0]} twice; a path such as {axis}.{twice[0]} must mean one of them")
+
+    def _check_refresh(self) -> None:
+        """Check that an encoder which has moved finds other candidates, and that all is known of these."""
+        if self.candidates is None:
+            raise ValueError(f"refresh {self.refresh}: without candidates there is nothing to search again")
+        if not self.candidates.needs_vectors:
+            raise ValueError(
+                f"refresh {self.refresh}: {self.candidates.name} finds the same whatever the encoder; candidates that "
+                "move with it are dense, voyager and hybrid"
+            )
+        for part in self.asking:
+            if any(isinstance(ask, TeacherScores) for ask in part.asks):
+                raise ValueError(
+                    f"refresh {self.refresh}: {part.name} asks a teacher, who scored the first candidates alone; "
+                    "take it out, or give refresh=never"
+                )
+        if self.loss.asks is not None:
+            raise ValueError(
+                f"refresh {self.refresh}: loss {self.loss.name} is told about the first negatives alone; give another "
+                "loss, or refresh=never"
+            )
 
     @property
     def retriever(self) -> Retriever | None:
@@ -100,7 +130,7 @@ class Method(BaseModel):
     def part_paths(self) -> dict[str, Part]:
         """Return the method's parts by path: ``candidates``, ``filters.NAME``, ``selection``, ``loss``, ..."""
         found: dict[str, Part] = {f"{axis}.{rule.name}": rule for axis in LISTS for rule in getattr(self, axis)}
-        for axis in ("candidates", "selection", "written", "batching", "loss"):
+        for axis in ("candidates", "selection", "written", "refresh", "batching", "loss"):
             if (part := getattr(self, axis)) is not None:
                 found[axis] = part
         return found

@@ -25,6 +25,7 @@ def axes(method: Method) -> str:
     said += [f"filters {', '.join(map(str, method.filters))}"] if method.filters else []
     if method.selection is not None:
         said.append(f"selection {method.selection}")
+    said += [f"refresh {method.refresh}"] if method.refresh.moves else []
     said += [f"batching {method.batching}"] if method.batching.name != "random" else []
     said += [f"loss {method.loss}"] if method.loss.name != "infonce" else []
     said += ["growing"] if method.growing else []
@@ -40,6 +41,8 @@ def cost(method: Method) -> str:
         needs.append("twice the documents a step (at one negative a row)")
     if retriever is not None and retriever.needs_vectors:
         needs.append("the corpus encoded once by the start")
+    if method.refresh.moves:
+        needs.append("the corpus encoded again at each refresh")
     if retriever is not None and retriever.name in ("bm25", "okapi", "hybrid"):
         needs.append("a BM25 index")
     asks = dict.fromkeys(ask for part in method.asking for ask in part.asks)

@@ -10,8 +10,8 @@ from negbench.evaluation.false_negatives import Handed, HeldOut, Pairs
 from negbench.evaluation.false_negatives.propensity import counted
 from negbench.plan.answers import ScorePool
 from negbench.plan.draw import DrawNegatives
+from negbench.plan.handed import Drawn, GatherNegatives, Handing, read_drawn
 from negbench.plan.judging import JudgeNegatives
-from negbench.plan.repair import Negating
 from negbench.plan.sources import At, read_collection
 from negbench.store import load_arrays
 from negbench.training.data import Instances
@@ -39,28 +39,30 @@ def in_corpus(data: Instances, collection: Collection) -> Int32:
 
 
 def add(
-    handed: Handed, at: At, stage: Negating, judging: JudgeNegatives | None, held_out: DrawNegatives | None
+    handed: Handed, at: At, stage: Handing, judging: JudgeNegatives | None, held_out: DrawNegatives | None
 ) -> Handed:
-    """Return ``handed`` with its distinct pairs, the pool's labelled positives, and the held-out pass."""
-    pool, drawn = load_arrays(CandidatePool, at(stage.pool)), load_arrays(Negatives, at(stage))
+    """Return ``handed`` with its distinct pairs, the pool's labelled positives, and the held-out pass.
+
+    A pool that is searched again has no fixed ranks that labelled positives could lie at.
+    """
     if not (handed.documents >= 0).any():
         return handed
     collection = read_collection(at(stage.pool.collection))
     judge = None if judging is None else np.load(at(judging) / "scores.npy", allow_pickle=False)
     scored = next((answer for answer in stage.answers if isinstance(answer, ScorePool)), None)
     teacher = None if scored is None else np.load(at(scored) / "candidates.npy", allow_pickle=False)
+    pool = None if isinstance(stage, GatherNegatives) else load_arrays(CandidatePool, at(stage.pool))
     return replace(
         handed,
-        pairs=_pairs(handed, pool, drawn, judge, teacher),
-        labelled=counted(pool, len(collection.document_ids)),
+        pairs=_pairs(handed, read_drawn(stage, at), judge, teacher),
+        labelled=None if pool is None else counted(pool, len(collection.document_ids)),
         held_out=None if held_out is None else _held_out(handed, at, held_out, collection, stage.pool.split),
     )
 
 
-def _pairs(
-    handed: Handed, pool: CandidatePool, drawn: Negatives, judge: Float32 | None, teacher: Float32 | None
-) -> Pairs:
-    """Return the distinct pairs; each is told by its place in the draw."""
+def _pairs(handed: Handed, found: Drawn, judge: Float32 | None, teacher: Float32 | None) -> Pairs:
+    """Return the distinct pairs; each is told by its first place in the draw."""
+    drawn = found.negatives
     there = handed.documents >= 0
     keys = ((handed.queries[:, None].astype(np.int64) << 32) + handed.documents)[there]
     pairs, of = np.unique(keys, return_inverse=True)
@@ -78,7 +80,7 @@ def _pairs(
         weights,
         ranks,
         drawn.scores[rows, columns].astype(np.float64),
-        pool.positive_score("lowest")[rows],
+        found.positives[rows, columns],
         None if judge is None else judge[rows, columns].astype(np.float64),
         taught,
     )

@@ -15,6 +15,7 @@ from negbench.evaluation.false_negatives import Estimator, Rate
 from negbench.plan import evidence
 from negbench.plan.answers import ScorePool
 from negbench.plan.draw import DrawNegatives
+from negbench.plan.handed import handing
 from negbench.plan.judging import JudgeNegatives
 from negbench.plan.sources import At, read_collection
 from negbench.plan.training import Train
@@ -36,9 +37,12 @@ class CountFalseNegatives(Stage):
     held_out: DrawNegatives | None = None
 
     def identity(self) -> dict[str, Any]:
-        """Return what decides which negatives are handed to the training: not its encoder, nor its loss."""
+        """Return what decides which negatives are handed to the training: not its encoder, nor its loss.
+
+        Unless these move with the encoder: then the training itself decides.
+        """
         training = self.training
-        parts = (training.collection, training.negatives, training.clusters, self.judging, self.held_out)
+        parts = (training.collection, handing(training), training.clusters, self.judging, self.held_out)
         content = {
             "inputs": [None if stage is None else stage.key for stage in parts],
             "estimators": [estimator.identity() for estimator in self.estimators],
@@ -48,18 +52,19 @@ class CountFalseNegatives(Stage):
 
     @cached_property
     def inputs(self) -> tuple[Stage, ...]:
-        """What decides: the training itself need not have run."""
-        training = self.training
+        """What decides: as a rule the training itself need not have run."""
+        training, drawn = self.training, handing(self.training)
         parts: list[Stage | None] = [
             training.collection,
-            training.negatives,
+            drawn,
             training.clusters,
             self.judging,
             self.held_out,
         ]
-        if training.negatives is not None:
-            drawn = training.negatives
+        if drawn is not None:
             parts += [drawn.pool, *(it for it in drawn.answers if isinstance(it, ScorePool))]
+        if training.redrawn is not None:
+            parts += [training, training.redrawn]
         if self.held_out is not None:
             parts.append(self.held_out.pool.collection)
         return tuple({stage.key: stage for stage in parts if stage is not None}.values())
@@ -76,8 +81,8 @@ class CountFalseNegatives(Stage):
         data, batches = training.replay(at, collection)
         truth = collection.truth.get(training.split)
         handed = evidence.handed(data, np.concatenate(batches), collection, training.split)
-        if training.negatives is not None:
-            handed = evidence.add(handed, at, training.negatives, self.judging, self.held_out)
+        if (drawn := handing(training)) is not None:
+            handed = evidence.add(handed, at, drawn, self.judging, self.held_out)
         rates: dict[str, Rate] = {}
         for estimator in self.estimators:
             rates |= estimator.estimate(handed)

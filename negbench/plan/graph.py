@@ -57,5 +57,7 @@ SUMMED = (
     "steps",
     "pairs_read",
     "teacher_calls",
+    "refreshes",
+    "refresh_seconds",
 )
 """The amounts that add up over stages."""

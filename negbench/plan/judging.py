@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from negbench.encoders.precision import Precision
-from negbench.plan.repair import Negating
+from negbench.plan.handed import Handing
 from negbench.plan.sources import At, read_collection
 from negbench.store import Stage, load_arrays
 from negbench.teachers import Teacher
@@ -22,7 +22,7 @@ class JudgeNegatives(Stage):
     """A judge's scores of the negatives that were drawn: float32 [Q, k], NaN where there is none to read."""
 
     kind: ClassVar[str] = "judged"
-    negatives: Negating
+    negatives: Handing
     judge: Teacher
     fingerprint: str
     precision: Precision

@@ -5,19 +5,25 @@ from __future__ import annotations
 import json
 import tempfile
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
 
 from negbench.batching import Batching
 from negbench.batching.random import Random
 from negbench.losses import Loss
 from negbench.plan.clusters import ClusterQueries
 from negbench.plan.curve import MEASURE, watcher
+from negbench.plan.draw import DrawNegatives
+from negbench.plan.refreshing import Refresher, read_rounds
 from negbench.plan.repair import Negating
 from negbench.plan.sources import At, LoadCollection, read_collection, split_queries
 from negbench.plan.targets import TargetStage
 from negbench.plan.writing import extended, texts_of
+from negbench.refresh import Refresh
+from negbench.refresh.never import Never
 from negbench.store import Stage, load_arrays
 from negbench.training.recipe import Recipe
 from negbench.types import Collection, Int32, Int64, Negatives
@@ -34,6 +40,7 @@ class Train(Stage):
     """Fine-tune an encoder; ``recipe.precision`` is resolved, never ``auto``.
 
     ``curve_points``: how often quality on dev is measured on the way. ``growing``: see ``training.data.instances``.
+    With a ``refresh``, what each further round drew is kept in ``rounds/``.
     """
 
     kind: ClassVar[str] = "training"
@@ -50,20 +57,32 @@ class Train(Stage):
     batching: Batching = field(default_factory=Random)
     clusters: ClusterQueries | None = None
     targets: TargetStage | None = None
+    refresh: Refresh = field(default_factory=Never)
 
     def identity(self) -> dict[str, Any]:
-        """Return the fields; without ``targets`` where the loss asks for none, as before there were any."""
+        """Return the fields, those left out that came later and are at rest: what was stored before them stays."""
         found = super().identity()
-        if self.targets is None:
-            del found["parameters"]["targets"]
+        for name, rests in (("targets", self.targets is None), ("refresh", not self.refresh.moves)):
+            if rests:
+                del found["parameters"][name]
         return found
 
     @cached_property
     def inputs(self) -> tuple[Stage, ...]:
-        """What it reads; the texts that were written, too."""
+        """What it reads; the texts that were written, too, and what a refresh begins with."""
         found = (self.encoder, self.collection, self.negatives, self.clusters, self.targets)
         written = None if self.negatives is None else self.negatives.written
-        return tuple(stage for stage in (*found, written) if stage is not None)
+        drawn = self.redrawn
+        again = () if drawn is None else (drawn.pool, drawn.pool.queries, *drawn.answers)
+        return tuple(stage for stage in (*found, written, *again) if stage is not None)
+
+    @property
+    def redrawn(self) -> DrawNegatives | None:
+        """The draw that is made again on the way; None where there is no refresh."""
+        if not self.refresh.moves:
+            return None
+        assert isinstance(self.negatives, DrawNegatives), "only what was mined can be mined again"
+        return self.negatives
 
     @property
     def label(self) -> str:
@@ -73,10 +92,7 @@ class Train(Stage):
 
     def rows(self, at: At, collection: Collection) -> tuple[Instances, Int32 | None]:
         """Return the rows of all epochs, and the clusters of those of one where its batching wants any."""
-        from negbench.training.data import instances
-
-        drawn = None if self.negatives is None else load_arrays(Negatives, at(self.negatives))
-        data = instances(collection, self.split, drawn, self.recipe, self.seed, self.growing)
+        data = self._with(collection, None if self.negatives is None else load_arrays(Negatives, at(self.negatives)))
         if self.clusters is None:
             return data, None
         return data, self.clusters.of(at(self.clusters), data.queries[: len(data.keys)])
@@ -85,13 +101,30 @@ class Train(Stage):
         """Return the rows with what the loss asks about them."""
         return data if self.targets is None else replace(data, targets=self.targets.read(at(self.targets)))
 
+    def _with(self, collection: Collection, drawn: Negatives | None) -> Instances:
+        from negbench.training.data import instances
+
+        return instances(collection, self.split, drawn, self.recipe, self.seed, self.growing)
+
     def replay(self, at: At, collection: Collection) -> tuple[Instances, list[Int64]]:
-        """Return the rows of all epochs, and the batches of the whole training in order, as row numbers."""
-        from negbench.training.loop import all_batches
+        """Return the rows of all epochs, and the batches of the whole training in order, as row numbers.
+
+        Of R rows an epoch and E epochs, row ``(round * E + epoch) * R + r`` is row r as it was after ``round``
+        refreshes.
+        """
+        from negbench.training.data import in_rounds
+        from negbench.training.loop import all_batches, epoch_ends
 
         data, clusters = self.rows(at, collection)
         epochs = all_batches(data, self.recipe, self.seed, self.batching, clusters)
-        return data, [batch for epoch in epochs for batch in epoch]
+        batches = [batch for epoch in epochs for batch in epoch]
+        if not self.refresh.moves:
+            return data, batches
+        later = [self._with(collection, one.negatives) for one in read_rounds(at(self) / "rounds")]
+        due = self.refresh.due(epoch_ends(epochs))
+        rounds = np.searchsorted(due, np.arange(len(batches)), side="right").tolist()
+        moved = [batch + len(data.queries) * number for batch, number in zip(batches, rounds, strict=True)]
+        return in_rounds([data, *later]), moved
 
     @property
     def schedule(self) -> dict[str, Any]:
@@ -107,9 +140,9 @@ class Train(Stage):
     def run(self, at: At, out: Path) -> dict[str, float]:
         """Train; write ``model/`` and the curves by step."""
         from negbench.encoders.load import load
-        from negbench.training.loop import Watch, train
+        from negbench.training.loop import Renewal, Watch, train
 
-        collection = read_collection(at(self.collection))
+        collection = labelled = read_collection(at(self.collection))
         split_queries(collection, self.split)  # says so where there is no such split
         model = load(at(self.encoder) / "model")
         data, clusters = self.rows(at, collection)
@@ -121,6 +154,10 @@ class Train(Stage):
             watch = Watch(f"{WATCHED_SPLIT}_{MEASURE}", self.curve_points, measure)
         if self.negatives is not None and self.negatives.written is not None:
             collection = extended(collection, texts_of(at(self.negatives.written)))
+        drawn, refresher, renewal = self.redrawn, None, None
+        if drawn is not None:
+            refresher = Refresher(drawn, at, model.max_seq_length, out / "rounds", partial(self._with, labelled))
+            renewal = Renewal(self.refresh, refresher)
         with tempfile.TemporaryDirectory() as scratch:
             curves, cost = train(
                 model,
@@ -133,7 +170,8 @@ class Train(Stage):
                 watch,
                 self.batching,
                 clusters,
+                renewal,
             )
         model.save_pretrained(str(out / "model"), create_model_card=False)
         (out / "curves.json").write_text(json.dumps(curves) + "\n")
-        return cost
+        return cost if refresher is None else {**cost, **refresher.cost}

@@ -40,6 +40,7 @@ from negbench.plan.draw import DrawNegatives
 from negbench.plan.evaluation import EvaluateAmong, EvaluateEncoder, EvaluateRetriever, Geometry
 from negbench.plan.false_negatives import CountFalseNegatives
 from negbench.plan.gradient import WeighFalseNegatives
+from negbench.plan.handed import Handing, handing
 from negbench.plan.judging import JudgeNegatives
 from negbench.plan.mining import BuildPool, TrainTeacher
 from negbench.plan.repair import Negating, RepairNegatives
@@ -79,7 +80,7 @@ class Trial:
     settings: Settings
     evaluation: EvaluateEncoder | EvaluateRetriever
     training: Train | None = None
-    negatives: Negating | None = None
+    negatives: Handing | None = None
     false_negatives: CountFalseNegatives | None = None
     beside: dict[str, Stage] = field(default_factory=dict)
     """Further measurements of the same encoder, by the prefix of their metrics."""
@@ -193,10 +194,12 @@ class _Builder:
             method.batching,
             self._clusters(method, encoder),
             self._targets(method, negatives),
+            method.refresh,
         )
+        handed = handing(training)
         estimators = tuple(_default(kind) for kind in registered("estimator").values())
         count = CountFalseNegatives(
-            training, estimators, self._judging(method, negatives), self._held_out(method, encoder, seed)
+            training, estimators, self._judging(method, handed), self._held_out(method, encoder, seed)
         )
         return Trial(
             named.name,
@@ -207,10 +210,10 @@ class _Builder:
             settings,
             self._evaluate(training, self.collection, settings.split),
             training,
-            negatives,
+            handed,
             count,
             {**self._beside(training), **self._probe(negatives, encoder)},
-            self._details(training, negatives),
+            self._details(training, handed),
         )
 
     def _recipe(self, recipe: Recipe, method: Method | None = None) -> Recipe:
@@ -248,12 +251,12 @@ class _Builder:
             found[name] = EvaluateAmong(pool, *vectors, measures)
         return {**found, "geometry": Geometry(self.collection, *vectors, split)}
 
-    def _details(self, training: Train, negatives: Negating | None) -> tuple[Stage, ...]:
-        """Return what looks closer at false negatives."""
+    def _details(self, training: Train, negatives: Handing | None) -> tuple[Stage, ...]:
+        """Return what looks closer at false negatives; filters are judged on the first candidates."""
         found: list[Stage] = []
         if negatives is not None:
             found.append(LocateFalseNegatives(training, negatives))
-            draw = negatives.draw if isinstance(negatives, RepairNegatives) else negatives
+            draw = negatives if isinstance(negatives, DrawNegatives) else negatives.draw
             found += [JudgeFilters(draw)] if draw.filters else []
         written = negatives is not None and negatives.written is not None  # which has no stored vectors
         if self.settings.gradient and not written:
@@ -271,6 +274,11 @@ class _Builder:
 
     def _negatives(self, method: Method, encoder: Stage, seed: int) -> Negating | None:
         drawn, repair = self._draw(method, encoder, seed, self.collection), self.settings.repair
+        if repair is not None and method.refresh.moves:
+            raise InputError(
+                f"repair: {method.spelling} draws again on the way, and only negatives that stay can be repaired; "
+                "give it refresh=never"
+            )
         return drawn if drawn is None or repair is None else RepairNegatives(drawn, repair)
 
     def _draw(self, method: Method, encoder: Stage, seed: int, labels: LoadCollection) -> DrawNegatives | None:
@@ -285,7 +293,7 @@ class _Builder:
             written = WriteNegatives(self.collection, TRAINING_SPLIT, method.written)
         return DrawNegatives(pool, method.labels, method.filters, sampler, answers, method.fill, k, seed, written)
 
-    def _judging(self, method: Method, negatives: Negating | None) -> JudgeNegatives | None:
+    def _judging(self, method: Method, negatives: Handing | None) -> JudgeNegatives | None:
         judge = self.settings.judge
         if judge is None or negatives is None:
             return None
@@ -298,9 +306,12 @@ class _Builder:
         return JudgeNegatives(negatives, judge, self.fingerprint(judge), self.precision)
 
     def _held_out(self, method: Method, encoder: Stage, seed: int) -> DrawNegatives | None:
-        """Return a draw of the method's under thinned labels; it shares the vectors, and nothing is trained on it."""
+        """Return a draw of the method's under thinned labels; it shares the vectors, and nothing is trained on it.
+
+        It would say nothing of lists that are drawn later.
+        """
         share = self.settings.held_out
-        if share is None:
+        if share is None or method.refresh.moves:
             return None
         thinned = Hidden(collection=self.collection.source, label_rate=1 - share, seed=seed)
         return self._draw(method, encoder, seed, LoadCollection(thinned, self.fingerprint(thinned)))

@@ -10,27 +10,26 @@ from typing import Any, ClassVar
 import numpy as np
 
 from negbench.evaluation.denoising import denoising
-from negbench.evaluation.where import places, where
+from negbench.evaluation.where import where
 from negbench.mining import judged
 from negbench.plan import details, evidence
 from negbench.plan.draw import DrawNegatives
-from negbench.plan.repair import Negating
+from negbench.plan.handed import Handing, read_drawn
 from negbench.plan.sources import At, read_collection
 from negbench.plan.training import Train
-from negbench.store import Stage, load_arrays
-from negbench.types import CandidatePool, Negatives
+from negbench.store import Stage
 
 
 @dataclass(frozen=True, eq=False)
 class LocateFalseNegatives(Stage):
     """Count what a training is handed by rank, score gap and epoch, and which of it the truth calls relevant.
 
-    Without truth it finds nothing. The training itself need not have run.
+    Without truth it finds nothing. The training itself need not have run, unless its pool is searched again.
     """
 
     kind: ClassVar[str] = "where"
     training: Train
-    negatives: Negating
+    negatives: Handing
 
     def identity(self) -> dict[str, Any]:
         """Return what decides which negatives are handed to the training: not its encoder, nor its loss."""
@@ -41,7 +40,8 @@ class LocateFalseNegatives(Stage):
     def inputs(self) -> tuple[Stage, ...]:
         """What decides, and the pool for its scores."""
         training = self.training
-        parts = (training.collection, self.negatives.pool, self.negatives, training.clusters)
+        again = () if training.redrawn is None else (training, training.redrawn)
+        parts = (training.collection, self.negatives.pool, self.negatives, training.clusters, *again)
         return tuple(stage for stage in parts if stage is not None)
 
     @property
@@ -56,11 +56,13 @@ class LocateFalseNegatives(Stage):
         data, batches = training.replay(at, collection)
         seen = np.concatenate(batches)
         handed = evidence.handed(data, seen, collection, training.split)
-        drawn = load_arrays(Negatives, at(self.negatives))
-        pool = load_arrays(CandidatePool, at(self.negatives.pool))
-        ranks, gaps = places(drawn, pool, self.negatives.pool.retriever.seeded)
-        rows = np.searchsorted(drawn.queries, handed.queries)
-        details.write(where(handed, ranks[rows], gaps[rows], seen // len(data.keys)), out)
+        drawn = read_drawn(self.negatives, at)
+        rounds, epochs = np.divmod(seen // len(data.keys), training.recipe.epochs)
+        k = handed.documents.shape[1]
+        rows = np.searchsorted(drawn.negatives.queries, handed.queries)[:, None]
+        columns = k * rounds[:, None] + np.arange(k)
+        told = rounds if training.refresh.moves else None
+        details.write(where(handed, drawn.ranks[rows, columns], drawn.gaps[rows, columns], epochs, told), out)
         return {}
 
 

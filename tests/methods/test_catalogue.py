@@ -91,6 +91,7 @@ def overrides(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
         "labels": st.lists(parts_of("label-rule"), max_size=2),
         "filters": st.lists(parts_of("filter"), max_size=2),
         "fill": st.sampled_from(["corpus", "unchecked"]),
+        "refresh": parts_of("refresh"),
         "batching": parts_of("batching"),
         "growing": st.booleans(),
         "selection": parts_of("sampler"),
@@ -221,6 +222,10 @@ def test_in_batch_has_no_retriever() -> None:
             "simans(negatives=0, candidates=null, selection=null)",
         ),
         ("simans(negatives=3)", "simans(negatives=3)"),
+        ("simans(refresh=never)", "simans"),
+        ("simans(refresh=every(steps=9))", "simans(refresh=every(steps=9))"),
+        ("ance(refresh=every(steps=9), steps=5)", "ance(refresh=every(steps=5))"),
+        ("ance(as=faithful, steps=5)", "ance(as=faithful, steps=5)"),
     ],
 )
 def test_spellings(asked: str, canonical: str) -> None:

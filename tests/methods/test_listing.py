@@ -21,6 +21,7 @@ def test_the_page_is_made_from_the_methods() -> None:
         ("bm25", "a BM25 index"),
         ("naive", "the corpus encoded once by the start"),
         ("hybrid", "the corpus encoded once by the start, a BM25 index"),
+        ("ance", "the corpus encoded once by the start, the corpus encoded again at each refresh"),
         ("rocketqa", "the corpus encoded once by the start, a teacher's scores of 50 ranks a query"),
         ("tas-balanced", "a BM25 index, a teacher's scores of 100 ranks a query, k-means of the training queries"),
         ("rance", "the corpus encoded once by the start, a search for the dev queries"),
@@ -38,6 +39,7 @@ def test_what_a_method_needs(method: str, needs: str) -> None:
 
 def test_axes_at_rest_are_not_said() -> None:
     assert listing.axes(resolve("in-batch")) == "in-batch negatives alone"
+    assert "refresh every-epoch" in listing.axes(resolve("ance"))
     assert listing.axes(resolve("repbert")) == "loss multi-label-hinge"
     assert listing.axes(resolve("simans(a=1)")) == "candidates dense; selection simans(a=1.0)"
 

@@ -1,0 +1,123 @@
+"""What a training was handed in all its rounds, where its pool was searched again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from negbench.evaluation.where import places
+from negbench.plan.answers import Answer
+from negbench.plan.draw import DrawNegatives, amounts
+from negbench.plan.mining import BuildPool
+from negbench.plan.refreshing import Round, read_rounds
+from negbench.plan.repair import Negating
+from negbench.plan.sources import At
+from negbench.plan.training import Train
+from negbench.plan.writing import WriteNegatives
+from negbench.samplers import Sampler
+from negbench.store import Stage, load_arrays, save_arrays
+from negbench.types import CandidatePool, Float64, Int32, Negatives
+
+
+@dataclass(frozen=True, eq=False)
+class GatherNegatives(Stage):
+    """The negatives of all rounds of a training side by side, [Q, k * rounds], the first draw's first.
+
+    It stands where a draw would for whoever looks at what was trained with.
+    """
+
+    kind: ClassVar[str] = "handed"
+    training: Train
+
+    @property
+    def draw(self) -> DrawNegatives:
+        """The first draw."""
+        drawn = self.training.redrawn
+        assert drawn is not None
+        return drawn
+
+    @cached_property
+    def inputs(self) -> tuple[Stage, ...]:
+        """The training, and what it began with."""
+        return (self.training, self.draw, self.pool, self.pool.collection)
+
+    @property
+    def pool(self) -> BuildPool:
+        """The first draw's."""
+        return self.draw.pool
+
+    @property
+    def sampler(self) -> Sampler:
+        """The first draw's."""
+        return self.draw.sampler
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """The first draw's."""
+        return self.draw.answers
+
+    @property
+    def written(self) -> WriteNegatives | None:
+        """The first draw's."""
+        return self.draw.written
+
+    @property
+    def label(self) -> str:
+        """What it does."""
+        return "gather the negatives of all rounds"
+
+    def run(self, at: At, out: Path) -> dict[str, float]:
+        """Put them side by side, with gaps and positives' scores beside each."""
+        first = Round.of(load_arrays(Negatives, at(self.draw)), load_arrays(CandidatePool, at(self.pool)))
+        rounds = [first, *read_rounds(at(self.training) / "rounds")]
+        negatives = [one.negatives for one in rounds]
+        tables = {
+            name: np.concatenate([getattr(one, name) for one in negatives], axis=1)
+            for name in ("documents", "origins", "ranks", "scores", "promoted")
+        }
+        sizes = np.stack([one.effective_size for one in negatives]).mean(axis=0)
+        drawn = replace(first.negatives, effective_size=np.asarray(sizes, np.float32), **tables)
+        save_arrays(drawn, out)
+        (out / "places").mkdir()
+        k = first.negatives.documents.shape[1]
+        positives = np.repeat(np.stack([one.positives for one in rounds], axis=1), k, axis=1)
+        np.save(out / "places/gaps.npy", np.concatenate([one.gaps for one in rounds], axis=1), allow_pickle=False)
+        np.save(out / "places/positives.npy", positives, allow_pickle=False)
+        return amounts(drawn)
+
+
+Handing = Negating | GatherNegatives
+"""What holds the negatives that a training was handed."""
+
+
+def handing(training: Train) -> Handing | None:
+    """Return what holds all negatives that a training is handed; None for a training without any."""
+    return training.negatives if training.redrawn is None else GatherNegatives(training)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Negatives [Q, K] with their ``ranks`` and ``gaps`` [Q, K] as in ``evaluation.where.places``.
+
+    ``positives`` [Q, K] is the score of the query's lowest positive in the pool that each was drawn from.
+    """
+
+    negatives: Negatives
+    ranks: Int32
+    gaps: Float64
+    positives: Float64
+
+
+def read_drawn(stage: Handing, at: At) -> Drawn:
+    """Read the negatives and where they lie in the pools that they were drawn from."""
+    drawn = load_arrays(Negatives, at(stage))
+    if isinstance(stage, GatherNegatives):
+        gaps, positives = (np.load(at(stage) / f"places/{it}.npy", allow_pickle=False) for it in ("gaps", "positives"))
+        return Drawn(drawn, drawn.ranks, gaps, positives)
+    pool = load_arrays(CandidatePool, at(stage.pool))
+    ranks, gaps = places(drawn, pool, stage.pool.retriever.seeded)
+    return Drawn(drawn, ranks, gaps, np.broadcast_to(pool.positive_score("lowest")[:, None], drawn.documents.shape))

@@ -1,0 +1,105 @@
+"""Draw again with an encoder that is being trained, and keep what each round drew."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from negbench.evaluation.geometry import unit
+from negbench.evaluation.overlap import drawn_pairs, overlap, pairs
+from negbench.evaluation.where import places
+from negbench.plan.current import Current
+from negbench.plan.draw import DrawNegatives
+from negbench.plan.sources import At, read_collection, read_vectors
+from negbench.store import load_arrays, save_arrays
+from negbench.types import CandidatePool, Float64, Negatives, Vectors
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from negbench.training.data import Instances
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """The negatives of a round and where they lie in its pool, which is not kept.
+
+    ``gaps`` [Q, k] are as in ``evaluation.where.places``; ``positives`` [Q] are the scores of the queries' lowest
+    positives.
+    """
+
+    negatives: Negatives
+    gaps: Float64
+    positives: Float64
+
+    @classmethod
+    def of(cls, negatives: Negatives, pool: CandidatePool) -> Round:
+        """Return the negatives that were drawn from ``pool``."""
+        return cls(negatives, places(negatives, pool, False)[1], pool.positive_score("lowest"))
+
+
+def save_round(found: Round, folder: Path) -> None:
+    """Write a round into ``folder``, which is made."""
+    (folder / "negatives").mkdir(parents=True)
+    save_arrays(found.negatives, folder / "negatives")
+    np.save(folder / "gaps.npy", found.gaps, allow_pickle=False)
+    np.save(folder / "positives.npy", found.positives, allow_pickle=False)
+
+
+def read_rounds(folder: Path) -> list[Round]:
+    """Read the rounds that lie in ``folder`` as ``1``, ``2``, ...; none where there is no such folder."""
+    found: list[Round] = []
+    while (mine := folder / str(len(found) + 1)).is_dir():
+        gaps, positives = (np.load(mine / f"{name}.npy", allow_pickle=False) for name in ("gaps", "positives"))
+        found.append(Round(load_arrays(Negatives, mine / "negatives"), gaps, positives))
+    return found
+
+
+class Refresher:
+    """Searches, filters and draws as ``draw`` does, by the encoder as it stands; what ``training.loop.Renewal`` calls.
+
+    ``limit`` is the encoder's own limit of tokens; ``folder`` gets each round; ``rows`` makes training rows of
+    negatives. ``cost`` adds up what was encoded, and the seconds.
+    """
+
+    def __init__(
+        self, draw: DrawNegatives, at: At, limit: int | None, folder: Path, rows: Callable[[Negatives], Instances]
+    ) -> None:
+        assert draw.pool.queries is not None
+        self.draw, self.at, self.limit, self.folder, self.rows = draw, at, limit, folder, rows
+        self.cost: Counter[str] = Counter()
+        self._in_use = load_arrays(Negatives, at(draw))
+        self._queries: Vectors = read_vectors(at(draw.pool.queries))
+
+    def __call__(self, model: SentenceTransformer, number: int) -> tuple[Instances, dict[str, float]]:
+        """Return the rows of refresh ``number``, and how far the old ones were behind.
+
+        ``refresh_redrawn`` is the share of the negatives in use that the new draw holds again, ``refresh_in_top`` the
+        share that is among the candidates which the encoder finds now (ANCE's measure), fills apart;
+        ``refresh_staleness`` the mean of 1 - cosine between a query's vectors at the last search and now.
+        """
+        began = time.perf_counter()
+        current = Current(model, self.limit, read_collection(self.at(self.draw.pool.collection)))
+        pool = self.draw.candidates_now(current, self.at)
+        drawn = self.draw.choose(pool, self.at, number)
+        save_round(Round.of(drawn, pool), self.folder / str(number))
+        assert self.draw.pool.queries is not None
+        queries = current.vectors(self.draw.pool.queries)
+        old = drawn_pairs(self._in_use)
+        points = {
+            "refresh_redrawn": overlap(old, drawn_pairs(drawn))[0],
+            "refresh_in_top": overlap(old, pairs(pool.queries, pool.documents))[0],
+            "refresh_staleness": float((1 - (unit(self._queries) * unit(queries)).sum(axis=1)).mean()),
+        }
+        self._in_use, self._queries = drawn, queries
+        self.cost.update(current.cost)
+        self.cost["refreshes"] += 1
+        self.cost["refresh_seconds"] += time.perf_counter() - began  # type: ignore[assignment]
+        return self.rows(drawn), {name: value for name, value in points.items() if math.isfinite(value)}
