@@ -241,11 +241,19 @@ class TestDebiased:
         assert mass(InfoNCE(temperature=1.0)) > 1.1 * true
 
 
-def test_at_the_floor_negatives_are_not_pushed() -> None:
-    scores = torch.tensor([[0.9, 0.1, -0.2]])
-    one = Scored(scores, torch.tensor([0]), torch.tensor([[True, False, False]]), torch.zeros(1, 3) > 0)
-    assert (slope(spelled("debiased"), one)[0, 1:] == 0).all()
-    assert (slope(spelled("debiased(tau=0)"), one)[0, 1:] > 0).all()
+@pytest.mark.parametrize("score", [0.64, 0.9])
+def test_at_the_floor_negatives_are_not_pushed(score: float) -> None:
+    """At 0.64 a little of the mass is left, less than the floor; at 0.9 none."""
+    one = Scored(
+        torch.tensor([[score, 0.2]]), torch.tensor([0]), torch.tensor([[True, False]]), torch.tensor([[False, True]])
+    )
+    loss = spelled("debiased(tau=0.4, temperature=0.5)")
+    left = (exp(0.4) - 0.4 * exp(2 * score)) / 0.6
+    assert left < exp(-2)
+    assert (left > 0) == (score < 0.7)
+    assert loss.rows(one).item() == pytest.approx(log1p(exp(-2) / exp(2 * score)))
+    assert slope(loss, one)[0, 1] == 0
+    assert slope(spelled("debiased(tau=0)"), one)[0, 1] > 0
 
 
 def test_hard_negatives_are_pushed_more_than_without_weights() -> None:
