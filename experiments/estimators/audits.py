@@ -49,8 +49,7 @@ def audit(pairs: Pairs, false: Bool, labels: int, seed: int) -> Pairs:
     """Return the pairs with so many of them labelled; the judge's scores guide the allocation, not calibrated."""
     assert pairs.judge is not None
     strata = design.strata(np.zeros(len(false), np.int32), pairs.ranks)
-    standard = (pairs.judge - pairs.judge.mean()) / pairs.judge.std()
-    allocation = design.neyman(strata, pairs.weights, 1 / (1 + np.exp(3 - 1.5 * standard)), labels)
+    allocation = design.neyman(strata, pairs.weights, design.guessed(pairs.judge), labels)
     probability = design.draw(strata, allocation, np.arange(len(false), dtype=np.uint64), seed)
     told = np.where(probability > 0, false, np.nan)
     return replace(pairs, strata=strata, probability=probability, labels=told)
