@@ -8,6 +8,7 @@ import numpy as np
 
 from negbench.evaluation.false_negatives import Handed, HeldOut, Pairs
 from negbench.evaluation.false_negatives.propensity import counted
+from negbench.evaluation.shares import by_query
 from negbench.plan.answers import ScorePool
 from negbench.plan.draw import DrawNegatives
 from negbench.plan.handed import Drawn, GatherNegatives, Handing, read_drawn
@@ -95,6 +96,6 @@ def _held_out(handed: Handed, at: At, stage: DrawNegatives, collection: Collecti
     hidden = labels.contains(drawn.queries[:, None], drawn.documents)
     of_query = np.bincount(handed.queries, weights=handed.weights.mean(axis=1), minlength=int(drawn.queries.max()) + 1)
     weights = of_query[drawn.queries]
-    totals = weights * there.sum(axis=1)
-    scale = there[weights > 0].sum() / totals.sum()
-    return HeldOut(scale * weights * hidden.sum(axis=1), scale * totals, 1 - len(shown) / len(labels))
+    n, units = len(weights), int(there[weights > 0].sum())
+    hits, totals = by_query(np.arange(n), n, weights * hidden.sum(axis=1), weights * there.sum(axis=1), units)
+    return HeldOut(hits, totals, 1 - len(shown) / len(labels))
