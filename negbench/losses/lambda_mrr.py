@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -16,28 +16,39 @@ class LambdaMRR(Loss):
     """Pairs of a positive i and a negative j, weighted by what exchanging them does to the reciprocal rank.
 
     The mean over pairs of |1 / rank_i - 1 / rank_j| * log(1 + exp((s_j - s_i) / t)), ranks being the encoder's own:
-    ADORE, Zhan et al. 2021, arXiv 2104.08051; CL-DRD, Zeng et al. 2022, arXiv 2204.13679. Differs from both in: the
-    list that is ranked is the batch's documents (ADORE searches the corpus, CL-DRD has the query's own 30), and there
-    are two grades (CL-DRD has several).
+    ADORE, Zhan et al. 2021, arXiv 2104.08051. Differs from the paper in: the list that is ranked is what the batch
+    holds (ADORE searches the corpus at each step). Grades by a teacher: lambda-graded.
 
-    temperature: divides the scores; both have 1 over raw dot products. cut: ranks below it count as never found;
-    ADORE's 200.
+    temperature: divides the scores; the paper has 1 over raw dot products. cut: ranks below it count as never found;
+    ADORE's 200. among: who is ranked and paired, all documents of the ``batch`` or each row's ``own``: its positives
+    and its mined negatives, as ADORE ranks a query's list alone.
     """
 
     name: ClassVar[str] = "lambda-mrr"
 
     temperature: float = Field(default=0.05, gt=0)
     cut: int = Field(default=200, ge=1)
+    among: Literal["batch", "own"] = "batch"
 
     def rows(self, batch: Scored) -> Tensor:
         """Return the mean over a row's pairs, all known positives in the batch being i; 0 without any pair."""
         import torch
 
-        rank = batch.scores.detach().argsort(dim=1, descending=True, stable=True).argsort(dim=1) + 1
+        negative = batch.negative() if self.among == "batch" else batch.mined()
+        rank = ranks(batch.scores, batch.relevant | negative)
         worth = torch.where(rank <= self.cut, 1 / rank, 0.0)
         row, column = batch.relevant.nonzero(as_tuple=True)  # the P positives
         gap = (batch.scores[row] - batch.scores[row, column][:, None]) / self.temperature  # [P, D]
-        weight = (worth[row, column][:, None] - worth[row]).abs() * batch.negative()[row]
+        weight = (worth[row, column][:, None] - worth[row]).abs() * negative[row]
         sums = (weight * torch.nn.functional.softplus(gap)).sum(1)
-        pairs = batch.relevant.sum(1) * batch.negative().sum(1)
+        pairs = batch.relevant.sum(1) * negative.sum(1)
         return torch.zeros_like(batch.scores[:, 0]).index_add(0, row, sums) / pairs.clamp(min=1)
+
+
+def ranks(scores: Tensor, ranked: Tensor) -> Tensor:
+    """Return int64 [B, D]: each document's rank by ``scores`` [B, D], from 1, among its row's ``ranked`` bool [B, D].
+
+    Equal scores keep their order; what is not ranked comes after the rest.
+    """
+    listed = scores.detach().masked_fill(~ranked, float("-inf"))
+    return listed.argsort(dim=1, descending=True, stable=True).argsort(dim=1) + 1
