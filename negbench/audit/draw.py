@@ -37,8 +37,8 @@ def draw(frame: Frame, labels: int | None, width: float | None, seed: int, judge
     """Draw ``labels`` pairs, or with ``width`` as many as give every method an interval of +- that share.
 
     All methods count the same, however many rows they have. ``judge`` [N] scores steer where labels go, where there
-    are any, and ranks where not. Raises InputError where there is nothing to ask, or too
-    few labels for the strata.
+    are any, and ranks where not; a pair without one (NaN) goes as the mean. Raises InputError where there is nothing
+    to ask, or too few labels for the strata.
     """
     open_ = ~frame.labelled
     if not open_.any():

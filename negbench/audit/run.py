@@ -105,7 +105,7 @@ def _serve(folder: Path, show: Callable[[str], None]) -> None:
 
 
 def _judged(whole: frame.Frame, spelling: str) -> Float64:
-    """Return a judge's score of each pair [N]; InputError where it cannot be had."""
+    """Return a judge's score of each pair [N], NaN where it gave none; InputError where it gave none at all."""
     try:
         judge = Teacher.model_validate(spelling)
     except ValidationError as error:
@@ -114,7 +114,10 @@ def _judged(whole: frame.Frame, spelling: str) -> Float64:
         raise InputError(f"--judge: {judge.name} is trained on labels; a judge comes as it is: bi-encoder, llm, ...")
     pairs = zip(whole.queries.tolist(), whole.documents.tolist(), strict=True)
     texts = [(whole.query_texts[query], whole.document_texts[document]) for query, document in pairs]
-    return judge.score(texts, None, resolve("auto")).astype(np.float64)
+    scores = judge.score(texts, None, resolve("auto")).astype(np.float64)
+    if np.isnan(scores).all():
+        raise InputError(f"--judge: {judge.spelling} gave none of the {len(texts)} pairs a score; ask another")
+    return scores
 
 
 def _name(path: Path) -> str:

@@ -41,7 +41,7 @@ class Sheet:
     ``digests`` [N] of the two texts, ``queries`` int32 [N], ``strata`` int32 [N] (-1: known for certain),
     ``probability`` float64 [N] to be drawn (0: not drawn), ``weights`` float64 [M, N] as in ``Frame``; ``items``
     int64 [n] are the pairs in the order in which people see them, item 1 first, some of them twice. ``judge`` float64
-    [N] are a judge's scores, None where nobody was asked.
+    [N] are a judge's scores, NaN where it gave none, None where nobody was asked.
     """
 
     methods: tuple[str, ...]

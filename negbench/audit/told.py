@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from negbench.audit.description import WIDTHS
 from negbench.audit.estimate import Agreement, Estimate
 from negbench.audit.run import LABELS, Found
@@ -27,6 +29,8 @@ def parts(found: Found) -> list[Any]:
         return [*shown, f"Next: --labels {LABELS} writes a sheet for people to fill in, to {found.folder}."]
     if not found.fresh:
         shown.append(f"{found.folder}: fewer than two pairs have a yes or no, too few for an estimate.")
+    if found.fresh and found.sheet.judge is not None and (unscored := int(np.isnan(found.sheet.judge).sum())):
+        shown.append(f"The judge left {unscored} pairs without a score; they count as if scored at the mean.")
     pairs = int((found.sheet.probability > 0).sum())
     return [*shown, _what_next(found.folder, pairs, len(found.sheet.items) - pairs)]
 

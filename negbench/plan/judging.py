@@ -19,7 +19,10 @@ from negbench.types import Negatives
 
 @dataclass(frozen=True, eq=False)
 class JudgeNegatives(Stage):
-    """A judge's scores of the negatives that were drawn: float32 [Q, k], NaN where there is none to read."""
+    """A judge's scores of the negatives that were drawn: float32 [Q, k].
+
+    NaN where there is none to read, or the judge gave none.
+    """
 
     kind: ClassVar[str] = "judged"
     negatives: Handing
@@ -44,7 +47,7 @@ class JudgeNegatives(Stage):
         scores = np.full(found.shape, np.nan, np.float32)
         scores[found] = self.judge.score(pairs, None, self.precision)
         np.save(out / "scores.npy", scores, allow_pickle=False)
-        return {"judge_calls": float(len(pairs))}
+        return {"judge_calls": float(len(pairs)), "unscored": float(np.isnan(scores[found]).sum())}
 
     @cached_property
     def inputs(self) -> tuple[Stage, ...]:

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ import pytest
 from negbench.config.grid import read
 from negbench.plan.trials import trials
 from negbench.store import Store
+from negbench.teachers.bi_encoder import BiEncoder
+from negbench.types import Float32
 
 GRID = """
 name: small
@@ -95,6 +97,22 @@ class TestFile:
         found = json.loads(negbench("audit", "audits/mined", "--answers", "llm.jsonl", "--json", cwd=here).out)
         assert found["estimate"]["methods"][0]["rate"] == pytest.approx(0.2, abs=0.1)
         assert json.loads(negbench("audit", "audits/mined", "--json", cwd=here).out)["estimate"] is None
+
+    def test_a_judge_that_leaves_pairs_without_a_score(
+        self, here: Path, negbench: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def score(self: BiEncoder, pairs: Sequence[tuple[str, str]], *_: object) -> Float32:
+            return np.array([np.nan if text.endswith(refused) else 0.5 for _, text in pairs], np.float32)
+
+        monkeypatch.setattr(BiEncoder, "score", score)
+        refused = ""
+        silent = negbench("audit", "mined.jsonl", "--judge", "bi-encoder", cwd=here)
+        assert silent.code == 2
+        assert silent.err == "negbench: --judge: bi-encoder gave none of the 200 pairs a score; ask another\n"
+        assert not (here / "audits").exists()
+        refused = " 2"
+        drawn = negbench("audit", "mined.jsonl", "--judge", "bi-encoder", cwd=here)
+        assert "The judge left 40 pairs without a score" in drawn.out
 
     def test_width_asks_more_for_less(self, here: Path, negbench: Callable[..., Any]) -> None:
         asked = {}

@@ -156,3 +156,22 @@ def test_a_judge_that_knows_narrows_the_interval_and_one_that_does_not_leaves_th
         assert one.low <= rate(whole, truth, 0) <= one.high
         widths[name] = one.high - one.low
     assert widths["good"] < 0.75 * widths["none"]
+
+
+def test_pairs_that_the_judge_left_out_are_drawn_and_counted_at_the_mean(tmp_path: Path) -> None:
+    whole = frame(queries=200)
+    truth = relevant(whole)
+    judge = 4 * truth + np.random.default_rng(0).normal(size=len(whole))
+    judge[::7] = np.nan
+    mean = np.where(np.isnan(judge), np.nanmean(judge), judge)
+    drawn, filled = (draw.draw(whole, 200, None, 0, scores) for scores in (judge, mean))
+    assert np.array_equal(drawn.probability, filled.probability)
+    sheet.write(tmp_path / "a", whole, drawn, 0, judge)
+    asked = sheet.load(tmp_path / "a")
+    assert asked.judge is not None
+    assert np.array_equal(asked.judge, judge, equal_nan=True)
+    found = estimate(asked, honest(asked, truth))
+    assert found is not None
+    (one,) = found.rates.values()
+    assert one.low <= rate(whole, truth, 0) <= one.high
+    assert f"; {np.isnan(judge).sum()} pairs without a score" in one.note

@@ -19,8 +19,9 @@ class Pairs:
     ``queries``, ``documents`` [N] are rows; ``weights`` [N] add up what training gives a pair (0 for pairs that only
     another sampler drew); ``ranks`` [N] are zero-based, -1 where filled; ``scores`` [N] the retriever's and
     ``positive_scores`` [N] those of the query's lowest positive, NaN where there is none. ``judge`` and ``teacher``
-    [N] are their scores, None where nobody was asked. An audit gives ``strata`` [N], ``probability`` [N] of a drawn
-    pair to be drawn (0: not drawn) and ``labels`` [N], 0 or 1, NaN where there is no answer.
+    [N] are their scores, NaN where they gave none, None where nobody was asked. An audit gives ``strata`` [N],
+    ``probability`` [N] of a drawn pair to be drawn (0: not drawn) and ``labels`` [N], 0 or 1, NaN where there is no
+    answer.
     """
 
     queries: Int32

@@ -20,6 +20,32 @@ def folds(queries: Int32, query_keys: UInt64 | None = None) -> Int32:
     return (Noise(0, "calibration").bits(keys) % np.uint64(FOLDS)).astype(np.int32)
 
 
+def filled(scores: Float64, strata: Int32 | None = None) -> Float64:
+    """Return a judge's ``scores`` [N] without NaN: who has none is put at the mean of the scored ones in its stratum.
+
+    That of all scored ones where its stratum has none, or there are no ``strata`` [N]. All NaN stay as they are.
+    """
+    scored = ~np.isnan(scores)
+    if scored.all() or not scored.any():
+        return scores
+    found: Float64 = np.where(scored, scores, scores[scored].mean())
+    if strata is None:
+        return found
+    n = np.bincount(strata[scored], minlength=int(strata.max()) + 1)
+    mean = np.bincount(strata[scored], scores[scored], minlength=len(n)) / np.maximum(n, 1)
+    return np.where(scored | (n == 0)[strata], found, mean[strata])
+
+
+def unscored(scores: Float64, weights: Float64) -> str:
+    """Return what a note says of the pairs of positive weight [N] that have no score; nothing where all have one."""
+    n = int((np.isnan(scores) & (weights > 0)).sum())
+    return f"; {n} pairs without a score, put at the mean" if n else ""
+
+
+NO_SCORE: Final = "not estimable: the judge gave none of the pairs a score"
+"""What a note says where ``filled`` has nothing to fill in."""
+
+
 def cross_fitted(scores: Float64, labels: Float64, asked: Bool, fold: Int32) -> Float64:
     """Return P(relevant | score) [N] by logistic regression, each fold's from the labels of the other folds.
 

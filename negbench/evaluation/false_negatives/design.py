@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from negbench.errors import InputError
+from negbench.evaluation.false_negatives.calibration import filled
 from negbench.noise import Noise
 from negbench.types import Float64, Int32, Int64, UInt64
 
@@ -71,10 +72,12 @@ def _spread(strata: Int32, weights: Float64, chance: Float64) -> Float64:
 def guessed(judge: Float64) -> Float64:
     """Guess each pair's chance [N] to be relevant from a judge's scores, of which only the order is believed.
 
-    5 % at the mean score, 18 % a standard deviation above it: so that labels go where the judge sees something.
+    5 % at the mean score, and where there is none (NaN); 18 % a standard deviation above it: so that labels go where
+    the judge sees something.
     """
-    spread = judge.std()
-    standard = (judge - judge.mean()) / spread if spread > 0 else np.zeros_like(judge)
+    scores = filled(judge)
+    spread = scores.std()
+    standard = (scores - scores.mean()) / spread if spread > 0 else np.zeros_like(scores)
     return 1 / (1 + np.exp(3 - 1.5 * standard))
 
 

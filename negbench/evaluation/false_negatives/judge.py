@@ -9,7 +9,7 @@ from pydantic import Field
 
 from negbench.evaluation import intervals
 from negbench.evaluation.false_negatives import Estimator, Handed, Pairs, Rate
-from negbench.evaluation.false_negatives.calibration import FOLDS, cross_fitted, folds
+from negbench.evaluation.false_negatives.calibration import FOLDS, NO_SCORE, cross_fitted, filled, folds, unscored
 from negbench.types import Bool, Float64, Int32
 
 _NAN = float("nan")
@@ -27,10 +27,13 @@ class Judge(Estimator):
 
     Assumes that a pair's score tells all that its stratum knows about relevance: unlike ``ppi`` it does not correct
     what the calibration gets wrong, so its interval is narrower and may miss. Refuses a judge that was the teacher,
-    whose errors shaped the negatives; else the note says how their errors correlate (audited pairs).
+    whose errors shaped the negatives; else the note says how their errors correlate (audited pairs). Pairs without a
+    score (an LLM that refuses) count as if scored at the mean of those that have one, of their stratum's where it has
+    any; the note says how many these are.
     """
 
     name: ClassVar[str] = "judge"
+    version: ClassVar[int] = 2
 
     uncovered: float = Field(default=0.1, ge=0, le=1)
     few: int = Field(default=10, ge=1)
@@ -48,17 +51,21 @@ class Judge(Estimator):
         """Return the rate of ``pairs``, or the index; ``fold`` [N] as in ``PPI.of``."""
         if pairs.judge is None:
             raise ValueError("these pairs were not judged")
-        judge, weights = pairs.judge, pairs.weights / pairs.weights.sum()
-        if pairs.teacher is not None and np.array_equal(judge, pairs.teacher):
+        if np.isnan(pairs.judge).all():
+            return Rate(_NAN, _NAN, _NAN, "negative", NO_SCORE)
+        if pairs.teacher is not None and np.array_equal(pairs.judge, pairs.teacher, equal_nan=True):
             return Rate(_NAN, _NAN, _NAN, "negative", "refused: the judge is the teacher that chose the negatives")
-        index = Rate(float(weights @ judge), _NAN, _NAN, "negative", "the judge's mean score, not calibrated: no rate")
+        judge, weights = filled(pairs.judge, pairs.strata), pairs.weights / pairs.weights.sum()
+        without = unscored(pairs.judge, weights)
+        note = f"the judge's mean score, not calibrated: no rate{without}"
+        index = Rate(float(weights @ judge), _NAN, _NAN, "negative", note)
         if pairs.labels is None or pairs.strata is None:
             return index
         asked = ~np.isnan(pairs.labels)
         labelled = np.isin(np.arange(int(pairs.strata.max()) + 1), pairs.strata[asked])
         if (share := float(weights[~labelled[pairs.strata]].sum())) > self.uncovered:
             note = f"not calibrated: {share:.0%} of the weight is in strata without a label; the judge's mean score"
-            return Rate(index.rate, _NAN, _NAN, "negative", note)
+            return Rate(index.rate, _NAN, _NAN, "negative", note + without)
         labels = np.where(asked, pairs.labels, 0.0)
         fold = folds(pairs.queries) if fold is None else fold
         clusters = len(np.unique(pairs.queries[asked]))
@@ -69,11 +76,11 @@ class Judge(Estimator):
         hits = int(labels[asked].sum())
         told = f"calibrated on {asked.sum()} labels of {clusters} queries, {hits} relevant"
         if min(hits, int(asked.sum()) - hits) < self.few:
-            return Rate(rate, _NAN, _NAN, "negative", f"{told}; no interval with fewer than {self.few}")
+            return Rate(rate, _NAN, _NAN, "negative", f"{told}; no interval with fewer than {self.few}{without}")
         parts = _leave_out(pairs.queries, judge, labels, asked, fold, weights)
         variance = (len(parts) - 1) / len(parts) * float(((parts - rate) ** 2).sum())
         low, high = intervals.of_variance(rate, variance, len(parts), float((weights > 0).sum()))
-        note = told + _correlation(pairs, predicted, asked, fold)
+        note = told + _correlation(pairs, predicted, asked, fold) + without
         return Rate(rate, low, high, "negative", note + "; the interval is for queries like these")
 
 

@@ -9,9 +9,10 @@ from pydantic import Field
 
 from negbench.evaluation import intervals
 from negbench.evaluation.false_negatives import Estimator, Handed, Pairs, Rate
-from negbench.evaluation.false_negatives.calibration import cross_fitted, folds
+from negbench.evaluation.false_negatives.calibration import NO_SCORE, cross_fitted, filled, folds, unscored
 from negbench.types import Bool, Float64, Int32
 
+_NAN = float("nan")
 Inference = Literal["queries-like-these", "these-queries"]
 
 
@@ -33,10 +34,12 @@ class PPI(Estimator):
     Assumes that the audited pairs were drawn as the probabilities say and that labels are right; not that the judge
     is any good. Inference is for queries like these (a query is the unit that was sampled, its negatives stand or
     fall together), or, with ``these-queries``, for the negatives of these very queries. Pairs without an answer count
-    as not drawn, which is only right where answers are missing at random.
+    as not drawn, which is only right where answers are missing at random. Pairs without a judge's score count as if
+    scored at the mean of their stratum's, which costs precision alone.
     """
 
     name: ClassVar[str] = "ppi"
+    version: ClassVar[int] = 2
 
     inference: Inference = "queries-like-these"
     few: int = Field(default=10, ge=0)
@@ -59,7 +62,9 @@ class PPI(Estimator):
         clusters = len(np.unique(query[asked & (weights > 0)]))
         if clusters < 2:
             note = f"not estimable: labels of {clusters} queries; at least two are needed"
-            return Rate(float("nan"), float("nan"), float("nan"), "negative", note)
+            return Rate(_NAN, _NAN, _NAN, "negative", note)
+        if pairs.judge is not None and np.isnan(pairs.judge).all():
+            return Rate(_NAN, _NAN, _NAN, "negative", NO_SCORE)
 
         labels = np.where(asked, pairs.labels, 0.0)
         chance = _answered(pairs.strata, pairs.probability, asked)
@@ -68,7 +73,7 @@ class PPI(Estimator):
         predicted, power = np.zeros(len(weights)), 0.0
         if pairs.judge is not None:
             fold = folds(pairs.queries) if fold is None else fold
-            predicted = cross_fitted(pairs.judge, labels, asked, fold)
+            predicted = cross_fitted(filled(pairs.judge, pairs.strata), labels, asked, fold)
             power = _power(each, labels, predicted, pairs.strata, asked)
         correction = float(each @ (labels - power * predicted))
         rate = min(max(power * float(weights @ predicted) + correction, 0.0), 1.0)
@@ -83,13 +88,15 @@ class PPI(Estimator):
             variance = clusters / (clusters - 1) * float(shares @ shares)
         most = float(n) if hits < self.few else float((weights > 0).sum())
         low, high = intervals.of_variance(rate, variance if hits else 0.0, clusters if hits else n, most)
-        return Rate(rate, low, high, "negative", self._note(n, hits, clusters, power, pairs.judge is not None))
+        helped = "no judge"
+        if pairs.judge is not None:
+            helped = f"a judge's help (lambda {power:.2f}){unscored(pairs.judge, weights)}"
+        return Rate(rate, low, high, "negative", self._note(n, hits, clusters, helped))
 
-    def _note(self, n: int, hits: int, clusters: int, power: float, judged: bool) -> str:
+    def _note(self, n: int, hits: int, clusters: int, helped: str) -> str:
         who = "queries like these" if self.inference == "queries-like-these" else "these very queries"
-        help_of = f"a judge's help (lambda {power:.2f})" if judged else "no judge"
         caution = "; fewer than 40 queries: t quantiles" if clusters < 40 else ""
-        return f"{n} labels of {clusters} queries, {hits} relevant, {help_of}; the interval is for {who}{caution}"
+        return f"{n} labels of {clusters} queries, {hits} relevant, {helped}; the interval is for {who}{caution}"
 
 
 def _answered(strata: Int32, probability: Float64, asked: Bool) -> Float64:
