@@ -11,7 +11,7 @@ from made_pairs import audited, held_out, labelled, population
 from sklearn.linear_model import LogisticRegression
 from sklearn.mixture import GaussianMixture
 
-from negbench.evaluation.false_negatives import Estimator, Handed, HeldOut, Labelled, Pairs
+from negbench.evaluation.false_negatives import Estimator, Handed, HeldOut, Labelled, Pairs, Rate
 from negbench.evaluation.false_negatives.calibration import cross_fitted, folds
 from negbench.evaluation.false_negatives.held_out import HeldOutPositives
 from negbench.evaluation.false_negatives.judge import Judge
@@ -19,7 +19,7 @@ from negbench.evaluation.false_negatives.mixture import Mixture
 from negbench.evaluation.false_negatives.ppi import PPI
 from negbench.evaluation.false_negatives.propensity import LEVELS, Propensity, level
 from negbench.parts import registered
-from negbench.types import Qrels
+from negbench.types import Int32, Qrels
 
 ESTIMATORS: list[Any] = [kind() for kind in registered("estimator").values()]
 
@@ -110,6 +110,22 @@ def test_a_judge_is_not_calibrated_on_labels_from_elsewhere() -> None:
     head = replace(one, labels=np.where(one.strata == 0, one.labels, np.nan))
     assert "strata without a label" in Judge().of(head).note
     assert np.isnan(Judge().of(head).low)
+    assert list(Judge().estimate(_handed(head))) == ["judge/index"]
+
+
+def test_an_index_says_that_it_is_one_whatever_its_note() -> None:
+    pairs, relevant = population()
+    one = audited(pairs, relevant, 150)
+    few = Judge(few=1000).of(one)  # calibrated, with too few labels for an interval
+    nobody = replace(pairs, judge=np.full(len(relevant), np.nan))
+    assert [it.index for it in (Judge().of(pairs), Judge().of(one), few, Judge().of(nobody))] == [True] + [False] * 3
+    assert list(Judge().estimate(_handed(one))) == list(Judge().estimate(_handed(nobody))) == ["judge"]
+
+    class Terse(Judge):
+        def of(self, pairs: Pairs, fold: Int32 | None = None) -> Rate:
+            return replace(super().of(pairs, fold), note="of few words")
+
+    assert [list(Terse().estimate(_handed(it))) for it in (one, pairs)] == [["judge"], ["judge/index"]]
 
 
 def test_the_judges_errors_are_correlated_with_the_teachers() -> None:

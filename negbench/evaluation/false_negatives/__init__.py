@@ -90,6 +90,7 @@ class Rate:
     training instances with at least one. ``note`` says what the figure rests on. ``low`` and ``high`` are NaN where
     no interval can be given, and all three where the estimator fails: the note says why. ``clusters`` [2, n], where
     the rate is a ratio, holds hits and totals by distinct query, in ascending row, so that seeds can be pooled.
+    ``index`` marks a figure that may order methods and is no share.
     """
 
     rate: float
@@ -98,6 +99,7 @@ class Rate:
     unit: Unit
     note: str
     clusters: Float64 | None = field(default=None, compare=False)
+    index: bool = False
 
 
 class Estimator(Part):

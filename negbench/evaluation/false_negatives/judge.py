@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -44,8 +45,7 @@ class Judge(Estimator):
         if pairs is None or pairs.judge is None:
             return {}
         rate = self.of(pairs)
-        calibrated = rate.note.startswith("calibrated") or np.isnan(rate.rate)
-        return {self.name if calibrated else f"{self.name}/index": rate}
+        return {f"{self.name}/index" if rate.index else self.name: rate}
 
     def of(self, pairs: Pairs, fold: Int32 | None = None) -> Rate:
         """Return the rate of ``pairs``, or the index; ``fold`` [N] as in ``PPI.of``."""
@@ -58,14 +58,14 @@ class Judge(Estimator):
         judge, weights = filled(pairs.judge, pairs.strata), pairs.weights / pairs.weights.sum()
         without = unscored(pairs.judge, weights)
         note = f"the judge's mean score, not calibrated: no rate{without}"
-        index = Rate(float(weights @ judge), _NAN, _NAN, "negative", note)
+        index = Rate(float(weights @ judge), _NAN, _NAN, "negative", note, index=True)
         if pairs.labels is None or pairs.strata is None:
             return index
         asked = ~np.isnan(pairs.labels)
         labelled = np.isin(np.arange(int(pairs.strata.max()) + 1), pairs.strata[asked])
         if (share := float(weights[~labelled[pairs.strata]].sum())) > self.uncovered:
             note = f"not calibrated: {share:.0%} of the weight is in strata without a label; the judge's mean score"
-            return Rate(index.rate, _NAN, _NAN, "negative", note + without)
+            return replace(index, note=note + without)
         labels = np.where(asked, pairs.labels, 0.0)
         fold = folds(pairs.queries) if fold is None else fold
         clusters = len(np.unique(pairs.queries[asked]))
