@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,8 @@ from negbench.encoders.dropout import fast_dropout
 from negbench.encoders.encode import restore_forward
 from negbench.encoders.precision import resolve
 from negbench.encoders.tokens import CHUNK_TOKENS
-from negbench.losses import Loss, Scored
+from negbench.errors import InputError
+from negbench.losses import Loss
 from negbench.refresh import Refresh
 from negbench.training.batches import epoch_batches
 from negbench.training.data import Collator, Instances
@@ -27,6 +29,12 @@ from negbench.types import Collection, Int32, Int64
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+Curves = dict[str, list[tuple[int, float]]]
+"""Points by name: after how many optimizer steps, and the value."""
+
+CACHED_TOKENS = 8192
+"""As ``CHUNK_TOKENS``, with gradient caching, whose memory is that of one piece: so many still keep a GPU busy."""
 
 
 @dataclass(frozen=True)
@@ -69,118 +77,55 @@ def train(
     batching: Batching | None = None,
     clusters: Int32 | None = None,
     renewal: Renewal | None = None,
-) -> tuple[dict[str, list[tuple[int, float]]], dict[str, float]]:
+    part: tuple[float, float] | None = None,
+) -> tuple[Curves, dict[str, float]]:
     """Train ``model`` in place; return curves by optimizer step, and the cost (steps, texts and tokens read).
 
     ``watch`` adds curves of its own. ``batching`` puts rows into batches, at random where it is None; ``clusters``
     [R of an epoch] is what it may want to know. ``renewal`` changes the rows between two optimizer steps, and nothing
-    else: neither their batches, nor the model, the optimizer or any random state.
+    else: neither their batches, nor the model, the optimizer or any random state. ``part``: as in ``all_batches``.
 
     Batches follow from ``seed`` alone, and global random states are left as they were. ``scratch`` is a folder that
     the trainer may write to. Raises TrainingError where the loss becomes NaN or infinite.
     """
     import torch
     from datasets import Dataset
-    from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
-    from sentence_transformers.base.sampler import DefaultBatchSampler
-    from transformers import TrainerCallback
+    from sentence_transformers import SentenceTransformerTrainingArguments
     from transformers.trainer_callback import PrinterCallback
 
-    batches = all_batches(data, recipe, seed, batching, clusters)
+    from negbench.training.callbacks import Keeping, Renewing, Watching
+    from negbench.training.objective import Objective
+    from negbench.training.trainer import RowTrainer
 
-    class Quiet(SentenceTransformerTrainer):
-        """A trainer that writes no model card, whose examples take seconds a trial, and puts batches together late."""
-
-        def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
-            """Add none."""
-
-        def training_step(self, model: Any, inputs: dict[str, Any], *rest: Any, **named: Any) -> torch.Tensor:
-            """Look the rows up only now: the dataloader reads ahead, across the step after which they change."""
-            found: torch.Tensor = super().training_step(model, collator(inputs["features"]), *rest, **named)
-            return found
-
-    class Batches(DefaultBatchSampler):
-        """The batches of ``all_batches``."""
-
-        def __iter__(self) -> Iterator[list[int]]:
-            for batch in batches[self.epoch]:
-                yield batch.tolist()
-
-        def __len__(self) -> int:
-            return len(batches[0])
-
-    class Objective(torch.nn.Module):
-        """Scores every query against every document of the batch and applies the loss.
-
-        The texts come in chunks of like length, whose embeddings are put together before they are scored: the same
-        loss as in one piece, with less padding.
-        """
-
-        def __init__(self, model: SentenceTransformer) -> None:
-            super().__init__()
-            self.model = model
-            self.cosine = model.similarity_fn_name == "cosine"
-
-        def forward(self, features: list[dict[str, Any]], labels: dict[str, Any]) -> torch.Tensor:
-            chunks = [self.model(chunk)["sentence_embedding"].float() for chunk in features]
-            of_queries = int(labels["query_chunks"])
-            queries, documents = torch.cat(chunks[:of_queries]), torch.cat(chunks[of_queries:])
-            if self.cosine:
-                queries = torch.nn.functional.normalize(queries, dim=-1)
-                documents = torch.nn.functional.normalize(documents, dim=-1)
-            with torch.autocast(queries.device.type, enabled=False):
-                scores = queries[labels["row_query"]] @ documents.T
-                beside = documents[labels["target"]] @ documents.T
-                marks = labels["target"], labels["relevant"], labels["own"]
-                return loss.mean(Scored(scores, *marks, beside, labels.get("targets")), labels["weight"])
-
-    curves: dict[str, list[tuple[int, float]]] = {}
-    steps = sum(map(len, batches))
-    measured = set(np.linspace(0, steps, watch.points).round().astype(int).tolist()) if watch else set()
-
-    class Curves(TrainerCallback):
-        """Keeps what the trainer logs at each step, and stops at a loss that is no number."""
-
-        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            self.on_step_end(args, state, control)
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if watch and state.global_step in measured:
-                curves.setdefault(watch.name, []).append((state.global_step, watch.measure(model)))
-
-        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
-            for name in ("loss", "grad_norm", "learning_rate"):
-                if logs and name in logs:
-                    curves.setdefault(name, []).append((state.global_step, float(logs[name])))
-            if logs and "loss" in logs and not np.isfinite(float(logs["loss"])):
-                raise TrainingError(f"the loss is {logs['loss']} at step {state.global_step}; lower the learning rate")
-
-    class Renewing(TrainerCallback):
-        """Changes the rows."""
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if renewal and state.global_step in renewed:
-                rows, points = renewal.rows(model, renewed.index(state.global_step) + 1)
-                collator.renew(rows)
-                for name, value in points.items():
-                    curves.setdefault(name, []).append((state.global_step, value))
+    batches = all_batches(data, recipe, seed, batching, clusters, part)
+    ends = epoch_ends(batches)
+    if part is not None:  # it may begin and end within epochs, which the trainer takes to be of one length
+        batches = [[batch for epoch in batches for batch in epoch]]
 
     if not len(data.queries):
         raise TrainingError("the training split has no labelled pair")
-    renewed = renewal.refresh.due(epoch_ends(batches)) if renewal else []
     restore_forward(model)
     model.max_seq_length = min(recipe.max_length, model.max_seq_length or recipe.max_length)
     if recipe.dropout is not None:
         set_dropout(model, recipe.dropout)
     on_cpu = not torch.cuda.is_available()
-    collator = Collator(data, collection, model, CHUNK_TOKENS["cpu" if on_cpu else "cuda"])
+    most = CHUNK_TOKENS["cpu" if on_cpu else "cuda"]
+    collator = Collator(data, collection, model, min(most, CACHED_TOKENS) if recipe.gradient_cache else most)
+    curves: Curves = {}
+    callbacks: list[Any] = [Keeping(curves)]
+    if watch is not None:
+        callbacks.append(Watching(watch, sum(map(len, batches)), model, curves))
+    if renewal is not None:
+        callbacks.append(Renewing(renewal, ends, model, collator, curves))
     bfloat16 = resolve(recipe.precision) == "bfloat16"
     with preserved_random_state(seed), fast_attention(model, bfloat16), fast_dropout(model):
-        trainer = Quiet(
+        trainer = RowTrainer(
+            collator,
+            batches,
             model=model,
             args=SentenceTransformerTrainingArguments(
                 output_dir=str(scratch),
-                num_train_epochs=recipe.epochs,
+                num_train_epochs=len(batches),
                 per_device_train_batch_size=recipe.batch_size,
                 learning_rate=recipe.learning_rate,
                 lr_scheduler_type="linear",
@@ -190,7 +135,6 @@ def train(
                 bf16=bfloat16,
                 use_cpu=on_cpu,
                 seed=seed,
-                batch_sampler=Batches,
                 remove_unused_columns=False,
                 dataloader_pin_memory=not on_cpu,
                 logging_steps=1,
@@ -200,28 +144,20 @@ def train(
                 disable_tqdm=True,
             ),
             train_dataset=Dataset.from_dict({"row": list(range(len(data.queries)))}),
-            data_collator=RowsAlone(),
-            loss=Objective(model),
-            callbacks=[Curves(), Renewing()],
+            loss=Objective(model, loss, recipe.gradient_cache),
+            callbacks=callbacks,
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
     restore_forward(model)
+    step, last = curves["loss"][-1]
+    if not np.isfinite(last):
+        raise TrainingError(f"the loss is {last} at step {step}; lower the learning rate")
     cost = {
         "steps": float(trainer.state.global_step),
         **{f"{name}_read": float(n) for name, n in collator.read.items()},
     }
     return curves, cost
-
-
-class RowsAlone:
-    """Hands on which rows a batch holds."""
-
-    valid_label_columns: tuple[str, ...] = ()
-
-    def __call__(self, features: list[dict[str, int]]) -> dict[str, Any]:
-        """Return them as they are."""
-        return {"features": features}
 
 
 def epoch_ends(batches: Sequence[Sequence[Int64]]) -> list[int]:
@@ -230,11 +166,20 @@ def epoch_ends(batches: Sequence[Sequence[Int64]]) -> list[int]:
 
 
 def all_batches(
-    data: Instances, recipe: Recipe, seed: int, batching: Batching | None = None, clusters: Int32 | None = None
+    data: Instances,
+    recipe: Recipe,
+    seed: int,
+    batching: Batching | None = None,
+    clusters: Int32 | None = None,
+    part: tuple[float, float] | None = None,
 ) -> list[list[Int64]]:
-    """Return the batches of a training by epoch, as row numbers of ``data``, in order."""
+    """Return the batches of a training by epoch, as row numbers of ``data``, in order.
+
+    ``part``: only those that lie between two shares of it, (0.2, 0.5) say, and only epochs that have some. Raises
+    InputError where there is none.
+    """
     rows = len(data.keys)
-    return [
+    epochs = [
         [
             epoch * rows + batch
             for batch in epoch_batches(
@@ -250,6 +195,20 @@ def all_batches(
         ]
         for epoch in range(recipe.epochs)
     ]
+    return epochs if part is None else _between(epochs, *part)
+
+
+def _between(epochs: list[list[Int64]], low: float, high: float) -> list[list[Int64]]:
+    steps = sum(map(len, epochs))
+    taken = range(round(low * steps), round(high * steps))
+    if not taken:
+        raise InputError(
+            f"no step lies between {low:g} and {high:g} of a training of {steps} steps; train for more epochs, in "
+            "smaller batches or in fewer stages"
+        )
+    step = itertools.count()
+    cut = [[batch for batch in epoch if next(step) in taken] for epoch in epochs]
+    return [epoch for epoch in cut if epoch]
 
 
 def set_dropout(model: Any, share: float) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+
+def _later(default: Any, **bounds: Any) -> Any:
+    """Return a field that came later: where it is at its default it is not dumped, so what was stored stays valid."""
+    return Field(default=default, exclude_if=lambda value: value == default, **bounds)
 
 
 class Recipe(BaseModel):
@@ -16,6 +21,8 @@ class Recipe(BaseModel):
     autocast where the machine has it, weights stay float32. dropout: replaces the model's; null keeps it.
     positives: ``each`` makes a row of every labelled pair; ``one`` draws one positive a query and epoch. queries:
     train with so many of the training queries; those of a smaller number are among those of a larger; null takes all.
+    gradient_cache: encode each batch twice, to hold in memory what lies between texts and vectors of a part of it only
+    (GradCache, arXiv 2101.06983); the result is the same.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -31,3 +38,4 @@ class Recipe(BaseModel):
     dropout: float | None = Field(default=0.0, ge=0, lt=1)
     positives: Literal["each", "one"] = "each"
     queries: int | None = Field(default=None, ge=1)
+    gradient_cache: bool = _later(False)

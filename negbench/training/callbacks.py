@@ -1,0 +1,66 @@
+"""What happens between two optimizer steps: values are kept, quality is measured, rows are made again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from transformers import TrainerCallback
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from negbench.training.data import Collator
+    from negbench.training.loop import Curves, Renewal, Watch
+
+
+class Keeping(TrainerCallback):
+    """Keeps what the trainer logs at each step, and stops at a loss that is no number."""
+
+    def __init__(self, curves: Curves) -> None:
+        self.curves = curves
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+        """Keep it."""
+        for name in ("loss", "grad_norm", "learning_rate"):
+            if logs and name in logs:
+                self.curves.setdefault(name, []).append((state.global_step, float(logs[name])))
+        if logs and "loss" in logs and not np.isfinite(float(logs["loss"])):
+            control.should_training_stop = True
+
+
+class Watching(TrainerCallback):
+    """Measures the model as it stands, as often as ``watch`` says over so many ``steps``."""
+
+    def __init__(self, watch: Watch, steps: int, model: SentenceTransformer, curves: Curves) -> None:
+        self.watch, self.model, self.curves = watch, model, curves
+        self.due = set(np.linspace(0, steps, watch.points).round().astype(int).tolist())
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Measure the start."""
+        self.on_step_end(args, state, control)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Measure where it is due."""
+        if state.global_step in self.due:
+            found = self.watch.measure(self.model)
+            self.curves.setdefault(self.watch.name, []).append((state.global_step, found))
+
+
+class Renewing(TrainerCallback):
+    """Changes the collator's rows; ``ends`` says how many steps are done at the end of each epoch."""
+
+    def __init__(
+        self, renewal: Renewal, ends: Sequence[int], model: SentenceTransformer, collator: Collator, curves: Curves
+    ) -> None:
+        self.renewal, self.model, self.collator, self.curves = renewal, model, collator, curves
+        self.due = renewal.refresh.due(ends)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Change them where it is due."""
+        if state.global_step in self.due:
+            rows, points = self.renewal.rows(self.model, self.due.index(state.global_step) + 1)
+            self.collator.renew(rows)
+            for name, value in points.items():
+                self.curves.setdefault(name, []).append((state.global_step, value))

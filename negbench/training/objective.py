@@ -1,0 +1,68 @@
+"""What a step minimises: from a batch's texts to their vectors, and from those to the loss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from negbench.losses import Loss, Scored
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+Chunk = dict[str, Tensor]
+"""Inputs of n texts of like length, by name, [n, length] each."""
+
+
+class Objective(torch.nn.Module):
+    """Scores every query against every document of the batch and applies the loss.
+
+    The texts come in chunks of like length, whose vectors are put together before they are scored: the same loss as in
+    one piece, with less padding.
+
+    With ``gradient_cache`` a chunk is encoded twice, first for its vectors alone, then, when the loss has said what
+    their gradients are, for the gradients of the weights (GradCache, arXiv 2101.06983): memory holds what lies between
+    texts and vectors of one chunk at a time, however large the batch. Both passes run under the same random states and
+    the same autocast, so dropout and bfloat16 change nothing about that. Differs from the paper in: the loss is not cut
+    off from the encoder; a chunk's graph stays as it was, with nothing in it, and is filled when its turn comes. So the
+    gradients are added up in the same order as without, and come out the same to the bit.
+    """
+
+    def __init__(self, model: SentenceTransformer, loss: Loss, gradient_cache: bool = False) -> None:
+        super().__init__()
+        self.model = model
+        self.loss = loss
+        self.gradient_cache = gradient_cache
+
+    def forward(self, features: list[Chunk], labels: dict[str, Any]) -> Tensor:
+        """Return the loss of what ``training.data.Collator`` has put together."""
+        queries, documents = self.vectors(features, labels)
+        with torch.autocast(queries.device.type, enabled=False):
+            scores = queries[labels["row_query"]] @ documents.T
+            beside = documents[labels["target"]] @ documents.T
+            marks = labels["target"], labels["relevant"], labels["own"]
+            return self.loss.mean(Scored(scores, *marks, beside, labels.get("targets")), labels["weight"])
+
+    def vectors(self, features: list[Chunk], labels: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        """Return the vectors of the batch's queries [Q, d] and documents [D, d], so that their product is the score."""
+        chunks = [self.encoded(chunk) for chunk in features]
+        of_queries = int(labels["query_chunks"])
+        queries, documents = torch.cat(chunks[:of_queries]), torch.cat(chunks[of_queries:])
+        if self.model.similarity_fn_name == "cosine":
+            queries = torch.nn.functional.normalize(queries, dim=-1)
+            documents = torch.nn.functional.normalize(documents, dim=-1)
+        return queries, documents
+
+    def encoded(self, chunk: Chunk) -> Tensor:
+        """Return the vectors of a chunk [n, d], float32."""
+        if self.gradient_cache:
+            found: Tensor = checkpoint(self._encode, chunk, use_reentrant=False)
+            return found
+        return self._encode(chunk)
+
+    def _encode(self, chunk: Chunk) -> Tensor:
+        found: Tensor = self.model(dict(chunk))["sentence_embedding"]  # a copy: the model writes into what it is given
+        return found.float()
