@@ -9,7 +9,7 @@ from pydantic import Field
 
 from negbench.evaluation import intervals
 from negbench.evaluation.false_negatives import Estimator, Handed, Rate
-from negbench.types import Float64
+from negbench.evaluation.shares import by_query
 
 
 class Exact(Estimator):
@@ -22,6 +22,7 @@ class Exact(Estimator):
     """
 
     name: ClassVar[str] = "exact"
+    version: ClassVar[int] = 2
 
     grade: int = Field(default=1, ge=1)
 
@@ -34,16 +35,11 @@ class Exact(Estimator):
         relevant = handed.truth.at_least(self.grade).contains(handed.queries[:, None], handed.documents)
         # Rows of one query repeat its negatives: they weigh, but only a distinct pair is a unit of evidence.
         pairs = (handed.queries[:, None].astype(np.int64) << 32) + handed.documents
-        weights *= len(np.unique(pairs[counted])) / weights.sum()
-
-        _, cluster = np.unique(handed.queries, return_inverse=True)
-
-        def by_query(rows: Float64) -> Float64:
-            return np.bincount(cluster, weights=rows).astype(np.float64)
-
-        hits, totals = by_query((weights * relevant).sum(axis=1)), by_query(weights.sum(axis=1))
+        distinct = len(np.unique(pairs[counted]))
+        found, cluster = np.unique(handed.queries, return_inverse=True)
+        struck, rows = (counted & relevant).any(axis=1).astype(float), counted.any(axis=1).astype(float)
+        hits, totals = by_query(cluster, len(found), (weights * relevant).sum(axis=1), weights.sum(axis=1), distinct)
         shares = hits[totals > 0] / totals[totals > 0]
-        struck, rows = (counted & relevant).any(axis=1), counted.any(axis=1)
         complete = handed.truth_kind == "complete"
         name = self.name if complete else f"{self.name}-proxy"
         source = "complete truth" if complete else "a proxy of the truth (fuller judgments, not all)"
@@ -55,8 +51,6 @@ class Exact(Estimator):
             name: Rate(*intervals.proportion(hits, totals), "negative", note, np.stack([hits, totals])),
             f"{name}/query": Rate(*intervals.mean(shares), "query", note),
             f"{name}/instance": Rate(
-                *intervals.proportion(by_query(struck.astype(float)), by_query(rows.astype(float))),
-                "instance",
-                note,
+                *intervals.proportion(*by_query(cluster, len(found), struck, rows, int(rows.sum()))), "instance", note
             ),
         }
