@@ -38,7 +38,7 @@ def batches(draw: st.DrawFn) -> Scored:
 def losses() -> list[Loss]:
     """Return every registered loss with its defaults, and some whose further terms are off by default."""
     more = ["margin-hinge(lexical=0.1)", "listwise-kl(contrastive=0.2)", "reweighted(tau=0.2, beta=1.0)"]
-    more += ["lambda-mrr(among=own)"]
+    more += ["lambda-mrr(among=own)", "uniform(of=orthogonal)"]
     return [*[kind() for kind in registered("loss").values()], *map(Loss.model_validate, more)]
 
 
