@@ -10,7 +10,6 @@ from negbench.audit.rows import Negative, Row
 from negbench.config.grid import read
 from negbench.errors import InputError
 from negbench.plan.sources import read_collection
-from negbench.plan.training import Train
 from negbench.plan.trials import Trial, trials
 from negbench.plan.writing import extended, texts_of
 from negbench.store import Store
@@ -45,12 +44,12 @@ def rows(path: Path, store: Store) -> tuple[dict[str, list[Row]], Collection]:
 
 def _of(trial: Trial, store: Store, collection: Collection) -> list[Row]:
     """Return a row a query: its negatives, each with the sum of its weights over all batches."""
-    training = trial.training
-    assert isinstance(training, Train)
+    course = trial.course
+    assert course is not None
     assert trial.negatives is not None
     table = store.load(Negatives, trial.negatives)
-    data, batches = training.replay(store.path, collection)
-    seen = np.concatenate(batches)
+    replay = course.replay(store.path, collection)
+    data, seen = replay.data, np.concatenate(replay.batches)
     times = np.bincount(seen, minlength=len(data.queries)) * data.weights.astype(np.float64)
     written = trial.negatives.written
     read = collection if written is None else extended(collection, texts_of(store.path(written)))
@@ -60,7 +59,7 @@ def _of(trial: Trial, store: Store, collection: Collection) -> list[Row]:
         for document in mine:
             if document >= 0:
                 weights[query, document] = weights.get((query, document), 0.0) + weight
-    labels, nothing = collection.qrels[training.split].at_least(1).by_query(), np.zeros(0, np.int32)
+    labels, nothing = collection.qrels[course.split].at_least(1).by_query(), np.zeros(0, np.int32)
     found = []
     for query, documents, ranks, scores in zip(
         table.queries.tolist(), table.documents.tolist(), table.ranks.tolist(), table.scores.tolist(), strict=True

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from negbench import parts, spelling
 from negbench.asks import Asking, TeacherScores
@@ -28,12 +28,49 @@ from negbench.writers import Writer
 
 AXES = (
     *("candidates", "labels", "filters", "selection", "fill", "written"),
-    *("refresh", "batching", "loss", "negatives", "growing"),
+    *("refresh", "batching", "loss", "negatives", "growing", "stages"),
 )
 LISTS = ("labels", "filters")
 """Axes that hold several parts, each found under ``AXIS.NAME``."""
 
 Form = Literal["fixed", "faithful", "interpretation"]
+
+
+class Phase(BaseModel):
+    """A stage of a method's training, written as the method that it trains by: ``random(work=0.2)``.
+
+    work: its share of the steps of a whole training; stages take them one after another, so that a method in stages
+    sees the rows that any other sees, in the same order. candidates_from: the encoder that finds dense candidates, as
+    the stage before left it or as all began; what the start finds is shared with other methods. weights_from: the
+    weights that it goes on with; from those of the start, rows come from the beginning again, too. pairs: the labels,
+    or ``crops``, pairs made of the corpus alone (``collections.crops``).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: Method
+    work: float = Field(gt=0, le=1)
+    candidates_from: Literal["previous", "start"] = "previous"
+    weights_from: Literal["previous", "start"] = "previous"
+    pairs: Literal["labels", "crops"] = "labels"
+
+    @property
+    def spelling(self) -> str:
+        """The canonical short form."""
+        own = {name: getattr(self, name) for name in PHASE}
+        told = {name: value for name, value in own.items() if value != type(self).model_fields[name].default}
+        return spelling.write(self.method.name, {**told, **self.method.overrides})
+
+
+PHASE = ("work", "candidates_from", "weights_from", "pairs")
+
+
+def _phase(value: object) -> object:
+    if isinstance(value, Phase):
+        return value
+    name, given = spelling.parse(value)
+    own = {key: given.pop(key) for key in PHASE if key in given}
+    return Phase(method=resolve({name: given}), **own)
 
 
 class Method(BaseModel):
@@ -49,7 +86,8 @@ class Method(BaseModel):
     more epochs that there are as many steps. form: ``fixed`` under equal work for all, ``faithful`` to its authors'
     recipe, ``interpretation`` where the source is unclear. forms: what the other forms change. train: keys of the
     recipe that differ from the grid's, in forms that have a recipe of their own. parameters: names for fields that
-    several parts have, as paths. The rest is for readers.
+    several parts have, as paths. stages: trainings one after another, each by a method of its own; then all of the
+    above is theirs to say. The rest is for readers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -75,9 +113,13 @@ class Method(BaseModel):
     growing: bool = False
     equal_documents: bool = False
     parameters: dict[str, str] = {}
+    stages: tuple[Annotated[Phase, BeforeValidator(_phase)], ...] = ()
 
     def model_post_init(self, _: object) -> None:
         """Check that the axes fit together."""
+        if self.stages:
+            self._check_stages()
+            return
         if (self.candidates is None) != (self.selection is None):
             raise ValueError("candidates and selection go together: give both or neither")
         if self.candidates is None and (self.filters or self.labels or self.written or self.negatives != 0):
@@ -92,6 +134,28 @@ class Method(BaseModel):
             names = [rule.name for rule in getattr(self, axis)]
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise ValueError(f"{axis} has {twice[0]} twice; a path such as {axis}.{twice[0]} must mean one of them")
+
+    def _check_stages(self) -> None:
+        """Check that stages alone speak, and that they fit into a training."""
+        rest = type(self)(name="rest", summary="", paper="", year=0, shows="", negatives=0)
+        for axis in AXES:
+            if axis not in ("stages", "negatives") and getattr(self, axis) != getattr(rest, axis):
+                raise ValueError(f"a method has stages or {axis}, not both; say {axis} in its stages")
+        end = 0.0
+        for phase in self.stages:
+            if phase.method.stages:
+                raise ValueError(f"stage {phase.method.name} has stages of its own; write these instead")
+            end = phase.work if phase.weights_from == "start" else end + phase.work
+            if end > 1 + 1e-9:
+                raise ValueError(f"the stages take {end:g} of a training; let their work add up to 1")
+        work = sum(phase.work for phase in self.stages)
+        if self.form == "fixed" and abs(work - 1) > 1e-9:
+            raise ValueError(f"the stages do {work:g} of a training's work; in a fixed form all do 1")
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The stages; a method without any is the only one of its own."""
+        return self.stages or (Phase(method=self, work=1.0),)
 
     def _check_refresh(self) -> None:
         """Check that an encoder which has moved finds other candidates, and that all is known of these."""
@@ -136,31 +200,43 @@ class Method(BaseModel):
         return found
 
     @property
-    def spelling(self) -> str:
-        """The canonical short form: the name and whatever differs from the named point."""
+    def overrides(self) -> dict[str, Any]:
+        """Whatever differs from the named point."""
         own = named(self.name)
         form = {} if self.form == own.form else {"as": self.form}
-        return spelling.write(self.name, {**form, **_differences(in_form(own, self.form), self)})
+        return {**form, **_differences(in_form(own, self.form), self)}
+
+    @property
+    def spelling(self) -> str:
+        """The canonical short form: the name and whatever differs from the named point."""
+        return spelling.write(self.name, self.overrides)
 
 
 @cache
+def names() -> tuple[str, ...]:
+    """Return the name of every method that ships."""
+    found = (path.name for path in files("negbench.methods").iterdir())
+    return tuple(sorted(name.removesuffix(".yaml") for name in found if name.endswith(".yaml")))
+
+
 def catalogue() -> dict[str, Method]:
     """Return every method that ships, by name."""
-    from ruamel.yaml import YAML
-
-    found = {}
-    for path in sorted(files("negbench.methods").iterdir(), key=lambda path: path.name):
-        if path.name.endswith(".yaml"):
-            name = path.name.removesuffix(".yaml")
-            found[name] = Method(name=name, **YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")))
-    return found
+    return {name: named(name) for name in names()}
 
 
 def named(name: str) -> Method:
     """Return the method called ``name``; ValueError names the nearest ones."""
-    if name not in catalogue():
-        raise ValueError(parts.unknown("method", name, list(catalogue())))
-    return catalogue()[name]
+    if name not in names():
+        raise ValueError(parts.unknown("method", name, list(names())))
+    return _read(name)
+
+
+@cache  # one by one: a method in stages names others
+def _read(name: str) -> Method:
+    from ruamel.yaml import YAML
+
+    text = (files("negbench.methods") / f"{name}.yaml").read_text(encoding="utf-8")
+    return Method(name=name, **YAML(typ="safe", pure=True).load(text))
 
 
 def resolve(value: object) -> Method:
@@ -192,6 +268,9 @@ def in_form(method: Method, form: str) -> Method:
 
 def with_teacher(method: Method, teacher: Teacher | None) -> Method:
     """Return the method with ``teacher`` in all parts that ask one and do not say whom."""
+    if method.stages:
+        told = [it.model_copy(update={"method": with_teacher(it.method, teacher)}) for it in method.stages]
+        return _replace(method, {"stages": tuple(told)})
     for path, part in method.part_paths().items() if teacher is not None else ():
         field = type(part).model_fields.get("teacher")
         if field is not None and part.parameters["teacher"] == field.get_default(
@@ -244,7 +323,7 @@ def _differences(base: Method, method: Method) -> dict[str, Any]:
     """Return the overrides that turn ``base`` into ``method``, under the shortest key that ``resolve`` takes."""
     changed: dict[str, Any] = {
         name: getattr(method, name)
-        for name in ("negatives", "growing", "fill")
+        for name in ("negatives", "growing", "fill", "stages")
         if getattr(method, name) != getattr(base, name)
     }
     replaced = [

@@ -18,6 +18,8 @@ from negbench.methods import Method
 
 def axes(method: Method) -> str:
     """Return where a method stands on the axes, those at rest left out."""
+    if method.stages:
+        return f"stages {', '.join(phase.spelling for phase in method.stages)}"
     said = []
     if method.candidates is not None:
         said.append(f"candidates {method.candidates}")
@@ -35,6 +37,8 @@ def axes(method: Method) -> str:
 
 def cost(method: Method) -> str:
     """Return what a method needs beside its training."""
+    if method.stages:
+        return _cost_of_stages(method)
     retriever = method.retriever
     needs = []
     if method.equal_documents:
@@ -65,6 +69,16 @@ def cost(method: Method) -> str:
     }
     needs += [text for kind, text in asked.items() if isinstance(method.loss.asks, kind) and text not in needs]
     return ", ".join(needs) or "nothing"
+
+
+def _cost_of_stages(method: Method) -> str:
+    """Return what the stages need, each thing once."""
+    needs = dict.fromkeys(cost(phase.method) for phase in method.stages)
+    later = [phase for phase in method.stages[1:] if phase.candidates_from == "previous"]
+    if any(phase.method.retriever is not None and phase.method.retriever.needs_vectors for phase in later):
+        needs["the corpus encoded again for a later stage"] = None
+    needs.pop("nothing", None)
+    return ", ".join(dict.fromkeys(need for needed in needs for need in needed.split(", "))) or "nothing"
 
 
 def forms(method: Method) -> str:

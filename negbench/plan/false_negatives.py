@@ -14,57 +14,50 @@ from negbench.evaluation import in_batch
 from negbench.evaluation.false_negatives import Estimator, Rate
 from negbench.plan import evidence
 from negbench.plan.answers import ScorePool
+from negbench.plan.course import Course
 from negbench.plan.draw import DrawNegatives
 from negbench.plan.handed import handing
 from negbench.plan.judging import JudgeNegatives
 from negbench.plan.sources import At, read_collection
-from negbench.plan.training import Train
 from negbench.store import Stage
 
 
 @dataclass(frozen=True, eq=False)
 class CountFalseNegatives(Stage):
-    """Estimate the false-negative rate of what a training is handed, by every estimator that applies.
+    """Estimate the false-negative rate of what a course of trainings is handed, by every estimator that applies.
 
     Only this stage, those of ``plan.where`` and ``plan.gradient``, and ``RepairNegatives`` read a collection's truth.
     """
 
     kind: ClassVar[str] = "false-negatives"
     version: ClassVar[int] = 4
-    training: Train
+    course: Course
     estimators: tuple[Estimator, ...]
     judging: JudgeNegatives | None = None
     held_out: DrawNegatives | None = None
 
     def identity(self) -> dict[str, Any]:
-        """Return what decides which negatives are handed to the training: not its encoder, nor its loss.
+        """Return what decides which negatives are handed to the trainings: not the encoder, nor the loss.
 
         Unless these move with the encoder: then the training itself decides.
         """
-        training = self.training
-        parts = (training.collection, handing(training), training.clusters, self.judging, self.held_out)
+        course = self.course
+        clusters = [training.clusters for training in course.on_labels]
+        parts = (course.collection, handing(course), *clusters, self.judging, self.held_out)
         content = {
             "inputs": [None if stage is None else stage.key for stage in parts],
             "estimators": [estimator.identity() for estimator in self.estimators],
-            **training.schedule,
+            **course.schedule,
         }
         return {"stage": self.kind, "version": self.version, "parameters": content}
 
     @cached_property
     def inputs(self) -> tuple[Stage, ...]:
         """What decides: as a rule the training itself need not have run."""
-        training, drawn = self.training, handing(self.training)
-        parts: list[Stage | None] = [
-            training.collection,
-            drawn,
-            training.clusters,
-            self.judging,
-            self.held_out,
-        ]
+        drawn = handing(self.course)
+        parts: list[Stage | None] = [*self.course.deciding, drawn, self.judging, self.held_out]
         if drawn is not None:
             parts += [drawn.pool, *(it for it in drawn.answers if isinstance(it, ScorePool))]
-        if training.redrawn is not None:
-            parts += [training, training.redrawn]
         if self.held_out is not None:
             parts.append(self.held_out.pool.collection)
         return tuple({stage.key: stage for stage in parts if stage is not None}.values())
@@ -76,12 +69,13 @@ class CountFalseNegatives(Stage):
 
     def run(self, at: At, out: Path) -> dict[str, float]:
         """Replay which rows each batch holds, and look."""
-        training = self.training
-        collection = read_collection(at(training.collection))
-        data, batches = training.replay(at, collection)
-        truth = collection.truth.get(training.split)
-        handed = evidence.handed(data, np.concatenate(batches), collection, training.split)
-        if (drawn := handing(training)) is not None:
+        course = self.course
+        collection = read_collection(at(course.collection))
+        replay = course.replay(at, collection)
+        data, batches = replay.data, replay.batches
+        truth = collection.truth.get(course.split)
+        handed = evidence.handed(data, np.concatenate(batches), collection, course.split)
+        if (drawn := handing(course)) is not None:
             handed = evidence.add(handed, at, drawn, self.judging, self.held_out)
         rates: dict[str, Rate] = {}
         for estimator in self.estimators:

@@ -1,4 +1,4 @@
-"""What a training was handed in all its rounds, where its pool was searched again."""
+"""What trainings were handed in all their rounds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 
 from negbench.evaluation.where import places
 from negbench.plan.answers import Answer
-from negbench.plan.draw import DrawNegatives, amounts
+from negbench.plan.course import Course
+from negbench.plan.draw import amounts
 from negbench.plan.mining import BuildPool
 from negbench.plan.refreshing import Round, read_rounds
 from negbench.plan.repair import Negating
@@ -25,25 +26,31 @@ from negbench.types import CandidatePool, Float64, Int32, Negatives
 
 @dataclass(frozen=True, eq=False)
 class GatherNegatives(Stage):
-    """The negatives of all rounds of a training side by side, [Q, k * rounds], the first draw's first.
+    """The negatives of all rounds of ``trainings`` side by side, [Q, k * rounds], in order.
 
     It stands where a draw would for whoever looks at what was trained with.
     """
 
     kind: ClassVar[str] = "handed"
-    training: Train
+    version: ClassVar[int] = 2
+    trainings: tuple[Train, ...]
 
     @property
-    def draw(self) -> DrawNegatives:
+    def draw(self) -> Negating:
         """The first draw."""
-        drawn = self.training.redrawn
+        drawn = self.trainings[0].negatives
         assert drawn is not None
         return drawn
 
     @cached_property
     def inputs(self) -> tuple[Stage, ...]:
-        """The training, and what it began with."""
-        return (self.training, self.draw, self.pool, self.pool.collection)
+        """What the trainings began with; and themselves, where their pools are searched again."""
+        found: list[Stage] = [self.pool.collection]
+        for training in self.trainings:
+            assert training.negatives is not None
+            found += [training.negatives, training.negatives.pool]
+            found += [] if training.redrawn is None else [training]
+        return tuple(found)
 
     @property
     def pool(self) -> BuildPool:
@@ -72,31 +79,38 @@ class GatherNegatives(Stage):
 
     def run(self, at: At, out: Path) -> dict[str, float]:
         """Put them side by side, with gaps and positives' scores beside each."""
-        first = Round.of(load_arrays(Negatives, at(self.draw)), load_arrays(CandidatePool, at(self.pool)))
-        rounds = [first, *read_rounds(at(self.training) / "rounds")]
+        rounds: list[Round] = []
+        for training in self.trainings:
+            assert training.negatives is not None
+            pool = load_arrays(CandidatePool, at(training.negatives.pool))
+            rounds.append(Round.of(load_arrays(Negatives, at(training.negatives)), pool))
+            rounds += [] if training.redrawn is None else read_rounds(at(training) / "rounds")
         negatives = [one.negatives for one in rounds]
         tables = {
             name: np.concatenate([getattr(one, name) for one in negatives], axis=1)
             for name in ("documents", "origins", "ranks", "scores", "promoted")
         }
         sizes = np.stack([one.effective_size for one in negatives]).mean(axis=0)
-        drawn = replace(first.negatives, effective_size=np.asarray(sizes, np.float32), **tables)
+        drawn = replace(negatives[0], effective_size=np.asarray(sizes, np.float32), **tables)
         save_arrays(drawn, out)
         (out / "places").mkdir()
-        k = first.negatives.documents.shape[1]
-        positives = np.repeat(np.stack([one.positives for one in rounds], axis=1), k, axis=1)
+        wide = [one.documents.shape[1] for one in negatives]
+        positives = np.repeat(np.stack([one.positives for one in rounds], axis=1), wide, axis=1)
         np.save(out / "places/gaps.npy", np.concatenate([one.gaps for one in rounds], axis=1), allow_pickle=False)
         np.save(out / "places/positives.npy", positives, allow_pickle=False)
         return amounts(drawn)
 
 
 Handing = Negating | GatherNegatives
-"""What holds the negatives that a training was handed."""
+"""What holds the negatives that a course of trainings was handed."""
 
 
-def handing(training: Train) -> Handing | None:
-    """Return what holds all negatives that a training is handed; None for a training without any."""
-    return training.negatives if training.redrawn is None else GatherNegatives(training)
+def handing(course: Course) -> Handing | None:
+    """Return what holds all negatives that are handed to trainings on labels; None where there are none."""
+    drawing = tuple(training for training in course.on_labels if training.negatives is not None)
+    if len(drawing) == 1 and drawing[0].redrawn is None:
+        return drawing[0].negatives
+    return GatherNegatives(drawing) if drawing else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,8 @@ class Train(Stage):
     """Fine-tune an encoder; ``recipe.precision`` is resolved, never ``auto``.
 
     ``curve_points``: how often quality on dev is measured on the way. ``growing``: see ``training.data.instances``.
-    With a ``refresh``, what each further round drew is kept in ``rounds/``.
+    With a ``refresh``, what each further round drew is kept in ``rounds/``. ``part``: only those steps of the whole
+    training that lie between two shares of it, (0.2, 0.5) say: the rows of a stage (``methods.Phase``).
     """
 
     kind: ClassVar[str] = "training"
@@ -58,12 +59,14 @@ class Train(Stage):
     clusters: ClusterQueries | None = None
     targets: TargetStage | None = None
     refresh: Refresh = field(default_factory=Never)
+    part: tuple[float, float] | None = None
 
     def identity(self) -> dict[str, Any]:
         """Return the fields, those left out that came later and are at rest: what was stored before them stays."""
         found = super().identity()
-        for name, rests in (("targets", self.targets is None), ("refresh", not self.refresh.moves)):
-            if rests:
+        rests = {"targets": self.targets is None, "refresh": not self.refresh.moves, "part": self.part is None}
+        for name in rests:
+            if rests[name]:
                 del found["parameters"][name]
         return found
 
@@ -116,7 +119,7 @@ class Train(Stage):
         from negbench.training.loop import all_batches, epoch_ends
 
         data, clusters = self.rows(at, collection)
-        epochs = all_batches(data, self.recipe, self.seed, self.batching, clusters)
+        epochs = all_batches(data, self.recipe, self.seed, self.batching, clusters, self.part)
         batches = [batch for epoch in epochs for batch in epoch]
         if not self.refresh.moves:
             return data, batches
@@ -135,6 +138,7 @@ class Train(Stage):
             "growing": self.growing,
             "batching": self.batching.identity(),
             "seed": self.seed,
+            **({} if self.part is None else {"part": self.part}),
         }
 
     def run(self, at: At, out: Path) -> dict[str, float]:
@@ -171,6 +175,7 @@ class Train(Stage):
                 self.batching,
                 clusters,
                 renewal,
+                self.part,
             )
         model.save_pretrained(str(out / "model"), create_model_card=False)
         (out / "curves.json").write_text(json.dumps(curves) + "\n")

@@ -13,36 +13,35 @@ from negbench.evaluation.denoising import denoising
 from negbench.evaluation.where import where
 from negbench.mining import judged
 from negbench.plan import details, evidence
+from negbench.plan.course import Course
 from negbench.plan.draw import DrawNegatives
 from negbench.plan.handed import Handing, read_drawn
 from negbench.plan.sources import At, read_collection
-from negbench.plan.training import Train
 from negbench.store import Stage
 
 
 @dataclass(frozen=True, eq=False)
 class LocateFalseNegatives(Stage):
-    """Count what a training is handed by rank, score gap and epoch, and which of it the truth calls relevant.
+    """Count what a course of trainings is handed by rank, score gap and epoch, and how much of it is relevant.
 
-    Without truth it finds nothing. The training itself need not have run, unless its pool is searched again.
+    Without truth it finds nothing. No training need have run, unless its pool is searched again.
     """
 
     kind: ClassVar[str] = "where"
-    training: Train
+    version: ClassVar[int] = 2
+    course: Course
     negatives: Handing
 
     def identity(self) -> dict[str, Any]:
-        """Return what decides which negatives are handed to the training: not its encoder, nor its loss."""
-        content = {"inputs": [stage.key for stage in self.inputs], **self.training.schedule}
+        """Return what decides which negatives are handed to the trainings: not the encoder, nor the loss."""
+        content = {"inputs": [stage.key for stage in self.inputs], **self.course.schedule}
         return {"stage": self.kind, "version": self.version, "parameters": content}
 
     @cached_property
     def inputs(self) -> tuple[Stage, ...]:
         """What decides, and the pool for its scores."""
-        training = self.training
-        again = () if training.redrawn is None else (training, training.redrawn)
-        parts = (training.collection, self.negatives.pool, self.negatives, training.clusters, *again)
-        return tuple(stage for stage in parts if stage is not None)
+        parts = (*self.course.deciding, self.negatives.pool, self.negatives)
+        return tuple({stage.key: stage for stage in parts}.values())
 
     @property
     def label(self) -> str:
@@ -51,18 +50,18 @@ class LocateFalseNegatives(Stage):
 
     def run(self, at: At, out: Path) -> dict[str, float]:
         """Replay which rows each epoch holds, and look."""
-        training = self.training
-        collection = read_collection(at(training.collection))
-        data, batches = training.replay(at, collection)
-        seen = np.concatenate(batches)
-        handed = evidence.handed(data, seen, collection, training.split)
+        course = self.course
+        collection = read_collection(at(course.collection))
+        replay = course.replay(at, collection)
+        seen = np.concatenate(replay.batches)
+        handed = evidence.handed(replay.data, seen, collection, course.split)
         drawn = read_drawn(self.negatives, at)
-        rounds, epochs = np.divmod(seen // len(data.keys), training.recipe.epochs)
-        k = handed.documents.shape[1]
         rows = np.searchsorted(drawn.negatives.queries, handed.queries)[:, None]
-        columns = k * rounds[:, None] + np.arange(k)
-        told = rounds if training.refresh.moves else None
-        details.write(where(handed, drawn.ranks[rows, columns], drawn.gaps[rows, columns], epochs, told), out)
+        columns = replay.columns[seen][:, None] + np.arange(handed.documents.shape[1])
+        columns = np.minimum(columns, drawn.ranks.shape[1] - 1)  # a stage with fewer negatives has gaps in its place
+        told = replay.rounds[seen] if course.moves else None
+        found = where(handed, drawn.ranks[rows, columns], drawn.gaps[rows, columns], replay.epochs[seen], told)
+        details.write(found, out)
         return {}
 
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from negbench.errors import InputError
 from negbench.noise import Noise, keys
+from negbench.plan.courses import TRAINING_SPLIT
 from negbench.plan.sources import read_collection
-from negbench.plan.trials import TRAINING_SPLIT, Trial
+from negbench.plan.trials import Trial
 from negbench.plan.writing import extended, texts_of
 from negbench.store import Store
 from negbench.types import Collection, Negatives

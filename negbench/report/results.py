@@ -66,8 +66,8 @@ def record(trial: Trial, trials: Sequence[Trial], store: Store, failure: str | N
     for prefix, stage in trial.beside.items():
         found = json.loads((store.path(stage) / "metrics.json").read_text())
         row["metrics"] |= {f"{prefix}/{name}": value for name, value in found.items()}
-    if trial.training is not None:
-        curves = json.loads((store.path(trial.training) / "curves.json").read_text())
+    if trial.course is not None:
+        curves = trial.course.curves(store)
         row["stability"] = {
             f"{name}_spikes": spikes([value for _, value in curves[name]])
             for name in ("loss", "grad_norm")
@@ -131,9 +131,8 @@ def curves(trials: Sequence[Trial], store: Store) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["trial", "curve", "step", "value"])
     for trial in trials:
-        if trial.training is not None:
-            found = json.loads((store.path(trial.training) / "curves.json").read_text())
-            for name, points in found.items():
+        if trial.course is not None:
+            for name, points in trial.course.curves(store).items():
                 writer.writerows([trial.name, name, step, f"{value:.6g}"] for step, value in points)
     return out.getvalue()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from negbench import tracking
@@ -18,16 +17,15 @@ def trial_log(trial: Trial, row: dict[str, Any], store: Store, with_model: bool)
     came before.
     """
     settings, training = trial.settings, trial.training
-    curves: dict[str, list[tuple[int, float]]] = {}
-    if training is not None:
-        curves = json.loads((store.path(training) / "curves.json").read_text())
+    curves = {} if trial.course is None else trial.course.curves(store)
     told = row["false_negatives"].items()
     rates = {f"false_negatives/{name}": rate["rate"] for name, rate in told if rate["rate"] is not None}
     costs = {f"cost/{name}": amount for name, amount in row["cost"].items()}
     draw = {f"draw/{name}": amount for name, amount in row["draw"].items()}
     recipe = {f"train.{name}": value for name, value in settings.train.model_dump(mode="json").items()}
     collection = trial.evaluation.collection
-    began, _ = store.period(training or trial.evaluation)
+    trainings = () if trial.course is None else trial.course.trainings
+    began, _ = store.period(trainings[0] if trainings else trial.evaluation)
     _, ended = store.period(trial.evaluation)
     return tracking.TrialLog(
         key=f"{trial.evaluation.key}-{trial.name}",
@@ -49,7 +47,7 @@ def trial_log(trial: Trial, row: dict[str, Any], store: Store, with_model: bool)
         collection_digest=collection.key,
         profile={name: int(amount) for name, amount in store.cost(collection).items() if name != "seconds"},
         period=(began, max(began, ended)),
-        system=tuple(store.samples(training)) if training is not None else (),
+        system=tuple(sample for stage in trainings for sample in store.samples(stage)),
         model=store.path(training) / "model" if with_model and training is not None else None,
         card=card(trial, row) if with_model and training is not None else "",
     )

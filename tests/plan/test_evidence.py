@@ -63,7 +63,7 @@ def test_the_held_out_pass_counts_hidden_labels_alone(counted: tuple[Store, dict
     count = found["bm25"].false_negatives
     assert count is not None
     assert count.held_out is not None
-    full = read_collection(store.path(count.training.collection)).qrels["train"]
+    full = read_collection(store.path(count.course.collection)).qrels["train"]
     thinned = read_collection(store.path(count.held_out.pool.collection)).qrels["train"]
     drawn = load_arrays(Negatives, store.path(count.held_out))
     shown = set(zip(thinned.queries.tolist(), thinned.documents.tolist(), strict=True))
@@ -87,7 +87,7 @@ def test_the_judge_s_index_is_the_mean_of_its_scores_over_distinct_pairs(
     assert count.judging is not None
     drawn = load_arrays(Negatives, store.path(count.judging.negatives))
     scores = np.load(store.path(count.judging) / "scores.npy")
-    qrels = read_collection(store.path(count.training.collection)).qrels["train"]
+    qrels = read_collection(store.path(count.course.collection)).qrels["train"]
     weights = np.array([(qrels.queries == query).sum() for query in drawn.queries])
     rates = json.loads((store.path(count) / "rates.json").read_text())
     wanted = (weights[:, None] * scores).sum() / (weights.sum() * scores.shape[1])
