@@ -45,7 +45,7 @@ def test_axes_at_rest_are_not_said() -> None:
 
 
 OF_A_LOSS = {"adaptive-margin", "ccr", "debiased", "gist", "listwise-kl", "margin-hinge", "margin-mse", "pair"}
-OF_A_LOSS |= {"anti-collapse", "rance-dem", "reweighted", "star", "tas-balanced-distilled"}
+OF_A_LOSS |= {"anti-collapse", "dense-lexical", "rance-dem", "reweighted", "star", "tas-balanced-distilled"}
 """Methods that are known by their loss, which that grid leaves out."""
 
 
