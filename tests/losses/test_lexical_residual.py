@@ -7,7 +7,7 @@ from math import exp, log
 
 import pytest
 import torch
-from made_batches import DOCUMENTS, ROWS, made, slope
+from made_batches import DOCUMENTS, made, slope
 
 from negbench.losses import Scored
 from negbench.losses.infonce import InfoNCE
