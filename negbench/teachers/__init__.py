@@ -26,6 +26,11 @@ class Teacher(Part):
         """How many copies are trained here; 0 for a given model."""
         return 0
 
+    @property
+    def members(self) -> tuple[Teacher, ...]:
+        """Who gives the scores: itself, or those that an ensemble asks."""
+        return (self,)
+
     @abstractmethod
     def fingerprint(self) -> str:
         """Return a digest of the weights that the teacher starts from."""

@@ -45,6 +45,8 @@ def made(cross_encoder: Path, tiny_encoder: Path, tiny_causal: Path, server: Ser
         "llm": ({"model": "m", "server": server.url, "key": "SECRET"}, None),
         "local-llm": ({"model": str(tiny_causal), "max_length": 1000, "batch_size": 3}, None),
     }
+    both = [{name: fields[name][0]} for name in ("bi-encoder", "llm")]
+    fields["ensemble"] = {"judges": both}, None
 
     def by(name: str) -> tuple[Teacher, Path | None]:
         chosen, folder = fields[name]
@@ -87,3 +89,4 @@ def test_its_fingerprint_is_a_digest_of_what_it_rests_on(name: str, made: Made) 
     assert teacher.fingerprint() == teacher.fingerprint()
     assert len(teacher.fingerprint()) >= 16
     assert 0 <= teacher.training_folds <= 20
+    assert all(member.members == (member,) for member in teacher.members)
