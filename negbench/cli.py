@@ -333,6 +333,9 @@ def audit(
         ),
     ] = None,
     serve: Annotated[bool, typer.Option("--serve", help="Ask in a browser, on this machine.")] = False,
+    annotator: Annotated[
+        str | None, typer.Option(help="With --serve: whose answers these are, one of several.", show_default=False)
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Where the sheet goes; audits/NAME otherwise.", show_default=False)
     ] = None,
@@ -360,7 +363,7 @@ def audit(
 
     if label and labels is None and width is None:
         labels = auditing.LABELS
-    asked = auditing.Asked(tuple(negatives), collection, labels, width, serve, out, seed, answers, judge)
+    asked = auditing.Asked(tuple(negatives), collection, labels, width, serve, out, seed, answers, judge, annotator)
     found = auditing.run(asked, Store.default(), show)
     if as_json:
         print(json.dumps(told.everything(found), indent=1))

@@ -1,7 +1,8 @@
 """Read what people, or a model, answered: from the sheet, the page's file, or another file.
 
 An answer is yes, no or unsure (y, n, u; 1 or 0), in a column or key ``answer``. A column or key ``grade`` holds
-UMBRELA's grades instead (Upadhyay et al. 2024): 2 and 3 are relevant, 0 and 1 are not.
+UMBRELA's grades instead (Upadhyay et al. 2024): 2 and 3 are relevant, 0 and 1 are not. Where there is a column or key
+``annotator``, it names who answered; several may answer the same item.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from negbench.audit.sheet import SHEET
 from negbench.errors import InputError
 
 Answer = Literal["yes", "no", "unsure"]
+Answers = dict[tuple[int, str], Answer]
+"""By item and annotator, "" for one without a name, in the order in which they were first given."""
 
 ANSWERS = "answers.jsonl"
-"""What the page writes: a line an answer, the last one of an item counts."""
+"""What the page writes: a line an answer, an annotator's last one of an item counts."""
 
 _WORDS: dict[str, Answer] = {
     **dict.fromkeys(("yes", "y", "1", "true"), "yes"),
@@ -28,36 +31,47 @@ _WORDS: dict[str, Answer] = {
 _GRADES: dict[str, Answer] = {"0": "no", "1": "no", "2": "yes", "3": "yes"}
 
 
-def of_folder(folder: Path, items: int) -> dict[int, Answer]:
-    """Return the answers by item of the sheet and of the page together, for a sheet of so many items.
+def of_folder(folder: Path, items: int) -> Answers:
+    """Return the answers of the sheet and of the page together, in this order, for a sheet of so many items.
 
-    Raises InputError for an answer that is none, and where the two differ about an item.
+    Raises InputError for an answer that is none, and where an annotator's two differ about an item.
     """
     sheet, page = folder / SHEET, folder / ANSWERS
     found = of_file(sheet, items) if sheet.is_file() else {}
     later = of_file(page, items) if page.is_file() else {}
-    for item, answer in later.items():
-        if found.setdefault(item, answer) != answer:
-            raise InputError(f"item {item}: {sheet} says {found[item]}, {page} says {answer}; empty the sheet's cell")
+    for given, answer in later.items():
+        if found.setdefault(given, answer) != answer:
+            item = f"item {given[0]}{_by(given[1])}"
+            raise InputError(f"{item}: {sheet} says {found[given]}, {page} says {answer}; empty the sheet's cell")
     return found
 
 
-def of_file(path: Path, items: int) -> dict[int, Answer]:
-    """Return the answers by item of a CSV or JSON lines file; blank ones are left out.
+def of_file(path: Path, items: int) -> Answers:
+    """Return the answers of a CSV or JSON lines file; blank ones are left out.
 
-    Raises InputError, with file and line, for an item that is not among the ``items``, one that a table has twice,
-    and an answer that is none.
+    Raises InputError, with file and line, for an item that is not among the ``items``, one that a table has twice of
+    the same annotator, and an answer that is none.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected a sheet, or JSON lines, with answers")
     lines = path.read_bytes()[:64].lstrip().startswith(b"{")
-    found: dict[int, Answer | None] = {}
+    found: dict[tuple[int, str], Answer | None] = {}
     for place, fields in _json_lines(path) if lines else _table(path):
-        item = _item(fields.get("item"), items, place)
-        if item in found and not lines:
-            raise InputError(f"{place}: item {item} stands there twice; keep one")
-        found[item] = _answer(fields, place)
-    return {item: answer for item, answer in found.items() if answer is not None}
+        given = _item(fields.get("item"), items, place), named(fields.get("annotator"))
+        if given in found and not lines:
+            who = "" if "annotator" in fields else ", or say in a column annotator who gave which"
+            raise InputError(f"{place}: item {given[0]} stands there twice{_by(given[1])}; keep one{who}")
+        found[given] = _answer(fields, place)
+    return {given: answer for given, answer in found.items() if answer is not None}
+
+
+def named(annotator: Any) -> str:
+    """Return an annotator's name with single spaces; "" for nobody."""
+    return "" if annotator is None else " ".join(str(annotator).split())
+
+
+def _by(annotator: str) -> str:
+    return f" by {annotator}" if annotator else ""
 
 
 def whole_lines(raw: bytes) -> bytes:

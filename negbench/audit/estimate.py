@@ -1,13 +1,14 @@
-"""From answers to each method's false-negative rate, and how far labellers agree with themselves."""
+"""From answers to each method's false-negative rate, and how far labellers agree with themselves and one another."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
-from negbench.audit.answers import Answer
+from negbench.audit.answers import Answer, Answers
 from negbench.audit.draw import CERTAIN
 from negbench.audit.sheet import Sheet
 from negbench.evaluation.false_negatives import Pairs, Rate
@@ -22,7 +23,7 @@ _FEWEST = 2
 class Agreement:
     """How the two answers about ``pairs`` pairs agree: the share of equal ones, and Cohen's kappa.
 
-    Kappa is NaN where all answers are the same: chance would agree as well.
+    An unsure is an answer as good as any here. Kappa is NaN where all answers are the same: chance would agree as well.
     """
 
     pairs: int
@@ -35,7 +36,9 @@ class Estimate:
     """``rates`` by method, and by method the rate if all unsure ones were ``no`` and if all were ``yes``.
 
     ``labels`` counts the pairs with a yes or no, ``drawn`` those that were asked about, ``unsure`` and ``unanswered``
-    the rest. ``certain`` pairs were not asked about. ``merged`` strata had fewer than two answers.
+    the rest. ``certain`` pairs were not asked about. ``merged`` strata had fewer than two answers. ``agreement`` is
+    that of annotators with themselves, ``between`` that of any two of them, where there are several; ``differing``
+    pairs have a yes of one annotator and a no of another.
     """
 
     rates: dict[str, Rate]
@@ -47,16 +50,23 @@ class Estimate:
     certain: int
     merged: int
     agreement: Agreement | None
+    between: dict[tuple[str, str], Agreement]
+    differing: int
 
 
-def estimate(sheet: Sheet, answers: Mapping[int, Answer]) -> Estimate | None:
-    """Estimate from the answers by item; None where there are fewer than two yes or no.
+ByPair = dict[int, dict[str, list[Answer]]]
+"""By pair and annotator, both in the order in which they first answered: the answers, in that of the items."""
 
-    The first yes or no about a pair counts. Since items come in a random order, the pairs of a stratum that were
-    answered are a random sample of it, and its pairs' probability is their share of it. Unsure and unanswered ones
-    are left out.
+
+def estimate(sheet: Sheet, answers: Answers) -> Estimate | None:
+    """Estimate from the answers; None where there are fewer than two yes or no.
+
+    An annotator's first yes or no about a pair counts, and of several annotators' the majority; a tie counts as the one
+    of them who answered first. Since items come in a random order, the pairs of a stratum that were answered are a
+    random sample of it, and its pairs' probability is their share of it. Unsure and unanswered ones are left out.
     """
-    labels, unsure = _labels(sheet, answers)
+    found = by_pair(sheet, answers)
+    labels, unsure, differing = _labels(found, len(sheet.queries))
     answered = ~np.isnan(labels)
     drawn = sheet.probability > 0
     if answered.sum() < _FEWEST:
@@ -77,21 +87,39 @@ def estimate(sheet: Sheet, answers: Mapping[int, Answer]) -> Estimate | None:
         unanswered=int((drawn & ~answered & ~unsure).sum()),
         certain=int((sheet.strata == CERTAIN).sum()),
         merged=merged,
-        agreement=agreement(sheet, answers),
+        agreement=agreement(found),
+        between=between(found),
+        differing=differing,
     )
 
 
-def _labels(sheet: Sheet, answers: Mapping[int, Answer]) -> tuple[Float64, Bool]:
-    """Return the labels [N], NaN without one, and which pairs [N] have nothing but an unsure."""
-    labels = np.full(len(sheet.queries), np.nan)
-    unsure = np.zeros(len(sheet.queries), np.bool_)
-    for item, pair in enumerate(sheet.items.tolist(), 1):
-        answer = answers.get(item)
-        if answer == "unsure":
-            unsure[pair] = True
-        elif answer is not None and np.isnan(labels[pair]):
-            labels[pair] = float(answer == "yes")
-    return labels, unsure & np.isnan(labels)
+def by_pair(sheet: Sheet, answers: Answers) -> ByPair:
+    """Return what each annotator said of each pair: once, or twice where it was asked about twice."""
+    items: dict[int, dict[str, dict[int, Answer]]] = {}
+    for (item, annotator), answer in answers.items():
+        items.setdefault(int(sheet.items[item - 1]), {}).setdefault(annotator, {})[item] = answer
+    return {
+        pair: {annotator: [said[item] for item in sorted(said)] for annotator, said in of.items()}
+        for pair, of in items.items()
+    }
+
+
+def _own(said: Sequence[Answer]) -> Answer:
+    """Return which of an annotator's answers about a pair counts: the first yes or no."""
+    return next((answer for answer in said if answer != "unsure"), "unsure")
+
+
+def _labels(found: ByPair, pairs: int) -> tuple[Float64, Bool, int]:
+    """Return the labels [N], NaN without one, which pairs [N] have nothing but an unsure, and how many differ."""
+    labels, unsure, differing = np.full(pairs, np.nan), np.zeros(pairs, np.bool_), 0
+    for pair, of in found.items():
+        sure = [answer for answer in map(_own, of.values()) if answer != "unsure"]
+        unsure[pair] = not sure
+        if sure:
+            yes = sure.count("yes")
+            labels[pair] = float(sure[0] == "yes" if 2 * yes == len(sure) else 2 * yes > len(sure))
+            differing += 0 < yes < len(sure)
+    return labels, unsure, differing
 
 
 def _merged(strata: Int32, answered: Bool) -> tuple[Int32, int]:
@@ -138,18 +166,27 @@ def _rate(sheet: Sheet, weights: Float64, strata: Int32, labels: Float64) -> Rat
     return Rate(rate, low, high, found.unit, found.note)
 
 
-def agreement(sheet: Sheet, answers: Mapping[int, Answer]) -> Agreement | None:
-    """Compare the answers about pairs that were asked about twice; None where none of them has both."""
+def agreement(found: ByPair) -> Agreement | None:
+    """Compare an annotator's two answers about a pair that was asked about twice; None where nobody gave both."""
+    return _compared([(said[0], said[1]) for of in found.values() for said in of.values() if len(said) == 2])
+
+
+def between(found: ByPair) -> dict[tuple[str, str], Agreement]:
+    """Compare any two annotators over the pairs that both answered, by who came first; none who share no pair."""
+    annotators = dict.fromkeys(annotator for of in found.values() for annotator in of)
+    compared = {}
+    for one, other in combinations(annotators, 2):
+        shared = [of for of in found.values() if one in of and other in of]
+        compared[one, other] = _compared([(_own(of[one]), _own(of[other])) for of in shared])
+    return {both: how for both, how in compared.items() if how is not None}
+
+
+def _compared(answers: Sequence[tuple[Answer, Answer]]) -> Agreement | None:
     from sklearn.metrics import cohen_kappa_score
 
-    items: dict[int, list[Answer]] = {}
-    for item, pair in enumerate(sheet.items.tolist(), 1):
-        if item in answers:
-            items.setdefault(pair, []).append(answers[item])
-    twice = [found for found in items.values() if len(found) == 2]
-    if not twice:
+    if not answers:
         return None
-    first, second = zip(*twice, strict=True)
-    equal = float(np.mean([one == other for one, other in twice]))
+    first, second = zip(*answers, strict=True)
+    equal = float(np.mean([one == other for one, other in answers]))
     one_kind = len({*first, *second}) == 1
-    return Agreement(len(twice), equal, float("nan") if one_kind else float(cohen_kappa_score(first, second)))
+    return Agreement(len(answers), equal, float("nan") if one_kind else float(cohen_kappa_score(first, second)))

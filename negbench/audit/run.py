@@ -39,6 +39,7 @@ class Asked:
     seed: int = 0
     answers: Path | None = None
     judge: str | None = None
+    annotator: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ def run(asked: Asked, store: Store, show: Callable[[str], None]) -> Found:
     drawing = asked.labels is not None or asked.width is not None or asked.judge is not None
     if asked.labels is not None and asked.width is not None:
         raise InputError("--labels and --width: give one, the other follows from it")
+    if asked.annotator is not None and not asked.serve:
+        raise InputError("--annotator: names who answers on the page; add --serve, or use the sheet's column annotator")
     if sheet.is_there(asked.negatives[0]):
         folder, whole = asked.negatives[0], None
         given = {"--collection": asked.collection, "--out": asked.out, "another path": asked.negatives[1:] or None}
@@ -90,15 +93,15 @@ def run(asked: Asked, store: Store, show: Callable[[str], None]) -> Found:
         assert whole is not None
         return Found(description.describe(whole), description.known_positives(whole), folder, None, False, None)
     if asked.serve:
-        _serve(folder, show)
+        _serve(folder, asked.annotator or "", show)
     said = answers.of_folder if asked.answers is None else answers.of_file
     found = estimate(filled, said(asked.answers or folder, len(filled.items)))
     methods, examples = ([], []) if whole is None else (description.describe(whole), description.known_positives(whole))
     return Found(methods, examples, folder, filled, fresh, found)
 
 
-def _serve(folder: Path, show: Callable[[str], None]) -> None:
-    with serve.serving(folder) as address:
+def _serve(folder: Path, annotator: str, show: Callable[[str], None]) -> None:
+    with serve.serving(folder, annotator=annotator) as address:
         show(address)
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()

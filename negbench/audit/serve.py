@@ -23,15 +23,16 @@ _SAID = ("yes", "no", "unsure")
 
 
 @contextmanager
-def serving(folder: Path, port: int = 0) -> Iterator[str]:
+def serving(folder: Path, port: int = 0, annotator: str = "") -> Iterator[str]:
     """Serve the sheet in ``folder`` while the block runs; yield the page's address, which holds a random token.
 
     Whoever lacks the token gets nothing. Answers go to ``answers.jsonl`` in the folder, a line each, on disk before
-    the page hears that they are kept. Raises InputError for a damaged sheet or answers.
+    the page hears that they are kept. They bear the name of the ``annotator``, where there is one, who is shown no
+    other's. Raises InputError for a damaged sheet or answers.
     """
     items = sheet.texts(folder)
     token = secrets.token_urlsafe(24)
-    kept = _Kept(folder, len(items))
+    kept = _Kept(folder, len(items), answers.named(annotator))
     server = ThreadingHTTPServer((_LOCAL[0], port), _handler(token, items, kept))
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -45,11 +46,13 @@ def serving(folder: Path, port: int = 0) -> Iterator[str]:
 
 
 class _Kept:
-    """The answers so far, and the file that they are appended to."""
+    """An annotator's answers so far, and the file that they are appended to."""
 
-    def __init__(self, folder: Path, items: int) -> None:
-        self.found: dict[int, str] = dict(answers.of_folder(folder, items))
+    def __init__(self, folder: Path, items: int, annotator: str) -> None:
+        given = answers.of_folder(folder, items)
+        self.found: dict[int, str] = {item: answer for (item, who), answer in given.items() if who == annotator}
         self.items = items
+        self._signed = {"annotator": annotator} if annotator else {}
         self._path = folder / answers.ANSWERS
         self._lock = threading.Lock()
         if self._path.exists():
@@ -61,7 +64,7 @@ class _Kept:
                 file.write(whole[len(raw) :])
 
     def add(self, item: int, answer: str) -> None:
-        line = json.dumps({"item": item, "answer": answer}) + "\n"
+        line = json.dumps({"item": item, "answer": answer, **self._signed}) + "\n"
         with self._lock, self._path.open("ab") as file:
             file.write(line.encode())
             file.flush()

@@ -1,7 +1,8 @@
 """The sheet that people fill in: a folder with the items in a shuffled order, and what an estimate needs to know.
 
-``sheet.csv`` opens in a spreadsheet. ``items.jsonl`` holds the same texts, for the page. ``design.json`` and
-``pairs.parquet`` hold what labellers are not shown: who drew a pair, with which chance, and which items are the same.
+``sheet.csv`` opens in a spreadsheet; its column ``annotator`` may stay empty where one person answers. ``items.jsonl``
+holds the same texts, for the page. ``design.json`` and ``pairs.parquet`` hold what labellers are not shown: who drew a
+pair, with which chance, and which items are the same.
 """
 
 from __future__ import annotations
@@ -102,11 +103,11 @@ def _write_items(folder: Path, frame: Frame, sheet: Sheet) -> None:
     (folder / ITEMS).write_text(lines, encoding="utf-8")
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(["item", "query", "known positives", "document", "answer", "note"])
+    writer.writerow(["item", "query", "known positives", "document", "answer", "annotator", "note"])
     for item in texts:
         more = [f"(and {item['more']} more)"] if item["more"] else []
         positives = "\n\n".join([*item["positives"], *more])
-        writer.writerow([item["item"], *map(_cell, (item["query"], positives, item["document"])), "", ""])
+        writer.writerow([item["item"], *map(_cell, (item["query"], positives, item["document"])), "", "", ""])
     # with a byte order mark, without which spreadsheets take UTF-8 for something older
     (folder / SHEET).write_text(out.getvalue(), encoding="utf-8-sig", newline="")
 

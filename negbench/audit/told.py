@@ -96,18 +96,26 @@ def _sentences(found: Estimate) -> list[str]:
         lines.append(f"{found.certain} more pairs are known positives of their query, and count as false.")
     if found.merged:
         lines.append(f"{found.merged} strata with fewer than two answers were joined to a neighbour.")
-    return [*lines, _agreement(found.agreement)]
+    if found.between:
+        rule = "there the majority counts, and a tie as who answered first"
+        lines.append(f"Annotators say yes and no of {found.differing} pairs: {rule}.")
+    who = "the labeller with itself" if not found.between else "the annotators with themselves"
+    again = "Agreement: no pair has been answered twice yet."
+    lines.append(again if found.agreement is None else _agreement(who, found.agreement))
+    both = [(one or NOBODY, other or NOBODY, agreement) for (one, other), agreement in found.between.items()]
+    return [*lines, *(_agreement(f"{one} with {other}", agreement) for one, other, agreement in both)]
 
 
-def _agreement(found: Agreement | None) -> str:
-    if found is None:
-        return "Agreement: no pair has been answered twice yet."
+NOBODY = "(unnamed)"
+"""What an annotator without a name is called."""
+
+
+def _agreement(who: str, found: Agreement) -> str:
     kappa = "is undefined, as all answers are the same" if math.isnan(found.kappa) else f"{found.kappa:.2f}"
-    return f"Agreement of the labeller with itself: {100 * found.equal:.0f} % of {found.pairs} pairs, kappa {kappa}."
+    return f"Agreement of {who}: {100 * found.equal:.0f} % of {found.pairs} pairs, kappa {kappa}."
 
 
 def _plain(found: Estimate) -> dict[str, Any]:
-    agreement = found.agreement
     return {
         "methods": [
             {
@@ -120,11 +128,19 @@ def _plain(found: Estimate) -> dict[str, Any]:
             }
             for name, rate in found.rates.items()
         ],
-        **{name: getattr(found, name) for name in ("drawn", "labels", "unsure", "unanswered", "certain", "merged")},
-        "agreement": None
-        if agreement is None
-        else {"pairs": agreement.pairs, "equal": agreement.equal, "kappa": _number(agreement.kappa)},
+        **{name: getattr(found, name) for name in _COUNTS},
+        "agreement": None if found.agreement is None else _numbers(found.agreement),
+        "annotators": [
+            {"first": one, "second": other, **_numbers(agreement)} for (one, other), agreement in found.between.items()
+        ],
     }
+
+
+_COUNTS = ("drawn", "labels", "unsure", "unanswered", "certain", "merged", "differing")
+
+
+def _numbers(found: Agreement) -> dict[str, float | None]:
+    return {"pairs": found.pairs, "equal": found.equal, "kappa": _number(found.kappa)}
 
 
 def _rate(rate: Any) -> dict[str, float | None]:

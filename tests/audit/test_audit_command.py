@@ -98,6 +98,27 @@ class TestFile:
         assert found["estimate"]["methods"][0]["rate"] == pytest.approx(0.2, abs=0.1)
         assert json.loads(negbench("audit", "audits/mined", "--json", cwd=here).out)["estimate"] is None
 
+    def test_two_annotators(self, here: Path, negbench: Callable[..., Any]) -> None:
+        negbench("audit", "mined.jsonl", "--labels", "60", cwd=here)
+        items = [json.loads(line) for line in (here / "audits/mined/items.jsonl").read_text().splitlines()]
+        rows = ["item,answer,annotator"]
+        for item in items:
+            right = "yes" if item["document"].endswith(f" {RELEVANT}") else "no"
+            rows += [f"{item['item']},{right},ann", f"{item['item']},{'unsure' if right == 'yes' else 'no'},bo"]
+        (here / "both.csv").write_text("\n".join(rows) + "\n")
+        arguments = ["audit", "audits/mined", "--answers", "both.csv"]
+        found = json.loads(negbench(*arguments, "--json", cwd=here).out)["estimate"]
+        assert found["agreement"] == {"pairs": 24, "equal": 1.0, "kappa": 1.0}
+        (both,) = found["annotators"]
+        assert (both["first"], both["second"], both["pairs"]) == ("ann", "bo", 60)
+        assert (found["unsure"], found["differing"], found["labels"]) == (0, 0, 60)
+        said = " ".join(negbench(*arguments, cwd=here).out.split())
+        assert (
+            "Annotators say yes and no of 0 pairs: there the majority counts, and a tie as who answered first." in said
+        )
+        assert "Agreement of the annotators with themselves: 100 % of 24 pairs, kappa 1.00." in said
+        assert f"Agreement of ann with bo: {100 * both['equal']:.0f} % of 60 pairs, kappa {both['kappa']:.2f}." in said
+
     def test_a_judge_that_leaves_pairs_without_a_score(
         self, here: Path, negbench: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -131,6 +152,7 @@ class TestFile:
             (["mined.jsonl", "--labels", "60", "--out", "mined.jsonl"], "mined.jsonl: is there already"),
             (["mined.jsonl", "--collection", "nowhere"], "collection: 'nowhere' is no known source"),
             (["mined.jsonl", "mined.jsonl"], "mined.jsonl: given twice"),
+            (["done", "--annotator", "ann"], "--annotator: names who answers on the page; add --serve"),
             (["grid.yaml", "mined.jsonl"], "grid.yaml: a grid is audited by itself"),
             (["done", "--labels", "70"], "done: holds a sheet that was drawn already"),
             (
@@ -156,7 +178,18 @@ class TestFile:
         from subprocess import PIPE, Popen
 
         code = "import sys; from negbench.cli import main; sys.argv[0] = 'negbench'; main()"
-        command = [sys.executable, "-c", code, "audit", "mined.jsonl", "--serve", "--labels", "20"]
+        command = [
+            sys.executable,
+            "-c",
+            code,
+            "audit",
+            "mined.jsonl",
+            "--serve",
+            "--labels",
+            "20",
+            "--annotator",
+            "ann",
+        ]
         with Popen(command, cwd=here, env={**os.environ}, stdout=PIPE, stderr=PIPE, text=True) as process:
             assert process.stderr is not None
             address = process.stderr.readline().removeprefix("open ").strip()
@@ -170,6 +203,8 @@ class TestFile:
             out, _ = process.communicate(timeout=60)
         assert process.returncode == 0
         assert "10 of the 20 pairs that were drawn have a yes or no." in out
+        kept = (here / "audits/mined/answers.jsonl").read_text().splitlines()
+        assert {json.loads(line)["annotator"] for line in kept} == {"ann"}
 
 
 class TestGrid:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import chromium
 import pytest
+from made_answers import by
 from made_frame import HOSTILE, frame
 
 from negbench.audit import answers, draw, serve, sheet
@@ -43,14 +44,14 @@ def test_keys_answer_and_go_back(browser: chromium.Chromium, folder: Path) -> No
         for at, key in enumerate("ynu", 2):
             browser.press(key)
             browser.until(f"document.getElementById('count').textContent.startsWith('item {at} ')")
-        assert answers.of_folder(folder, 24) == {1: "yes", 2: "no", 3: "unsure"}
+        assert answers.of_folder(folder, 24) == by({1: "yes", 2: "no", 3: "unsure"})
         browser.press("Backspace")
         browser.press("ArrowLeft")
         assert shown(browser) == "item 2 of 24, 3 answered"
         assert browser.value("document.getElementById('no').getAttribute('aria-pressed')") == "true"
         browser.press("y")
         browser.until("document.getElementById('count').textContent.startsWith('item 3 ')")
-        assert answers.of_folder(folder, 24) == {1: "yes", 2: "yes", 3: "unsure"}
+        assert answers.of_folder(folder, 24) == by({1: "yes", 2: "yes", 3: "unsure"})
         browser.press("ArrowRight")
         browser.value("document.getElementById('yes').click()")
         browser.until("document.getElementById('count').textContent.startsWith('item 5 ')")

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_answers import by
 from made_frame import frame, relevant
+from sklearn.metrics import cohen_kappa_score
 
 from negbench.audit import draw, sheet
-from negbench.audit.answers import Answer
-from negbench.audit.estimate import agreement, estimate
+from negbench.audit.answers import Answer, Answers
+from negbench.audit.estimate import agreement, between, by_pair, estimate
 from negbench.audit.frame import Frame
 from negbench.types import Bool
 
@@ -19,8 +21,8 @@ def made(folder: Path, whole: Frame, labels: int = 120, seed: int = 0) -> sheet.
     return sheet.write(folder / str(seed), whole, draw.draw(whole, labels, None, seed), seed)
 
 
-def honest(made: sheet.Sheet, truth: Bool) -> dict[int, Answer]:
-    return {item: "yes" if truth[pair] else "no" for item, pair in enumerate(made.items.tolist(), 1)}
+def honest(made: sheet.Sheet, truth: Bool) -> Answers:
+    return by({item: "yes" if truth[pair] else "no" for item, pair in enumerate(made.items.tolist(), 1)})
 
 
 def rate(whole: Frame, truth: Bool, method: int) -> float:
@@ -81,7 +83,7 @@ class TestMissing:
         for seed in range(20):
             asked = made(tmp_path, whole, seed=seed)
             whole_answers = honest(asked, truth)
-            half = {item: answer for item, answer in whole_answers.items() if item <= 40}
+            half = {given: answer for given, answer in whole_answers.items() if given[0] <= 40}
             found, full = estimate(asked, half), estimate(asked, whole_answers)
             assert found is not None
             assert full is not None
@@ -93,7 +95,7 @@ class TestMissing:
     def test_strata_without_answers_are_joined(self, tmp_path: Path) -> None:
         whole = frame(methods=3)
         asked = made(tmp_path, whole)
-        found = estimate(asked, dict.fromkeys(range(1, 25), "no"))
+        found = estimate(asked, by(dict.fromkeys(range(1, 25), "no")))
         assert found is not None
         assert found.merged > 0
         assert found.rates["m2"].rate == 0
@@ -103,7 +105,7 @@ class TestMissing:
         asked = made(tmp_path, whole)
         said = honest(asked, relevant(whole))
         pairs = set(asked.items[:12].tolist())
-        said |= {item: "unsure" for item, pair in enumerate(asked.items.tolist(), 1) if pair in pairs}
+        said |= by({item: "unsure" for item, pair in enumerate(asked.items.tolist(), 1) if pair in pairs})
         found = estimate(asked, said)
         assert found is not None
         assert (found.unsure, found.labels, found.unanswered) == (12, 108, 0)
@@ -113,7 +115,7 @@ class TestMissing:
     def test_too_few(self, tmp_path: Path) -> None:
         asked = made(tmp_path, frame())
         assert estimate(asked, {}) is None
-        assert estimate(asked, {1: "yes", 2: "unsure"}) is None
+        assert estimate(asked, by({1: "yes", 2: "unsure"})) is None
 
 
 class TestAgreement:
@@ -126,7 +128,7 @@ class TestAgreement:
         said: dict[int, Answer] = {}
         for (one, other), a, b in zip(twice, first, second, strict=True):
             said |= {int(one): a, int(other): b}
-        found = agreement(asked, said)
+        found = agreement(by_pair(asked, by(said)))
         assert found is not None
         assert found.pairs == 24
         assert found.equal == 0.5
@@ -135,11 +137,97 @@ class TestAgreement:
 
     def test_without_both_answers_or_with_one_answer_alone(self, tmp_path: Path) -> None:
         asked = made(tmp_path, frame())
-        assert agreement(asked, dict.fromkeys(range(1, 20), "no")) is None
-        found = agreement(asked, dict.fromkeys(range(1, len(asked.items) + 1), "no"))
+        assert agreement(by_pair(asked, by(dict.fromkeys(range(1, 20), "no")))) is None
+        found = agreement(by_pair(asked, by(dict.fromkeys(range(1, len(asked.items) + 1), "no"))))
         assert found is not None
         assert found.equal == 1
         assert np.isnan(found.kappa)
+
+
+class TestAnnotators:
+    def test_kappa_is_that_of_scikit_learn_over_what_both_answered(self, tmp_path: Path) -> None:
+        """Each labels the sheet by chance and leaves out a part; what counts is found one pair at a time."""
+        asked = made(tmp_path, frame())
+        items = np.arange(1, len(asked.items) + 1)
+        luck = np.random.default_rng(0)
+        words: list[Answer] = ["yes", "no", "unsure"]
+        said: Answers = {}
+        for annotator in ("ann", "bo", "cy"):
+            kept = luck.permutation(items)[:100].tolist()
+            said |= by({item: words[luck.choice(3, p=[0.4, 0.5, 0.1])] for item in kept}, annotator)
+        of_pair = {
+            who: {
+                int(pair): [
+                    said[item, who]
+                    for item in (np.flatnonzero(asked.items == pair) + 1).tolist()
+                    if (item, who) in said
+                ]
+                for pair in np.unique(asked.items)
+            }
+            for who in ("ann", "bo", "cy")
+        }
+        own = {
+            who: {pair: ([it for it in of if it != "unsure"] or of)[0] for pair, of in pairs.items() if of}
+            for who, pairs in of_pair.items()
+        }
+        found = between(by_pair(asked, said))
+        assert list(found) == [("ann", "bo"), ("ann", "cy"), ("bo", "cy")]
+        for (one, other), how in found.items():
+            shared = sorted(own[one].keys() & own[other].keys())
+            both = [own[one][pair] for pair in shared], [own[other][pair] for pair in shared]
+            assert 50 < how.pairs == len(shared) < 120
+            assert how.kappa == pytest.approx(cohen_kappa_score(*both))
+            assert how.equal == np.mean([a == b for a, b in zip(*both, strict=True)])
+        again = agreement(by_pair(asked, said))
+        twice = [of for pairs in of_pair.values() for of in pairs.values() if len(of) == 2]
+        assert again is not None
+        assert again.pairs == len(twice) > 20
+        assert again.kappa == pytest.approx(cohen_kappa_score(*zip(*twice, strict=True)))
+
+    @pytest.mark.parametrize(
+        ("said", "label", "differing"),
+        [
+            ([("ann", "yes"), ("bo", "no"), ("cy", "no")], 0, True),
+            ([("ann", "no"), ("bo", "yes"), ("cy", "yes")], 1, True),
+            ([("ann", "no"), ("bo", "yes")], 0, True),
+            ([("bo", "yes"), ("ann", "no")], 1, True),
+            ([("ann", "unsure"), ("bo", "yes"), ("cy", "no")], 1, True),
+            ([("ann", "unsure"), ("bo", "unsure")], None, False),
+            ([("ann", "unsure"), ("bo", "no")], 0, False),
+            ([("ann", "yes"), ("bo", "yes")], 1, False),
+        ],
+    )
+    def test_the_majority_counts_and_a_tie_as_the_first_given(
+        self, tmp_path: Path, said: list[tuple[str, Answer]], label: int | None, differing: bool
+    ) -> None:
+        """Everybody says no of every other pair."""
+        asked = made(tmp_path, frame(queries=8), labels=1000)
+        once = next(pair for pair in asked.items.tolist() if (asked.items == pair).sum() == 1)
+        item = int(np.flatnonzero(asked.items == once)[0]) + 1
+        others = [number for number in range(1, len(asked.items) + 1) if number != item]
+        given: Answers = {(item, who): answer for who, answer in said}
+        given |= {(number, who): "no" for number in others for who, _ in said}
+        found = estimate(asked, given)
+        assert found is not None
+        assert found.differing == differing
+        assert (found.unsure, found.labels) == ((1, 79) if label is None else (0, 80))
+        if label is not None:
+            assert found.rates["m0"].rate == pytest.approx(label / 80)
+
+    def test_one_annotator_has_nobody_to_agree_with(self, tmp_path: Path) -> None:
+        asked = made(tmp_path, frame())
+        one = honest(asked, relevant(frame()))
+        named: Answers = {(item, "ann"): answer for (item, _), answer in one.items()}
+        first, second = estimate(asked, one), estimate(asked, named)
+        assert first == second
+        assert first is not None
+        assert (first.between, first.differing) == ({}, 0)
+        half: Answers = {
+            (item, "ann" if item <= 20 else "bo"): answer for (item, _), answer in one.items() if item <= 40
+        }
+        apart = estimate(asked, half)
+        assert apart is not None
+        assert apart.between == {}
 
 
 def test_a_judge_that_knows_narrows_the_interval_and_one_that_does_not_leaves_the_rate_right(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from made_answers import by
 from made_frame import HOSTILE, frame
 
 from negbench.audit import answers, draw, serve, sheet
@@ -54,7 +55,7 @@ class TestAnswers:
             assert say(address, item, answer) == 200
             last = (folder / "answers.jsonl").read_text().splitlines()[-1]
             assert json.loads(last) == {"item": item, "answer": answer}
-        assert answers.of_folder(folder, 36) == {1: "no", 2: "unsure"}
+        assert answers.of_folder(folder, 36) == by({1: "no", 2: "unsure"})
         found = json.loads(ask(address, "items")[2])
         assert found["answers"] == {"1": "no", "2": "unsure"}
         assert [item["item"] for item in found["items"]] == list(range(1, 37))
@@ -68,11 +69,23 @@ class TestAnswers:
         with serve.serving(folder) as address:
             assert json.loads(ask(address, "items")[2])["answers"] == {"1": "yes"}
             assert say(address, 3, "no") == 200
-        assert answers.of_folder(folder, 36) == {1: "yes", 3: "no"}
+        assert answers.of_folder(folder, 36) == by({1: "yes", 3: "no"})
         (folder / "answers.jsonl").write_text('{"item": 5, "answer": "yes"}')  # an editor took the line end away
         with serve.serving(folder) as address:
             assert say(address, 6, "no") == 200
-        assert answers.of_folder(folder, 36) == {5: "yes", 6: "no"}
+        assert answers.of_folder(folder, 36) == by({5: "yes", 6: "no"})
+
+    def test_annotators_do_not_see_one_another(self, folder: Path) -> None:
+        with serve.serving(folder, annotator=" ann ") as address:
+            assert say(address, 1, "yes") == 200
+        line = json.loads((folder / "answers.jsonl").read_text())
+        assert line == {"item": 1, "answer": "yes", "annotator": "ann"}
+        with serve.serving(folder, annotator="bo") as address:
+            assert json.loads(ask(address, "items")[2])["answers"] == {}
+            assert [say(address, item, "no") for item in (1, 2)] == [200, 200]
+        with serve.serving(folder, annotator="ann") as address:
+            assert json.loads(ask(address, "items")[2])["answers"] == {"1": "yes"}
+        assert answers.of_folder(folder, 36) == by({1: "yes"}, "ann") | by({1: "no", 2: "no"}, "bo")
 
     def test_a_killed_server_loses_nothing(self, folder: Path) -> None:
         code = f"""
@@ -88,7 +101,7 @@ with serve.serving(Path({str(folder)!r})) as address:
             address = process.stdout.readline().strip()
             assert [say(address, item, "yes") for item in (1, 2, 3)] == [200] * 3
             os.kill(process.pid, signal.SIGKILL)
-        assert answers.of_folder(folder, 36) == dict.fromkeys((1, 2, 3), "yes")
+        assert answers.of_folder(folder, 36) == by(dict.fromkeys((1, 2, 3), "yes"))
 
     @pytest.mark.parametrize(
         "body",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_answers import by
 from made_frame import HOSTILE, frame, relevant
 
 from negbench.audit import answers, draw, sheet
@@ -74,7 +75,7 @@ class TestWidth:
         said: dict[int, answers.Answer] = {
             item: "yes" if truth[pair] else "no" for item, pair in enumerate(asked.items.tolist(), 1)
         }
-        found = estimate(asked, said)
+        found = estimate(asked, by(said))
         assert found is not None
         for rate in found.rates.values():
             assert 0.05 < (rate.high - rate.low) / 2 < 0.11
@@ -88,7 +89,7 @@ class TestFiles:
     def test_a_labeller_sees_texts_and_nothing_else(self, tmp_path: Path) -> None:
         made, whole = drawn(tmp_path / "a"), frame()
         rows = read_csv(tmp_path / "a/sheet.csv")
-        assert list(rows[0]) == ["item", "query", "known positives", "document", "answer", "note"]
+        assert list(rows[0]) == ["item", "query", "known positives", "document", "answer", "annotator", "note"]
         items = [json.loads(line) for line in (tmp_path / "a/items.jsonl").read_text().splitlines()]
         assert {key for item in items for key in item} == {"item", "query", "positives", "more", "document"}
         for row, item, pair in zip(rows, items, made.items.tolist(), strict=True):
@@ -134,15 +135,15 @@ class TestAnswers:
     def test_words_from_a_spreadsheet(self, tmp_path: Path, delimiter: str) -> None:
         drawn(tmp_path / "a")
         fill(tmp_path / "a/sheet.csv", {1: "Yes", 2: "n", 3: "?", 4: "1", 5: "0 ", 7: "unsure"}, delimiter)
-        expected = {1: "yes", 2: "no", 3: "unsure", 4: "yes", 5: "no", 7: "unsure"}
-        assert answers.of_folder(tmp_path / "a", 60) == expected
+        expected: dict[int, answers.Answer] = {1: "yes", 2: "no", 3: "unsure", 4: "yes", 5: "no", 7: "unsure"}
+        assert answers.of_folder(tmp_path / "a", 60) == by(expected)
 
     def test_grades_have_a_column_of_their_own(self, tmp_path: Path) -> None:
         drawn(tmp_path / "a")
         fill(tmp_path / "a/sheet.csv", {1: "0", 2: "1", 3: "2", 4: "3"}, column="grade")
-        assert answers.of_folder(tmp_path / "a", 60) == {1: "no", 2: "no", 3: "yes", 4: "yes"}
+        assert answers.of_folder(tmp_path / "a", 60) == by({1: "no", 2: "no", 3: "yes", 4: "yes"})
         (tmp_path / "llm.jsonl").write_text('{"item": 1, "grade": 3}\n{"item": 2, "grade": 1.0}')
-        assert answers.of_file(tmp_path / "llm.jsonl", 60) == {1: "yes", 2: "no"}
+        assert answers.of_file(tmp_path / "llm.jsonl", 60) == by({1: "yes", 2: "no"})
 
     @pytest.mark.parametrize(
         ("line", "said"),
@@ -167,13 +168,37 @@ class TestAnswers:
         with pytest.raises(InputError, match=r"mine.csv:1: expected columns item and answer"):
             answers.of_file(tmp_path / "mine.csv", 60)
 
+    def test_annotators_have_a_column_or_a_key(self, tmp_path: Path) -> None:
+        path = tmp_path / "both.csv"
+        path.write_text("item,annotator,answer\n1,ann,yes\n1, bo  b ,no\n2,bo b,u\n1,,no\n3,ann,\n")
+        said = {(1, "ann"): "yes", (1, "bo b"): "no", (2, "bo b"): "unsure", (1, ""): "no"}
+        assert list(answers.of_file(path, 60).items()) == list(said.items())
+        path.write_text("item,annotator,answer\n1,ann,yes\n1,ann,yes\n")
+        with pytest.raises(InputError, match=r"both.csv:3: item 1 stands there twice by ann; keep one$"):
+            answers.of_file(path, 60)
+        path.write_text("item,answer\n1,yes\n1,yes\n")
+        with pytest.raises(InputError, match=r"twice; keep one, or say in a column annotator who gave which$"):
+            answers.of_file(path, 60)
+        page = tmp_path / "answers.jsonl"
+        lines = [{"item": 1, "answer": "yes", "annotator": name} for name in ("ann", None, 7, "bo")]
+        lines += [{"item": 1, "answer": "no"}, {"item": 1, "answer": "no", "annotator": "bo"}]
+        page.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        assert answers.of_file(page, 60) == {(1, "ann"): "yes", (1, ""): "no", (1, "7"): "yes", (1, "bo"): "no"}
+
+    def test_annotators_may_differ_between_the_page_and_the_sheet(self, tmp_path: Path) -> None:
+        drawn(tmp_path / "a")
+        fill(tmp_path / "a/sheet.csv", {1: "yes"})
+        page = tmp_path / "a/answers.jsonl"
+        page.write_text('{"item": 1, "answer": "no", "annotator": "ann"}\n')
+        assert list(answers.of_folder(tmp_path / "a", 60).items()) == [((1, ""), "yes"), ((1, "ann"), "no")]
+
     def test_the_page_and_the_sheet_may_not_differ(self, tmp_path: Path) -> None:
         drawn(tmp_path / "a")
         fill(tmp_path / "a/sheet.csv", {1: "yes", 2: "no"})
         lines = [{"item": 1, "answer": "no"}, {"item": 1, "answer": "yes"}, {"item": 3, "answer": "no"}]
         page = tmp_path / "a/answers.jsonl"
         page.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"item": 4, "ans')  # a torn last line
-        assert answers.of_folder(tmp_path / "a", 60) == {1: "yes", 2: "no", 3: "no"}
+        assert answers.of_folder(tmp_path / "a", 60) == by({1: "yes", 2: "no", 3: "no"})
         page.write_text('{"item": 2, "answer": "yes"}\n')
         with pytest.raises(InputError, match=r"item 2: .*sheet.csv says no, .*answers.jsonl says yes"):
             answers.of_folder(tmp_path / "a", 60)
