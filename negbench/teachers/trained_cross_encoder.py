@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -14,6 +14,10 @@ from negbench.encoders.precision import Precision
 from negbench.teachers import Teacher
 from negbench.teachers.cross_encoder import load, predict
 from negbench.types import Float32
+
+if TYPE_CHECKING:
+    from sentence_transformers import CrossEncoder
+    from torch import nn
 
 
 class TrainedCrossEncoder(Teacher):
@@ -31,6 +35,8 @@ class TrainedCrossEncoder(Teacher):
     """
 
     name: ClassVar[str] = "trained-cross-encoder"
+    reads: ClassVar[int] = 1
+    """How many pairs are read for each row of its training."""
 
     model: str = Field(default="all-MiniLM-L6-v2", min_length=1)
     folds: int = Field(default=2, ge=2, le=20)
@@ -52,6 +58,23 @@ class TrainedCrossEncoder(Teacher):
     def fingerprint(self) -> str:
         """Return the digest of the weights it starts from."""
         return weights.fingerprint(self.model, None)
+
+    def columns(
+        self, pairs: Sequence[tuple[int, int, float]], queries: Sequence[str], passages: Sequence[str]
+    ) -> dict[str, list[Any]]:
+        """Return the rows of its training by column; ``pairs`` are (row of queries, row of passages, label)."""
+        return {
+            "query": [queries[query] for query, _, _ in pairs],
+            "document": [passages[row] for _, row, _ in pairs],
+            "label": [label for _, _, label in pairs],
+        }
+
+    def loss(self, model: CrossEncoder, precision: Precision) -> nn.Module:
+        """Return what is minimised over such rows, of ``model``, which becomes the teacher."""
+        from sentence_transformers.cross_encoder.losses import BinaryCrossEntropyLoss
+
+        loss: nn.Module = BinaryCrossEntropyLoss(model)
+        return loss
 
     def score(self, pairs: Sequence[tuple[str, str]], folder: Path | None, precision: Precision) -> Float32:
         """Score with the copy in ``folder``."""

@@ -67,7 +67,6 @@ def train_fold(
     import torch
     from datasets import Dataset
     from sentence_transformers import CrossEncoderTrainer, CrossEncoderTrainingArguments
-    from sentence_transformers.cross_encoder.losses import BinaryCrossEntropyLoss
     from transformers.trainer_callback import PrinterCallback
 
     class Quiet(CrossEncoderTrainer):
@@ -84,11 +83,12 @@ def train_fold(
             f"teacher {teacher.spelling}: all {len(texts)} training queries fall into fold {fold + 1}, none is left to "
             "train its copy; give more training queries, other folds, or a given cross-encoder"
         )
-    passages = collection.passages()
+    rows = Dataset.from_dict(teacher.columns(pairs, texts, collection.passages()))
     on_cpu = not torch.cuda.is_available()
     with preserved_random_state(seed):
         model = cross_encoder.load(weights.locate(teacher.model), teacher.max_length, teacher.keep_layers)
-        set_dropout(model, 0.0)
+        loss = teacher.loss(model, precision)
+        set_dropout(loss, 0.0)
         trainer = Quiet(
             model=model,
             args=CrossEncoderTrainingArguments(
@@ -106,17 +106,11 @@ def train_fold(
                 report_to=[],
                 disable_tqdm=True,
             ),
-            train_dataset=Dataset.from_dict(
-                {
-                    "query": [texts[query] for query, _, _ in pairs],
-                    "document": [passages[row] for _, row, _ in pairs],
-                    "label": [label for _, _, label in pairs],
-                }
-            ),
-            loss=BinaryCrossEntropyLoss(model),
+            train_dataset=rows,
+            loss=loss,
         )
         trainer.remove_callback(PrinterCallback)
-        with fast_attention(model, precision == "bfloat16"):
+        with fast_attention(loss, precision == "bfloat16"):
             trainer.train()
     model.save_pretrained(str(out))
-    return {"steps": float(trainer.state.global_step), "pairs_read": float(len(pairs) * teacher.epochs)}
+    return {"steps": float(trainer.state.global_step), "pairs_read": float(len(rows) * teacher.reads * teacher.epochs)}

@@ -41,6 +41,7 @@ def made(cross_encoder: Path, tiny_encoder: Path, tiny_causal: Path, server: Ser
     fields: dict[str, tuple[dict[str, object], Path | None]] = {
         "cross-encoder": ({"model": str(cross_encoder), "max_length": 64}, None),
         "trained-cross-encoder": ({"model": str(cross_encoder), "max_length": 64}, cross_encoder),
+        "coupled-cross-encoder": ({"model": str(cross_encoder), "max_length": 64}, cross_encoder),
         "bi-encoder": ({"model": str(tiny_encoder), "max_length": 64}, None),
         "llm": ({"model": "m", "server": server.url, "key": "SECRET"}, None),
         "local-llm": ({"model": str(tiny_causal), "max_length": 1000, "batch_size": 3}, None),
