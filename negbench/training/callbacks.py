@@ -11,8 +11,9 @@ from transformers import TrainerCallback
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-    from negbench.training.data import Collator
+    from negbench.training.data import Collator, Instances
     from negbench.training.loop import Curves, Renewal, Watch
+    from negbench.training.processes import Together
 
 
 class Keeping(TrainerCallback):
@@ -49,18 +50,28 @@ class Watching(TrainerCallback):
 
 
 class Renewing(TrainerCallback):
-    """Changes the collator's rows; ``ends`` says how many steps are done at the end of each epoch."""
+    """Changes the collator's rows after the steps that are ``due``; the first process makes them for all."""
 
     def __init__(
-        self, renewal: Renewal, ends: Sequence[int], model: SentenceTransformer, collator: Collator, curves: Curves
+        self,
+        renewal: Renewal | None,
+        due: Sequence[int],
+        together: Together,
+        model: SentenceTransformer,
+        collator: Collator,
+        curves: Curves,
     ) -> None:
-        self.renewal, self.model, self.collator, self.curves = renewal, model, collator, curves
-        self.due = renewal.refresh.due(ends)
+        self.renewal, self.due, self.together = renewal, list(due), together
+        self.model, self.collator, self.curves = model, collator, curves
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Change them where it is due."""
         if state.global_step in self.due:
-            rows, points = self.renewal.rows(self.model, self.due.index(state.global_step) + 1)
+            rows, points = self.together.from_first(lambda: self._made(self.due.index(state.global_step) + 1))
             self.collator.renew(rows)
             for name, value in points.items():
                 self.curves.setdefault(name, []).append((state.global_step, value))
+
+    def _made(self, number: int) -> tuple[Instances, dict[str, float]]:
+        assert self.renewal is not None, "only the first process makes rows"
+        return self.renewal.rows(self.model, number)

@@ -167,12 +167,17 @@ class Collator:
     ``query0``, ``query1``, ..., ``document0``, ... ``label`` has ``query_chunks`` int64 (how many features are
     queries), ``row_query`` int64 [B] (which of the encoded queries a row asks), ``weight`` float32 [B], and
     ``target``, ``relevant``, ``own`` and, where there are any, ``targets`` as in ``losses.Scored``.
+
+    ``shares``: how many processes there are to encode a batch; each side is cut into pieces for all of them.
     """
 
     valid_label_columns: tuple[str, ...] = ()
 
-    def __init__(self, data: Instances, collection: Collection, model: SentenceTransformer, chunk_tokens: int) -> None:
+    def __init__(
+        self, data: Instances, collection: Collection, model: SentenceTransformer, chunk_tokens: int, shares: int = 1
+    ) -> None:
         self.chunk_tokens = chunk_tokens
+        self.shares = shares
         self.model = model
         self.collection = collection
         self.read = {"queries": 0, "documents": 0, "tokens": 0}
@@ -225,4 +230,8 @@ class Collator:
 
     def _chunks(self, side: str, rows: Int32) -> list[Int64]:
         """Return the texts of ``rows``, each once, longest first, as positions in what was tokenised."""
-        return self.tokens[side].chunks(np.searchsorted(self.rows[side], np.unique(rows)), self.chunk_tokens)
+        texts = np.searchsorted(self.rows[side], np.unique(rows))
+        most = self.chunk_tokens
+        if self.shares > 1:
+            most = min(most, -(-int(self.tokens[side].lengths[texts].sum()) // self.shares))
+        return self.tokens[side].chunks(texts, most)

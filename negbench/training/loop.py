@@ -17,6 +17,7 @@ from negbench.batching.random import Random
 from negbench.encoders.attention import fast_attention
 from negbench.encoders.dropout import fast_dropout
 from negbench.encoders.encode import restore_forward
+from negbench.encoders.load import load
 from negbench.encoders.precision import resolve
 from negbench.encoders.tokens import CHUNK_TOKENS
 from negbench.errors import InputError
@@ -29,6 +30,8 @@ from negbench.types import Collection, Int32, Int64
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+    from negbench.training.processes import Together
 
 Curves = dict[str, list[tuple[int, float]]]
 """Points by name: after how many optimizer steps, and the value."""
@@ -87,15 +90,11 @@ def train(
 
     Batches follow from ``seed`` alone, and global random states are left as they were. ``scratch`` is a folder that
     the trainer may write to. Raises TrainingError where the loss becomes NaN or infinite.
-    """
-    import torch
-    from datasets import Dataset
-    from sentence_transformers import SentenceTransformerTrainingArguments
-    from transformers.trainer_callback import PrinterCallback
 
-    from negbench.training.callbacks import Keeping, Renewing, Watching
-    from negbench.training.objective import Objective
-    from negbench.training.trainer import RowTrainer
+    With several ``recipe.processes`` this one is the first: ``watch`` and ``renewal`` are called here alone, and what
+    ``renewal`` gives is handed on. The others are told the rest, which must be picklable, and start from ``model``.
+    """
+    from negbench.training.processes import started
 
     batches = all_batches(data, recipe, seed, batching, clusters, part)
     ends = epoch_ends(batches)
@@ -104,60 +103,96 @@ def train(
 
     if not len(data.queries):
         raise TrainingError("the training split has no labelled pair")
+    due = renewal.refresh.due(ends) if renewal else []
     restore_forward(model)
+    work = _Work(data, collection, loss, recipe, seed, batches, due, chunk_tokens(recipe), scratch.absolute())
+    if recipe.processes > 1:
+        model.save_pretrained(str(work.start), create_model_card=False)
+    with started(recipe.processes, scratch, _help, work) as together:
+        curves, cost = _fit(model, work, together, watch, renewal)
+    step, last = curves["loss"][-1]
+    if not np.isfinite(last):
+        raise TrainingError(f"the loss is {last} at step {step}; lower the learning rate")
+    return curves, cost
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What every process of a training is told; ``due``: the steps after which rows change."""
+
+    data: Instances
+    collection: Collection
+    loss: Loss
+    recipe: Recipe
+    seed: int
+    batches: Sequence[Sequence[Int64]]
+    due: Sequence[int]
+    chunk_tokens: int
+    scratch: Path
+
+    @property
+    def start(self) -> Path:
+        """Where the encoder lies that they all start from."""
+        return self.scratch / "start"
+
+
+def _help(together: Together, work: _Work) -> None:
+    _fit(load(work.start), work, together)
+
+
+def _fit(
+    model: SentenceTransformer,
+    work: _Work,
+    together: Together,
+    watch: Watch | None = None,
+    renewal: Renewal | None = None,
+) -> tuple[Curves, dict[str, float]]:
+    from datasets import Dataset
+    from transformers.trainer_callback import PrinterCallback
+
+    from negbench.training.callbacks import Keeping, Renewing, Watching
+    from negbench.training.objective import Objective
+    from negbench.training.trainer import RowTrainer, arguments
+
+    recipe, seed = work.recipe, together.seed(work.seed)
     model.max_seq_length = min(recipe.max_length, model.max_seq_length or recipe.max_length)
     if recipe.dropout is not None:
         set_dropout(model, recipe.dropout)
-    on_cpu = not torch.cuda.is_available()
-    most = CHUNK_TOKENS["cpu" if on_cpu else "cuda"]
-    collator = Collator(data, collection, model, min(most, CACHED_TOKENS) if recipe.gradient_cache else most)
+    collator = Collator(work.data, work.collection, model, work.chunk_tokens, together.size)
     curves: Curves = {}
     callbacks: list[Any] = [Keeping(curves)]
     if watch is not None:
-        callbacks.append(Watching(watch, sum(map(len, batches)), model, curves))
-    if renewal is not None:
-        callbacks.append(Renewing(renewal, ends, model, collator, curves))
+        callbacks.append(Watching(watch, sum(map(len, work.batches)), model, curves))
+    if work.due:
+        callbacks.append(Renewing(renewal, work.due, together, model, collator, curves))
     bfloat16 = resolve(recipe.precision) == "bfloat16"
     with preserved_random_state(seed), fast_attention(model, bfloat16), fast_dropout(model):
         trainer = RowTrainer(
             collator,
-            batches,
+            work.batches,
+            together,
             model=model,
-            args=SentenceTransformerTrainingArguments(
-                output_dir=str(scratch),
-                num_train_epochs=len(batches),
-                per_device_train_batch_size=recipe.batch_size,
-                learning_rate=recipe.learning_rate,
-                lr_scheduler_type="linear",
-                warmup_steps=recipe.warmup,
-                weight_decay=recipe.weight_decay,
-                max_grad_norm=recipe.max_grad_norm,
-                bf16=bfloat16,
-                use_cpu=on_cpu,
-                seed=seed,
-                remove_unused_columns=False,
-                dataloader_pin_memory=not on_cpu,
-                logging_steps=1,
-                logging_nan_inf_filter=False,
-                save_strategy="no",
-                report_to=[],
-                disable_tqdm=True,
-            ),
-            train_dataset=Dataset.from_dict({"row": list(range(len(data.queries)))}),
-            loss=Objective(model, loss, recipe.gradient_cache),
+            args=arguments(recipe, seed, len(work.batches), work.scratch),
+            train_dataset=Dataset.from_dict({"row": list(range(len(work.data.queries)))}),
+            loss=Objective(model, work.loss, recipe.gradient_cache, together),
             callbacks=callbacks,
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
     restore_forward(model)
-    step, last = curves["loss"][-1]
-    if not np.isfinite(last):
-        raise TrainingError(f"the loss is {last} at step {step}; lower the learning rate")
     cost = {
         "steps": float(trainer.state.global_step),
         **{f"{name}_read": float(n) for name, n in collator.read.items()},
     }
     return curves, cost
+
+
+def chunk_tokens(recipe: Recipe) -> int:
+    """Return how many tokens, padding included, go through the encoder in one piece."""
+    import torch
+
+    most = CHUNK_TOKENS["cuda" if torch.cuda.is_available() else "cpu"]
+    return min(most, CACHED_TOKENS) if recipe.gradient_cache else most
 
 
 def epoch_ends(batches: Sequence[Sequence[Int64]]) -> list[int]:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from negbench.losses import Loss, Scored
+from negbench.training.processes import Together
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -29,13 +30,24 @@ class Objective(torch.nn.Module):
     the same autocast, so dropout and bfloat16 change nothing about that. Differs from the paper in: the loss is not cut
     off from the encoder; a chunk's graph stays as it was, with nothing in it, and is filled when its turn comes. So the
     gradients are added up in the same order as without, and come out the same to the bit.
+
+    Processes that train ``together`` encode a share of the chunks each, and see each other's vectors (RocketQA's
+    cross-batch negatives, arXiv 2010.08191). Differs from the paper in: the loss is that of the batch as a whole, in
+    every process, so that any loss and any mask goes with it.
     """
 
-    def __init__(self, model: SentenceTransformer, loss: Loss, gradient_cache: bool = False) -> None:
+    def __init__(
+        self,
+        model: SentenceTransformer,
+        loss: Loss,
+        gradient_cache: bool = False,
+        together: Together | None = None,
+    ) -> None:
         super().__init__()
         self.model = model
         self.loss = loss
         self.gradient_cache = gradient_cache
+        self.together = together or Together()
 
     def forward(self, features: list[Chunk], labels: dict[str, Any]) -> Tensor:
         """Return the loss of what ``training.data.Collator`` has put together."""
@@ -48,7 +60,7 @@ class Objective(torch.nn.Module):
 
     def vectors(self, features: list[Chunk], labels: dict[str, Any]) -> tuple[Tensor, Tensor]:
         """Return the vectors of the batch's queries [Q, d] and documents [D, d], so that their product is the score."""
-        chunks = [self.encoded(chunk) for chunk in features]
+        chunks = self.together.encoded(features, self.encoded, self.model.get_embedding_dimension())
         of_queries = int(labels["query_chunks"])
         queries, documents = torch.cat(chunks[:of_queries]), torch.cat(chunks[of_queries:])
         if self.model.similarity_fn_name == "cosine":

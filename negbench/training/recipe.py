@@ -22,7 +22,9 @@ class Recipe(BaseModel):
     positives: ``each`` makes a row of every labelled pair; ``one`` draws one positive a query and epoch. queries:
     train with so many of the training queries; those of a smaller number are among those of a larger; null takes all.
     gradient_cache: encode each batch twice, to hold in memory what lies between texts and vectors of a part of it only
-    (GradCache, arXiv 2101.06983); the result is the same.
+    (GradCache, arXiv 2101.06983); the result is the same. processes: so many encode a share of each batch, with a GPU
+    each or a share of the CPU's threads, and each sees the whole batch's loss; the result is the same but for rounding
+    and for dropout's masks.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -39,3 +41,4 @@ class Recipe(BaseModel):
     positives: Literal["each", "one"] = "each"
     queries: int | None = Field(default=None, ge=1)
     gradient_cache: bool = _later(False)
+    processes: int = _later(1, ge=1, le=64)

@@ -88,9 +88,9 @@ class Model:
         return [[self.texts[int(row.max()) - 1] for row in batch[name]] for name in chunks]
 
 
-@given(made=collections(), data=st.data(), chunk_tokens=st.integers(1, 40))
+@given(made=collections(), data=st.data(), chunk_tokens=st.integers(1, 40), shares=st.integers(1, 3))
 def test_a_batch_holds_what_its_rows_need_and_hides_other_positives(
-    made: tuple[Collection, Negatives], data: st.DataObject, chunk_tokens: int
+    made: tuple[Collection, Negatives], data: st.DataObject, chunk_tokens: int, shares: int
 ) -> None:
     collection, drawn = made
     table = instances(collection, "train", drawn)
@@ -98,7 +98,7 @@ def test_a_batch_holds_what_its_rows_need_and_hides_other_positives(
         return
     rows = data.draw(st.permutations(range(len(table.queries))))[: data.draw(st.integers(1, 8))]
     model: Any = Model()
-    collator = Collator(table, collection, model, chunk_tokens)
+    collator = Collator(table, collection, model, chunk_tokens, shares)
     assert len(set(model.texts)) == len(model.texts)  # no text is tokenised twice
     batch = collator([{"row": row} for row in rows])
 
@@ -136,6 +136,8 @@ def test_a_batch_holds_what_its_rows_need_and_hides_other_positives(
         for chunk in chunks:
             longest = max(model.length(model.texts.index(text)) for text in chunk)
             assert len(chunk) == 1 or longest * len(chunk) <= chunk_tokens
+            assert len(chunk) == 1 or shares == 1 or longest * len(chunk) < sum(lengths) / shares + 1
+        assert len(chunks) == 1 or shares > 1 or lengths[0] * len(texts) > chunk_tokens
     tokens = sum(model.length(model.texts.index(text)) for text in asked + read)
     assert collator.read == {"queries": len(asked), "documents": len(read), "tokens": tokens}
     for name, value in batch.items():

@@ -31,12 +31,12 @@ def key(**changes: Any) -> str:
 
 
 def test_what_was_stored_before_a_field_came_is_still_found() -> None:
-    """The key is one of the time when there was no ``gradient_cache``."""
+    """The key is one of the time when there was no ``gradient_cache`` and no ``processes``."""
     assert key() == "290f6a5208e07e308d27e368c51d64ff"
     assert Recipe.model_validate(Recipe().model_dump()) == Recipe()
 
 
-@pytest.mark.parametrize("changes", [{"gradient_cache": True}])
+@pytest.mark.parametrize("changes", [{"gradient_cache": True}, {"processes": 2}])
 def test_a_field_that_came_later_counts_where_it_is_used(changes: dict[str, Any]) -> None:
     assert key(**changes) != key()
     dumped = Recipe(**changes).model_dump(mode="json")

@@ -1,0 +1,170 @@
+"""Several processes that train one encoder: each encodes its share of every batch, and each sees the whole loss."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException, start_processes
+
+from negbench.errors import InputError
+from negbench.noise import Noise
+
+T = TypeVar("T")
+
+PATIENCE = timedelta(hours=6)
+"""How long a process waits for the others: the first may be searching a whole corpus meanwhile."""
+
+_FAILURES = (ProcessRaisedException, ProcessExitedException)
+
+
+@dataclass(frozen=True)
+class Together:
+    """The processes of a training as one of them sees them, ``rank`` of ``size``; 0 is the one that was asked to train.
+
+    All hold the same weights and the same rows, and are given the same batches.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    def seed(self, seed: int) -> int:
+        """Return the seed of what this process draws by itself, its dropout masks: each draws others."""
+        return seed if self.rank == 0 else int(Noise(seed, "process", self.rank).bits(0) >> 32)
+
+    def encoded(
+        self, chunks: Sequence[Mapping[str, Tensor]], encode: Callable[[Any], Tensor], width: int
+    ) -> list[Tensor]:
+        """Return the vectors of every chunk [n, width], float32; chunk i is encoded by process i modulo ``size``.
+
+        Gradients flow into one's own chunks alone.
+        """
+        if self.size == 1:
+            return [encode(chunk) for chunk in chunks]
+        own = {at: encode(chunk) for at, chunk in enumerate(chunks) if at % self.size == self.rank}
+        inputs = [next(iter(chunk.values())) for chunk in chunks]
+        everyone = torch.zeros(sum(map(len, inputs)), width, device=inputs[0].device)
+        places = torch.split(everyone, [len(texts) for texts in inputs])
+        for at, vectors in own.items():
+            places[at].copy_(vectors.detach())
+        distributed.all_reduce(everyone)  # nothing but zeros is added to a vector
+        others = [place.clone().requires_grad_() for place in places]  # one that has no chunk goes backward, too
+        return [own.get(at, vectors) for at, vectors in enumerate(others)]
+
+    def sum_gradients(self, model: nn.Module) -> None:
+        """Give each parameter the sum of its gradients over all processes; one that none has reached keeps None."""
+        if self.size == 1:
+            return
+        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        reached = torch.tensor([it.grad is not None for it in trained], dtype=torch.float32, device=trained[0].device)
+        distributed.all_reduce(reached)
+        for parameter, times in zip(trained, reached.tolist(), strict=True):
+            if times:
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+                distributed.all_reduce(parameter.grad)
+
+    def from_first(self, make: Callable[[], T]) -> T:
+        """Return what the first process makes; the others wait for it."""
+        if self.size == 1:
+            return make()
+        found = [make() if self.rank == 0 else None]
+        distributed.broadcast_object_list(found, device=torch.device("cpu"))
+        return found[0]  # type: ignore[return-value]
+
+
+@contextmanager
+def started(size: int, scratch: Path, help_with: Callable[..., None], *told: Any) -> Iterator[Together]:
+    """Let ``size - 1`` more processes run ``help_with(together, *told)`` while this one does what is inside.
+
+    They are started by torch.multiprocessing, not by torchrun, whose workers are all new: the process that was asked
+    stays the first, with its model and what it was given to call. On a CPU they share the threads among them; else
+    each has a GPU of its own. ``told`` must be picklable. Raises InputError where there are too few GPUs, and
+    RuntimeError where another process failed.
+    """
+    if size == 1:
+        yield Together()
+        return
+    devices = _devices(size)
+    threads = max(1, torch.get_num_threads() // size)
+    scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        place = Path(folder).absolute()
+        others = start_processes(  # type: ignore[no-untyped-call]
+            _help,
+            (size, threads, devices, place, help_with, told),
+            nprocs=size - 1,
+            join=False,
+            daemon=True,
+            start_method="spawn",
+        )
+        try:
+            while len(list(place.glob("process*"))) < size - 1:
+                others.join(timeout=0.1)  # raises what has kept one from coming
+            with _joined(0, size, threads, place) as together:
+                yield together
+                while not others.join():
+                    pass
+        except _FAILURES as failed:
+            raise _told(failed, size) from failed
+        except RuntimeError as error:  # that another is gone, perhaps, which says better why
+            try:
+                others.join(timeout=5)
+            except _FAILURES as failed:
+                raise _told(failed, size) from error
+            raise
+        finally:
+            for process in others.processes:
+                process.kill()
+                process.join()
+
+
+def _told(failed: Any, size: int) -> RuntimeError:
+    """Return the last line of what another process has said."""
+    return RuntimeError(f"process {failed.error_index + 2} of {size} failed: {str(failed).strip().splitlines()[-1]}")
+
+
+def _devices(size: int) -> list[str] | None:
+    """Return how CUDA_VISIBLE_DEVICES names the GPUs of the processes; None where there is none."""
+    if not torch.cuda.is_available():
+        return None
+    there = torch.cuda.device_count()
+    if size > there:
+        raise InputError(f"train.processes is {size}, but {there} GPUs are here, and each takes one; ask for fewer")
+    return (os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(there)))).split(",")
+
+
+def _help(
+    index: int, size: int, threads: int, devices: list[str] | None, place: Path, help_with: Any, told: tuple[Any, ...]
+) -> None:
+    rank = index + 1
+    if devices is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = devices[rank]  # nothing has looked at a GPU yet
+    (place / f"process{rank}").touch()
+    with _joined(rank, size, threads, place) as together:
+        help_with(together, *told)
+
+
+@contextmanager
+def _joined(rank: int, size: int, threads: int, place: Path) -> Iterator[Together]:
+    """Meet the others in a file.
+
+    No environment variable says that there are several: to the trainer this is a training in one process.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    distributed.init_process_group(backend, f"file://{place}/meet", PATIENCE, size, rank)
+    try:
+        yield Together(rank, size)
+    finally:
+        distributed.destroy_process_group()
+        torch.set_num_threads(before)

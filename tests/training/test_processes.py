@@ -1,0 +1,126 @@
+"""A training in two processes: the weights of one, whatever is asked of it on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+
+from negbench.collections.beir import Beir
+from negbench.encoders.encode import encode_as_is
+from negbench.encoders.tokens import tokenised
+from negbench.losses import Loss, Scored
+from negbench.losses.infonce import InfoNCE
+from negbench.refresh.every import Every
+from negbench.training.data import Instances, instances
+from negbench.training.loop import Curves, Renewal, TrainingError, Watch, train
+from negbench.training.recipe import Recipe
+from negbench.types import Collection, Negatives
+
+RECIPE = Recipe(
+    batch_size=16, learning_rate=3e-3, warmup=0.5, weight_decay=0.1, max_length=16, precision="float32", dropout=0.0
+)
+
+
+@dataclass
+class Trained:
+    """What a training leaves."""
+
+    model: SentenceTransformer
+    curves: Curves
+    cost: dict[str, float]
+
+
+@pytest.fixture(scope="module")
+def garden(tiny_collection: Path) -> Collection:
+    return Beir(path=str(tiny_collection)).load()
+
+
+def rows_with(garden: Collection, shift: int) -> Instances:
+    """Return training rows with two negatives a query, others for every ``shift``."""
+    positives = garden.qrels["train"].by_query()
+    queries = garden.split_queries("train")
+    chosen = [[row for row in range(60) if row not in positives[query]][query + shift :][:2] for query in queries]
+    table = np.array(chosen, np.int32)
+    ones = np.ones(len(queries), np.float32)
+    return instances(garden, "train", Negatives.without_rules(queries, table, table, table, table / 60, ones), RECIPE)
+
+
+@pytest.fixture(scope="module")
+def trained(garden: Collection, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Trained]:
+    """Return a function that trains for three steps, watched; after the first the rows change."""
+
+    @cache
+    def run(processes: int, cached: bool = False) -> Trained:
+        model = SentenceTransformer(str(tiny_encoder))
+        tokens = tokenised(model, garden.queries[:9], "query")
+        watch = Watch("total", 4, lambda current: float(np.abs(encode_as_is(current, tokens)).sum()))
+        renewal = Renewal(Every(steps=1), lambda _, number: (rows_with(garden, number), {"round": float(number)}))
+        recipe = RECIPE.model_copy(update={"processes": processes, "gradient_cache": cached})
+        scratch = tmp_path_factory.mktemp("scratch")
+        curves, cost = train(
+            model, rows_with(garden, 0), garden, InfoNCE(), recipe, 0, scratch, watch, renewal=renewal
+        )  # fmt: skip
+        return Trained(model, curves, cost)
+
+    return run
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_two_processes_train_as_one_does(trained: Callable[..., Trained], cached: bool, tiny_encoder: Path) -> None:
+    one, two = trained(1), trained(2, cached)
+    assert two.cost == one.cost
+    assert two.cost["steps"] == 3
+    assert two.curves.keys() == one.curves.keys() == {"loss", "grad_norm", "learning_rate", "total", "round"}
+    for name, curve in one.curves.items():
+        np.testing.assert_allclose(two.curves[name], curve, rtol=1e-4, err_msg=name)
+    start = SentenceTransformer(str(tiny_encoder)).state_dict()
+    weights = two.model.state_dict()
+    moved = 0
+    for name, value in one.model.state_dict().items():
+        if "key.bias" not in name:  # softmax cancels it: its gradient is rounding noise, which AdamW blows up
+            torch.testing.assert_close(weights[name], value, atol=1e-5, rtol=0)
+            moved += not torch.allclose(value, start[name], atol=1e-3)
+    assert moved > 30
+    pooler = [name for name in start if "pooler" in name]
+    assert pooler
+    for name in pooler:
+        assert torch.equal(weights[name], start[name]), "what nothing uses has no gradient, and does not decay either"
+
+
+class NoNumber(InfoNCE):
+    """InfoNCE that is NaN."""
+
+    def rows(self, batch: Scored) -> torch.Tensor:
+        return super().rows(batch) * float("nan")
+
+
+class BreaksElsewhere(InfoNCE):
+    """InfoNCE that only the first process can work out."""
+
+    def rows(self, batch: Scored) -> torch.Tensor:
+        if torch.distributed.get_rank() > 0:
+            raise ValueError("too hot")
+        return super().rows(batch)
+
+
+@pytest.mark.parametrize(
+    ("loss", "error", "line"),
+    [
+        (NoNumber(), TrainingError, r"^the loss is nan at step 1; lower the learning rate$"),
+        (BreaksElsewhere(), RuntimeError, r"^process 2 of 2 failed: ValueError: too hot$"),
+    ],
+    ids=["nan", "breaks"],
+)
+def test_what_goes_wrong(
+    loss: Loss, error: type[Exception], line: str, garden: Collection, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    recipe = RECIPE.model_copy(update={"processes": 2})
+    with pytest.raises(error, match=line):
+        train(SentenceTransformer(str(tiny_encoder)), rows_with(garden, 0), garden, loss, recipe, 0, tmp_path)

@@ -1,0 +1,94 @@
+"""What processes do for one another, with a matrix for an encoder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from negbench.errors import InputError
+from negbench.training.processes import Together, started
+
+LENGTHS = (3, 2)
+"""Of the chunks: one less than there are processes."""
+
+
+def work(together: Together, told: str) -> dict[str, Any]:
+    """Encode two chunks with two of three matrices, all vectors weighing on one another; return what came of it."""
+    torch.manual_seed(0)
+    weights = torch.nn.ParameterList(torch.randn(4, 4) for _ in range(3))
+    chunks = [{"input": torch.randn(length, 4)} for length in LENGTHS]
+    encoded: list[int] = []
+
+    def encode(chunk: dict[str, torch.Tensor]) -> torch.Tensor:
+        encoded.append(len(chunk["input"]))
+        return torch.tanh(chunk["input"] @ weights[encoded[-1] - 2])
+
+    vectors = torch.cat(together.encoded(chunks, encode, 4))
+    (vectors @ vectors.T).softmax(1).square().sum().backward()
+    together.sum_gradients(weights)
+    told = together.from_first(lambda: f"{told} from {together.rank}")
+    grads = [weight.grad for weight in weights]
+    return {"vectors": vectors.detach(), "gradients": grads, "encoded": encoded, "told": told}
+
+
+def help_with(together: Together, told: str, folder: Path) -> None:
+    found = work(together, told)
+    assert found["told"] == "rows from 0"
+    assert "LOCAL_RANK" not in os.environ
+    text = repr((found["encoded"], [None if it is None else it.tolist() for it in found["gradients"]]))
+    (folder / f"{together.rank}.txt").write_text(text)
+
+
+def test_the_gradients_are_those_of_one_process(tmp_path: Path) -> None:
+    """The third process has nothing to encode, and one of the matrices is not used by any."""
+    alone = work(Together(), "rows")
+    threads = torch.get_num_threads()
+    with started(3, tmp_path / "scratch", help_with, "rows", tmp_path) as together:
+        assert (together.rank, together.size) == (0, 3)
+        assert torch.get_num_threads() == max(1, threads // 3)
+        found = work(together, "rows")
+    assert torch.get_num_threads() == threads
+    assert not torch.distributed.is_initialized()
+    assert alone["encoded"] == list(LENGTHS)
+    assert found["encoded"] == [3]
+    torch.testing.assert_close(found["vectors"], alone["vectors"])
+    *used, unused = found["gradients"]
+    for mine, wanted in zip(used, alone["gradients"], strict=False):
+        torch.testing.assert_close(mine, wanted)
+    assert unused is None
+    same = [it.tolist() for it in used]
+    for rank, encoded in ((1, [2]), (2, [])):
+        assert (tmp_path / f"{rank}.txt").read_text() == repr((encoded, [*same, None]))
+
+
+def fail(together: Together) -> None:
+    raise ValueError(f"no water in {together.rank}")
+
+
+def test_what_another_process_fails_of_is_said(tmp_path: Path) -> None:
+    with (
+        pytest.raises(RuntimeError, match=r"^process 2 of 2 failed: ValueError: no water in 1$"),
+        started(2, tmp_path, fail),
+    ):
+        torch.distributed.barrier()
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with (
+        pytest.raises(InputError, match=r"^train\.processes is 3, but 2 GPUs are here, and each takes one; ask for fe"),
+        started(3, tmp_path, fail),
+    ):
+        raise AssertionError
+
+
+def test_each_draws_masks_of_its_own() -> None:
+    seeds = {Together(rank, 4).seed(seed) for rank in range(4) for seed in range(3)}
+    assert len(seeds) == 12
+    assert [Together(0, 4).seed(seed) for seed in range(3)] == [0, 1, 2]
+    assert max(seeds) < 2**32  # numpy's limit
