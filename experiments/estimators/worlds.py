@@ -112,7 +112,7 @@ def _lexical(collection: Collection, split: str) -> Float64:
 def _judged(collection: Collection, path: Path, grades: dict[int, int] | None) -> Qrels:
     queries = {name: row for row, name in enumerate(collection.query_ids)}
     documents = {name: row for row, name in enumerate(collection.document_ids)}
-    found = [(it.query, it.document, grades[it.grade] if grades else it.grade) for it in judgments(path).entries]
+    found = [(it.query, it.document, it.grade) for it in judgments(path, grades).entries]
     return Qrels.of([(queries[q], documents[d], grade) for q, d, grade in found if q in queries and d in documents])
 
 

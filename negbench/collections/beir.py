@@ -7,11 +7,11 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from negbench.collections import Source, checks
 from negbench.collections.splits import Share
@@ -26,8 +26,11 @@ class Beir(Source):
 
     ``path`` is the folder. ``truth`` is a pattern of fuller judgments below it, e.g.
     ``extra/{split}.tsv.gz``, with one file for each split that has any; ``truth_kind`` says whether they hold
-    all relevant pairs (``complete``) or only more of them (``proxy``). ``dev`` and ``test`` are the shares of
-    training queries, in [0, 0.5), that are carved where the folder has no such split.
+    all relevant pairs (``complete``) or only more of them (``proxy``). ``grades`` says which grade each code of the
+    judgments stands for, where they are codes: ``{1: 4, 2: 3, 3: 2, 4: 1, -1: 0}`` for Cranfield's, which run from 1,
+    the best, to 4, with -1 for the paper that the question is from; in a spelling it is a list of pairs. It holds for
+    qrels and truth alike, before anything is cut at a grade. ``dev`` and ``test`` are the shares of training queries,
+    in [0, 0.5), that are carved where the folder has no such split.
     """
 
     name: ClassVar[str] = "beir"
@@ -35,6 +38,7 @@ class Beir(Source):
     path: str
     truth: str | None = None
     truth_kind: Literal["proxy", "complete"] = "proxy"
+    grades: tuple[tuple[int, Annotated[int, Field(ge=0, lt=10**9)]], ...] | None = None
     dev: Share = 0.1
     test: Share = 0.1
 
@@ -45,25 +49,54 @@ class Beir(Source):
             raise ValueError("expected a path with {split} in it, e.g. extra/{split}.tsv")
         return value
 
+    @field_validator("grades", mode="before")
+    @classmethod
+    def _in_pairs(cls, value: Any) -> Any:
+        if value is None or isinstance(value, list | tuple):
+            return value
+        if not isinstance(value, dict):
+            raise ValueError(f"expected a grade for each code, as in {{1: 4, 2: 3}}, found {value!r:.60}")
+        return tuple(value.items())
+
+    @field_validator("grades")
+    @classmethod
+    def _each_code_once(cls, value: tuple[tuple[int, int], ...] | None) -> tuple[tuple[int, int], ...] | None:
+        if value is None:
+            return None
+        codes = [code for code, _ in value]
+        if not codes or len(set(codes)) < len(codes):
+            raise ValueError(f"expected one grade for each code, as in {{1: 4, 2: 3}}, found codes {codes}")
+        return tuple(sorted(value))
+
+    def identity(self) -> dict[str, Any]:
+        """Return the identity; ``grades`` is no part of it where there are none, as before there were any."""
+        found = super().identity()
+        if self.grades is None:
+            del found["parameters"]["grades"]
+        return found
+
     def fingerprint(self) -> str:
         """Return the SHA-256 of the files that ``load`` reads and of the parameters that shape the result."""
         corpus, queries, qrels, truth = self._files()
         shape: dict[str, Any] = {"version": self.version, "dev": self.dev, "test": self.test}
         if truth:
             shape |= {"truth": self.truth, "truth_kind": self.truth_kind}
+        if self.grades is not None:
+            shape |= {"grades": self.grades}
         return digest(self._folder(), [corpus, queries, *qrels.values(), *truth.values()], shape)
 
     def load(self) -> Collection:
         """Read and check the folder. Raises InputError with file and line for what is broken."""
         corpus, queries, qrels, truth = self._files()
+        grades = None if self.grades is None else dict(self.grades)
         return checks.assemble(
             self._folder().resolve().name,
             documents(corpus),
             questions(queries),
-            {split: judgments(path) for split, path in qrels.items()},
+            {split: judgments(path, grades) for split, path in qrels.items()},
             dev=self.dev,
             test=self.test,
-            truth={split: judgments(path) for split, path in truth.items()},
+            truth={split: judgments(path, grades) for split, path in truth.items()},
             truth_kind=self.truth_kind,
         )
 
@@ -121,9 +154,12 @@ def questions(path: Path) -> checks.Records[checks.Query]:
     return checks.Records(str(path), (checks.query(*pair) for pair in objects(path)))
 
 
-def judgments(path: Path) -> checks.Records[checks.Judgment]:
-    """Return the judgments of a file: BEIR's three columns, with or without header, or TREC's four."""
-    return checks.Records(str(path), _judgments(path))
+def judgments(path: Path, grades: Mapping[int, int] | None = None) -> checks.Records[checks.Judgment]:
+    """Return the judgments of a file: BEIR's three columns, with or without header, or TREC's four.
+
+    ``grades`` says which grade each code stands for, where the file has codes; it must have all of them.
+    """
+    return checks.Records(str(path), _judgments(path, grades))
 
 
 def lines(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -151,7 +187,7 @@ def objects(path: Path) -> Iterator[tuple[object, str]]:
             raise InputError(f"{place}: JSON that cannot be read: {error}") from error
 
 
-def _judgments(path: Path) -> Iterator[checks.Judgment]:
+def _judgments(path: Path, grades: Mapping[int, int] | None) -> Iterator[checks.Judgment]:
     for count, (place, line) in enumerate(lines(path)):
         try:
             text = line.decode().lstrip("\ufeff").rstrip("\r\n")
@@ -165,4 +201,8 @@ def _judgments(path: Path) -> Iterator[checks.Judgment]:
             )
         if count == 0 and cells[-1].strip().lower() in _HEADERS:
             continue
-        yield checks.Judgment(place, cells[0], cells[-2], checks.grade(cells[-1], place))
+        code = checks.grade(cells[-1], place)
+        if grades is not None and code not in grades:
+            known = ", ".join(map(str, sorted(grades)))
+            raise InputError(f"{place}: grades has none for the code {code}, it has some for {known}; add it there")
+        yield checks.Judgment(place, cells[0], cells[-2], code if grades is None else grades[code])
