@@ -16,6 +16,7 @@ from benchmarks import compare
 ORDER = (
     "grid",
     "training_step",
+    "gradient_cache",
     "encoding",
     "cross_encoder",
     "bm25",

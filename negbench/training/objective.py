@@ -29,7 +29,7 @@ class Objective(torch.nn.Module):
     texts and vectors of one chunk at a time, however large the batch. Both passes run under the same random states and
     the same autocast, so dropout and bfloat16 change nothing about that. Differs from the paper in: the loss is not cut
     off from the encoder; a chunk's graph stays as it was, with nothing in it, and is filled when its turn comes. So the
-    gradients are added up in the same order as without, and come out the same to the bit.
+    gradients of the same chunks are added up in the same order as without, and come out the same to the bit.
 
     Processes that train ``together`` encode a share of the chunks each, and see each other's vectors (RocketQA's
     cross-batch negatives, arXiv 2010.08191). Differs from the paper in: the loss is that of the batch as a whole, in
@@ -62,7 +62,8 @@ class Objective(torch.nn.Module):
         """Return the vectors of the batch's queries [Q, d] and documents [D, d], so that their product is the score."""
         chunks = self.together.encoded(features, self.encoded, self.model.get_embedding_dimension())
         of_queries = int(labels["query_chunks"])
-        queries, documents = torch.cat(chunks[:of_queries]), torch.cat(chunks[of_queries:])
+        queries = torch.cat(chunks[:of_queries])
+        documents = labels["documents"] if "documents" in labels else torch.cat(chunks[of_queries:])
         if self.model.similarity_fn_name == "cosine":
             queries = torch.nn.functional.normalize(queries, dim=-1)
             documents = torch.nn.functional.normalize(documents, dim=-1)
