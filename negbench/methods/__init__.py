@@ -28,7 +28,7 @@ from negbench.writers import Writer
 
 AXES = (
     *("candidates", "labels", "filters", "selection", "fill", "written"),
-    *("refresh", "batching", "loss", "negatives", "growing", "stages"),
+    *("refresh", "trains", "batching", "loss", "negatives", "growing", "stages"),
 )
 LISTS = ("labels", "filters")
 """Axes that hold several parts, each found under ``AXIS.NAME``."""
@@ -79,13 +79,13 @@ class Method(BaseModel):
     candidates: the retriever whose pool is drawn from, null for in-batch negatives alone. labels: rules that change
     what counts as a positive. filters: applied in order. selection: the sampler. fill: where a shortfall is made up.
     written: who writes negatives that take the place of mined ones. refresh: when candidates are searched again with
-    the encoder as it then stands.
-    batching: who sits in a batch with whom. loss: what is asked of the scores. negatives: negatives a row, null for
-    the grid's number. growing: begin with one negative a row and end with all. equal_documents: without negatives of
-    its own, take batches so much larger that a step reads as many documents as with the grid's number, and so many
-    more epochs that there are as many steps. form: ``fixed`` under equal work for all, ``faithful`` to its authors'
-    recipe, ``interpretation`` where the source is unclear. forms: what the other forms change. train: keys of the
-    recipe that differ from the grid's, in forms that have a recipe of their own. parameters: names for fields that
+    the encoder as it then stands. trains: ``both`` sides, or ``queries`` alone, over documents as the starting weights
+    have them. batching: who sits in a batch with whom. loss: what is asked of the scores. negatives: negatives a row,
+    null for the grid's number. growing: begin with one negative a row and end with all. equal_documents: without
+    negatives of its own, take batches so much larger that a step reads as many documents as with the grid's number, and
+    so many more epochs that there are as many steps. form: ``fixed`` under equal work for all, ``faithful`` to its
+    authors' recipe, ``interpretation`` where the source is unclear. forms: what the other forms change. train: keys of
+    the recipe that differ from the grid's, in forms that have a recipe of their own. parameters: names for fields that
     several parts have, as paths. stages: trainings one after another, each by a method of its own; then all of the
     above is theirs to say. The rest is for readers.
     """
@@ -107,6 +107,7 @@ class Method(BaseModel):
     fill: Fill = "corpus"
     written: Writer | None = None
     refresh: Refresh = Field(default_factory=Never)
+    trains: Literal["both", "queries"] = "both"
     batching: Batching = Field(default_factory=Random)
     loss: Loss = Field(default_factory=InfoNCE)
     negatives: int | None = Field(default=None, ge=0)
@@ -161,6 +162,11 @@ class Method(BaseModel):
         """Check that an encoder which has moved finds other candidates, and that all is known of these."""
         if self.candidates is None:
             raise ValueError(f"refresh {self.refresh}: without candidates there is nothing to search again")
+        if not self.refresh.whole and (self.trains == "both" or self.labels or self.written):
+            raise ValueError(
+                f"refresh {self.refresh}: searches over documents that stay; give trains=queries, no labels and "
+                "nothing written"
+            )
         if not self.candidates.needs_vectors:
             raise ValueError(
                 f"refresh {self.refresh}: {self.candidates.name} finds the same whatever the encoder; candidates that "
@@ -323,7 +329,7 @@ def _differences(base: Method, method: Method) -> dict[str, Any]:
     """Return the overrides that turn ``base`` into ``method``, under the shortest key that ``resolve`` takes."""
     changed: dict[str, Any] = {
         name: getattr(method, name)
-        for name in ("negatives", "growing", "fill", "stages")
+        for name in ("trains", "negatives", "growing", "fill", "stages")
         if getattr(method, name) != getattr(base, name)
     }
     replaced = [

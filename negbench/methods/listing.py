@@ -28,6 +28,7 @@ def axes(method: Method) -> str:
     if method.selection is not None:
         said.append(f"selection {method.selection}")
     said += [f"refresh {method.refresh}"] if method.refresh.moves else []
+    said += [f"trains {method.trains} alone"] if method.trains != "both" else []
     said += [f"batching {method.batching}"] if method.batching.name != "random" else []
     said += [f"loss {method.loss}"] if method.loss.name != "infonce" else []
     said += ["growing"] if method.growing else []
@@ -46,7 +47,8 @@ def cost(method: Method) -> str:
     if retriever is not None and retriever.needs_vectors:
         needs.append("the corpus encoded once by the start")
     if method.refresh.moves:
-        needs.append("the corpus encoded again at each refresh")
+        again = "the corpus encoded again at each refresh" if method.trains == "both" else "a search at each refresh"
+        needs.append(again)
     if retriever is not None and retriever.name in ("bm25", "okapi", "hybrid"):
         needs.append("a BM25 index")
     asks = dict.fromkeys(ask for part in method.asking for ask in part.asks)

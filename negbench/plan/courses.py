@@ -81,7 +81,12 @@ class Courses:
         return Train(given, self.collection, TRAINING_SPLIT, None, InfoNCE(), self._recipe(warm_up), seed)
 
     def embed(self, encoder: Stage, collection: LoadCollection, split: str | None) -> Embed:
-        """Return the vectors of the documents, or of the queries of ``split``."""
+        """Return the vectors of the documents, or of the queries of ``split``.
+
+        Documents have those of the encoder that trained them last: some trainings leave them as they were.
+        """
+        while split is None and isinstance(encoder, Train) and encoder.documents is not None:
+            encoder = encoder.documents.encoder
         side: Side = "document" if split is None else "query"
         return Embed(encoder, collection, side, split, self.settings.train.max_length, self.precision)
 
@@ -111,6 +116,7 @@ class Courses:
             self._targets(method, negatives, collection),
             method.refresh,
             part,
+            self.embed(weights, self.collection, None) if method.trains == "queries" else None,
         )
 
     def _recipe(self, recipe: Recipe, method: Method | None = None) -> Recipe:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from negbench.encoders.encode import still
 from negbench.plan.mining import BuildPool
 from negbench.plan.sources import Embed
-from negbench.types import CandidatePool, Collection, Vectors
+from negbench.retrieval.pool import Ground
+from negbench.types import CandidatePool, Collection, Int32, Vectors
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -17,14 +19,21 @@ if TYPE_CHECKING:
 class Current:
     """What stored vectors and pools would be, had the encoder made them as it stands; each is made once.
 
-    ``limit`` is the encoder's own limit of tokens, which a training may have lowered. ``cost`` counts what was encoded.
+    ``limit`` is the encoder's own limit of tokens, which a training may have lowered. ``given`` are vectors, by the key
+    of what is stored, that the training does not move. ``cost`` counts what was encoded.
     """
 
-    def __init__(self, model: SentenceTransformer, limit: int | None, collection: Collection) -> None:
+    def __init__(
+        self,
+        model: SentenceTransformer,
+        limit: int | None,
+        collection: Collection,
+        given: Mapping[str, Vectors] | None = None,
+    ) -> None:
         self.model, self.collection = still(model), collection
         self.model.max_seq_length = limit
         self.cost: Counter[str] = Counter()
-        self._vectors: dict[str, Vectors] = {}
+        self._vectors = dict(given or {})
 
     def vectors(self, stored: Embed) -> Vectors:
         """Return vectors of the same texts."""
@@ -33,8 +42,13 @@ class Current:
             self.cost.update(cost)
         return self._vectors[stored.key]
 
-    def search(self, stored: BuildPool) -> CandidatePool:
-        """Return the pool of the same retriever for the same queries."""
+    def search(self, stored: BuildPool, asked: Int32 | None = None, ground: Ground | None = None) -> CandidatePool:
+        """Return the pool of the same retriever for the same queries, or only for the rows that are ``asked``."""
         assert stored.queries is not None, "only a retriever that looks at vectors is asked again"
         assert stored.documents is not None
-        return stored.search(self.collection, self.vectors(stored.queries), self.vectors(stored.documents))
+        documents = self.vectors(stored.documents)
+        if asked is None:
+            return stored.search(self.collection, self.vectors(stored.queries), documents)
+        queries, cost = stored.queries.by(self.model, self.collection, asked)
+        self.cost.update(cost)
+        return stored.search(self.collection, queries, documents, asked, ground)

@@ -12,7 +12,7 @@ from negbench.encoders.tokens import tokenised
 from negbench.evaluation import ranking
 from negbench.noise import Noise, keys
 from negbench.retrieval.dense import exact
-from negbench.types import Collection, Int32, Passages
+from negbench.types import Collection, Int32, Passages, Vectors
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -38,16 +38,24 @@ def part(collection: Collection, split: str) -> tuple[Int32, Int32]:
 
 
 def watcher(
-    collection: Collection, split: str, model: SentenceTransformer, max_length: int
+    collection: Collection,
+    split: str,
+    model: SentenceTransformer,
+    max_length: int,
+    vectors: Vectors | None = None,
 ) -> Callable[[SentenceTransformer], float]:
-    """Return what measures nDCG@10 of a model that is being trained, as it stands."""
+    """Return what measures nDCG@10 of a model that is being trained, as it stands.
+
+    ``vectors`` [N, d] are the documents', where these are not trained.
+    """
     queries, documents = part(collection, split)
     passages = Passages(collection.titles, collection.texts)
     asked = tokenised(model, [collection.queries[row] for row in queries.tolist()], "query", max_length)
     read = tokenised(model, [passages[row] for row in documents.tolist()], "document", max_length)
 
     def measure(current: SentenceTransformer) -> float:
-        found, scores = exact(encode_as_is(current, asked), encode_as_is(current, read), min(10, len(documents)))
+        mine = encode_as_is(current, read) if vectors is None else np.asarray(vectors[documents], np.float32)
+        found, scores = exact(encode_as_is(current, asked), mine, min(10, len(documents)))
         rows = np.where(found >= 0, documents[found], np.int32(-1))
         return ranking.evaluate(rows, scores, queries, collection, split, (MEASURE,)).mean[MEASURE]
 

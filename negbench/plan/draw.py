@@ -14,9 +14,10 @@ from negbench.plan.current import Current
 from negbench.plan.mining import BuildPool
 from negbench.plan.sources import At, read_collection
 from negbench.plan.writing import WriteNegatives, put_in_place, texts_of
+from negbench.retrieval.pool import Ground
 from negbench.samplers import Sampler
 from negbench.store import Stage, load_arrays, save_arrays
-from negbench.types import CandidatePool, Negatives
+from negbench.types import CandidatePool, Int32, Negatives
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +53,11 @@ class DrawNegatives(Stage):
             pool = answer.attach(pool, at(answer))
         return pool
 
-    def candidates_now(self, current: Current, at: At) -> CandidatePool:
-        """Return the same as an encoder finds it that is being trained."""
-        pool = current.search(self.pool)
+    def candidates_now(
+        self, current: Current, at: At, asked: Int32 | None = None, ground: Ground | None = None
+    ) -> CandidatePool:
+        """Return the same as an encoder finds it that is being trained; only for queries that are ``asked``, if any."""
+        pool = current.search(self.pool, asked, ground)
         for answer in self.answers:
             pool = answer.attach_now(pool, current, at)
         return pool

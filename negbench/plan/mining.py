@@ -12,7 +12,7 @@ from negbench.plan.sources import At, Embed, LoadCollection, read_collection, re
 from negbench.retrieval import Retriever, pool
 from negbench.store import Stage, load_arrays, save_arrays
 from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
-from negbench.types import CandidatePool, Collection, Vectors
+from negbench.types import CandidatePool, Collection, Int32, Vectors
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +46,20 @@ class BuildPool(Stage):
         save_arrays(found, out)
         return {"searches": len(found.queries), "recall": found.recall}
 
-    def search(self, collection: Collection, queries: Vectors | None, documents: Vectors | None) -> CandidatePool:
-        """Return the pool, with these vectors of the split's queries and of the documents where it wants any."""
-        asked = collection.split_queries(self.split)
-        return pool.build(self.retriever, collection, asked, self.split, self.seed or 0, queries, documents)
+    def search(
+        self,
+        collection: Collection,
+        queries: Vectors | None,
+        documents: Vectors | None,
+        asked: Int32 | None = None,
+        ground: pool.Ground | None = None,
+    ) -> CandidatePool:
+        """Return the pool, with these vectors of the queries and of the documents where it wants any.
+
+        ``asked`` are rows of queries, those of the split where it is None.
+        """
+        asked = collection.split_queries(self.split) if asked is None else asked
+        return pool.build(self.retriever, collection, asked, self.split, self.seed or 0, queries, documents, ground)
 
 
 @dataclass(frozen=True, eq=False)

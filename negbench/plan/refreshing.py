@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,12 +19,10 @@ from negbench.plan.current import Current
 from negbench.plan.draw import DrawNegatives
 from negbench.plan.sources import At, read_collection, read_vectors
 from negbench.store import load_arrays, save_arrays
-from negbench.types import CandidatePool, Float64, Negatives, Vectors
+from negbench.types import CandidatePool, Float64, Int32, Negatives, Vectors
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
-
-    from negbench.training.data import Instances
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,27 +64,36 @@ class Refresher:
     """Searches, filters and draws as ``draw`` does, by the encoder as it stands; what ``training.loop.Renewal`` calls.
 
     ``limit`` is the encoder's own limit of tokens; ``folder`` gets each round; ``rows`` makes training rows of
-    negatives. ``cost`` adds up what was encoded, and the seconds.
+    negatives; ``given`` are vectors that do not move, as in ``Current``. ``cost`` adds up what was encoded, and the
+    seconds.
     """
 
     def __init__(
-        self, draw: DrawNegatives, at: At, limit: int | None, folder: Path, rows: Callable[[Negatives], Instances]
+        self,
+        draw: DrawNegatives,
+        at: At,
+        limit: int | None,
+        folder: Path,
+        given: Mapping[str, Vectors] | None = None,
     ) -> None:
         assert draw.pool.queries is not None
-        self.draw, self.at, self.limit, self.folder, self.rows = draw, at, limit, folder, rows
+        self.given = given
+        self.draw, self.at, self.limit, self.folder = draw, at, limit, folder
         self.cost: Counter[str] = Counter()
         self._in_use = load_arrays(Negatives, at(draw))
         self._queries: Vectors = read_vectors(at(draw.pool.queries))
 
-    def __call__(self, model: SentenceTransformer, number: int) -> tuple[Instances, dict[str, float]]:
-        """Return the rows of refresh ``number``, and how far the old ones were behind.
+    def __call__(
+        self, model: SentenceTransformer, number: int, upcoming: Int32 | None = None
+    ) -> tuple[Negatives, dict[str, float]]:
+        """Return the negatives of refresh ``number``, whatever is ``upcoming``, and how far the old ones were behind.
 
         ``refresh_redrawn`` is the share of the negatives in use that the new draw holds again, ``refresh_in_top`` the
         share that is among the candidates which the encoder finds now (ANCE's measure), fills apart;
         ``refresh_staleness`` the mean of 1 - cosine between a query's vectors at the last search and now.
         """
         began = time.perf_counter()
-        current = Current(model, self.limit, read_collection(self.at(self.draw.pool.collection)))
+        current = Current(model, self.limit, read_collection(self.at(self.draw.pool.collection)), self.given)
         pool = self.draw.candidates_now(current, self.at)
         drawn = self.draw.choose(pool, self.at, number)
         save_round(Round.of(drawn, pool), self.folder / str(number))
@@ -102,4 +109,4 @@ class Refresher:
         self.cost.update(current.cost)
         self.cost["refreshes"] += 1
         self.cost["refresh_seconds"] += time.perf_counter() - began  # type: ignore[assignment]
-        return self.rows(drawn), {name: value for name, value in points.items() if math.isfinite(value)}
+        return drawn, {name: value for name, value in points.items() if math.isfinite(value)}

@@ -126,20 +126,25 @@ class Embed(Stage):
         np.save(out / "vectors.npy", vectors, allow_pickle=False)
         return cost
 
-    def by(self, model: SentenceTransformer, collection: Collection) -> tuple[Vectors, dict[str, float]]:
-        """Return the vectors, as they are kept, by a ``model`` that may be another than the encoder; and the cost."""
-        tokens = self._tokens(model, collection)
+    def by(
+        self, model: SentenceTransformer, collection: Collection, rows: Int32 | None = None
+    ) -> tuple[Vectors, dict[str, float]]:
+        """Return the vectors, as they are kept, by a ``model`` that may be another than the encoder; and the cost.
+
+        ``rows``: of these queries alone.
+        """
+        tokens = self._tokens(model, collection, rows)
         vectors = encode_tokens(model, tokens, self.precision)
         kept = vectors.astype(np.float16) if self.precision == "bfloat16" else vectors
         noun = "documents" if self.side == "document" else "queries"
         return kept, {f"{noun}_encoded": len(tokens), "tokens_encoded": int(tokens.lengths.sum())}
 
-    def _tokens(self, model: SentenceTransformer, collection: Collection) -> Tokens:
+    def _tokens(self, model: SentenceTransformer, collection: Collection, rows: Int32 | None) -> Tokens:
         """Tokenise, unless the last documents that were are these, read by the same tokenizer, as in most of a grid."""
         if self.side == "query":
             assert self.split is not None
-            rows = split_queries(collection, self.split)
-            return tokenised(model, [collection.queries[row] for row in rows], self.side, self.max_length)
+            asked = split_queries(collection, self.split) if rows is None else rows
+            return tokenised(model, [collection.queries[row] for row in asked], self.side, self.max_length)
         reading = json.dumps([self.collection.key, self.max_length, model.max_seq_length, model.prompts])
         tokenizer = getattr(model.tokenizer, "backend_tokenizer", None)  # one in Python cannot be told from another
         key = hashlib.blake2b((reading + tokenizer.to_str()).encode()).hexdigest() if tokenizer else ""

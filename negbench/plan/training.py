@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import tempfile
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,19 +15,21 @@ import numpy as np
 from negbench.batching import Batching
 from negbench.batching.random import Random
 from negbench.losses import Loss
+from negbench.plan.background import Background, InLine
 from negbench.plan.clusters import ClusterQueries
 from negbench.plan.curve import MEASURE, watcher
 from negbench.plan.draw import DrawNegatives
+from negbench.plan.live import LiveSearch, rounds_of
 from negbench.plan.refreshing import Refresher, read_rounds
 from negbench.plan.repair import Negating
-from negbench.plan.sources import At, LoadCollection, read_collection, split_queries
+from negbench.plan.sources import At, Embed, LoadCollection, read_collection, read_vectors, split_queries
 from negbench.plan.targets import TargetStage
 from negbench.plan.writing import extended, texts_of
 from negbench.refresh import Refresh
 from negbench.refresh.never import Never
 from negbench.store import Stage, load_arrays
 from negbench.training.recipe import Recipe
-from negbench.types import Collection, Int32, Int64, Negatives
+from negbench.types import Collection, Int32, Int64, Negatives, Vectors
 
 if TYPE_CHECKING:
     from negbench.training.data import Instances
@@ -41,7 +44,8 @@ class Train(Stage):
 
     ``curve_points``: how often quality on dev is measured on the way. ``growing``: see ``training.data.instances``.
     With a ``refresh``, what each further round drew is kept in ``rounds/``. ``part``: only those steps of the whole
-    training that lie between two shares of it, (0.2, 0.5) say: the rows of a stage (``methods.Phase``).
+    training that lie between two shares of it, (0.2, 0.5) say: the rows of a stage (``methods.Phase``). ``documents``:
+    where only queries are trained, the documents' vectors, which stay.
     """
 
     kind: ClassVar[str] = "training"
@@ -60,20 +64,20 @@ class Train(Stage):
     targets: TargetStage | None = None
     refresh: Refresh = field(default_factory=Never)
     part: tuple[float, float] | None = None
+    documents: Embed | None = None
 
     def identity(self) -> dict[str, Any]:
         """Return the fields, those left out that came later and are at rest: what was stored before them stays."""
         found = super().identity()
-        rests = {"targets": self.targets is None, "refresh": not self.refresh.moves, "part": self.part is None}
-        for name in rests:
-            if rests[name]:
+        for name in ("targets", "part", "documents", *(() if self.refresh.moves else ("refresh",))):
+            if name == "refresh" or getattr(self, name) is None:
                 del found["parameters"][name]
         return found
 
     @cached_property
     def inputs(self) -> tuple[Stage, ...]:
         """What it reads; the texts that were written, too, and what a refresh begins with."""
-        found = (self.encoder, self.collection, self.negatives, self.clusters, self.targets)
+        found = (self.encoder, self.collection, self.negatives, self.clusters, self.targets, self.documents)
         written = None if self.negatives is None else self.negatives.written
         drawn = self.redrawn
         again = () if drawn is None else (drawn.pool, drawn.pool.queries, *drawn.answers)
@@ -124,8 +128,11 @@ class Train(Stage):
         if not self.refresh.moves:
             return data, batches
         later = [self._with(collection, one.negatives) for one in read_rounds(at(self) / "rounds")]
-        due = self.refresh.due(epoch_ends(epochs))
-        rounds = np.searchsorted(due, np.arange(len(batches)), side="right").tolist()
+        if self.refresh.whole:
+            due = self.refresh.due(epoch_ends(epochs))
+            rounds = list(np.searchsorted(due, np.arange(len(batches)), side="right"))
+        else:
+            rounds = rounds_of(data.queries, batches)
         moved = [batch + len(data.queries) * number for batch, number in zip(batches, rounds, strict=True)]
         return in_rounds([data, *later]), moved
 
@@ -151,18 +158,23 @@ class Train(Stage):
         model = load(at(self.encoder) / "model")
         data, clusters = self.rows(at, collection)
         data = self.told(at, data)
+        documents = None if self.documents is None else read_vectors(at(self.documents))
         watch = None
         if self.curve_points:
             split_queries(collection, WATCHED_SPLIT)
-            measure = watcher(collection, WATCHED_SPLIT, model, self.recipe.max_length)
+            measure = watcher(collection, WATCHED_SPLIT, model, self.recipe.max_length, documents)
             watch = Watch(f"{WATCHED_SPLIT}_{MEASURE}", self.curve_points, measure)
         if self.negatives is not None and self.negatives.written is not None:
             collection = extended(collection, texts_of(at(self.negatives.written)))
-        drawn, refresher, renewal = self.redrawn, None, None
-        if drawn is not None:
-            refresher = Refresher(drawn, at, model.max_seq_length, out / "rounds", partial(self._with, labelled))
-            renewal = Renewal(self.refresh, refresher)
-        with tempfile.TemporaryDirectory() as scratch:
+        with tempfile.TemporaryDirectory() as scratch, self._again(at, out, model.max_seq_length, documents) as again:
+            renewal = None
+            if again is not None:
+
+                def taken(number: int) -> tuple[Instances, dict[str, float]]:
+                    drawn, points = again.take(number)
+                    return self._with(labelled, drawn), points
+
+                renewal = Renewal(self.refresh, again.ask, taken)
             curves, cost = train(
                 model,
                 data,
@@ -176,7 +188,22 @@ class Train(Stage):
                 clusters,
                 renewal,
                 self.part,
+                documents,
             )
         model.save_pretrained(str(out / "model"), create_model_card=False)
         (out / "curves.json").write_text(json.dumps(curves) + "\n")
-        return cost if refresher is None else {**cost, **refresher.cost}
+        return cost if again is None else {**cost, **again.cost}
+
+    def _again(
+        self, at: At, out: Path, limit: int | None, documents: Vectors | None
+    ) -> AbstractContextManager[InLine | Background | None]:
+        """Return what searches again on the way, if anything does."""
+        drawn = self.redrawn
+        if drawn is None:
+            return nullcontext()
+        assert drawn.pool.documents is not None
+        given = {} if documents is None else {drawn.pool.documents.key: documents}
+        if not self.refresh.whole:
+            return InLine(LiveSearch(drawn, at, limit, out / "rounds", given))
+        search = Refresher(drawn, at, limit, out / "rounds", given)
+        return Background(search) if self.refresh.behind else InLine(search)

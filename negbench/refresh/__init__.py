@@ -15,10 +15,17 @@ class Refresh(Part):
     kind: ClassVar[str] = "refresh"
     moves: ClassVar[bool] = True
     """Whether it ever searches again."""
+    whole: ClassVar[bool] = True
+    """Whether it searches for all queries, or for those of the next batch alone."""
+
+    @property
+    def behind(self) -> int:
+        """By how many steps the encoder that searched is older; above 0 a second process searches meanwhile."""
+        return 0
 
     @abstractmethod
     def due(self, ends: Sequence[int]) -> list[int]:
-        """Return after which optimizer steps, ascending and all before the last one.
+        """Return after which optimizer steps rows change, ascending and all before the last one.
 
         ``ends`` holds the number of steps that are done at the end of each epoch.
         """

@@ -19,6 +19,21 @@ def pad(rows: Sequence[Int32]) -> Int32:
     return padded
 
 
+class Ground:
+    """What a search of a collection's ``split`` looks up whatever the queries: gathered once for many searches.
+
+    ``labels`` are the judgments of grade 1 or more, ``positives`` the same by query. ``own`` [queries of the
+    collection] are as in ``Collection.own_documents``, ``document_keys`` [N] stable hashes of the ids.
+    """
+
+    def __init__(self, collection: Collection, split: str) -> None:
+        self.collection = collection
+        self.labels = collection.qrels[split].at_least(1)
+        self.positives = self.labels.by_query()
+        self.own = collection.own_documents()
+        self.document_keys = noise.keys(collection.document_ids)
+
+
 def build(
     retriever: Retriever,
     collection: Collection,
@@ -27,16 +42,17 @@ def build(
     seed: int,
     query_vectors: Vectors | None = None,
     document_vectors: Vectors | None = None,
+    ground: Ground | None = None,
 ) -> CandidatePool:
     """Search for ``queries`` (rows) and mark their labelled positives and their own document as known.
 
     A query's positives are all documents of grade 1 or more in ``split``; its own document is the one that it was
-    taken from, as in ArguAna.
+    taken from, as in ArguAna. ``query_vectors`` [Q, d] are those of ``queries``. ``ground`` spares a second look.
     """
-    labelled = collection.qrels[split].at_least(1).by_query()
+    ground = ground or Ground(collection, split)
+    document_keys = ground.document_keys
     empty = np.zeros(0, np.int32)
-    positives = pad([labelled.get(query, empty) for query in queries.tolist()])
-    document_keys = noise.keys(collection.document_ids)
+    positives = pad([ground.positives.get(query, empty) for query in queries.tolist()])
     search = Search(
         queries=[collection.queries[row] for row in queries],
         documents=Passages(collection.titles, collection.texts),
@@ -48,10 +64,8 @@ def build(
         document_vectors=document_vectors,
     )
     ranking = retriever.rank(search)
-    own = collection.own_documents()[queries][:, None]
-    labels = collection.qrels[split].at_least(1)
-    known = (ranking.documents >= 0) & (ranking.documents == own)
-    known |= labels.contains(queries[:, None], ranking.documents)
+    known = (ranking.documents >= 0) & (ranking.documents == ground.own[queries][:, None])
+    known |= ground.labels.contains(queries[:, None], ranking.documents)
     return CandidatePool(
         queries=queries,
         documents=ranking.documents,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from negbench.training.data import Collator, Instances
     from negbench.training.loop import Curves, Renewal, Watch
     from negbench.training.processes import Together
+    from negbench.types import Int64
 
 
 class Keeping(TrainerCallback):
@@ -56,22 +57,28 @@ class Renewing(TrainerCallback):
         self,
         renewal: Renewal | None,
         due: Sequence[int],
+        batches: Sequence[Sequence[Int64]],
         together: Together,
         model: SentenceTransformer,
         collator: Collator,
         curves: Curves,
     ) -> None:
-        self.renewal, self.due, self.together = renewal, list(due), together
+        self.renewal, self.together = renewal, together
         self.model, self.collator, self.curves = model, collator, curves
+        self.numbers = {step: number for number, step in enumerate(due, start=1)}
+        self.batches = [batch for epoch in batches for batch in epoch]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Change them where it is due."""
-        if state.global_step in self.due:
-            rows, points = self.together.from_first(lambda: self._made(self.due.index(state.global_step) + 1))
+        """Ask for what is due, now or after a lag, and change the rows where it is due now."""
+        step = state.global_step
+        if self.renewal is not None and (number := self.numbers.get(step + self.renewal.refresh.behind)):
+            self.renewal.ask(self.model, number, self.collator.data.queries[self.batches[step]])
+        if number := self.numbers.get(step):
+            rows, points = self.together.from_first(lambda: self._taken(number))
             self.collator.renew(rows)
             for name, value in points.items():
-                self.curves.setdefault(name, []).append((state.global_step, value))
+                self.curves.setdefault(name, []).append((step, value))
 
-    def _made(self, number: int) -> tuple[Instances, dict[str, float]]:
+    def _taken(self, number: int) -> tuple[Instances, dict[str, float]]:
         assert self.renewal is not None, "only the first process makes rows"
-        return self.renewal.rows(self.model, number)
+        return self.renewal.take(number)

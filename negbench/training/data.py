@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from negbench import noise
-from negbench.encoders.tokens import tokenised
+from negbench.encoders.tokens import Side, Tokens, tokenised
 from negbench.errors import InputError
 from negbench.training.recipe import Recipe
 from negbench.training.targets import Targets
-from negbench.types import Bool, Collection, Float32, Int32, Int64, Negatives, Passages, Qrels, UInt64
+from negbench.types import Bool, Collection, Float32, Int32, Int64, Negatives, Passages, Qrels, UInt64, Vectors
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -150,7 +150,10 @@ def marks(data: Instances, rows: Int64, documents: Int32) -> tuple[Int64, Bool, 
     target = (documents[None, :] == positives[:, None]).argmax(axis=1)
     relevant = data.known.contains(mine[:, None], documents[None, :])
     relevant[np.arange(len(rows)), target] = True
-    own = (documents[None, None, :] == data.negatives[rows][:, :, None]).any(axis=1)
+    own = np.zeros(relevant.shape, np.bool_)
+    row, column = np.nonzero(data.negatives[rows] >= 0)
+    order = np.argsort(documents)
+    own[row, order[np.searchsorted(documents, data.negatives[rows][row, column], sorter=order)]] = True
     return target, relevant, own
 
 
@@ -166,7 +169,9 @@ class Collator:
     side comes longest text first, cut into chunks of at most ``chunk_tokens`` tokens, padding included: features
     ``query0``, ``query1``, ..., ``document0``, ... ``label`` has ``query_chunks`` int64 (how many features are
     queries), ``row_query`` int64 [B] (which of the encoded queries a row asks), ``weight`` float32 [B], and
-    ``target``, ``relevant``, ``own`` and, where there are any, ``targets`` as in ``losses.Scored``.
+    ``target``, ``relevant``, ``own`` and, where there are any, ``targets`` as in ``losses.Scored``. Where ``documents``
+    [N, d] are given, which are not trained, ``label`` has the vectors of the batch's, ``documents`` float32 [D, d], and
+    no document is read.
 
     ``shares``: how many processes there are to encode a batch; each side is cut into pieces for all of them.
     """
@@ -174,8 +179,18 @@ class Collator:
     valid_label_columns: tuple[str, ...] = ()
 
     def __init__(
-        self, data: Instances, collection: Collection, model: SentenceTransformer, chunk_tokens: int, shares: int = 1
+        self,
+        data: Instances,
+        collection: Collection,
+        model: SentenceTransformer,
+        chunk_tokens: int,
+        shares: int = 1,
+        documents: Vectors | None = None,
     ) -> None:
+        self.documents = documents
+        self.rows: dict[str, Int32] = {}
+        """Which rows of the collection are tokenised, ascending."""
+        self.tokens: dict[str, Tokens] = {}
         self.chunk_tokens = chunk_tokens
         self.shares = shares
         self.model = model
@@ -187,14 +202,18 @@ class Collator:
     def renew(self, data: Instances) -> None:
         """Look rows up in ``data`` from now on."""
         self.data = data
-        used = np.unique(np.concatenate([data.positives, data.negatives.ravel()]))
-        self.rows = {"query": np.unique(data.queries), "document": used[used >= 0]}
-        """Which rows of the collection are tokenised, ascending."""
-        passages = Passages(self.collection.titles, self.collection.texts)
-        self.tokens = {
-            "query": tokenised(self.model, [self.collection.queries[row] for row in self.rows["query"]], "query"),
-            "document": tokenised(self.model, [passages[row] for row in self.rows["document"]], "document"),
-        }
+        self._tokenise("query", self.collection.queries, data.queries)
+        if self.documents is None:
+            used = np.concatenate([data.positives, data.negatives.ravel()])
+            passages = Passages(self.collection.titles, self.collection.texts)
+            self._tokenise("document", passages, used[used >= 0])
+
+    def _tokenise(self, side: Side, texts: Sequence[str], rows: Int32) -> None:
+        """Tokenise the texts of ``rows``, unless these are what is there."""
+        rows = np.unique(rows)
+        if side not in self.rows or not np.array_equal(self.rows[side], rows):
+            self.rows[side] = rows
+            self.tokens[side] = tokenised(self.model, [texts[row] for row in rows.tolist()], side)
 
     def __call__(self, features: Sequence[dict[str, int]]) -> dict[str, Any]:
         """Return ``query*_*`` and ``document*_*`` tensors and ``label``."""
@@ -203,8 +222,14 @@ class Collator:
         rows = np.array([feature["row"] for feature in features])
         mine, positives = self.data.queries[rows], self.data.positives[rows]
         used = np.concatenate([positives, self.data.negatives[rows].ravel()])
-        chunks = {"query": self._chunks("query", mine), "document": self._chunks("document", used[used >= 0])}
-        asked, documents = (self.rows[side][np.concatenate(chunks[side])] for side in ("query", "document"))
+        used = used[used >= 0]
+        chunks = {"query": self._chunks("query", mine)}
+        if self.documents is None:
+            chunks["document"] = self._chunks("document", used)
+        asked = self.rows["query"][np.concatenate(chunks["query"])]
+        documents = np.unique(used)
+        if self.documents is None:
+            documents = self.rows["document"][np.concatenate(chunks["document"])]
         target, relevant, own = marks(self.data, rows, documents)
         batch: dict[str, Any] = {
             "return_loss": True,
@@ -217,6 +242,8 @@ class Collator:
                 "weight": torch.from_numpy(self.data.weights[rows]),
             },
         }
+        if self.documents is not None:
+            batch["label"]["documents"] = torch.from_numpy(np.asarray(self.documents[documents], np.float32))
         if (targets := told(self.data, rows, documents)) is not None:
             batch["label"]["targets"] = torch.from_numpy(targets)
         for side, pieces in chunks.items():
@@ -225,7 +252,7 @@ class Collator:
                 batch |= {f"{side}{at}_{name}": value for name, value in inputs.items()}
                 self.read["tokens"] += int(self.tokens[side].lengths[piece].sum())
         self.read["queries"] += len(asked)
-        self.read["documents"] += len(documents)
+        self.read["documents"] += len(documents) if self.documents is None else 0
         return batch
 
     def _chunks(self, side: str, rows: Int32) -> list[Int64]:

@@ -26,7 +26,7 @@ from negbench.refresh import Refresh
 from negbench.training.batches import epoch_batches
 from negbench.training.data import Collator, Instances
 from negbench.training.recipe import Recipe
-from negbench.types import Collection, Int32, Int64
+from negbench.types import Collection, Int32, Int64, Vectors
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -56,12 +56,14 @@ class Watch:
 class Renewal:
     """Training rows that are made again on the way: after which optimizer steps, and by what.
 
-    ``rows`` gets the model as it stands and the number of the renewal, from 1 on. It returns what takes the place of
-    all rows, with the same queries in the same order, and a point each of curves of its own.
+    ``ask`` gets the model as it stands, the number of the renewal, from 1 on, and the query rows of the batch that
+    comes next; ``take``, ``refresh.behind`` steps later, the number. It returns what takes the place of all rows, with
+    the same queries in the same order, and a point each of curves of its own.
     """
 
     refresh: Refresh
-    rows: Callable[[SentenceTransformer, int], tuple[Instances, dict[str, float]]]
+    ask: Callable[[SentenceTransformer, int, Int32], None]
+    take: Callable[[int], tuple[Instances, dict[str, float]]]
 
 
 class TrainingError(RuntimeError):
@@ -81,12 +83,14 @@ def train(
     clusters: Int32 | None = None,
     renewal: Renewal | None = None,
     part: tuple[float, float] | None = None,
+    documents: Vectors | None = None,
 ) -> tuple[Curves, dict[str, float]]:
     """Train ``model`` in place; return curves by optimizer step, and the cost (steps, texts and tokens read).
 
     ``watch`` adds curves of its own. ``batching`` puts rows into batches, at random where it is None; ``clusters``
     [R of an epoch] is what it may want to know. ``renewal`` changes the rows between two optimizer steps, and nothing
     else: neither their batches, nor the model, the optimizer or any random state. ``part``: as in ``all_batches``.
+    ``documents`` [N, d]: vectors of the corpus, where queries alone are trained.
 
     Batches follow from ``seed`` alone, and global random states are left as they were. ``scratch`` is a folder that
     the trainer may write to. Raises TrainingError where the loss becomes NaN or infinite.
@@ -105,7 +109,8 @@ def train(
         raise TrainingError("the training split has no labelled pair")
     due = renewal.refresh.due(ends) if renewal else []
     restore_forward(model)
-    work = _Work(data, collection, loss, recipe, seed, batches, due, chunk_tokens(recipe), scratch.absolute())
+    settled = batches, due, chunk_tokens(recipe), scratch.absolute(), documents
+    work = _Work(data, collection, loss, recipe, seed, *settled)
     if recipe.processes > 1:
         model.save_pretrained(str(work.start), create_model_card=False)
     with started(recipe.processes, scratch, _help, work) as together:
@@ -129,6 +134,7 @@ class _Work:
     due: Sequence[int]
     chunk_tokens: int
     scratch: Path
+    documents: Vectors | None
 
     @property
     def start(self) -> Path:
@@ -158,13 +164,13 @@ def _fit(
     model.max_seq_length = min(recipe.max_length, model.max_seq_length or recipe.max_length)
     if recipe.dropout is not None:
         set_dropout(model, recipe.dropout)
-    collator = Collator(work.data, work.collection, model, work.chunk_tokens, together.size)
+    collator = Collator(work.data, work.collection, model, work.chunk_tokens, together.size, work.documents)
     curves: Curves = {}
     callbacks: list[Any] = [Keeping(curves)]
     if watch is not None:
         callbacks.append(Watching(watch, sum(map(len, work.batches)), model, curves))
     if work.due:
-        callbacks.append(Renewing(renewal, work.due, together, model, collator, curves))
+        callbacks.append(Renewing(renewal, work.due, work.batches, together, model, collator, curves))
     bfloat16 = resolve(recipe.precision) == "bfloat16"
     with preserved_random_state(seed), fast_attention(model, bfloat16), fast_dropout(model):
         trainer = RowTrainer(

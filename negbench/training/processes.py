@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +24,10 @@ PATIENCE = timedelta(hours=6)
 """How long a process waits for the others: the first may be searching a whole corpus meanwhile."""
 
 _FAILURES = (ProcessRaisedException, ProcessExitedException)
+
+
+class PartedError(RuntimeError):
+    """Another process of the training is gone."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Together:
         places = torch.split(everyone, [len(texts) for texts in inputs])
         for at, vectors in own.items():
             places[at].copy_(vectors.detach())
-        distributed.all_reduce(everyone)  # nothing but zeros is added to a vector
+        _sum(everyone)  # nothing but zeros is added to a vector
         others = [place.clone().requires_grad_() for place in places]  # one that has no chunk goes backward, too
         return [own.get(at, vectors) for at, vectors in enumerate(others)]
 
@@ -65,20 +69,34 @@ class Together:
             return
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         reached = torch.tensor([it.grad is not None for it in trained], dtype=torch.float32, device=trained[0].device)
-        distributed.all_reduce(reached)
+        _sum(reached)
         for parameter, times in zip(trained, reached.tolist(), strict=True):
             if times:
                 if parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)
-                distributed.all_reduce(parameter.grad)
+                _sum(parameter.grad)
 
     def from_first(self, make: Callable[[], T]) -> T:
         """Return what the first process makes; the others wait for it."""
         if self.size == 1:
             return make()
         found = [make() if self.rank == 0 else None]
-        distributed.broadcast_object_list(found, device=torch.device("cpu"))
+        with _all_there():
+            distributed.broadcast_object_list(found, device=torch.device("cpu"))
         return found[0]  # type: ignore[return-value]
+
+
+def _sum(values: Tensor) -> None:
+    with _all_there():
+        distributed.all_reduce(values)
+
+
+@contextmanager
+def _all_there() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise PartedError("another process of this training is gone") from error
 
 
 @contextmanager
@@ -115,9 +133,10 @@ def started(size: int, scratch: Path, help_with: Callable[..., None], *told: Any
                     pass
         except _FAILURES as failed:
             raise _told(failed, size) from failed
-        except RuntimeError as error:  # that another is gone, perhaps, which says better why
+        except PartedError as error:
             try:
-                others.join(timeout=5)
+                for _ in range(size - 1):
+                    others.join(timeout=60)  # the one that failed says why, as soon as it has ended
             except _FAILURES as failed:
                 raise _told(failed, size) from error
             raise
@@ -149,7 +168,7 @@ def _help(
     if devices is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = devices[rank]  # nothing has looked at a GPU yet
     (place / f"process{rank}").touch()
-    with _joined(rank, size, threads, place) as together:
+    with suppress(PartedError), _joined(rank, size, threads, place) as together:  # whoever left says why
         help_with(together, *told)
 
 

@@ -12,9 +12,10 @@ from negbench.parts import registered
 from negbench.refresh import Refresh
 from negbench.refresh.every import Every
 from negbench.refresh.every_epoch import EveryEpoch
+from negbench.refresh.every_step import EveryStep
 from negbench.refresh.never import Never
 
-OURS: list[Refresh] = [Never(), EveryEpoch(), Every(steps=1), Every(steps=7)]
+OURS: list[Refresh] = [Never(), EveryEpoch(), EveryStep(), Every(steps=1), Every(steps=7), Every(steps=4, lag=6)]
 
 
 def test_all_are_here() -> None:
@@ -30,10 +31,14 @@ def test_steps_ascend_and_lie_within_the_training(refresh: Refresh, lengths: lis
     assert due == sorted(set(due))
     assert all(0 < step < ends[-1] for step in due)
     assert refresh.moves or not due
+    assert all(step > refresh.behind for step in due)
 
 
 def test_when() -> None:
     assert Every(steps=4).due([5, 12]) == [4, 8]
     assert Every(steps=12).due([5, 12]) == []
+    assert Every(steps=4, lag=2).due([5, 12]) == [6, 10]
+    assert Every(steps=2, lag=5).due([5, 12]) == [7, 9, 11]
+    assert EveryStep().due([2, 4]) == [1, 2, 3]
     assert EveryEpoch().due([5, 10, 12]) == [5, 10]
     assert EveryEpoch().due([5]) == []

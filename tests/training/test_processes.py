@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from made_renewal import renewal_at_once
 from sentence_transformers import SentenceTransformer
 
 from negbench.collections.beir import Beir
@@ -19,7 +20,7 @@ from negbench.losses import Loss, Scored
 from negbench.losses.infonce import InfoNCE
 from negbench.refresh.every import Every
 from negbench.training.data import Instances, instances
-from negbench.training.loop import Curves, Renewal, TrainingError, Watch, train
+from negbench.training.loop import Curves, TrainingError, Watch, train
 from negbench.training.recipe import Recipe
 from negbench.types import Collection, Negatives
 
@@ -61,7 +62,9 @@ def trained(garden: Collection, tiny_encoder: Path, tmp_path_factory: pytest.Tem
         model = SentenceTransformer(str(tiny_encoder))
         tokens = tokenised(model, garden.queries[:9], "query")
         watch = Watch("total", 4, lambda current: float(np.abs(encode_as_is(current, tokens)).sum()))
-        renewal = Renewal(Every(steps=1), lambda _, number: (rows_with(garden, number), {"round": float(number)}))
+        renewal = renewal_at_once(
+            Every(steps=1), lambda _, number: (rows_with(garden, number), {"round": float(number)})
+        )
         recipe = RECIPE.model_copy(update={"processes": processes, "gradient_cache": cached})
         scratch = tmp_path_factory.mktemp("scratch")
         curves, cost = train(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sentence_transformers
+from made_renewal import renewal_at_once
 from sentence_transformers import SentenceTransformer
 
 from negbench.collections.beir import Beir
@@ -87,7 +88,7 @@ def test_rows_change_between_two_optimizer_steps(
         numbers.append(number)
         return rounds[number], {"told": 10.0 * number}
 
-    _, curves, read = run(Renewal(refresh, rows))
+    _, curves, read = run(renewal_at_once(refresh, rows))
     batches = [batch for epoch in loop.all_batches(rounds[0], RECIPE, 0) for batch in epoch]
     steps = len(batches) // accumulated
     due = [step for step in range(1, steps) if step % (2 if refresh.name == "every" else steps // 2) == 0]
@@ -109,7 +110,7 @@ def test_the_same_rows_again_leave_no_trace(garden: Collection, run: Callable[..
         vectors.append(encode(still(model), garden.queries, "query", precision))
         return rows_with(garden, 0), {}
 
-    plain, moved = run(recipe=recipe), run(Renewal(Every(steps=2), rows), recipe)
+    plain, moved = run(recipe=recipe), run(renewal_at_once(Every(steps=2), rows), recipe)
     assert moved[0] == plain[0]
     assert moved[1] == plain[1]
     assert len(vectors) == 5
@@ -120,7 +121,7 @@ def test_beyond_the_end_nothing_happens(run: Callable[..., Any]) -> None:
     def rows(*_: Any) -> Any:
         raise AssertionError
 
-    assert run(Renewal(Every(steps=12), rows))[:2] == run()[:2]
+    assert run(renewal_at_once(Every(steps=12), rows))[:2] == run()[:2]
 
 
 def test_a_document_that_no_row_had_before_can_be_read(garden: Collection, run: Callable[..., Any]) -> None:
@@ -129,5 +130,5 @@ def test_a_document_that_no_row_had_before_can_be_read(garden: Collection, run: 
         unused = np.setdiff1d(np.arange(60), np.concatenate([first.positives, first.negatives[:, 0]]))
         return replace(first, negatives=np.full_like(first.negatives, unused[0])), {}
 
-    _, _, read = run(Renewal(EveryEpoch(), rows))
+    _, _, read = run(renewal_at_once(EveryEpoch(), rows))
     assert len(set(read[-1].tolist())) == 1

@@ -66,15 +66,23 @@ def test_the_gradients_are_those_of_one_process(tmp_path: Path) -> None:
 
 
 def fail(together: Together) -> None:
-    raise ValueError(f"no water in {together.rank}")
+    if together.rank == 2:
+        raise ValueError(f"no water in {together.rank}")
+    work(together, "rows")
 
 
 def test_what_another_process_fails_of_is_said(tmp_path: Path) -> None:
+    """Not what the others say when it is gone."""
     with (
-        pytest.raises(RuntimeError, match=r"^process 2 of 2 failed: ValueError: no water in 1$"),
-        started(2, tmp_path, fail),
+        pytest.raises(RuntimeError, match=r"^process 3 of 3 failed: ValueError: no water in 2$"),
+        started(3, tmp_path, fail) as together,
     ):
-        torch.distributed.barrier()
+        work(together, "rows")
+
+
+def test_what_the_first_fails_of_is_its_own(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"^no light$"), started(2, tmp_path, fail):
+        raise RuntimeError("no light")
 
 
 def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
