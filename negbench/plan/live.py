@@ -14,7 +14,7 @@ import numpy as np
 from negbench.mining import mine
 from negbench.plan.current import Current
 from negbench.plan.draw import DrawNegatives
-from negbench.plan.refreshing import Round, save_round
+from negbench.plan.refreshing import BESIDE, Round, save_round
 from negbench.plan.sources import At, read_collection
 from negbench.retrieval.pool import Ground
 from negbench.store import load_arrays
@@ -77,7 +77,8 @@ class LiveSearch:
             mine = times == number
             kept = self.rounds[number - 1]
             places = np.searchsorted(kept.negatives.queries, queries[mine])
-            kept.gaps[places], kept.positives[places] = found.gaps[mine], found.positives[mine]
+            for name in BESIDE:
+                getattr(kept, name)[places] = getattr(found, name)[mine]
             for name in PER_PLACE:
                 getattr(kept.negatives, name)[places] = getattr(found.negatives, name)[mine]
 
@@ -103,7 +104,8 @@ def _nothing(table: Negatives) -> Round:
     empty["scores"][:] = np.nan
     empty["origins"][:] = 0
     shape = table.documents.shape
-    return Round(Negatives(**empty), np.full(shape, np.nan), np.full(shape[0], np.nan))
+    nothing = np.full(shape[0], np.nan)
+    return Round(Negatives(**empty), np.full(shape, np.nan), nothing, np.zeros(shape[0], np.bool_))
 
 
 def rounds_of(queries: Int32, batches: Sequence[Int64]) -> list[Int64]:

@@ -19,7 +19,7 @@ from negbench.plan.current import Current
 from negbench.plan.draw import DrawNegatives
 from negbench.plan.sources import At, read_collection, read_vectors
 from negbench.store import load_arrays, save_arrays
-from negbench.types import CandidatePool, Float64, Int32, Negatives, Vectors
+from negbench.types import Bool, CandidatePool, Float64, Int32, Negatives, Vectors
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -30,34 +30,46 @@ class Round:
     """The negatives of a round and where they lie in its pool, which is not kept.
 
     ``gaps`` [Q, k] are as in ``evaluation.where.places``; ``positives`` [Q] are the scores of the queries' lowest
-    positives.
+    positives; ``found`` [Q] tells whether a labelled positive was among the first ten ranks.
     """
 
     negatives: Negatives
     gaps: Float64
     positives: Float64
+    found: Bool
 
     @classmethod
     def of(cls, negatives: Negatives, pool: CandidatePool) -> Round:
         """Return the negatives that were drawn from ``pool``."""
-        return cls(negatives, places(negatives, pool, False)[1], pool.positive_score("lowest"))
+        return cls(negatives, places(negatives, pool, False)[1], pool.positive_score("lowest"), found_in(pool))
+
+
+def found_in(pool: CandidatePool, ranks: int = 10) -> Bool:
+    """Return [Q]: whether a labelled positive is among so many first ranks."""
+    hits = pool.documents[:, :ranks, None] == pool.positives[:, None, :]
+    found: Bool = (hits & (pool.positives >= 0)[:, None, :]).any(axis=(1, 2))
+    return found
 
 
 def save_round(found: Round, folder: Path) -> None:
     """Write a round into ``folder``, which is made."""
     (folder / "negatives").mkdir(parents=True)
     save_arrays(found.negatives, folder / "negatives")
-    np.save(folder / "gaps.npy", found.gaps, allow_pickle=False)
-    np.save(folder / "positives.npy", found.positives, allow_pickle=False)
+    for name in BESIDE:
+        np.save(folder / f"{name}.npy", getattr(found, name), allow_pickle=False)
 
 
 def read_rounds(folder: Path) -> list[Round]:
     """Read the rounds that lie in ``folder`` as ``1``, ``2``, ...; none where there is no such folder."""
     found: list[Round] = []
     while (mine := folder / str(len(found) + 1)).is_dir():
-        gaps, positives = (np.load(mine / f"{name}.npy", allow_pickle=False) for name in ("gaps", "positives"))
-        found.append(Round(load_arrays(Negatives, mine / "negatives"), gaps, positives))
+        beside = {name: np.load(mine / f"{name}.npy", allow_pickle=False) for name in BESIDE}
+        found.append(Round(load_arrays(Negatives, mine / "negatives"), **beside))
     return found
+
+
+BESIDE = ("gaps", "positives", "found")
+"""What is kept of a round beside its negatives."""
 
 
 class Refresher:
@@ -82,6 +94,7 @@ class Refresher:
         self.cost: Counter[str] = Counter()
         self._in_use = load_arrays(Negatives, at(draw))
         self._queries: Vectors = read_vectors(at(draw.pool.queries))
+        self._found = found_in(load_arrays(CandidatePool, at(draw.pool)))
 
     def __call__(
         self, model: SentenceTransformer, number: int, upcoming: Int32 | None = None
@@ -90,13 +103,16 @@ class Refresher:
 
         ``refresh_redrawn`` is the share of the negatives in use that the new draw holds again, ``refresh_in_top`` the
         share that is among the candidates which the encoder finds now (ANCE's measure), fills apart;
-        ``refresh_staleness`` the mean of 1 - cosine between a query's vectors at the last search and now.
+        ``refresh_staleness`` the mean of 1 - cosine between a query's vectors at the last search and now. And how far
+        training has come: ``refresh_found``, the share of training queries with a labelled positive in the first ten
+        ranks, and ``refresh_forgotten``, the share of those so found at the last search that are so no longer.
         """
         began = time.perf_counter()
         current = Current(model, self.limit, read_collection(self.at(self.draw.pool.collection)), self.given)
         pool = self.draw.candidates_now(current, self.at)
         drawn = self.draw.choose(pool, self.at, number)
-        save_round(Round.of(drawn, pool), self.folder / str(number))
+        made = Round.of(drawn, pool)
+        save_round(made, self.folder / str(number))
         assert self.draw.pool.queries is not None
         queries = current.vectors(self.draw.pool.queries)
         old = drawn_pairs(self._in_use)
@@ -104,8 +120,10 @@ class Refresher:
             "refresh_redrawn": overlap(old, drawn_pairs(drawn))[0],
             "refresh_in_top": overlap(old, pairs(pool.queries, pool.documents))[0],
             "refresh_staleness": float((1 - (unit(self._queries) * unit(queries)).sum(axis=1)).mean()),
+            "refresh_found": float(made.found.mean()),
+            "refresh_forgotten": float((~made.found[self._found]).mean()) if self._found.any() else math.nan,
         }
-        self._in_use, self._queries = drawn, queries
+        self._in_use, self._queries, self._found = drawn, queries, made.found
         self.cost.update(current.cost)
         self.cost["refreshes"] += 1
         self.cost["refresh_seconds"] += time.perf_counter() - began  # type: ignore[assignment]

@@ -75,6 +75,7 @@ def test_the_list_is_that_of_a_search_by_the_encoder_at_that_step(
     labels, asked = collection.qrels["train"].by_query(), collection.split_queries("train")
     assert len(rounds) == len(states) == 2
     lists = [load_arrays(Negatives, store.path(trial.training.negatives))]  # type: ignore[arg-type]
+    hits: list[list[bool]] = []
     for number, one in enumerate(rounds, start=1):
         model = SentenceTransformer(str(tiny_encoder))
         model.load_state_dict(states[number])
@@ -88,6 +89,8 @@ def test_the_list_is_that_of_a_search_by_the_encoder_at_that_step(
                 for it, side in ((texts, "query"), (collection.passages(), "document"))
             )
         scores = queries @ documents.T
+        hits.append([bool(set(np.argsort(-row)[:10]) & set(labels[q])) for row, q in zip(scores, asked, strict=True)])
+        assert one.found.tolist() == hits[-1]
         for at, query in enumerate(asked.tolist()):
             scores[at, labels[query]] = -np.inf
         for mine, row in zip(one.negatives.documents, scores, strict=True):
@@ -96,6 +99,10 @@ def test_the_list_is_that_of_a_search_by_the_encoder_at_that_step(
         lists.append(one.negatives)
     assert not np.array_equal(lists[0].documents, lists[1].documents)
     assert not np.array_equal(lists[1].documents, lists[2].documents)
+    told = curves(store, trial)
+    lost = sum(was and not still_is for was, still_is in zip(*hits, strict=True)) / sum(hits[0])
+    assert told["refresh_forgotten"][1][1] == pytest.approx(lost)
+    assert [value for _, value in told["refresh_found"]] == [pytest.approx(np.mean(it)) for it in hits]
 
 
 def test_what_is_replayed_is_what_was_handed(
