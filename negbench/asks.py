@@ -75,7 +75,18 @@ class GuideTargets:
     guide: BiEncoder
 
 
-TargetAsk = TeacherTargets | LexicalTargets | GuideTargets
+@dataclass(frozen=True)
+class AverageTargets:
+    """The score that a copy of the encoder gives each query with every document of the batch, as training goes on.
+
+    The copy's weights begin as the encoder's and, after each step, keep ``decay`` of themselves and take the rest from
+    it. No stage answers: training does.
+    """
+
+    decay: float
+
+
+TargetAsk = TeacherTargets | LexicalTargets | GuideTargets | AverageTargets
 """What a loss may ask about pairs of query and document."""
 
 

@@ -27,6 +27,7 @@ ROOMS = {
     "repair": "negbench.repair",
     "batching": "negbench.batching",
     "refresh": "negbench.refresh",
+    "detector": "negbench.detectors",
     "writer": "negbench.writers",
     "loss": "negbench.losses",
     "teacher": "negbench.teachers",

@@ -20,7 +20,7 @@ ORDER = (
     ("retrieval",),
     ("teachers",),
     ("asks",),
-    ("samplers", "filters", "labels", "batching", "writers", "losses", "refresh"),
+    ("samplers", "filters", "labels", "batching", "writers", "losses", "refresh", "detectors"),
     ("mining",),
     ("repair",),
     ("training",),

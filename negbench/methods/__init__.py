@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from negbench import parts, spelling
-from negbench.asks import Asking, TeacherScores
+from negbench.asks import Asking, AverageTargets, TeacherScores
 from negbench.batching import Batching
 from negbench.batching.random import Random
+from negbench.detectors import Detector
 from negbench.filters import Filter
 from negbench.labels import LabelRule
 from negbench.losses import Loss
@@ -28,7 +29,7 @@ from negbench.writers import Writer
 
 AXES = (
     *("candidates", "labels", "filters", "selection", "fill", "written"),
-    *("refresh", "trains", "batching", "loss", "negatives", "growing", "stages"),
+    *("refresh", "trains", "batching", "detector", "loss", "negatives", "growing", "stages"),
 )
 LISTS = ("labels", "filters")
 """Axes that hold several parts, each found under ``AXIS.NAME``."""
@@ -80,7 +81,8 @@ class Method(BaseModel):
     what counts as a positive. filters: applied in order. selection: the sampler. fill: where a shortfall is made up.
     written: who writes negatives that take the place of mined ones. refresh: when candidates are searched again with
     the encoder as it then stands. trains: ``both`` sides, or ``queries`` alone, over documents as the starting weights
-    have them. batching: who sits in a batch with whom. loss: what is asked of the scores. negatives: negatives a row,
+    have them. batching: who sits in a batch with whom. detector: which pairs are taken for mismatched as training goes
+    on, null for none. loss: what is asked of the scores. negatives: negatives a row,
     null for the grid's number. growing: begin with one negative a row and end with all. equal_documents: without
     negatives of its own, take batches so much larger that a step reads as many documents as with the grid's number, and
     so many more epochs that there are as many steps. form: ``fixed`` under equal work for all, ``faithful`` to its
@@ -109,6 +111,7 @@ class Method(BaseModel):
     refresh: Refresh = Field(default_factory=Never)
     trains: Literal["both", "queries"] = "both"
     batching: Batching = Field(default_factory=Random)
+    detector: Detector | None = None
     loss: Loss = Field(default_factory=InfoNCE)
     negatives: int | None = Field(default=None, ge=0)
     growing: bool = False
@@ -178,7 +181,12 @@ class Method(BaseModel):
                     f"refresh {self.refresh}: {part.name} asks a teacher, who scored the first candidates alone; "
                     "take it out, or give refresh=never"
                 )
-        if self.loss.asks is not None:
+        if self.detector is not None:
+            raise ValueError(
+                f"refresh {self.refresh}: rows would change by it and by detector {self.detector.name}; give "
+                "refresh=never, or detector=null"
+            )
+        if self.loss.asks is not None and not isinstance(self.loss.asks, AverageTargets):
             raise ValueError(
                 f"refresh {self.refresh}: loss {self.loss.name} is told about the first negatives alone; give another "
                 "loss, or refresh=never"
@@ -200,7 +208,7 @@ class Method(BaseModel):
     def part_paths(self) -> dict[str, Part]:
         """Return the method's parts by path: ``candidates``, ``filters.NAME``, ``selection``, ``loss``, ..."""
         found: dict[str, Part] = {f"{axis}.{rule.name}": rule for axis in LISTS for rule in getattr(self, axis)}
-        for axis in ("candidates", "selection", "written", "refresh", "batching", "loss"):
+        for axis in ("candidates", "selection", "written", "refresh", "batching", "detector", "loss"):
             if (part := getattr(self, axis)) is not None:
                 found[axis] = part
         return found
@@ -339,7 +347,8 @@ def _differences(base: Method, method: Method) -> dict[str, Any]:
     ]
     changed |= {axis: list(getattr(method, axis)) for axis in replaced}
     before, after = base.part_paths(), method.part_paths()
-    changed |= {path: None for path in ("candidates", "selection", "written") if path in before and path not in after}
+    gone = ("candidates", "selection", "written", "detector")
+    changed |= {path: None for path in gone if path in before and path not in after}
     for path, part in after.items():
         if path.partition(".")[0] in replaced:
             continue

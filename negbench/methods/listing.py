@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from negbench.asks import (
+    AverageTargets,
     GuideTargets,
     JudgedRanks,
     LexicalTargets,
@@ -30,6 +31,7 @@ def axes(method: Method) -> str:
     said += [f"refresh {method.refresh}"] if method.refresh.moves else []
     said += [f"trains {method.trains} alone"] if method.trains != "both" else []
     said += [f"batching {method.batching}"] if method.batching.name != "random" else []
+    said += [f"detector {method.detector}"] if method.detector is not None else []
     said += [f"loss {method.loss}"] if method.loss.name != "infonce" else []
     said += ["growing"] if method.growing else []
     said += ["as many documents a step"] if method.equal_documents else []
@@ -64,10 +66,13 @@ def cost(method: Method) -> str:
     needs += [text for kind, text in words.items() if any(isinstance(ask, kind) for ask in asks)]
     if method.batching.wants_clusters is not None:
         needs.append("k-means of the training queries")
+    if method.detector is not None:
+        needs.append("queries and positives encoded before an epoch")
     asked = {
         TeacherTargets: "a teacher's scores of what is trained with",
         LexicalTargets: "a BM25 index",
         GuideTargets: "what is trained with encoded by a guide",
+        AverageTargets: "each batch encoded by a copy, too",
     }
     needs += [text for kind, text in asked.items() if isinstance(method.loss.asks, kind) and text not in needs]
     return ", ".join(needs) or "nothing"

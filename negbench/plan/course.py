@@ -74,6 +74,7 @@ class Course:
         for training in self.on_labels:
             found += [training.negatives, training.clusters]
             found += [] if training.redrawn is None else [training, training.redrawn]
+            found += [] if training.detector is None else [training]
         return tuple({stage.key: stage for stage in found if stage is not None}.values())
 
     def replay(self, at: At, collection: Collection) -> Replay:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from negbench.asks import (
+    AverageTargets,
     GuideTargets,
     JudgedRanks,
     LexicalTargets,
@@ -117,6 +118,7 @@ class Courses:
             method.refresh,
             part,
             self.embed(weights, self.collection, None) if method.trains == "queries" else None,
+            method.detector,
         )
 
     def _recipe(self, recipe: Recipe, method: Method | None = None) -> Recipe:
@@ -189,7 +191,7 @@ class Courses:
                 return LexicalStage(*trained, negatives, bm25)
             case GuideTargets(guide):
                 return GuideStage(*trained, negatives, guide, self.fingerprint(guide), self.precision)
-            case None:
+            case AverageTargets() | None:
                 return None
 
     def _answers(self, method: Method, pool: BuildPool, encoder: Stage, seed: int) -> tuple[Answer, ...]:

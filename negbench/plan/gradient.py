@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from negbench.asks import AverageTargets
 from negbench.evaluation.gradient import Batch, on_false_negatives
 from negbench.evaluation.shares import Share
 from negbench.losses import Scored
@@ -26,7 +27,8 @@ class WeighFalseNegatives(Stage):
     """Replay the batches of a training with the vectors of one encoder, and see whom its loss pushes.
 
     ``start`` and ``trained`` are vectors of the documents and of the training queries, by the encoder before and after
-    the training; without dropout, and once each: what lies between is not replayed.
+    the training; without dropout, and once each: what lies between is not replayed. An average of the encoder that the
+    loss asks for is taken to be where the encoder is.
     """
 
     kind: ClassVar[str] = "gradient"
@@ -54,20 +56,24 @@ class WeighFalseNegatives(Stage):
         data, batches = training.replay(at, collection)
         data = training.told(at, data)
         asked = collection.split_queries(training.split)
+        follows = isinstance(training.loss.asks, AverageTargets)
         found: dict[str, Share] = {}
         for name, (documents, queries) in (("start", self.start), ("trained", self.trained)):
             vectors = read_vectors(at(documents)), read_vectors(at(queries))
-            seen = (scored(data, batch, asked, *vectors) for batch in batches)
+            seen = (scored(data, batch, asked, *vectors, follows) for batch in batches)
             shares = on_false_negatives(training.loss, seen, truth)
             found |= {f"{kind}, {name}": share for kind, share in shares.items()}
         details.write({"gradient": found}, out)
         return {}
 
 
-def scored(data: Instances, rows: Int64, asked: Int32, documents: Vectors, queries: Vectors) -> Batch:
+def scored(
+    data: Instances, rows: Int64, asked: Int32, documents: Vectors, queries: Vectors, follows: bool = False
+) -> Batch:
     """Return a batch of ``rows`` [B] as training scores it, by stored vectors.
 
-    ``queries`` [Q, d] belong to ``asked`` [Q], ascending query rows, ``documents`` [N, d] to the corpus.
+    ``queries`` [Q, d] belong to ``asked`` [Q], ascending query rows, ``documents`` [N, d] to the corpus. ``follows``:
+    what the loss is told is what the encoder says.
     """
     import torch
 
@@ -78,6 +84,6 @@ def scored(data: Instances, rows: Int64, asked: Int32, documents: Vectors, queri
     read = np.asarray(documents[used], np.float32)
     target, relevant, own = marks(data, rows, used)
     arrays = [left @ read.T, target, relevant, own, read[target] @ read.T]
-    targets = told(data, rows, used)
+    targets = arrays[0] if follows else told(data, rows, used)
     batch = Scored(*map(torch.from_numpy, arrays + ([] if targets is None else [targets])))
     return Batch(mine, used, batch, torch.from_numpy(data.weights[rows]))

@@ -59,5 +59,6 @@ SUMMED = (
     "teacher_calls",
     "refreshes",
     "refresh_seconds",
+    "detection_seconds",
 )
 """The amounts that add up over stages."""

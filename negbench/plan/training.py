@@ -14,10 +14,12 @@ import numpy as np
 
 from negbench.batching import Batching
 from negbench.batching.random import Random
+from negbench.detectors import Detector
 from negbench.losses import Loss
 from negbench.plan.background import Background, InLine
 from negbench.plan.clusters import ClusterQueries
 from negbench.plan.curve import MEASURE, watcher
+from negbench.plan.detecting import FILE, Detecting, read_clean, weighed
 from negbench.plan.draw import DrawNegatives
 from negbench.plan.live import LiveSearch, rounds_of
 from negbench.plan.refreshing import Refresher, read_rounds
@@ -26,6 +28,7 @@ from negbench.plan.sources import At, Embed, LoadCollection, read_collection, re
 from negbench.plan.targets import TargetStage
 from negbench.plan.writing import extended, texts_of
 from negbench.refresh import Refresh
+from negbench.refresh.every_epoch import EveryEpoch
 from negbench.refresh.never import Never
 from negbench.store import Stage, load_arrays
 from negbench.training.recipe import Recipe
@@ -45,7 +48,8 @@ class Train(Stage):
     ``curve_points``: how often quality on dev is measured on the way. ``growing``: see ``training.data.instances``.
     With a ``refresh``, what each further round drew is kept in ``rounds/``. ``part``: only those steps of the whole
     training that lie between two shares of it, (0.2, 0.5) say: the rows of a stage (``methods.Phase``). ``documents``:
-    where only queries are trained, the documents' vectors, which stay.
+    where only queries are trained, the documents' vectors, which stay. With a ``detector``, which rows it took for
+    matched is kept (``plan.detecting``).
     """
 
     kind: ClassVar[str] = "training"
@@ -65,11 +69,12 @@ class Train(Stage):
     refresh: Refresh = field(default_factory=Never)
     part: tuple[float, float] | None = None
     documents: Embed | None = None
+    detector: Detector | None = None
 
     def identity(self) -> dict[str, Any]:
         """Return the fields, those left out that came later and are at rest: what was stored before them stays."""
         found = super().identity()
-        for name in ("targets", "part", "documents", *(() if self.refresh.moves else ("refresh",))):
+        for name in ("targets", "part", "documents", "detector", *(() if self.refresh.moves else ("refresh",))):
             if name == "refresh" or getattr(self, name) is None:
                 del found["parameters"][name]
         return found
@@ -123,6 +128,8 @@ class Train(Stage):
         from negbench.training.loop import all_batches, epoch_ends
 
         data, clusters = self.rows(at, collection)
+        if self.detector is not None:
+            data = weighed(data, read_clean(at(self)))
         epochs = all_batches(data, self.recipe, self.seed, self.batching, clusters, self.part)
         batches = [batch for epoch in epochs for batch in epoch]
         if not self.refresh.moves:
@@ -138,7 +145,10 @@ class Train(Stage):
 
     @property
     def schedule(self) -> dict[str, Any]:
-        """What decides, beside its inputs, which rows each batch holds: neither its encoder nor its loss."""
+        """What decides, beside its inputs, which rows each batch holds: neither its encoder nor its loss.
+
+        Unless a detector weighs them: then all of the training does.
+        """
         return {
             "split": self.split,
             "recipe": self.recipe.model_dump(mode="json"),
@@ -146,6 +156,7 @@ class Train(Stage):
             "batching": self.batching.identity(),
             "seed": self.seed,
             **({} if self.part is None else {"part": self.part}),
+            **({} if self.detector is None else {"training": self.key}),
         }
 
     def run(self, at: At, out: Path) -> dict[str, float]:
@@ -166,8 +177,14 @@ class Train(Stage):
             watch = Watch(f"{WATCHED_SPLIT}_{MEASURE}", self.curve_points, measure)
         if self.negatives is not None and self.negatives.written is not None:
             collection = extended(collection, texts_of(at(self.negatives.written)))
+        detecting = self._detecting(data, clusters, labelled, documents)
+        before: dict[str, float] = {}
         with tempfile.TemporaryDirectory() as scratch, self._again(at, out, model.max_seq_length, documents) as again:
             renewal = None
+            if detecting is not None:
+                detecting.ask(model, 0)
+                data, before = detecting.take(0)
+                renewal = Renewal(EveryEpoch(), detecting.ask, detecting.take)
             if again is not None:
 
                 def taken(number: int) -> tuple[Instances, dict[str, float]]:
@@ -191,8 +208,23 @@ class Train(Stage):
                 documents,
             )
         model.save_pretrained(str(out / "model"), create_model_card=False)
+        if detecting is not None:
+            np.save(out / FILE, detecting.clean, allow_pickle=False)
+            curves |= {name: [(0, value), *curves.get(name, [])] for name, value in before.items()}
         (out / "curves.json").write_text(json.dumps(curves) + "\n")
-        return cost if again is None else {**cost, **again.cost}
+        return {**cost, **({} if again is None else again.cost), **({} if detecting is None else detecting.cost)}
+
+    def _detecting(
+        self, data: Instances, clusters: Int32 | None, collection: Collection, documents: Vectors | None
+    ) -> Detecting | None:
+        """Return what weighs rows between epochs, if anything does."""
+        from negbench.training.loop import all_batches
+
+        if self.detector is None:
+            return None
+        batches = all_batches(data, self.recipe, self.seed, self.batching, clusters, self.part)
+        epochs = [int(epoch[0][0]) // len(data.keys) for epoch in batches if epoch]
+        return Detecting(self.detector, data, epochs, collection, self.recipe, self.seed, documents)
 
     def _again(
         self, at: At, out: Path, limit: int | None, documents: Vectors | None

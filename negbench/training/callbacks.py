@@ -11,6 +11,7 @@ from transformers import TrainerCallback
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+    from negbench.training.average import Average
     from negbench.training.data import Collator, Instances
     from negbench.training.loop import Curves, Renewal, Watch
     from negbench.training.processes import Together
@@ -48,6 +49,17 @@ class Watching(TrainerCallback):
         if state.global_step in self.due:
             found = self.watch.measure(self.model)
             self.curves.setdefault(self.watch.name, []).append((state.global_step, found))
+
+
+class Following(TrainerCallback):
+    """Lets an average of the encoder follow after each optimizer step."""
+
+    def __init__(self, average: Average) -> None:
+        self.average = average
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Follow."""
+        self.average.follow()
 
 
 class Renewing(TrainerCallback):

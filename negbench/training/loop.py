@@ -156,7 +156,7 @@ def _fit(
     from datasets import Dataset
     from transformers.trainer_callback import PrinterCallback
 
-    from negbench.training.callbacks import Keeping, Renewing, Watching
+    from negbench.training.callbacks import Following, Keeping, Renewing, Watching
     from negbench.training.objective import Objective
     from negbench.training.trainer import RowTrainer, arguments
 
@@ -172,6 +172,9 @@ def _fit(
     if work.due:
         callbacks.append(Renewing(renewal, work.due, work.batches, together, model, collator, curves))
     bfloat16 = resolve(recipe.precision) == "bfloat16"
+    objective = Objective(model, work.loss, recipe.gradient_cache, together)
+    if objective.average is not None:
+        callbacks.append(Following(objective.average))
     with preserved_random_state(seed), fast_attention(model, bfloat16), fast_dropout(model):
         trainer = RowTrainer(
             collator,
@@ -180,7 +183,7 @@ def _fit(
             model=model,
             args=arguments(recipe, seed, len(work.batches), work.scratch),
             train_dataset=Dataset.from_dict({"row": list(range(len(work.data.queries)))}),
-            loss=Objective(model, work.loss, recipe.gradient_cache, together),
+            loss=objective,
             callbacks=callbacks,
         )
         trainer.remove_callback(PrinterCallback)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from negbench.asks import AverageTargets
 from negbench.losses import Loss, Scored
+from negbench.training.average import Average
 from negbench.training.processes import Together
 
 if TYPE_CHECKING:
@@ -34,6 +37,9 @@ class Objective(torch.nn.Module):
     Processes that train ``together`` encode a share of the chunks each, and see each other's vectors (RocketQA's
     cross-batch negatives, arXiv 2010.08191). Differs from the paper in: the loss is that of the batch as a whole, in
     every process, so that any loss and any mask goes with it.
+
+    Where the loss asks for an ``average`` of the encoder, that scores the same batch, in the same pieces; its weights
+    follow when the training loop says so.
     """
 
     def __init__(
@@ -48,19 +54,31 @@ class Objective(torch.nn.Module):
         self.loss = loss
         self.gradient_cache = gradient_cache
         self.together = together or Together()
+        asked = loss.asks
+        self.average = Average(model, asked.decay) if isinstance(asked, AverageTargets) else None
 
     def forward(self, features: list[Chunk], labels: dict[str, Any]) -> Tensor:
         """Return the loss of what ``training.data.Collator`` has put together."""
-        queries, documents = self.vectors(features, labels)
+        queries, documents = self.vectors(features, labels, self.encoded)
+        targets = labels.get("targets") if self.average is None else self._scores(features, labels, self.average)
         with torch.autocast(queries.device.type, enabled=False):
             scores = queries[labels["row_query"]] @ documents.T
             beside = documents[labels["target"]] @ documents.T
             marks = labels["target"], labels["relevant"], labels["own"]
-            return self.loss.mean(Scored(scores, *marks, beside, labels.get("targets")), labels["weight"])
+            return self.loss.mean(Scored(scores, *marks, beside, targets), labels["weight"])
 
-    def vectors(self, features: list[Chunk], labels: dict[str, Any]) -> tuple[Tensor, Tensor]:
+    @torch.no_grad()
+    def _scores(self, features: list[Chunk], labels: dict[str, Any], average: Average) -> Tensor:
+        """Return the average's scores, as ``Scored.targets``."""
+        queries, documents = self.vectors(features, labels, average)
+        with torch.autocast(queries.device.type, enabled=False):
+            return queries[labels["row_query"]] @ documents.T
+
+    def vectors(
+        self, features: list[Chunk], labels: dict[str, Any], encode: Callable[[Chunk], Tensor]
+    ) -> tuple[Tensor, Tensor]:
         """Return the vectors of the batch's queries [Q, d] and documents [D, d], so that their product is the score."""
-        chunks = self.together.encoded(features, self.encoded, self.model.get_embedding_dimension())
+        chunks = self.together.encoded(features, encode, self.model.get_embedding_dimension())
         of_queries = int(labels["query_chunks"])
         queries = torch.cat(chunks[:of_queries])
         documents = labels["documents"] if "documents" in labels else torch.cat(chunks[of_queries:])

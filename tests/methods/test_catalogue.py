@@ -93,6 +93,7 @@ def overrides(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
         "fill": st.sampled_from(["corpus", "unchecked"]),
         "refresh": parts_of("refresh"),
         "batching": parts_of("batching"),
+        "detector": st.none() | parts_of("detector"),
         "growing": st.booleans(),
         "selection": parts_of("sampler"),
         "loss": parts_of("loss"),
@@ -243,7 +244,7 @@ def test_spellings(asked: str, canonical: str) -> None:
         ("simans(dpth=3)", "no parameter of simans is called 'dpth'; did you mean depth?"),
         (
             "simans(zzz=3)",
-            "no parameter of simans is called 'zzz'; known: a, b, batching, candidates, depth, fill, filters, form",
+            "no parameter of simans is called 'zzz'; known: a, b, batching, candidates, depth, detector, fill, filters",
         ),
         ("simans(filters.rank-band.low=3)", "no parameter of simans is called 'filters.rank-band.low'"),
         ("in-batch(depth=3)", "no parameter of in-batch is called 'depth'"),

@@ -1,0 +1,170 @@
+"""An average of the encoder that follows it: its weights, its scores, and that it leaves no other trace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+
+from negbench.collections.beir import Beir
+from negbench.losses import Scored
+from negbench.losses.infonce import InfoNCE
+from negbench.losses.npc import NPC
+from negbench.training.average import Average
+from negbench.training.data import Instances, instances
+from negbench.training.loop import Curves, train
+from negbench.training.recipe import Recipe
+from negbench.types import Collection, Negatives
+
+RECIPE = Recipe(epochs=2, batch_size=16, learning_rate=3e-3, max_length=16, precision="float32", dropout=0.0)
+Weights = dict[str, torch.Tensor]
+
+
+@pytest.fixture(scope="module")
+def garden(tiny_collection: Path) -> Collection:
+    return Beir(path=str(tiny_collection)).load()
+
+
+@pytest.fixture(scope="module")
+def data(garden: Collection) -> Instances:
+    """Return training rows with two negatives a query; a third of them weighs nothing."""
+    positives = garden.qrels["train"].by_query()
+    queries = garden.split_queries("train")
+    chosen = [[row for row in range(60) if row not in positives[query]][query % 50 :][:2] for query in queries.tolist()]
+    table = np.array(chosen, np.int32)
+    ones = np.ones(len(queries), np.float32)
+    drawn = Negatives.without_rules(queries, table, table, table, table / 60, ones)
+    found = instances(garden, "train", drawn, RECIPE)
+    found.weights[::3] = 0
+    return found
+
+
+SEEN: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+
+class Watched(NPC):
+    """Keeps the encoder's and the average's scores."""
+
+    def mean(self, batch: Scored, weights: torch.Tensor) -> torch.Tensor:
+        SEEN.append((batch.scores.detach().clone(), batch.told().clone()))
+        assert not batch.told().requires_grad
+        return super().mean(batch, weights)
+
+
+class Idle(NPC):
+    """InfoNCE that asks for an average, and looks away."""
+
+    def mean(self, batch: Scored, weights: torch.Tensor) -> torch.Tensor:
+        return InfoNCE().mean(batch, weights)
+
+
+def run(
+    encoder: Path, data: Instances, garden: Collection, loss: Any, scratch: Path, **changed: Any
+) -> tuple[SentenceTransformer, Curves]:
+    model = SentenceTransformer(str(encoder))
+    SEEN.clear()
+    curves, _ = train(model, data, garden, loss, RECIPE.model_copy(update=changed), 0, scratch)
+    return model, curves
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.7, 0.99])
+def test_its_weights_are_the_closed_form_over_all_steps(
+    decay: float, data: Instances, garden: Collection, tiny_encoder: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    steps: list[Weights] = []
+    kept: list[Weights] = []
+    real = Average.follow
+
+    def watched(self: Average) -> None:
+        steps.append({name: value.detach().clone() for name, value in self.model.named_parameters()})
+        real(self)
+        kept.append({name: value.clone() for name, value in self.weights.items()})
+
+    monkeypatch.setattr(Average, "follow", watched)
+    start = dict(SentenceTransformer(str(tiny_encoder)).named_parameters())
+    model, curves = run(tiny_encoder, data, garden, NPC(decay=decay), tmp_path)
+    assert len(steps) == curves["loss"][-1][0] == 6
+    for name, first in start.items():
+        for count, found in enumerate(kept, start=1):
+            wanted = decay**count * first.detach().double()
+            for at, theirs in enumerate(steps[:count], start=1):
+                wanted += (1 - decay) * decay ** (count - at) * theirs[name].double()
+            assert (found[name].double() - wanted).abs().max() < 1e-5, name
+    moved = dict(model.named_parameters())
+    assert max((moved[name] - first).abs().max().item() for name, first in start.items()) > 1e-3
+
+
+@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_without_any_memory_it_is_the_encoder(
+    precision: str, cached: bool, data: Instances, garden: Collection, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    """Under the same autocast, to the same scores. With memory it lags; the first step's learning rate is 0."""
+    changed = {"precision": precision, "gradient_cache": cached}
+    run(tiny_encoder, data, garden, Watched(decay=0.0), tmp_path, **changed)
+    assert len(SEEN) == 6
+    for own, told in SEEN:
+        torch.testing.assert_close(told, own, atol=1e-6, rtol=0)
+    run(tiny_encoder, data, garden, Watched(decay=0.9), tmp_path, **changed)
+    apart = [(own - told).abs().max().item() for own, told in SEEN]
+    assert max(apart[:2]) < 1e-6
+    assert min(apart[2:]) > 1e-3
+
+
+def test_its_scores_are_those_of_a_model_with_its_weights(
+    data: Instances, garden: Collection, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dropout being on for the encoder, and off for the average."""
+    kept: list[Weights] = []
+    vectors: list[torch.Tensor] = []
+    texts: list[dict[str, torch.Tensor]] = []
+    real = Average.__call__
+
+    def watched(self: Average, chunk: Any) -> torch.Tensor:
+        assert self.model.training
+        found = real(self, chunk)
+        assert self.model.training
+        kept.append({name: value.clone() for name, value in self.weights.items()})
+        texts.append(dict(chunk))
+        vectors.append(found)
+        return found
+
+    monkeypatch.setattr(Average, "__call__", watched)
+    run(tiny_encoder, data, garden, NPC(decay=0.9), tmp_path, dropout=0.3)
+    for weights, chunk, found in list(zip(kept, texts, vectors, strict=True))[::3]:
+        other = SentenceTransformer(str(tiny_encoder)).eval()
+        other.load_state_dict(weights, strict=False)
+        with torch.no_grad():
+            torch.testing.assert_close(found, other(dict(chunk))["sentence_embedding"], atol=1e-5, rtol=0)
+    assert len(vectors) >= 12
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_it_leaves_no_other_trace(
+    precision: str, data: Instances, garden: Collection, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    """With dropout on, so that any random number too many would show."""
+    changed = {"precision": precision, "dropout": 0.2}
+    (plain, told), (beside, same) = (
+        run(tiny_encoder, data, garden, loss, tmp_path, **changed) for loss in (InfoNCE(), Idle(decay=0.5))
+    )
+    assert same == told
+    for name, value in plain.state_dict().items():
+        assert torch.equal(beside.state_dict()[name], value), name
+
+
+def test_gradient_caching_and_two_processes_change_nothing(
+    data: Instances, garden: Collection, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    alone, cached, shared, quick = (
+        run(tiny_encoder, data, garden, NPC(decay=decay), tmp_path, warmup=0.5, **changed)[1]["loss"]
+        for decay, changed in ((0.5, {}), (0.5, {"gradient_cache": True}), (0.5, {"processes": 2}), (0.0, {}))
+    )
+    for found in (cached, shared):
+        np.testing.assert_allclose(found, alone, rtol=5e-4)
+    assert abs(quick[-1][1] - alone[-1][1]) > 5e-3
