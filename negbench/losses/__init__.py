@@ -6,7 +6,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from negbench.asks import TargetAsk
+from negbench.asks import GuideTargets, TargetAsk
 from negbench.parts import Part
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ class Scored:
 
     ``beside`` float32 [B, D]: the similarity of the row's positive to every document. ``targets`` float32 [B, D]: what
     the loss asked for about query and document, NaN where there is no answer; None where it asked for nothing.
+    ``guide`` float32 [B, D]: a guide's cosines, where the loss is also ``guided``.
     """
 
     scores: Tensor
@@ -31,6 +32,7 @@ class Scored:
     own: Tensor
     beside: Tensor | None = None
     targets: Tensor | None = None
+    guide: Tensor | None = None
 
     def positive(self) -> Tensor:
         """Return the score of each row's positive [B, 1]."""
@@ -64,6 +66,11 @@ class Loss(Part):
     @property
     def asks(self) -> TargetAsk | None:
         """What it has to be told about pairs of query and document (``Scored.targets``); None for nothing."""
+        return None
+
+    @property
+    def guided(self) -> GuideTargets | None:
+        """The guide whose cosines it has to be told beside (``Scored.guide``), of a loss that asks two."""
         return None
 
     @abstractmethod

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 from negbench.asks import GuideTargets
 from negbench.losses import Loss, Scored
 from negbench.teachers import Teacher
-from negbench.teachers.bi_encoder import BiEncoder
+from negbench.teachers.bi_encoder import BiEncoder, quick
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,9 +35,7 @@ class Gist(Loss):
     @field_validator("guide")
     @classmethod
     def _quick(cls, guide: Teacher) -> Teacher:
-        if not isinstance(guide, BiEncoder):
-            raise ValueError(f"a guide is asked about all pairs of a batch, for which {guide.name} is slow: bi-encoder")
-        return guide
+        return quick(guide)
 
     @property
     def asks(self) -> GuideTargets:

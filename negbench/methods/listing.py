@@ -74,7 +74,8 @@ def cost(method: Method) -> str:
         GuideTargets: "what is trained with encoded by a guide",
         AverageTargets: "each batch encoded by a copy, too",
     }
-    needs += [text for kind, text in asked.items() if isinstance(method.loss.asks, kind) and text not in needs]
+    told = (method.loss.asks, method.loss.guided)
+    needs += [text for kind, text in asked.items() if any(isinstance(it, kind) for it in told) and text not in needs]
     return ", ".join(needs) or "nothing"
 
 

@@ -119,6 +119,7 @@ class Courses:
             part,
             self.embed(weights, self.collection, None) if method.trains == "queries" else None,
             method.detector,
+            self._guide(method.loss.guided, negatives, collection),
         )
 
     def _recipe(self, recipe: Recipe, method: Method | None = None) -> Recipe:
@@ -189,10 +190,18 @@ class Courses:
                 return TeachTargets(*trained, negatives, teacher, self.fingerprint(teacher), copies, self.precision)
             case LexicalTargets(bm25):
                 return LexicalStage(*trained, negatives, bm25)
-            case GuideTargets(guide):
-                return GuideStage(*trained, negatives, guide, self.fingerprint(guide), self.precision)
+            case GuideTargets() as asked:
+                return self._guide(asked, negatives, collection)
             case AverageTargets() | None:
                 return None
+
+    def _guide(
+        self, asked: GuideTargets | None, negatives: Negating | None, collection: LoadCollection
+    ) -> GuideStage | None:
+        if asked is None:
+            return None
+        guide = asked.guide
+        return GuideStage(collection, TRAINING_SPLIT, negatives, guide, self.fingerprint(guide), self.precision)
 
     def _answers(self, method: Method, pool: BuildPool, encoder: Stage, seed: int) -> tuple[Answer, ...]:
         """Return the stages that tell the method's parts what they ask; a teacher is asked once, as deep as needed."""

@@ -40,7 +40,7 @@ class WeighFalseNegatives(Stage):
     def inputs(self) -> tuple[Stage, ...]:
         """The vectors, and what decides which rows each batch holds."""
         training = self.training
-        rows = (training.collection, training.negatives, training.clusters, training.targets)
+        rows = (training.collection, training.negatives, training.clusters, training.targets, training.guide)
         return (training, *self.start, *self.trained, *[stage for stage in rows if stage is not None])
 
     @property
@@ -84,6 +84,6 @@ def scored(
     read = np.asarray(documents[used], np.float32)
     target, relevant, own = marks(data, rows, used)
     arrays = [left @ read.T, target, relevant, own, read[target] @ read.T]
-    targets = arrays[0] if follows else told(data, rows, used)
-    batch = Scored(*map(torch.from_numpy, arrays + ([] if targets is None else [targets])))
+    answers = {"targets": arrays[0]} if follows else told(data, rows, used)
+    batch = Scored(*map(torch.from_numpy, arrays), **{name: torch.from_numpy(it) for name, it in answers.items()})
     return Batch(mine, used, batch, torch.from_numpy(data.weights[rows]))

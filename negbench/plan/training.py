@@ -25,7 +25,7 @@ from negbench.plan.live import LiveSearch, rounds_of
 from negbench.plan.refreshing import Refresher, read_rounds
 from negbench.plan.repair import Negating
 from negbench.plan.sources import At, Embed, LoadCollection, read_collection, read_vectors, split_queries
-from negbench.plan.targets import TargetStage
+from negbench.plan.targets import GuideStage, TargetStage
 from negbench.plan.writing import extended, texts_of
 from negbench.refresh import Refresh
 from negbench.refresh.every_epoch import EveryEpoch
@@ -70,11 +70,13 @@ class Train(Stage):
     part: tuple[float, float] | None = None
     documents: Embed | None = None
     detector: Detector | None = None
+    guide: GuideStage | None = None
 
     def identity(self) -> dict[str, Any]:
         """Return the fields, those left out that came later and are at rest: what was stored before them stays."""
         found = super().identity()
-        for name in ("targets", "part", "documents", "detector", *(() if self.refresh.moves else ("refresh",))):
+        resting = ("targets", "part", "documents", "detector", "guide")
+        for name in (*resting, *(() if self.refresh.moves else ("refresh",))):
             if name == "refresh" or getattr(self, name) is None:
                 del found["parameters"][name]
         return found
@@ -82,7 +84,8 @@ class Train(Stage):
     @cached_property
     def inputs(self) -> tuple[Stage, ...]:
         """What it reads; the texts that were written, too, and what a refresh begins with."""
-        found = (self.encoder, self.collection, self.negatives, self.clusters, self.targets, self.documents)
+        told = (self.targets, self.guide)
+        found = (self.encoder, self.collection, self.negatives, self.clusters, *told, self.documents)
         written = None if self.negatives is None else self.negatives.written
         drawn = self.redrawn
         again = () if drawn is None else (drawn.pool, drawn.pool.queries, *drawn.answers)
@@ -111,7 +114,8 @@ class Train(Stage):
 
     def told(self, at: At, data: Instances) -> Instances:
         """Return the rows with what the loss asks about them."""
-        return data if self.targets is None else replace(data, targets=self.targets.read(at(self.targets)))
+        targets, guide = (None if stage is None else stage.read(at(stage)) for stage in (self.targets, self.guide))
+        return replace(data, targets=targets, guide=guide)
 
     def _with(self, collection: Collection, drawn: Negatives | None) -> Instances:
         from negbench.training.data import instances

@@ -25,7 +25,7 @@ class Instances:
 
     -1 marks a missing negative. ``weights`` float32 [R] is what a row weighs in the loss. ``known`` holds every
     positive of these queries, labelled and promoted, ``keys`` [R] a stable hash of each row's labelled pair of ids.
-    ``targets`` are there where the loss asks for some.
+    ``targets`` are there where the loss asks for some, ``guide`` where it is guided.
     """
 
     queries: Int32
@@ -35,6 +35,7 @@ class Instances:
     known: Qrels
     keys: UInt64
     targets: Targets | None = None
+    guide: Targets | None = None
 
 
 def instances(
@@ -157,9 +158,10 @@ def marks(data: Instances, rows: Int64, documents: Int32) -> tuple[Int64, Bool, 
     return target, relevant, own
 
 
-def told(data: Instances, rows: Int64, documents: Int32) -> Float32 | None:
-    """Return ``targets`` [B, D], as in ``losses.Scored``, of the batch of ``marks``; None where there are none."""
-    return None if data.targets is None else data.targets.of(data.queries[rows], documents)
+def told(data: Instances, rows: Int64, documents: Int32) -> dict[str, Float32]:
+    """Return ``targets`` and ``guide`` [B, D], as in ``losses.Scored``, of the batch of ``marks``: those there are."""
+    known = {"targets": data.targets, "guide": data.guide}
+    return {name: it.of(data.queries[rows], documents) for name, it in known.items() if it is not None}
 
 
 class Collator:
@@ -169,9 +171,9 @@ class Collator:
     side comes longest text first, cut into chunks of at most ``chunk_tokens`` tokens, padding included: features
     ``query0``, ``query1``, ..., ``document0``, ... ``label`` has ``query_chunks`` int64 (how many features are
     queries), ``row_query`` int64 [B] (which of the encoded queries a row asks), ``weight`` float32 [B], and
-    ``target``, ``relevant``, ``own`` and, where there are any, ``targets`` as in ``losses.Scored``. Where ``documents``
-    [N, d] are given, which are not trained, ``label`` has the vectors of the batch's, ``documents`` float32 [D, d], and
-    no document is read.
+    ``target``, ``relevant``, ``own`` and, where there are any, ``targets`` and ``guide`` as in ``losses.Scored``. Where
+    ``documents`` [N, d] are given, which are not trained, ``label`` has the vectors of the batch's, ``documents``
+    float32 [D, d], and no document is read.
 
     ``shares``: how many processes there are to encode a batch; each side is cut into pieces for all of them.
     """
@@ -244,8 +246,8 @@ class Collator:
         }
         if self.documents is not None:
             batch["label"]["documents"] = torch.from_numpy(np.asarray(self.documents[documents], np.float32))
-        if (targets := told(self.data, rows, documents)) is not None:
-            batch["label"]["targets"] = torch.from_numpy(targets)
+        answers = told(self.data, rows, documents)
+        batch["label"] |= {name: torch.from_numpy(answer) for name, answer in answers.items()}
         for side, pieces in chunks.items():
             for at, piece in enumerate(pieces):
                 inputs = self.tokens[side].padded(piece, self.model)

@@ -65,7 +65,8 @@ class Objective(torch.nn.Module):
             scores = queries[labels["row_query"]] @ documents.T
             beside = documents[labels["target"]] @ documents.T
             marks = labels["target"], labels["relevant"], labels["own"]
-            return self.loss.mean(Scored(scores, *marks, beside, targets), labels["weight"])
+            told = targets, labels.get("guide")
+            return self.loss.mean(Scored(scores, *marks, beside, *told), labels["weight"])
 
     @torch.no_grad()
     def _scores(self, features: list[Chunk], labels: dict[str, Any], average: Average) -> Tensor:

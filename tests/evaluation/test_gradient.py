@@ -26,11 +26,11 @@ def batches(seed: int, count: int = 4, rows: int = 5, documents: int = 9) -> Ite
         relevant[np.arange(rows), target] = True
         own = ~relevant & (random.random((rows, documents)) < 0.35)
         scores = random.uniform(-1, 1, (rows, documents)).astype(np.float32)
-        beside, targets = random.random((2, rows, documents)).astype(np.float32)
+        beside, targets, guide = random.random((3, rows, documents)).astype(np.float32)
         yield Batch(
             random.integers(0, 6, rows).astype(np.int32),
             np.sort(random.choice(20, documents, replace=False)).astype(np.int32),
-            Scored(*map(torch.from_numpy, (scores, target, relevant, own, beside, targets))),
+            Scored(*map(torch.from_numpy, (scores, target, relevant, own, beside, targets, guide))),
             torch.from_numpy(random.choice([0.5, 1.0], rows).astype(np.float32)),
         )
 

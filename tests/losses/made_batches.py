@@ -23,7 +23,8 @@ def made(seed: int, masked: float = 0.2, missing: float = 0.2) -> Scored:
     scores, beside = random.uniform(-1, 1, (2, ROWS, DOCUMENTS)).astype(np.float32)
     targets = random.uniform(0.02, 0.98, (ROWS, DOCUMENTS)).astype(np.float32)
     targets[random.random(targets.shape) < missing] = np.nan
-    return Scored(*map(torch.from_numpy, (scores, target, relevant, own, beside, targets)))
+    guide = random.uniform(-1, 1, targets.shape).astype(np.float32)
+    return Scored(*map(torch.from_numpy, (scores, target, relevant, own, beside, targets, guide)))
 
 
 def spelled(name: str) -> Loss:

@@ -32,7 +32,8 @@ def batches(draw: st.DrawFn) -> Scored:
     beside = random.uniform(-1, 1, (rows, documents)).astype(np.float32)
     targets = random.uniform(0, 1, (rows, documents)).astype(np.float32)
     targets[random.random((rows, documents)) < draw(st.sampled_from([0.0, 0.3, 1.0]))] = np.nan
-    return Scored(*map(torch.from_numpy, (scores, target, relevant, own, beside, targets)))
+    guide = random.uniform(-1, 1, (rows, documents)).astype(np.float32)
+    return Scored(*map(torch.from_numpy, (scores, target, relevant, own, beside, targets, guide)))
 
 
 def losses() -> list[Loss]:
@@ -102,7 +103,7 @@ class TestEveryLoss:
         scores, target = torch.tensor([[0.2, 0.5, -0.3]]), torch.tensor([0])
         relevant, own = torch.tensor([[True, False, False]]), torch.tensor([[False, True, False]])
         targets = torch.tensor([[0.9, 0.2, 0.1]])
-        _, slope = gradient(loss, Scored(scores, target, relevant, own, scores, targets))
+        _, slope = gradient(loss, Scored(scores, target, relevant, own, scores, targets, targets))
         assert slope[0, 0] < 0 < slope[0, 1]
 
     @given(batch=batches(), seed=st.integers(0, 99))

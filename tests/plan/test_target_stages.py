@@ -194,3 +194,33 @@ def test_a_grid_runs_and_its_gradient_is_replayed(tmp_path: Path, tiny_encoder: 
         losses = [float(training.loss.mean(batch.scored, batch.weights)) for batch in seen]
         curve = json.loads((store.path(training) / "curves.json").read_text())["loss"]
         assert [value for _, value in curve] == pytest.approx(losses, rel=1e-3)
+
+
+def test_a_loss_with_two_teachers_is_told_both(tmp_path: Path, tiny_encoder: Path) -> None:
+    """The pairs' scores are those that MarginMSE is told, the guide's those that GISTEmbed is."""
+    teacher = {"trained-cross-encoder": {"model": str(tiny_encoder), "max_length": 32}}
+    guide = f'loss.guide="bi-encoder(model=\\"{tiny_encoder}\\")"'
+    names = [f"tas-balanced-dual({guide})", "tas-balanced-distilled", f"tas-balanced(loss=gist, {guide})"]
+    grid = {
+        "name": "g",
+        "collection": "helpdesk(articles=100, queries=24, dev=3, test=3)",
+        "encoder": {"model": str(tiny_encoder)},
+        "methods": names,
+        "teacher": teacher,
+        "train": {"batch_size": 8, "max_length": 16, "precision": "float32"},
+        "gradient": True,
+    }
+    (tmp_path / "grid.yaml").write_text(json.dumps(grid))
+    both, pairs, batch = [it.training for it in trials(read(tmp_path / "grid.yaml")) if it.training is not None]
+    assert both.targets == pairs.targets
+    assert both.guide == batch.targets
+    assert pairs.guide is None
+    store = Store(tmp_path / "store")
+    store.ensure(both)
+    collection = read_collection(store.path(both.collection))
+    data = both.told(store.path, both.rows(store.path, collection)[0])
+    assert data.targets is not None
+    assert data.guide is not None
+    found = data.guide.of(data.queries[:4], np.unique(data.positives[:4]))
+    assert np.isfinite(found).all()
+    assert "guide" not in pairs.identity()["parameters"]
