@@ -40,6 +40,11 @@ class Tokens:
     def __len__(self) -> int:
         return len(self.ends) - 1
 
+    def followed_by(self, others: Tokens) -> Tokens:
+        """Return these texts and then ``others``, which the same model reads."""
+        columns = {name: np.concatenate([column, others.columns[name]]) for name, column in self.columns.items()}
+        return Tokens(columns, np.concatenate([self.ends, self.ends[-1] + others.ends[1:]]))
+
     def chunks(self, texts: Int64, most: int) -> list[Int64]:
         """Cut ``texts`` (positions) into pieces of at most ``most`` tokens, each text counted as long as the longest of
         its piece, longest text first.

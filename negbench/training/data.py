@@ -170,10 +170,10 @@ class Collator:
     A query or document that stands several times in the batch is encoded once, and tokenised once a training. Each
     side comes longest text first, cut into chunks of at most ``chunk_tokens`` tokens, padding included: features
     ``query0``, ``query1``, ..., ``document0``, ... ``label`` has ``query_chunks`` int64 (how many features are
-    queries), ``row_query`` int64 [B] (which of the encoded queries a row asks), ``weight`` float32 [B], and
-    ``target``, ``relevant``, ``own`` and, where there are any, ``targets`` and ``guide`` as in ``losses.Scored``. Where
-    ``documents`` [N, d] are given, which are not trained, ``label`` has the vectors of the batch's, ``documents``
-    float32 [D, d], and no document is read.
+    queries), ``row_query`` int64 [B] (which of the encoded queries a row asks), ``document_rows`` int32 [D] (which
+    documents of the collection are there), ``weight`` float32 [B], and ``target``, ``relevant``, ``own`` and, where
+    there are any, ``targets`` and ``guide`` as in ``losses.Scored``. Where ``documents`` [N, d] are given, which are
+    not trained, ``label`` has the vectors of the batch's, ``documents`` float32 [D, d], and no document is read.
 
     ``shares``: how many processes there are to encode a batch; each side is cut into pieces for all of them.
     """
@@ -191,7 +191,7 @@ class Collator:
     ) -> None:
         self.documents = documents
         self.rows: dict[str, Int32] = {}
-        """Which rows of the collection are tokenised, ascending."""
+        """Which rows of the collection are tokenised, in the order of ``tokens``."""
         self.tokens: dict[str, Tokens] = {}
         self.chunk_tokens = chunk_tokens
         self.shares = shares
@@ -211,11 +211,14 @@ class Collator:
             self._tokenise("document", passages, used[used >= 0])
 
     def _tokenise(self, side: Side, texts: Sequence[str], rows: Int32) -> None:
-        """Tokenise the texts of ``rows``, unless these are what is there."""
-        rows = np.unique(rows)
-        if side not in self.rows or not np.array_equal(self.rows[side], rows):
-            self.rows[side] = rows
-            self.tokens[side] = tokenised(self.model, [texts[row] for row in rows.tolist()], side)
+        """Tokenise those of the texts of ``rows`` that are not there yet: of few, where rows change at every step."""
+        known = self.rows.get(side, np.zeros(0, np.int32))
+        new = np.setdiff1d(rows, known)
+        if side in self.rows and not len(new):
+            return
+        found = tokenised(self.model, [texts[row] for row in new.tolist()], side)
+        self.tokens[side] = self.tokens[side].followed_by(found) if side in self.tokens else found
+        self.rows[side] = np.concatenate([known, new])
 
     def __call__(self, features: Sequence[dict[str, int]]) -> dict[str, Any]:
         """Return ``query*_*`` and ``document*_*`` tensors and ``label``."""
@@ -241,6 +244,7 @@ class Collator:
                 "target": torch.from_numpy(target),
                 "relevant": torch.from_numpy(relevant),
                 "own": torch.from_numpy(own),
+                "document_rows": torch.from_numpy(documents),
                 "weight": torch.from_numpy(self.data.weights[rows]),
             },
         }
@@ -259,7 +263,8 @@ class Collator:
 
     def _chunks(self, side: str, rows: Int32) -> list[Int64]:
         """Return the texts of ``rows``, each once, longest first, as positions in what was tokenised."""
-        texts = np.searchsorted(self.rows[side], np.unique(rows))
+        order = np.argsort(self.rows[side])
+        texts = order[np.searchsorted(self.rows[side], np.unique(rows), sorter=order)]
         most = self.chunk_tokens
         if self.shares > 1:
             most = min(most, -(-int(self.tokens[side].lengths[texts].sum()) // self.shares))

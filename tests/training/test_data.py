@@ -145,6 +145,27 @@ def test_a_batch_holds_what_its_rows_need_and_hides_other_positives(
             assert value.sum(1).tolist() == (batch[name.replace("attention_mask", "input_ids")] > 0).sum(1).tolist()
 
 
+@given(made=collections(), data=st.data())
+def test_rows_that_change_cost_the_texts_that_are_new(made: tuple[Collection, Negatives], data: st.DataObject) -> None:
+    """No text is tokenised again, and each batch reads its own."""
+    collection, drawn = made
+    table = instances(collection, "train", drawn)
+    if not len(table.queries):
+        return
+    model: Any = Model()
+    collator = Collator(table, collection, model, 1000)
+    for _ in range(3):
+        others = data.draw(st.lists(st.integers(-1, len(collection.texts) - 1), min_size=1, max_size=2))
+        table = replace(table, negatives=np.tile(np.array(others, np.int32), (len(table.queries), 1)))
+        collator.renew(table)
+        batch = collator([{"row": 0}, {"row": len(table.queries) - 1}])
+        assert len(set(model.texts)) == len(model.texts)  # no text is tokenised twice
+        (read,) = model.read(batch, "document")
+        assert [int(text.split()[-1]) for text in read] == batch["label"]["document_rows"].tolist()
+        wanted = {*others, *table.positives[[0, -1]].tolist()} - {-1}
+        assert set(batch["label"]["document_rows"].tolist()) == wanted
+
+
 def test_a_positive_of_one_row_is_another_s_negative_unless_it_is_labelled() -> None:
     """Query 0 has positives 1 and 2; query 3 was handed document 2 as a negative."""
     collection = small_collection([(0, 1, 1), (0, 2, 1), (3, 4, 1)])
