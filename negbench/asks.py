@@ -86,7 +86,17 @@ class AverageTargets:
     decay: float
 
 
-TargetAsk = TeacherTargets | LexicalTargets | GuideTargets | AverageTargets
+@dataclass(frozen=True)
+class CacheTargets:
+    """Log of the sum of exp(score / temperature) over what a query's negative was drawn among, by a cache's vectors.
+
+    There is one for the negative of this step, and for no other. No stage answers: the search does.
+    """
+
+    temperature: float
+
+
+TargetAsk = TeacherTargets | LexicalTargets | GuideTargets | AverageTargets | CacheTargets
 """What a loss may ask about pairs of query and document."""
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from negbench import parts, spelling
-from negbench.asks import Asking, AverageTargets, TeacherScores
+from negbench.asks import Asking, AverageTargets, CacheTargets, TeacherScores
 from negbench.batching import Batching
 from negbench.batching.random import Random
 from negbench.detectors import Detector
@@ -20,6 +20,7 @@ from negbench.losses.infonce import InfoNCE
 from negbench.mining import Fill
 from negbench.parts import Part
 from negbench.refresh import Refresh
+from negbench.refresh.cache import Cache
 from negbench.refresh.never import Never
 from negbench.retrieval import Retriever
 from negbench.samplers import Sampler
@@ -165,11 +166,15 @@ class Method(BaseModel):
         """Check that an encoder which has moved finds other candidates, and that all is known of these."""
         if self.candidates is None:
             raise ValueError(f"refresh {self.refresh}: without candidates there is nothing to search again")
-        if not self.refresh.whole and (self.trains == "both" or self.labels or self.written):
+        moving = isinstance(self.refresh, Cache)
+        if not self.refresh.whole and ((self.trains == "both") != moving or self.labels or self.written):
+            over, trains = ("are trained", "both") if moving else ("stay", "queries")
             raise ValueError(
-                f"refresh {self.refresh}: searches over documents that stay; give trains=queries, no labels and "
+                f"refresh {self.refresh}: searches over documents that {over}; give trains={trains}, no labels and "
                 "nothing written"
             )
+        if moving and self.candidates.name != "dense":
+            raise ValueError(f"refresh {self.refresh}: vectors that always change need no index; give candidates=dense")
         if not self.candidates.needs_vectors:
             raise ValueError(
                 f"refresh {self.refresh}: {self.candidates.name} finds the same whatever the encoder; candidates that "
@@ -186,7 +191,7 @@ class Method(BaseModel):
                 f"refresh {self.refresh}: rows would change by it and by detector {self.detector.name}; give "
                 "refresh=never, or detector=null"
             )
-        if self.loss.asks is not None and not isinstance(self.loss.asks, AverageTargets):
+        if self.loss.asks is not None and not isinstance(self.loss.asks, AverageTargets | CacheTargets):
             raise ValueError(
                 f"refresh {self.refresh}: loss {self.loss.name} is told about the first negatives alone; give another "
                 "loss, or refresh=never"

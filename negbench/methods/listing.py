@@ -49,8 +49,8 @@ def cost(method: Method) -> str:
     if retriever is not None and retriever.needs_vectors:
         needs.append("the corpus encoded once by the start")
     if method.refresh.moves:
-        again = "the corpus encoded again at each refresh" if method.trains == "both" else "a search at each refresh"
-        needs.append(again)
+        encoded = method.refresh.whole and method.trains == "both"
+        needs.append("the corpus encoded again at each refresh" if encoded else "a search at each refresh")
     if retriever is not None and retriever.name in ("bm25", "okapi", "hybrid"):
         needs.append("a BM25 index")
     asks = dict.fromkeys(ask for part in method.asking for ask in part.asks)

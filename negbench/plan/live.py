@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from negbench.plan.refreshing import BESIDE, Round, save_round
 from negbench.plan.sources import At, read_collection
 from negbench.retrieval.pool import Ground
 from negbench.store import load_arrays
-from negbench.types import Int32, Int64, Negatives, Vectors
+from negbench.types import CandidatePool, Int32, Int64, Negatives, Vectors
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -52,7 +52,7 @@ class LiveSearch:
         self._in_use = load_arrays(Negatives, at(draw))
 
     def __call__(self, model: SentenceTransformer, number: int, upcoming: Int32) -> tuple[Negatives, dict[str, float]]:
-        """Return the negatives, those of the queries ``upcoming`` being new; no curves: nothing is ever behind."""
+        """Return the negatives, those of the queries ``upcoming`` being new, and a point for each curve."""
         began = time.perf_counter()
         asked = np.unique(upcoming)
         current = Current(model, self.limit, self.collection, self.given)
@@ -63,8 +63,13 @@ class LiveSearch:
         self._keep(Round.of(drawn, pool))
         self.cost.update(current.cost)
         self.cost["searches"] += len(asked)
+        points = self.points(pool, drawn)
         self.cost["refresh_seconds"] += time.perf_counter() - began  # type: ignore[assignment]
-        return self._in_use, {}
+        return self._in_use, points
+
+    def points(self, pool: CandidatePool, drawn: Negatives) -> dict[str, float]:
+        """Return none: documents that stay are never behind."""
+        return {}
 
     def _keep(self, found: Round) -> None:
         """Put what was found for each query into its own next round."""
@@ -108,15 +113,17 @@ def _nothing(table: Negatives) -> Round:
     return Round(Negatives(**empty), np.full(shape, np.nan), nothing, np.zeros(shape[0], np.bool_))
 
 
-def rounds_of(queries: Int32, batches: Sequence[Int64]) -> list[Int64]:
+def rounds_of(queries: Int32, batches: Sequence[Int64], due: Collection[int]) -> list[Int64]:
     """Return the round of each row of each batch: how often its query had been searched for before its step.
 
-    ``queries`` [N] are those of the rows. The first batch has what was there before, round 0.
+    ``queries`` [N] are those of the rows; ``due`` are the steps after which the next batch is searched for. Round 0 is
+    what was there before.
     """
     times: Counter[int] = Counter()
-    found = [np.zeros(len(batches[0]), np.int64)]
-    for batch in batches[1:]:
+    found = []
+    for step, batch in enumerate(batches):
         asked = queries[batch]
-        times.update(np.unique(asked).tolist())
+        if step in due:
+            times.update(np.unique(asked).tolist())
         found.append(np.array([times[query] for query in asked.tolist()], np.int64))
     return found

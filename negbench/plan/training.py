@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from negbench.asks import CacheTargets
 from negbench.batching import Batching
 from negbench.batching.random import Random
 from negbench.detectors import Detector
 from negbench.losses import Loss
 from negbench.plan.background import Background, InLine
+from negbench.plan.bank import BankSearch
 from negbench.plan.clusters import ClusterQueries
 from negbench.plan.curve import MEASURE, watcher
 from negbench.plan.detecting import FILE, Detecting, read_clean, weighed
@@ -28,6 +30,7 @@ from negbench.plan.sources import At, Embed, LoadCollection, read_collection, re
 from negbench.plan.targets import GuideStage, TargetStage
 from negbench.plan.writing import extended, texts_of
 from negbench.refresh import Refresh
+from negbench.refresh.cache import Cache
 from negbench.refresh.every_epoch import EveryEpoch
 from negbench.refresh.never import Never
 from negbench.store import Stage, load_arrays
@@ -88,7 +91,7 @@ class Train(Stage):
         found = (self.encoder, self.collection, self.negatives, self.clusters, *told, self.documents)
         written = None if self.negatives is None else self.negatives.written
         drawn = self.redrawn
-        again = () if drawn is None else (drawn.pool, drawn.pool.queries, *drawn.answers)
+        again = () if drawn is None else (drawn.pool, drawn.pool.queries, drawn.pool.documents, *drawn.answers)
         return tuple(stage for stage in (*found, written, *again) if stage is not None)
 
     @property
@@ -139,11 +142,11 @@ class Train(Stage):
         if not self.refresh.moves:
             return data, batches
         later = [self._with(collection, one.negatives) for one in read_rounds(at(self) / "rounds")]
+        due = self.refresh.due(epoch_ends(epochs))
         if self.refresh.whole:
-            due = self.refresh.due(epoch_ends(epochs))
             rounds = list(np.searchsorted(due, np.arange(len(batches)), side="right"))
         else:
-            rounds = rounds_of(data.queries, batches)
+            rounds = rounds_of(data.queries, batches, set(due))
         moved = [batch + len(data.queries) * number for batch, number in zip(batches, rounds, strict=True)]
         return in_rounds([data, *later]), moved
 
@@ -190,12 +193,13 @@ class Train(Stage):
                 data, before = detecting.take(0)
                 renewal = Renewal(EveryEpoch(), detecting.ask, detecting.take)
             if again is not None:
+                bank = again.search if isinstance(again.search, BankSearch) else None
 
                 def taken(number: int) -> tuple[Instances, dict[str, float]]:
                     drawn, points = again.take(number)
-                    return self._with(labelled, drawn), points
+                    return replace(self._with(labelled, drawn), targets=bank.targets if bank else None), points
 
-                renewal = Renewal(self.refresh, again.ask, taken)
+                renewal = Renewal(self.refresh, again.ask, taken, bank.seen if bank else None)
             curves, cost = train(
                 model,
                 data,
@@ -238,6 +242,9 @@ class Train(Stage):
         if drawn is None:
             return nullcontext()
         assert drawn.pool.documents is not None
+        if isinstance(self.refresh, Cache):
+            temperature = self.loss.asks.temperature if isinstance(self.loss.asks, CacheTargets) else None
+            return InLine(BankSearch(drawn, at, limit, out / "rounds", self.refresh.size, temperature))
         given = {} if documents is None else {drawn.pool.documents.key: documents}
         if not self.refresh.whole:
             return InLine(LiveSearch(drawn, at, limit, out / "rounds", given))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
 
-from negbench.asks import TeacherScores
+from negbench.asks import CacheTargets, TeacherScores
 from negbench.collections import Source
 from negbench.collections.hidden import Hidden
 from negbench.config.grid import Grid, Settings
@@ -219,7 +219,8 @@ class _Builder:
             draws = [it if isinstance(it, DrawNegatives) else it.draw for it in drawn]
             found += [JudgeFilters(draw) for draw in draws if draw.filters][-1:]
         written = any(it.negatives is not None and it.negatives.written is not None for it in course.trainings)
-        if self.settings.gradient and not written:  # what was written has no stored vectors
+        told = isinstance(training.loss.asks, CacheTargets)  # of each step by itself, which is not kept
+        if self.settings.gradient and not written and not told:  # what was written has no stored vectors
             start, trained = (
                 (self.courses.embed(it, self.collection, None), self.courses.embed(it, self.collection, training.split))
                 for it in (training.encoder, training)

@@ -25,7 +25,7 @@ class Refresh(Part):
 
     @abstractmethod
     def due(self, ends: Sequence[int]) -> list[int]:
-        """Return after which optimizer steps rows change, ascending and all before the last one.
+        """Return after which optimizer steps rows change, ascending and all before the last one; 0 is before the first.
 
         ``ends`` holds the number of steps that are done at the end of each epoch.
         """

@@ -80,6 +80,10 @@ class Renewing(TrainerCallback):
         self.numbers = {step: number for number, step in enumerate(due, start=1)}
         self.batches = [batch for epoch in batches for batch in epoch]
 
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Change the rows of the very first step, where that is due."""
+        self.on_step_end(args, state, control)
+
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Ask for what is due, now or after a lag, and change the rows where it is due now."""
         step = state.global_step

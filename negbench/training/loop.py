@@ -26,7 +26,7 @@ from negbench.refresh import Refresh
 from negbench.training.batches import epoch_batches
 from negbench.training.data import Collator, Instances
 from negbench.training.recipe import Recipe
-from negbench.types import Collection, Int32, Int64, Vectors
+from negbench.types import Collection, Float32, Int32, Int64, Vectors
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -58,12 +58,14 @@ class Renewal:
 
     ``ask`` gets the model as it stands, the number of the renewal, from 1 on, and the query rows of the batch that
     comes next; ``take``, ``refresh.behind`` steps later, the number. It returns what takes the place of all rows, with
-    the same queries in the same order, and a point each of curves of its own.
+    the same queries in the same order, and a point each of curves of its own. ``seen``, where it is there, gets the
+    documents of every batch, rows int32 [D] of the collection, and their vectors float32 [D, d] as the step had them.
     """
 
     refresh: Refresh
     ask: Callable[[SentenceTransformer, int, Int32], None]
     take: Callable[[int], tuple[Instances, dict[str, float]]]
+    seen: Callable[[Int32, Float32], None] | None = None
 
 
 class TrainingError(RuntimeError):
@@ -172,7 +174,7 @@ def _fit(
     if work.due:
         callbacks.append(Renewing(renewal, work.due, work.batches, together, model, collator, curves))
     bfloat16 = resolve(recipe.precision) == "bfloat16"
-    objective = Objective(model, work.loss, recipe.gradient_cache, together)
+    objective = Objective(model, work.loss, recipe.gradient_cache, together, renewal.seen if renewal else None)
     if objective.average is not None:
         callbacks.append(Following(objective.average))
     with preserved_random_state(seed), fast_attention(model, bfloat16), fast_dropout(model):

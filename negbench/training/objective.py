@@ -13,6 +13,7 @@ from negbench.asks import AverageTargets
 from negbench.losses import Loss, Scored
 from negbench.training.average import Average
 from negbench.training.processes import Together
+from negbench.types import Float32, Int32
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -39,7 +40,7 @@ class Objective(torch.nn.Module):
     every process, so that any loss and any mask goes with it.
 
     Where the loss asks for an ``average`` of the encoder, that scores the same batch, in the same pieces; its weights
-    follow when the training loop says so.
+    follow when the training loop says so. ``seen`` is as in ``training.loop.Renewal``.
     """
 
     def __init__(
@@ -48,18 +49,22 @@ class Objective(torch.nn.Module):
         loss: Loss,
         gradient_cache: bool = False,
         together: Together | None = None,
+        seen: Callable[[Int32, Float32], None] | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.loss = loss
         self.gradient_cache = gradient_cache
         self.together = together or Together()
+        self.seen = seen
         asked = loss.asks
         self.average = Average(model, asked.decay) if isinstance(asked, AverageTargets) else None
 
     def forward(self, features: list[Chunk], labels: dict[str, Any]) -> Tensor:
         """Return the loss of what ``training.data.Collator`` has put together."""
         queries, documents = self.vectors(features, labels, self.encoded)
+        if self.seen is not None:
+            self.seen(labels["document_rows"].cpu().numpy(), documents.detach().cpu().numpy())
         targets = labels.get("targets") if self.average is None else self._scores(features, labels, self.average)
         with torch.autocast(queries.device.type, enabled=False):
             scores = queries[labels["row_query"]] @ documents.T

@@ -22,6 +22,7 @@ def test_the_page_is_made_from_the_methods() -> None:
         ("naive", "the corpus encoded once by the start"),
         ("hybrid", "the corpus encoded once by the start, a BM25 index"),
         ("ance", "the corpus encoded once by the start, the corpus encoded again at each refresh"),
+        ("negative-cache", "the corpus encoded once by the start, a search at each refresh"),
         ("rocketqa", "the corpus encoded once by the start, a teacher's scores of 50 ranks a query"),
         ("tas-balanced", "a BM25 index, a teacher's scores of 100 ranks a query, k-means of the training queries"),
         ("rance", "the corpus encoded once by the start, a search for the dev queries"),

@@ -1,0 +1,35 @@
+"""Refresh before every step, in vectors as they were last seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from pydantic import Field
+
+from negbench.refresh import Refresh
+
+
+class Cache(Refresh):
+    """Search for the queries of each batch just before its step, among vectors of documents as they were last seen.
+
+    Negative Cache, Lindgren et al., NeurIPS 2021. The cache begins with the vectors that first candidates are searched
+    in. What a step reads, negatives and positives, goes back into it with the vectors that the step has of them. So as
+    many documents are encoded as with negatives that stay, and each batch's queries once more. The curve
+    ``cache_staleness`` is the mean of |old - new|^2 / |new|^2 over the distinct documents that were drawn for a step.
+
+    Differs from the paper in: which documents it holds is decided once; there, a queue takes in each batch's positives
+    for the oldest. With the whole corpus inside there is nothing to take in.
+
+    size: how many documents of the corpus, chosen at random, the cache holds; null takes all. The code's example has
+    131,072.
+    """
+
+    name: ClassVar[str] = "cache"
+    whole: ClassVar[bool] = False
+
+    size: int | None = Field(default=None, ge=1)
+
+    def due(self, ends: Sequence[int]) -> list[int]:
+        """Return all steps, the first one too: the first candidates are not drawn from the cache."""
+        return list(range(ends[-1]))
