@@ -107,7 +107,8 @@ class Course:
         for training in self.trainings:
             for name, points in json.loads((store.path(training) / "curves.json").read_text()).items():
                 found.setdefault(name, {}).update({before + step: value for step, value in points})
-            before += int(store.cost(training)["steps"])
+            if training is not self.last:
+                before += int(store.cost(training)["steps"])
         return {name: sorted(points.items()) for name, points in found.items()}
 
 

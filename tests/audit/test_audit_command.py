@@ -177,7 +177,9 @@ class TestFile:
     def test_serving_ends_in_an_estimate(self, here: Path) -> None:
         from subprocess import PIPE, Popen
 
-        code = "import sys; from negbench.cli import main; sys.argv[0] = 'negbench'; main()"
+        # a suite that runs in the background of a shell hands on that interrupts are ignored
+        heed = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)"
+        code = f"{heed}; from negbench.cli import main; sys.argv[0] = 'negbench'; main()"
         command = [
             sys.executable,
             "-c",
