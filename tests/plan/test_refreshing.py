@@ -9,41 +9,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from moving_grids import TRAIN, curves, plan, weights
 from sentence_transformers import SentenceTransformer
 
-from negbench.config.grid import read
 from negbench.encoders.encode import encode, still
 from negbench.errors import InputError
 from negbench.evaluation.overlap import drawn_pairs, overlap, pairs
-from negbench.plan import details, training
-from negbench.plan.background import Background
+from negbench.plan import details
 from negbench.plan.refreshing import Refresher, read_rounds
 from negbench.plan.sources import read_collection
-from negbench.plan.trials import Trial, trials
+from negbench.plan.trials import Trial
 from negbench.store import Store, ancestors, load_arrays
 from negbench.training import loop
 from negbench.types import CandidatePool, Negatives
-
-HELPDESK = "helpdesk(articles=120, queries=32, dev=6, test=6)"
-TRAIN = {"epochs": 3, "batch_size": 16, "learning_rate": 1e-2, "max_length": 32, "precision": "float32"}
-
-
-def plan(folder: Path, encoder: Path, methods: list[Any], **keys: Any) -> list[Trial]:
-    grid = {"name": "g", "collection": HELPDESK, "encoder": {"model": str(encoder)}, "methods": methods}
-    folder.mkdir(exist_ok=True)
-    (folder / "grid.yaml").write_text(json.dumps({**grid, "negatives": 3, "train": TRAIN, **keys}))
-    return [trial for trial in trials(read(folder / "grid.yaml")) if trial.training is not None]
-
-
-def weights(store: Store, trial: Trial) -> bytes:
-    assert trial.training is not None
-    return (store.ensure(trial.training) / "model/model.safetensors").read_bytes()
-
-
-def curves(store: Store, trial: Trial) -> dict[str, list[list[float]]]:
-    assert trial.training is not None
-    found: dict[str, list[list[float]]] = json.loads((store.ensure(trial.training) / "curves.json").read_text())
-    return found
 
 
 @pytest.fixture
@@ -131,67 +109,6 @@ def test_what_is_replayed_is_what_was_handed(
         np.testing.assert_array_equal(
             np.column_stack([data.queries[batch], data.positives[batch], data.negatives[batch]]), found
         )
-
-
-class TestASecondProcess:
-    """``lag``: another process searches while training goes on."""
-
-    def test_without_a_lag_it_finds_what_is_found_here(
-        self, tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Rounds, weights and curves, to the bit."""
-        (trial,) = plan(tmp_path, tiny_encoder, ["ance(refresh=every(steps=3))"])
-        here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
-        same = weights(here, trial), curves(here, trial)
-        monkeypatch.setattr(training, "InLine", Background)
-        assert (weights(there, trial), curves(there, trial)) == same
-        assert trial.training is not None
-        found, wanted = (read_rounds(store.path(trial.training) / "rounds") for store in (there, here))
-        assert len(found) == len(wanted) == 1
-        for name in ("documents", "ranks", "scores", "effective_size"):
-            np.testing.assert_array_equal(getattr(found[0].negatives, name), getattr(wanted[0].negatives, name))
-        assert there.cost(trial.training)["documents_encoded"] == here.cost(trial.training)["documents_encoded"]
-
-    def test_a_list_is_that_of_the_encoder_before_the_lag(
-        self, tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Lists asked for after 2, 4, ... steps are used from 5, 7, ... on; so two are under way at once."""
-        states: dict[int, dict[str, Any]] = {}
-        real = Background.ask
-
-        def watched(self: Background, model: SentenceTransformer, number: int, upcoming: Any) -> None:
-            states[number] = copy.deepcopy(model.state_dict())
-            real(self, model, number, upcoming)
-
-        monkeypatch.setattr(Background, "ask", watched)
-        train = {**TRAIN, "batch_size": 8}
-        (trial,) = plan(tmp_path, tiny_encoder, ["naive(refresh=every(steps=2, lag=3))"], train=train)
-        store = Store(tmp_path / "store")
-        first = weights(store, trial)
-        assert trial.training is not None
-        collection = read_collection(store.path(trial.training.collection))
-        data, batches = trial.training.replay(store.path, collection)
-        labels, passages = collection.qrels["train"].by_query(), collection.passages()
-        used = 0
-        for step, batch in enumerate(batches):
-            number = sum(step >= due for due in range(5, len(batches), 2))
-            used = max(used, number)
-            model = SentenceTransformer(str(tiny_encoder))
-            model.max_seq_length = 32
-            if number:
-                model.load_state_dict(states[number])
-            texts = [collection.queries[row] for row in data.queries[batch]]
-            scores = (
-                model.encode(texts, normalize_embeddings=True) @ model.encode(passages, normalize_embeddings=True).T
-            )
-            for query, mine, row in zip(data.queries[batch].tolist(), data.negatives[batch], scores, strict=True):
-                row[labels[query]] = -np.inf
-                np.testing.assert_allclose(row[mine], np.sort(row)[::-1][:3], atol=1e-6)
-        assert used == len(states) > 2
-        told = curves(store, trial)["refresh_in_top"]
-        assert [step for step, _ in told] == list(range(5, len(batches), 2))
-        assert store.cost(trial.training)["refresh_wait_seconds"] > 0
-        assert weights(Store(tmp_path / "again"), trial) == first
 
 
 class TestNoOtherTrace:
