@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import moving_grids
 import numpy as np
 import pytest
 import torch
@@ -15,7 +17,6 @@ from scipy.special import logsumexp, softmax
 from scipy.stats import chi2
 from sentence_transformers import SentenceTransformer
 
-from negbench.config.grid import read
 from negbench.errors import InputError
 from negbench.losses import Scored
 from negbench.losses.negative_cache import NegativeCache
@@ -25,23 +26,16 @@ from negbench.plan.bank import BankSearch
 from negbench.plan.current import Current
 from negbench.plan.sources import read_collection
 from negbench.plan.training import Train
-from negbench.plan.trials import Trial, trials
+from negbench.plan.trials import Trial
 from negbench.report import results
 from negbench.store import Store
 from negbench.training import loop
 
 Floats = NDArray[np.float64]
 
-HELPDESK = "helpdesk(articles=120, queries=32, dev=6, test=6)"
 TRAIN = {"epochs": 2, "batch_size": 8, "learning_rate": 1e-2, "max_length": 32, "precision": "float32"}
+plan = partial(moving_grids.plan, negatives=1, train=TRAIN)
 SHALLOW = "candidates.depth=15, selection.depth=12"
-
-
-def plan(folder: Path, encoder: Path, methods: list[Any], **keys: Any) -> list[Trial]:
-    grid = {"name": "g", "collection": HELPDESK, "encoder": {"model": str(encoder)}, "methods": methods}
-    folder.mkdir(exist_ok=True)
-    (folder / "grid.yaml").write_text(json.dumps({**grid, "train": TRAIN, **keys}))
-    return [trial for trial in trials(read(folder / "grid.yaml")) if trial.training is not None]
 
 
 def trained(store: Store, trial: Trial) -> tuple[Train, dict[str, dict[int, float]]]:

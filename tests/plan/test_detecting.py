@@ -5,18 +5,20 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import moving_grids
 import numpy as np
 import pytest
+from moving_grids import TRAIN
 from scipy.special import logsumexp
 from sentence_transformers import SentenceTransformer
 from sklearn.metrics import roc_auc_score
 from sklearn.mixture import GaussianMixture
 
 from negbench.collections.beir import Beir
-from negbench.config.grid import read
 from negbench.detectors.pair_mixture import PairMixture
 from negbench.losses.infonce import InfoNCE
 from negbench.methods import resolve
@@ -24,7 +26,7 @@ from negbench.plan import details
 from negbench.plan.detecting import Detecting, perplexity, read_clean
 from negbench.plan.gradient import WeighFalseNegatives
 from negbench.plan.sources import read_collection
-from negbench.plan.trials import Trial, trials
+from negbench.plan.trials import Trial
 from negbench.store import Store
 from negbench.training import loop
 from negbench.training.data import Instances, instances
@@ -32,17 +34,9 @@ from negbench.training.recipe import Recipe
 from negbench.training.targets import Targets
 from negbench.types import Collection, Float32, Int32, Qrels
 
-HELPDESK = "helpdesk(articles=120, queries=32, dev=6, test=6)"
-TRAIN = {"epochs": 3, "batch_size": 16, "learning_rate": 1e-2, "max_length": 32, "precision": "float32"}
+plan = partial(moving_grids.plan, negatives=2)
 WIDE = "npc(batch=999)"
 """All rows are compared with one another."""
-
-
-def plan(folder: Path, encoder: Path, methods: list[Any], **keys: Any) -> list[Trial]:
-    grid = {"name": "g", "collection": HELPDESK, "encoder": {"model": str(encoder)}, "methods": methods}
-    folder.mkdir(exist_ok=True)
-    (folder / "grid.yaml").write_text(json.dumps({**grid, "negatives": 2, "train": TRAIN, **keys}))
-    return [trial for trial in trials(read(folder / "grid.yaml")) if trial.training is not None]
 
 
 def left(store: Store, trial: Trial) -> tuple[bytes, dict[str, Any]]:

@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import copy
-import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import moving_grids
 import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from negbench.config.grid import read
 from negbench.plan.curve import part
 from negbench.plan.live import LiveSearch
 from negbench.plan.sources import Embed, read_collection, read_vectors
-from negbench.plan.trials import Trial, trials
 from negbench.report import results
 from negbench.store import Store
 from negbench.training import loop
 
-HELPDESK = "helpdesk(articles=120, queries=32, dev=6, test=6)"
 TRAIN = {"epochs": 2, "batch_size": 8, "learning_rate": 1e-2, "max_length": 32, "precision": "float32"}
+plan = partial(moving_grids.plan, negatives=1, train=TRAIN)
 ADORE = "adore(negatives=20, candidates.depth=40)"
-
-
-def plan(folder: Path, encoder: Path, methods: list[Any], **keys: Any) -> list[Trial]:
-    grid = {"name": "g", "collection": HELPDESK, "encoder": {"model": str(encoder)}, "methods": methods}
-    folder.mkdir(exist_ok=True)
-    (folder / "grid.yaml").write_text(json.dumps({**grid, "train": TRAIN, **keys}))
-    return [trial for trial in trials(read(folder / "grid.yaml")) if trial.training is not None]
 
 
 @pytest.fixture

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import moving_grids
 import numpy as np
 import pytest
+from moving_grids import TRAIN
 
-from negbench.config.grid import read
 from negbench.errors import InputError
 from negbench.methods import Method, named, resolve
 from negbench.plan import details
@@ -17,24 +19,16 @@ from negbench.plan.course import Course
 from negbench.plan.handed import read_drawn
 from negbench.plan.mining import BuildPool
 from negbench.plan.sources import Embed, read_collection
-from negbench.plan.trials import Trial, trials
+from negbench.plan.trials import Trial
 from negbench.report import results
 from negbench.store import Store
 from negbench.types import Negatives
 
-HELPDESK = "helpdesk(articles=120, queries=32, dev=6, test=6)"
-TRAIN = {"epochs": 3, "batch_size": 16, "learning_rate": 1e-2, "max_length": 32, "precision": "float32"}
+plan = partial(moving_grids.plan, negatives=2)
 
 
 def in_stages(*stages: str) -> dict[str, Any]:
     return {"curriculum": {"stages": list(stages)}}
-
-
-def plan(folder: Path, encoder: Path, methods: list[Any], **keys: Any) -> list[Trial]:
-    grid = {"name": "g", "collection": HELPDESK, "encoder": {"model": str(encoder)}, "methods": methods}
-    folder.mkdir(exist_ok=True)
-    (folder / "grid.yaml").write_text(json.dumps({**grid, "negatives": 2, "train": TRAIN, **keys}))
-    return [trial for trial in trials(read(folder / "grid.yaml")) if trial.training is not None]
 
 
 def course_of(trial: Trial) -> Course:
