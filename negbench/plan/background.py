@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from collections import Counter
@@ -84,6 +85,7 @@ class Background:
         drawn, points, cost = self._asked.pop(number).result()
         self.cost.update(cost)
         self.cost["refresh_wait_seconds"] += time.perf_counter() - began  # type: ignore[assignment]
+        shutil.rmtree(Path(self._folder.name) / str(number))
         return drawn, points
 
 
