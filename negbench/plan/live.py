@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import psutil
 
+from negbench.errors import InputError
 from negbench.mining import mine
 from negbench.plan.current import Current
 from negbench.plan.draw import DrawNegatives
@@ -127,3 +129,20 @@ def rounds_of(queries: Int32, batches: Sequence[Int64], due: Collection[int]) ->
             times.update(np.unique(asked).tolist())
         found.append(np.array([times[query] for query in asked.tolist()], np.int64))
     return found
+
+
+def check_memory(rounds: Sequence[Int64], rows: int, table: Negatives) -> None:
+    """Raise InputError where all ``rounds`` of ``rows`` rows, with negatives as in ``table``, are too much to keep.
+
+    Every round has a place for every query and row, which is little unless some queries are asked far more often.
+    """
+    queries, k = table.documents.shape
+    place = sum(getattr(table, name).itemsize for name in PER_PLACE) + np.dtype(np.float64).itemsize
+    most = max((int(batch.max()) for batch in rounds), default=0)
+    needed = most * k * (queries * place + rows * table.documents.itemsize)
+    there = psutil.virtual_memory().total
+    if needed > there:
+        raise InputError(
+            f"train: a query is asked up to {most} times and searched for again each time: keeping what was found "
+            f"takes {needed / 1e9:,.0f} GB of memory of {there / 1e9:,.0f} here; give positives: one, or fewer epochs"
+        )

@@ -23,7 +23,7 @@ from negbench.plan.clusters import ClusterQueries
 from negbench.plan.curve import MEASURE, watcher
 from negbench.plan.detecting import FILE, Detecting, read_clean, weighed
 from negbench.plan.draw import DrawNegatives
-from negbench.plan.live import LiveSearch, rounds_of
+from negbench.plan.live import LiveSearch, check_memory, rounds_of
 from negbench.plan.refreshing import Refresher, read_rounds
 from negbench.plan.repair import Negating
 from negbench.plan.sources import At, Embed, LoadCollection, read_collection, read_vectors, split_queries
@@ -132,23 +132,33 @@ class Train(Stage):
         refreshes.
         """
         from negbench.training.data import in_rounds
-        from negbench.training.loop import all_batches, epoch_ends
 
         data, clusters = self.rows(at, collection)
         if self.detector is not None:
             data = weighed(data, read_clean(at(self)))
-        epochs = all_batches(data, self.recipe, self.seed, self.batching, clusters, self.part)
+        epochs = self._batches(data, clusters)
         batches = [batch for epoch in epochs for batch in epoch]
         if not self.refresh.moves:
             return data, batches
         later = [self._with(collection, one.negatives) for one in read_rounds(at(self) / "rounds")]
-        due = self.refresh.due(epoch_ends(epochs))
-        if self.refresh.whole:
-            rounds = list(np.searchsorted(due, np.arange(len(batches)), side="right"))
-        else:
-            rounds = rounds_of(data.queries, batches, set(due))
+        rounds = self._rounds(data, epochs)
         moved = [batch + len(data.queries) * number for batch, number in zip(batches, rounds, strict=True)]
         return in_rounds([data, *later]), moved
+
+    def _batches(self, data: Instances, clusters: Int32 | None) -> list[list[Int64]]:
+        from negbench.training.loop import all_batches
+
+        return all_batches(data, self.recipe, self.seed, self.batching, clusters, self.part)
+
+    def _rounds(self, data: Instances, epochs: list[list[Int64]]) -> list[Int64]:
+        """Return the round of negatives that each row of each batch has."""
+        from negbench.training.loop import epoch_ends
+
+        batches = [batch for epoch in epochs for batch in epoch]
+        due = self.refresh.due(epoch_ends(epochs))
+        if not self.refresh.whole:
+            return rounds_of(data.queries, batches, set(due))
+        return [np.full(len(batch), np.searchsorted(due, step, side="right")) for step, batch in enumerate(batches)]
 
     @property
     def schedule(self) -> dict[str, Any]:
@@ -176,6 +186,9 @@ class Train(Stage):
         model = load(at(self.encoder) / "model")
         data, clusters = self.rows(at, collection)
         data = self.told(at, data)
+        if self.redrawn is not None and not self.refresh.whole:
+            found = self._rounds(data, self._batches(data, clusters))
+            check_memory(found, len(data.queries), load_arrays(Negatives, at(self.redrawn)))
         documents = None if self.documents is None else read_vectors(at(self.documents))
         watch = None
         if self.curve_points:
@@ -226,12 +239,9 @@ class Train(Stage):
         self, data: Instances, clusters: Int32 | None, collection: Collection, documents: Vectors | None
     ) -> Detecting | None:
         """Return what weighs rows between epochs, if anything does."""
-        from negbench.training.loop import all_batches
-
         if self.detector is None:
             return None
-        batches = all_batches(data, self.recipe, self.seed, self.batching, clusters, self.part)
-        epochs = [int(epoch[0][0]) // len(data.keys) for epoch in batches if epoch]
+        epochs = [int(epoch[0][0]) // len(data.keys) for epoch in self._batches(data, clusters) if epoch]
         return Detecting(self.detector, data, epochs, collection, self.recipe, self.seed, documents)
 
     def _again(

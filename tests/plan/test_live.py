@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import moving_grids
@@ -12,12 +14,14 @@ import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
+from negbench.errors import InputError
 from negbench.plan.curve import part
-from negbench.plan.live import LiveSearch
+from negbench.plan.live import LiveSearch, check_memory
 from negbench.plan.sources import Embed, read_collection, read_vectors
 from negbench.report import results
 from negbench.store import Store
 from negbench.training import loop
+from negbench.types import Negatives
 
 TRAIN = {"epochs": 2, "batch_size": 8, "learning_rate": 1e-2, "max_length": 32, "precision": "float32"}
 plan = partial(moving_grids.plan, negatives=1, train=TRAIN)
@@ -141,3 +145,27 @@ def test_what_cannot_be_searched_at_each_step(changed: str) -> None:
 
     with pytest.raises(ValueError, match="searches over documents that stay; give trains=queries, no labels"):
         resolve(f"adore({changed})")
+
+
+def test_a_query_asked_too_often_to_keep_what_is_found_is_told(
+    tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (trial,) = plan(tmp_path, tiny_encoder, ["adore"])
+    assert trial.training is not None
+    store = Store(tmp_path / "store")
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(total=10_000))
+    with pytest.raises(InputError, match=r"^train: a query is asked up to \d+ times .* give positives: one, or fewer"):
+        store.ensure(trial.training)
+    assert not store.has(trial.training)
+
+
+@pytest.mark.parametrize(("there", "enough"), [(912, True), (911, False)])
+def test_what_rounds_take_is_what_their_arrays_hold(monkeypatch: pytest.MonkeyPatch, there: int, enough: bool) -> None:
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(total=there))
+    table = np.zeros((4, 3), np.int32)
+    none = Negatives.without_rules(
+        table[:, 0], table, table, table, np.zeros((4, 3), np.float32), np.ones(4, np.float32)
+    )
+    with nullcontext() if enough else pytest.raises(InputError):
+        # two rounds of three negatives: for four queries five numbers of 4 bytes and one of 8, for ten rows one of 4
+        check_memory([np.array([0, 1, 2])], 10, none)

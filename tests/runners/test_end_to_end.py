@@ -349,53 +349,6 @@ class TestWhatFails:
         assert not (broken.store / "drafts" / key).exists()
 
 
-def test_a_split_that_is_not_there_stops_a_grid_before_it_trains(
-    tmp_path: Path, tiny_encoder: Path, negbench: Callable[..., Any]
-) -> None:
-    (tmp_path / "grid.yaml").write_text(grid_text(tiny_encoder, "[in-batch]"))
-    said = negbench("run", "grid.yaml", "--set", "split=nosuch", cwd=tmp_path)
-    assert said.code == 2
-    assert said.err.splitlines()[-1] == "negbench: collection helpdesk has no split 'nosuch'; it has dev, test, train"
-    assert not (tmp_path / "runs").exists()
-    assert {path.name for path in (tmp_path / ".negbench").iterdir()} <= {"collection", "locks", "drafts"}
-
-
-def test_dev_must_be_there_before_a_grid_that_needs_it_trains(
-    tmp_path: Path, tiny_encoder: Path, tiny_collection: Path, negbench: Callable[..., Any]
-) -> None:
-    folder = shutil.copytree(tiny_collection, tmp_path / "garden")
-    (folder / "qrels/dev.tsv").unlink()
-    text = grid_text(tiny_encoder, "[in-batch]") + "curve_points: 2\n"
-    (tmp_path / "grid.yaml").write_text(text)
-    judged = ["curve_points=0", "methods=[rance]", "baseline=null"]  # learns from dev which ranks are relevant
-    for changes in ([], judged):
-        asked = [argument for change in changes for argument in ("--set", change)]
-        said = negbench("run", "grid.yaml", "--set", f"collection={{source: {folder}, dev: 0}}", *asked, cwd=tmp_path)
-        assert said.code == 2
-        assert said.err.splitlines()[-1] == "negbench: collection garden has no split 'dev'; it has test, train"
-        assert not (tmp_path / "runs").exists()
-
-
-def test_mlflow_hears_of_each_trial_as_it_ends_until_it_fails_to_answer(
-    tmp_path: Path, tiny_encoder: Path, negbench: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    heard: list[tuple[list[str], bool]] = []
-
-    def log_grid(name: str, trials: Any, out: Path, artifacts: Any = ()) -> tracking.Outcome:
-        heard.append(([trial.parameters["method"] for trial in trials], artifacts is None))
-        return tracking.Outcome(0, len(heard) - 1, "MLflow: said nothing")
-
-    monkeypatch.setattr(tracking, "log_grid", log_grid)
-    (tmp_path / "grid.yaml").write_text(grid_text(tiny_encoder, "[in-batch, random, bm25]"))
-    assert negbench("run", "grid.yaml", cwd=tmp_path).code == 0
-    trained = [([method for method in methods if method in METHODS], goes_on) for methods, goes_on in heard]
-    assert trained == [
-        (["in-batch"], True),
-        (["in-batch", "random"], True),  # fails, so that the third trial waits for the end
-        (["in-batch", "random", "bm25"], False),
-    ]
-
-
 class TestReport:
     def test_a_page_figures_and_a_latex_table_stand_beside_the_results(
         self, finished: Run, helpdesk: Collection, negbench: Callable[..., Any]
