@@ -48,12 +48,14 @@ class Qrels:
 
     def at_least(self, grade: int) -> Qrels:
         """Return only the judgments whose grade is ``grade`` or more."""
-        keep = self.grades >= grade
-        return Qrels(self.queries[keep], self.documents[keep], self.grades[keep])
+        return self.where(self.grades >= grade)
 
     def of_queries(self, queries: Int32) -> Qrels:
         """Return only the judgments of these query rows."""
-        keep = np.isin(self.queries, queries)
+        return self.where(np.isin(self.queries, queries))
+
+    def where(self, keep: Bool) -> Qrels:
+        """Return only the judgments that ``keep`` [J] marks."""
         return Qrels(self.queries[keep], self.documents[keep], self.grades[keep])
 
     def by_query(self) -> dict[int, Int32]:

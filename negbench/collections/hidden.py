@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Annotated, ClassVar
 
@@ -13,7 +14,7 @@ from negbench.collections import Source
 from negbench.collections.resolve import source_of
 from negbench.collections.withholding import Withhold, visible
 from negbench.noise import Noise, keys
-from negbench.types import Bool, Collection, Qrels
+from negbench.types import Collection, Qrels
 
 SPLITS = ("train", "dev")
 """What loses labels; test keeps all, so that it measures the same as before."""
@@ -53,24 +54,31 @@ class Hidden(Source):
             labels = qrels[split].at_least(1)
             luck = Noise(self.seed, "hidden/labels").gumbel(of_queries[labels.queries], of_documents[labels.documents])
             shown = visible(labels, self.withhold, self.label_rate, texts, luck)
-            gone = _where(labels, ~shown)
-            qrels[split] = _where(qrels[split], ~gone.contains(qrels[split].queries, qrels[split].documents))
-        complete = full.truth_kind == "complete" and set(SPLITS) & full.qrels.keys() <= full.truth.keys()
+            qrels[split] = without(qrels[split], labels.where(~shown))
         return replace(
             full,
             name=f"{self.name}({full.name})",
             qrels=qrels,
-            truth={split: _union(labels.at_least(1), full.truth.get(split)) for split, labels in full.qrels.items()},
-            truth_kind="complete" if complete else "proxy",
+            truth=all_known(full),
+            truth_kind="complete" if complete(full, SPLITS) else "proxy",
         )
 
 
-def _where(qrels: Qrels, keep: Bool) -> Qrels:
-    return Qrels(qrels.queries[keep], qrels.documents[keep], qrels.grades[keep])
+def without(judgments: Qrels, gone: Qrels) -> Qrels:
+    """Return the judgments of the pairs that are not among those that are gone."""
+    return judgments.where(~gone.contains(judgments.queries, judgments.documents))
 
 
-def _union(labels: Qrels, truth: Qrels | None) -> Qrels:
-    """Return all judgments of both; where both judge a pair, those of the truth."""
-    both = [labels] if truth is None else [labels, truth]
-    rows = [zip(it.queries.tolist(), it.documents.tolist(), it.grades.tolist(), strict=True) for it in both]
-    return Qrels.of([judgment for table in rows for judgment in table])
+def all_known(collection: Collection) -> dict[str, Qrels]:
+    """Return by split the relevant pairs and the truth; where both judge a pair, the truth."""
+    found = {}
+    for split, labels in collection.qrels.items():
+        tables = [labels.at_least(1), *([collection.truth[split]] if split in collection.truth else [])]
+        rows = [zip(it.queries.tolist(), it.documents.tolist(), it.grades.tolist(), strict=True) for it in tables]
+        found[split] = Qrels.of([judgment for table in rows for judgment in table])
+    return found
+
+
+def complete(collection: Collection, splits: Iterable[str]) -> bool:
+    """Tell whether all relevant pairs are known of those of ``splits`` that are there."""
+    return collection.truth_kind == "complete" and set(splits) & collection.qrels.keys() <= collection.truth.keys()

@@ -29,7 +29,7 @@ from negbench.plan.judging import JudgeNegatives
 from negbench.plan.mining import BuildPool
 from negbench.plan.sources import LoadCollection
 from negbench.plan.training import Train
-from negbench.plan.where import JudgeFilters, LocateFalseNegatives
+from negbench.plan.where import JudgeDetector, JudgeFilters, LocateFalseNegatives
 from negbench.plan.writing import ProbeWritten
 from negbench.retrieval import Retriever
 from negbench.retrieval.bm25 import BM25
@@ -206,13 +206,14 @@ class _Builder:
         return {**found, "geometry": Geometry(self.collection, *vectors, split)}
 
     def _details(self, course: Course, negatives: Handing | None) -> tuple[Stage, ...]:
-        """Return what looks closer at false negatives.
+        """Return what looks closer at false negatives, and at labels.
 
-        Filters are judged on the first candidates, those of the last stage that has some; the gradient is that of the
-        last stage.
+        Filters are judged on the first candidates, those of the last stage that has some; so is a detector. The
+        gradient is that of the last stage.
         """
         training = course.last
         found: list[Stage] = []
+        found += [JudgeDetector(it) for it in course.on_labels if it.detector is not None][-1:]
         if negatives is not None:
             found.append(LocateFalseNegatives(course, negatives))
             drawn = [it.negatives for it in course.on_labels if it.negatives is not None]

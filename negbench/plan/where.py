@@ -1,4 +1,4 @@
-"""The stages that tell where false negatives lie, and what filters find of them."""
+"""The stages that tell where false negatives lie, and what filters and detectors find."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from typing import Any, ClassVar
 import numpy as np
 
 from negbench.evaluation.denoising import denoising
+from negbench.evaluation.detection import detection
 from negbench.evaluation.where import where
 from negbench.mining import judged
 from negbench.plan import details, evidence
 from negbench.plan.course import Course
+from negbench.plan.detecting import read_clean
 from negbench.plan.draw import DrawNegatives
 from negbench.plan.handed import Handing, read_drawn
 from negbench.plan.sources import At, read_collection
+from negbench.plan.training import Train
 from negbench.store import Stage
 
 
@@ -101,4 +104,38 @@ class JudgeFilters(Stage):
         pool, _ = judged(self.draw.candidates(at), self.draw.rules)
         relevant = truth.at_least(1).contains(pool.queries[:, None], pool.documents)
         details.write(denoising(pool, self.draw.filters, relevant), out)
+        return {}
+
+
+@dataclass(frozen=True, eq=False)
+class JudgeDetector(Stage):
+    """Precision and recall of what a training's detector flagged, against the truth; nothing without truth."""
+
+    kind: ClassVar[str] = "detection"
+    training: Train
+
+    @cached_property
+    def inputs(self) -> tuple[Stage, ...]:
+        """The training, and what its rows are made of."""
+        made_of = (self.training.collection, self.training.negatives, self.training.clusters)
+        return (self.training, *(stage for stage in made_of if stage is not None))
+
+    @property
+    def label(self) -> str:
+        """Whose."""
+        assert self.training.detector is not None
+        return f"judge {self.training.detector.name}"
+
+    def run(self, at: At, out: Path) -> dict[str, float]:
+        """Compare with the labelled pairs that truth does not call relevant."""
+        training = self.training
+        collection = read_collection(at(training.collection))
+        truth = collection.truth.get(training.split)
+        if truth is None:
+            details.write({}, out)
+            return {}
+        data, _ = training.rows(at, collection)
+        clean = read_clean(at(training))
+        mismatched = ~truth.at_least(1).contains(data.queries, data.positives).reshape(clean.shape)
+        details.write(detection(data.queries[: len(data.keys)], ~clean, mismatched), out)
         return {}

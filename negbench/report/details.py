@@ -25,7 +25,8 @@ class Detail:
     ``rate``, ``low`` and ``high`` are the share with its 95 % interval, seeds pooled query by query, None where there
     is nothing to divide by. ``beside`` is what it is held against: the share of all negatives that lie in a bin of
     ``rank``, ``gap`` or ``epoch``; for ``precision`` the share of relevant candidates before the filter, for ``recall``
-    the share of all that it throws out; for ``gradient`` the share of false negatives in number.
+    the share of all that it throws out; for ``gradient`` the share of false negatives in number; for
+    ``detector-precision`` the share of mismatched rows, for ``detector-recall`` the share of all rows that is flagged.
     """
 
     method: str
@@ -99,8 +100,8 @@ def to_csv(found: Sequence[Detail]) -> str:
 
 
 def tables(found: Sequence[Detail]) -> list[dict[str, Any]]:
-    """Return what filters find and where the gradient goes, each with title, note, heading and body, for the page."""
-    return [table for table in (_denoising(found), _gradient(found)) if table["body"]]
+    """Return what filters and detectors find and where the gradient goes, each with title, note, heading and body."""
+    return [table for table in (_denoising(found), _detection(found), _gradient(found)) if table["body"]]
 
 
 def _denoising(found: Sequence[Detail]) -> dict[str, Any]:
@@ -118,6 +119,27 @@ def _denoising(found: Sequence[Detail]) -> dict[str, Any]:
         "relevant (precision); of the relevant, the share that is thrown out (recall). 95 % intervals over queries.",
         "heading": [
             *("method", *_axes(found), "filter", "thrown out %", "relevant before %"),
+            *("precision % [95 %]", "recall % [95 %]"),
+        ],
+        "body": body,
+    }
+
+
+def _detection(found: Sequence[Detail]) -> dict[str, Any]:
+    by_name = {(it.method, json.dumps(it.axes), it.group, it.name): it for it in found}
+    body = []
+    for one in found:
+        if one.group == "detector-precision":
+            recall = by_name[one.method, json.dumps(one.axes), "detector-recall", one.name]
+            mismatched, flagged = percent(one.beside), percent(recall.beside)
+            body.append([one.method, *_point(one), one.name, flagged, mismatched, interval(one), interval(recall)])
+    return {
+        "title": "What detectors find",
+        "note": "Of the rows of an epoch: how many a detector took for mismatched (flagged); how many are, which is "
+        "what flagging by chance would hit; of those flagged, the share that is mismatched (precision); of the "
+        "mismatched, the share that is flagged (recall). 95 % intervals over queries.",
+        "heading": [
+            *("method", *_axes(found), "epoch", "flagged %", "mismatched %"),
             *("precision % [95 %]", "recall % [95 %]"),
         ],
         "body": body,

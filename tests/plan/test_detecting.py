@@ -19,6 +19,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.mixture import GaussianMixture
 
 from negbench.collections.beir import Beir
+from negbench.collections.helpdesk import Helpdesk
 from negbench.detectors.pair_mixture import PairMixture
 from negbench.losses.infonce import InfoNCE
 from negbench.methods import resolve
@@ -27,6 +28,8 @@ from negbench.plan.detecting import Detecting, perplexity, read_clean
 from negbench.plan.gradient import WeighFalseNegatives
 from negbench.plan.sources import read_collection
 from negbench.plan.trials import Trial
+from negbench.plan.where import JudgeDetector
+from negbench.report.details import pooled, tables
 from negbench.store import Store
 from negbench.training import loop
 from negbench.training.data import Instances, instances
@@ -300,6 +303,29 @@ class TestWhatIsTold:
         rates = json.loads((store.path(found.false_negatives) / "rates.json").read_text())
         assert 0 < data.weights[seen].mean() < 1
         assert rates["exact"]["rate"] == pytest.approx(np.average(false, weights=data.weights[seen]))
+
+    def test_what_is_flagged_is_held_against_what_is_planted(self, tmp_path: Path, tiny_encoder: Path) -> None:
+        planted = {"mismatched": {"collection": moving_grids.HELPDESK, "rate": 0.3}}
+        found, plain = plan(tmp_path, tiny_encoder, [WIDE, "npc(detector=null)"], collection=planted)
+        assert not any(isinstance(stage, JudgeDetector) for stage in plain.details)
+        (stage,) = [stage for stage in found.details if isinstance(stage, JudgeDetector)]
+        store = Store(tmp_path / "store")
+        shares = details.read(store.ensure(stage))
+        assert found.training is not None
+        clean = read_clean(store.path(found.training))
+        labels = read_collection(store.path(found.training.collection)).qrels["train"].at_least(1)
+        wrong = ~Helpdesk(articles=120, queries=32, dev=6, test=6).load().truth["train"].contains(
+            labels.queries, labels.documents
+        )
+        assert wrong.sum() == round(0.3 * len(labels))
+        for epoch in (1, 2):
+            precision, recall = (shares[f"detector-{which}"][str(epoch + 1)] for which in ("precision", "recall"))
+            assert precision.interval()[0] == pytest.approx(wrong[~clean[epoch]].mean())
+            assert recall.interval()[0] == pytest.approx((~clean[epoch])[wrong].mean())
+            assert (precision.beside, recall.beside) == pytest.approx((wrong.mean(), (~clean[epoch]).mean()))
+        told = pooled([{"name": found.name, "axes": {}, "spelling": found.spelling}], {found.name: shares})
+        (table,) = [table for table in tables(told) if table["title"] == "What detectors find"]
+        assert [line[1] for line in table["body"]] == ["2", "3"]
 
     def test_the_average_pushes_nobody_where_it_is_taken_to_be(self, made: tuple[Store, list[Trial]]) -> None:
         """So before the training the gradient falls where InfoNCE's does."""

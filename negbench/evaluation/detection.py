@@ -1,0 +1,31 @@
+"""What a detector of mismatched pairs is worth: how much of what it flags is mismatched, and how much it catches."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from negbench.evaluation.shares import Share
+from negbench.types import Bool, Int32
+
+
+def detection(queries: Int32, flagged: Bool, mismatched: Bool) -> dict[str, dict[str, Share]]:
+    """Return ``detector-precision`` and ``detector-recall`` of each epoch in which anything was flagged, from 1.
+
+    ``queries`` [R] are those of the rows of an epoch; ``flagged`` and ``mismatched`` bool [E, R] tell which rows a
+    detector took for mismatched, and which are. Precision is the share of mismatched ones in what is flagged;
+    ``beside`` it, the share in all, which flagging by chance would reach. Recall is the share of the mismatched ones
+    that is flagged; ``beside`` it, the share of all. A row is a unit.
+    """
+    precision: dict[str, Share] = {}
+    recall: dict[str, Share] = {}
+    rows, of = np.unique(queries, return_inverse=True)
+
+    def by_query(chosen: Bool) -> list[int]:
+        return np.bincount(of[chosen], minlength=len(rows)).tolist()  # type: ignore[no-any-return]
+
+    for epoch in np.flatnonzero(flagged.any(axis=1)).tolist():
+        out, wrong = flagged[epoch], mismatched[epoch]
+        for found, whole, beside in ((precision, out, wrong), (recall, wrong, out)):
+            clusters = np.array([by_query(out & wrong), by_query(whole)], np.float64)
+            found[str(epoch + 1)] = Share(clusters, float(beside.mean()))
+    return {"detector-precision": precision, "detector-recall": recall}
