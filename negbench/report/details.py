@@ -105,45 +105,40 @@ def tables(found: Sequence[Detail]) -> list[dict[str, Any]]:
 
 
 def _denoising(found: Sequence[Detail]) -> dict[str, Any]:
-    by_name = {(it.method, json.dumps(it.axes), it.group, it.name): it for it in found}
-    body = []
-    for one in found:
-        if one.group == "precision":
-            recall = by_name[one.method, json.dumps(one.axes), "recall", one.name]
-            before, thrown = percent(one.beside), percent(recall.beside)
-            body.append([one.method, *_point(one), one.name, thrown, before, interval(one), interval(recall)])
     return {
         "title": "What filters find",
         "note": "Of the unlabelled candidates that a filter could look at: how many it threw out; how many were "
         "relevant before, which is what throwing out by chance would hit; of those thrown out, the share that is "
         "relevant (precision); of the relevant, the share that is thrown out (recall). 95 % intervals over queries.",
-        "heading": [
-            *("method", *_axes(found), "filter", "thrown out %", "relevant before %"),
-            *("precision % [95 %]", "recall % [95 %]"),
-        ],
-        "body": body,
+        "heading": ["method", *_axes(found), "filter", "thrown out %", "relevant before %", *FOUND],
+        "body": _precision_and_recall(found, "precision", "recall"),
     }
 
 
 def _detection(found: Sequence[Detail]) -> dict[str, Any]:
-    by_name = {(it.method, json.dumps(it.axes), it.group, it.name): it for it in found}
-    body = []
-    for one in found:
-        if one.group == "detector-precision":
-            recall = by_name[one.method, json.dumps(one.axes), "detector-recall", one.name]
-            mismatched, flagged = percent(one.beside), percent(recall.beside)
-            body.append([one.method, *_point(one), one.name, flagged, mismatched, interval(one), interval(recall)])
     return {
         "title": "What detectors find",
         "note": "Of the rows of an epoch: how many a detector took for mismatched (flagged); how many are, which is "
         "what flagging by chance would hit; of those flagged, the share that is mismatched (precision); of the "
         "mismatched, the share that is flagged (recall). 95 % intervals over queries.",
-        "heading": [
-            *("method", *_axes(found), "epoch", "flagged %", "mismatched %"),
-            *("precision % [95 %]", "recall % [95 %]"),
-        ],
-        "body": body,
+        "heading": ["method", *_axes(found), "epoch", "flagged %", "mismatched %", *FOUND],
+        "body": _precision_and_recall(found, "detector-precision", "detector-recall"),
     }
+
+
+FOUND = ("precision % [95 %]", "recall % [95 %]")
+
+
+def _precision_and_recall(found: Sequence[Detail], precision: str, recall: str) -> list[list[str]]:
+    """Return a line for each share of group ``precision``, with the one of ``recall`` that belongs to it."""
+    by_name = {(it.method, json.dumps(it.axes), it.group, it.name): it for it in found}
+    body = []
+    for one in found:
+        if one.group == precision:
+            other = by_name[one.method, json.dumps(one.axes), recall, one.name]
+            shares = percent(other.beside), percent(one.beside), interval(one), interval(other)
+            body.append([one.method, *_point(one), one.name, *shares])
+    return body
 
 
 def _gradient(found: Sequence[Detail]) -> dict[str, Any]:
