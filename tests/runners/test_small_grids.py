@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -58,3 +59,19 @@ def test_mlflow_hears_of_each_trial_as_it_ends_until_it_fails_to_answer(
         (["in-batch", "random"], True),  # fails, so that the third trial waits for the end
         (["in-batch", "random", "bm25"], False),
     ]
+
+
+@pytest.mark.parametrize("held_out", [None, 0.3])
+def test_a_table_without_a_rate_says_how_to_get_one(
+    tmp_path: Path, tiny_encoder: Path, tiny_collection: Path, negbench: Callable[..., Any], held_out: float | None
+) -> None:
+    (tmp_path / "grid.yaml").write_text(grid_text(tiny_encoder, "[in-batch, random]"))
+    changes = [f"collection={tiny_collection}", f"held_out={json.dumps(held_out)}"]
+    asked = [argument for change in changes for argument in ("--set", change)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tracking, "log_grid", lambda *_, **__: tracking.Outcome(0, 0, "MLflow: not asked"))
+        said = negbench("run", "grid.yaml", *asked, cwd=tmp_path)
+    assert said.code == 0, said.err
+    table = (tmp_path / "runs/tiny/table.md").read_text()
+    assert ("give held_out or a truth, or label some: negbench audit GRID.yaml" in table) == (held_out is None)
+    assert ("held-out [95 %]" in table) == (held_out is not None)
