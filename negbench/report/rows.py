@@ -131,12 +131,14 @@ def _row(
     quality = _real([trial["metrics"][measure] for trial in done])
     whole = significance.estimate(np.stack([evidence.values[trial["name"]] for trial in done])) if quality else None
     others = {name: value for name, value in _means(done, "metrics").items() if name != measure}
-    estimator = next((name for name in PRIMARY if any(name in trial["false_negatives"] for trial in done)), None)
+    rates = [trial["false_negatives"] for trial in done]
+    known = [name for one in rates for name, rate in one.items() if rate["rate"] is not None]
+    estimator = next((name for name in PRIMARY if name in known), None)
     rate, rate_low, rate_high = _pooled([trial["name"] for trial in done], estimator, evidence.clusters)
     in_batch = [
         rate["rate"]
-        for trial in done
-        for name, rate in trial["false_negatives"].items()
+        for one in rates
+        for name, rate in one.items()
         if name.endswith("/in-batch") and rate["rate"] is not None
     ]
     return Row(

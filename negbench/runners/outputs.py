@@ -127,7 +127,8 @@ def legend(found: Sequence[Row], settings: Settings) -> list[str]:
     estimators = dict.fromkeys(row.estimator for row in found if row.rate is not None and row.estimator)
     lines += [f"false negatives, {name}: {MEANINGS[name]}" for name in estimators]
     if not estimators and any(row.filled is not None for row in found):
-        ask = "give held_out or a truth, or label some: negbench audit GRID.yaml"
+        more = "" if settings.held_out is not None else "held_out or "
+        ask = f"give {more}a truth, or label some: negbench audit GRID.yaml"
         lines.append(f"false negatives: these labels cannot tell; {ask}")
     if any(row.form == "interpretation" for row in found):
         lines.append(f"{table.INTERPRETED.strip()} an interpretation: its source leaves something open")

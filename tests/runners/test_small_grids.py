@@ -61,17 +61,32 @@ def test_mlflow_hears_of_each_trial_as_it_ends_until_it_fails_to_answer(
     ]
 
 
-@pytest.mark.parametrize("held_out", [None, 0.3])
+@pytest.mark.parametrize(("held_out", "one_label"), [(None, False), (0.3, False), (0.3, True)])
 def test_a_table_without_a_rate_says_how_to_get_one(
-    tmp_path: Path, tiny_encoder: Path, tiny_collection: Path, negbench: Callable[..., Any], held_out: float | None
+    tmp_path: Path,
+    tiny_encoder: Path,
+    tiny_collection: Path,
+    negbench: Callable[..., Any],
+    held_out: float | None,
+    one_label: bool,
 ) -> None:
+    """Where no query has a second label, none can be hidden; the grid runs all the same."""
+    folder = shutil.copytree(tiny_collection, tmp_path / "garden")
+    if one_label:
+        head, *lines = (folder / "qrels/train.tsv").read_text().splitlines(keepends=True)
+        first = {line.split("\t")[0]: line for line in lines}
+        (folder / "qrels/train.tsv").write_text("".join([head, *first.values()]))
     (tmp_path / "grid.yaml").write_text(grid_text(tiny_encoder, "[in-batch, random]"))
-    changes = [f"collection={tiny_collection}", f"held_out={json.dumps(held_out)}"]
+    changes = [f"collection={folder}", f"held_out={json.dumps(held_out)}"]
     asked = [argument for change in changes for argument in ("--set", change)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tracking, "log_grid", lambda *_, **__: tracking.Outcome(0, 0, "MLflow: not asked"))
         said = negbench("run", "grid.yaml", *asked, cwd=tmp_path)
     assert said.code == 0, said.err
     table = (tmp_path / "runs/tiny/table.md").read_text()
-    assert ("give held_out or a truth, or label some: negbench audit GRID.yaml" in table) == (held_out is None)
-    assert ("held-out [95 %]" in table) == (held_out is not None)
+    told = held_out is not None and not one_label
+    assert ("a truth, or label some: negbench audit GRID.yaml" in table) != told
+    assert ("give held_out or a truth" in table) == (held_out is None)
+    assert ("held-out [95 %]" in table) == told
+    estimates = (tmp_path / "runs/tiny/false_negatives.csv").read_text()
+    assert ("no query has a second label" in estimates) == one_label

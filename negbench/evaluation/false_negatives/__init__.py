@@ -54,7 +54,8 @@ class HeldOut:
     """A mining pass of its own over thinned labels; never trained on.
 
     ``hits`` and ``totals`` [n] count, by distinct query, negatives that are hidden positives, and all, both weighted
-    as training would weigh them; ``hidden`` is the share of all labelled pairs that was hidden, in (0, 1).
+    as training would weigh them; ``hidden`` is the share of all labelled pairs that was hidden, in [0, 1), as a
+    query keeps one.
     """
 
     hits: Float64

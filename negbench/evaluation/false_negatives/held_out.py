@@ -36,6 +36,9 @@ class HeldOutPositives(Estimator):
         found = handed.held_out
         if found is None or found.totals.sum() == 0:
             return {}
+        if not found.hidden:
+            nan, note = float("nan"), "not estimable: no query has a second label that could be hidden"
+            return {self.name: Rate(nan, nan, nan, "negative", note)}
         return {self.name: self.thinned(found), f"{self.name}/natural": self.natural(found)}
 
     def thinned(self, found: HeldOut) -> Rate:
