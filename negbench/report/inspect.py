@@ -34,14 +34,29 @@ class Drawn:
     label: str
 
 
+SHOWN = 5
+"""How many of a method's negatives are shown of a query; lists that are drawn again on the way hold hundreds."""
+
+
 @dataclass(frozen=True)
 class Example:
-    """A training query with its labelled positives (id, text), and by method what was drawn for it."""
+    """A training query with its labelled positives (id, text), and by method the documents that were drawn for it."""
 
     query: str
     text: str
     positives: tuple[tuple[str, str], ...]
     drawn: dict[str, tuple[Drawn, ...]]
+
+    @property
+    def brief(self) -> list[tuple[str, tuple[Drawn, ...], str]]:
+        """By method the first that were drawn, and how many more there are in words, if any."""
+        found = []
+        for method, drawn in self.drawn.items():
+            rest = drawn[SHOWN:]
+            false = sum(one.label == "false negative" for one in rest)
+            told = f"and {len(rest)} more" + (f", {false} of them false negatives" if false else "") if rest else ""
+            found.append((method, drawn[:SHOWN], told))
+        return found
 
 
 def examples(trials: Sequence[Trial], store: Store, queries: Sequence[str], count: int = 3) -> list[Example]:
@@ -102,7 +117,9 @@ def _drawn(collection: Collection, row: int, table: Negatives) -> list[Drawn]:
     at = int(np.searchsorted(table.queries, row))
     truth = collection.truth.get(TRAINING_SPLIT)
     found = []
-    for slot, document in enumerate(table.documents[at].tolist()):
+    _, first = np.unique(table.documents[at], return_index=True)  # what is drawn again is told once
+    for slot in np.sort(first).tolist():
+        document = int(table.documents[at, slot])
         if document < 0:
             continue
         rank, score = int(table.ranks[at, slot]), float(table.scores[at, slot])
@@ -140,11 +157,13 @@ def terminal(found: Sequence[Example], width: int = 300) -> Any:
             table.add_column(name, overflow="fold")
         for document, text in example.positives:
             table.add_row("positive", Text(document), "", "", "labelled", Text(_cut(text, width)))
-        for method, drawn in example.drawn.items():
+        for method, drawn, more in example.brief:
             for one in drawn:
                 rank = "filled" if one.rank is None else str(one.rank)
                 score = "" if one.score is None else f"{one.score:.3f}"
                 table.add_row(Text(method), Text(one.document), rank, score, one.label, Text(_cut(one.text, width)))
+            if more:
+                table.add_row(Text(method), more, "", "", "", "")
         shown.append(table)
     return Group(*shown)
 

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -11,8 +13,10 @@ from negbench.config.grid import read
 from negbench.errors import InputError
 from negbench.plan.sources import read_collection
 from negbench.plan.trials import Trial, trials
-from negbench.report.inspect import examples, terminal
+from negbench.report import inspect
+from negbench.report.inspect import SHOWN, Drawn, Example, examples, terminal
 from negbench.store import Store
+from negbench.types import Negatives
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +77,35 @@ def test_a_query_is_found_by_its_id_and_bm25_s_best_rank_first(drawn: tuple[list
     console.print(terminal([again]))
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert all(one.document in text for many in again.drawn.values() for one in many)
+
+
+def test_a_long_list_is_cut_and_the_rest_is_counted() -> None:
+    labels = ["not relevant"] * (SHOWN + 1) + ["false negative"] * 2
+    many = tuple(Drawn(f"d{at}", "text", 0.5, at + 1, label) for at, label in enumerate(labels))
+    example = Example("q", "what", (), {"long": many, "clean": many[: SHOWN + 1], "short": many[:SHOWN]})
+    told = [(len(drawn), more) for _, drawn, more in example.brief]
+    assert told == [(SHOWN, "and 3 more, 2 of them false negatives"), (SHOWN, "and 1 more"), (SHOWN, "")]
+    console = Console(width=160, file=io.StringIO())
+    console.print(terminal([example]))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert text.count("and 3 more") == text.count("and 1 more") == 1
+    assert f"d{SHOWN}" not in text
+
+
+def test_a_document_of_several_rounds_is_told_once(
+    drawn: tuple[list[Trial], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, store = drawn
+    (once,) = examples(found, store, [], 1)
+    real = inspect._negatives
+
+    def twice(trial: Trial, store: Store) -> Negatives:
+        table = real(trial, store)
+        places = {name: np.tile(getattr(table, name), (1, 2)) for name in ("documents", "origins", "ranks", "scores")}
+        return replace(table, **places)
+
+    monkeypatch.setattr(inspect, "_negatives", twice)
+    assert examples(found, store, [once.query]) == [once]
 
 
 def test_what_is_not_there_is_one_line(drawn: tuple[list[Trial], Store], tmp_path: Path) -> None:
