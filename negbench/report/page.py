@@ -17,6 +17,9 @@ from negbench.report.results import write_text
 from negbench.report.rows import Row
 from negbench.report.table import ALPHA, short_methods, shortened, split
 
+FOLDED = 12
+"""More sentences than this on methods that are not told apart are folded away."""
+
 CAPTIONS = {
     "quality": "Quality, against the share of false negatives where that is known: means with 95 % intervals over "
     "queries and seeds; small dots are single seeds, long lines the references.",
@@ -70,10 +73,13 @@ def html(data: dict[str, Any], rows: Sequence[Row], pictures: dict[str, str], te
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     template = environment.from_string(files("negbench.report").joinpath("page.html.j2").read_text(encoding="utf-8"))
+    decided, undecided = findings(rows, data["settings"])
     return template.render(
         settings=data["settings"],
         notes=data["notes"],
-        findings=findings(rows, data["settings"]),
+        decided=decided,
+        undecided=undecided,
+        folded=len(undecided) > FOLDED,
         tables=data["tables"],
         short=short_names(data["tables"]),
         further=data.get("further", []),
@@ -96,9 +102,10 @@ def _short_filters(details: Sequence[dict[str, Any]]) -> dict[str, str]:
     return dict(zip(names, shortened(names, 34), strict=True))
 
 
-def findings(rows: Sequence[Row], settings: dict[str, Any]) -> list[str]:
-    """Return what the tests say, a sentence a method; what is undecided is called so."""
-    said = []
+def findings(rows: Sequence[Row], settings: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """Return what the tests say, a sentence a method: where they decide, and where a difference is within the noise."""
+    decided: list[str] = []
+    undecided: list[str] = []
     short = short_methods([row.method for row in rows])
     for row in rows:
         if row.form == "reference" or row.gain is None:
@@ -106,19 +113,20 @@ def findings(rows: Sequence[Row], settings: dict[str, Any]) -> list[str]:
         size = f"{row.gain:+.4f}"
         if row.gain_low is not None and row.gain_high is not None:
             size += f" [{row.gain_low:+.4f}, {row.gain_high:+.4f}]"
+        told = decided
         if row.p is not None and row.p < ALPHA:
             verdict = f"is {'better' if row.gain > 0 else 'worse'} than {settings['baseline']}"
         elif row.same:
             verdict = f"is within {settings['equivalent_within']:g} of {settings['baseline']}"
         else:
-            verdict = f"differs from {settings['baseline']} by no more than noise"
+            told, verdict = undecided, f"differs from {settings['baseline']} by no more than noise"
         least = "" if row.detectable is None else f"; 80 % power for a difference of {row.detectable:.4f}"
         rate = ""
         if row.rate is not None and row.rate_low is not None and row.rate_high is not None:
             rate = f" False negatives: {100 * row.rate:.1f} % [{100 * row.rate_low:.1f}, {100 * row.rate_high:.1f}]."
         at = "".join(f", {key}={value}" for key, value in row.axes.items())
-        said.append(f"{short[row.method]}{at} {verdict}: {size}{least}.{rate}")
-    return said
+        told.append(f"{short[row.method]}{at} {verdict}: {size}{least}.{rate}")
+    return decided, undecided
 
 
 def _read(folder: Path) -> dict[str, Any]:

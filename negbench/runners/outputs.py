@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -149,9 +150,20 @@ def notes(data: dict[str, Any], found: Sequence[Row], settings: Settings) -> lis
     ]
     estimators = {name: rate["note"] for row in data["trials"] for name, rate in row["false_negatives"].items()}
     lines += [f"{name}: {note}." for name, note in estimators.items() if name in PRIMARY]
-    order = {row["spelling"]: row["draw"]["teacher_auc"] for row in data["trials"] if "teacher_auc" in row["draw"]}
-    return lines + [
-        f"{method}: its teacher puts a labelled positive above an unlabelled candidate of the same query in "
-        f"{100 * share:.0f} % of the pairs (50 % is chance)."
-        for method, share in order.items()
+    return lines + teachers(data["trials"])
+
+
+def teachers(trials: Sequence[dict[str, Any]]) -> list[str]:
+    """Return how well the teachers of methods order what is labelled: a paragraph, if there are any."""
+    order: dict[str, list[str]] = {}
+    for row in trials:
+        share = row["draw"].get("teacher_auc", math.nan)
+        if math.isfinite(share) and row["spelling"] not in order.setdefault(f"{100 * share:.0f} %", []):
+            order[f"{100 * share:.0f} %"].append(row["spelling"])
+    if not order:
+        return []
+    told = "; ".join(f"{share} ({', '.join(methods)})" for share, methods in sorted(order.items(), reverse=True))
+    return [
+        "Of the pairs of a labelled positive and an unlabelled candidate of the same query, a teacher puts the "
+        f"positive first in so many (50 % is chance): {told}."
     ]

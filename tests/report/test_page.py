@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 import subprocess
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from made_trials import RESULTS, rows
 from negbench.errors import InputError
 from negbench.report import latex, page, table
 from negbench.report.inspect import Drawn, Example
+from negbench.runners.outputs import teachers
 
 HOSTILE = '<script>alert("x")</script> & <b>bold</b>'
 EXAMPLES = [
@@ -112,9 +114,35 @@ def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_what_the_tests_say_is_said_in_words() -> None:
-    (simans,) = page.findings(rows(*RESULTS), {"baseline": "in-batch", "equivalent_within": 0.01})
+    settings = {"baseline": "in-batch", "equivalent_within": 0.01}
+    decided, (simans,) = page.findings(rows(*RESULTS), settings)
+    assert not decided
     assert "simans(a=1.0) differs from in-batch by no more than noise: +0.0900 [" in simans
     assert "False negatives: 12.0 % [" in simans
+    sure = [replace(row, p=0.01) for row in rows(*RESULTS)]
+    (better,), undecided = page.findings(sure, settings)
+    assert not undecided
+    assert "simans(a=1.0) is better than in-batch: +0.0900 [" in better
+
+
+@pytest.mark.parametrize("folded", [False, True])
+def test_many_methods_that_are_not_told_apart_are_folded_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folded: bool
+) -> None:
+    made(tmp_path)
+    monkeypatch.setattr(page, "FOLDED", 0 if folded else 1)
+    page.write(tmp_path, [])
+    text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
+    assert ("1 more differ from in-batch by no more than noise" in text) == folded
+    assert "simans(a=1.0) differs from in-batch by no more than noise: +0.0900" in text
+
+
+def test_teachers_are_told_by_how_well_they_order() -> None:
+    draws = {"a": 0.581, "b": 0.912, "c": math.nan, "d": 0.58}
+    trials = [{"spelling": name, "draw": {"teacher_auc": share}} for name, share in draws.items()]
+    (told,) = teachers([*trials, trials[0], {"spelling": "e", "draw": {}}])
+    assert told.endswith("(50 % is chance): 91 % (b); 58 % (a, d).")
+    assert teachers([{"spelling": "e", "draw": {}}, trials[2]]) == []
 
 
 def test_a_folder_without_results_is_one_line(tmp_path: Path) -> None:
