@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -28,6 +28,10 @@ class BiEncoder(Teacher):
     model: hub id, folder or offline name. query_prompt, document_prompt: text put before each; None takes the model's
     own. max_length: tokens a text. As NV-Retriever (Moreira et al. 2024, arXiv:2407.15831) uses its
     teacher; cosines are no probabilities, which whoever sets a threshold has to mind.
+
+    temperature: the score is 1 / (1 + exp((1/2 - cosine) / temperature)) instead, whose log-odds, which distillation
+    learns, are as far apart as cosines over the temperature; at the student's own the margin wanted is the teacher's.
+    None leaves the cosine, whose log-odds are flat.
     """
 
     name: ClassVar[str] = "bi-encoder"
@@ -36,20 +40,32 @@ class BiEncoder(Teacher):
     query_prompt: str | None = None
     document_prompt: str | None = None
     max_length: int = Field(default=256, ge=8)
+    temperature: float | None = Field(default=None, gt=0)
+
+    def identity(self) -> dict[str, Any]:
+        """Return the parameters, the temperature where there is one: what was stored before it stays."""
+        found = super().identity()
+        if self.temperature is None:
+            del found["parameters"]["temperature"]
+        return found
 
     def fingerprint(self) -> str:
         """Return the digest of the model's weights."""
         return weights.fingerprint(self.model, None)
 
     def score(self, pairs: Sequence[tuple[str, str]], folder: Path | None, precision: Precision) -> Float32:
-        """Return the cosines; each text is encoded once. There is no ``folder``."""
+        """Return the cosines, or what the temperature makes of them; each text is encoded once. There is no ``folder``."""
         if not pairs:
             return np.zeros(0, np.float32)
         model = self.load()
         asked = self.vectors(model, [query for query, _ in pairs], "query", precision)
         read = self.vectors(model, [text for _, text in pairs], "document", precision)
-        cosines: Float32 = np.clip((asked * read).sum(axis=1), 0, 1)
-        return cosines
+        cosines: Float32 = (asked * read).sum(axis=1)
+        if self.temperature is None:
+            return np.clip(cosines, 0, 1)
+        from scipy.special import expit
+
+        return np.asarray(expit((cosines - 0.5) / self.temperature), np.float32)
 
     def load(self) -> SentenceTransformer:
         """Load the model."""
@@ -68,4 +84,6 @@ def quick(guide: Teacher) -> Teacher:
     """Return a guide that can be asked about all pairs of a batch; ValueError for another teacher."""
     if not isinstance(guide, BiEncoder):
         raise ValueError(f"a guide is asked about all pairs of a batch, for which {guide.name} is slow: bi-encoder")
+    if guide.temperature is not None:
+        raise ValueError("a guide is asked for cosines; leave its temperature out")
     return guide
