@@ -54,7 +54,7 @@ class BiEncoder(Teacher):
         return weights.fingerprint(self.model, None)
 
     def score(self, pairs: Sequence[tuple[str, str]], folder: Path | None, precision: Precision) -> Float32:
-        """Return the cosines, or what the temperature makes of them; each text is encoded once. There is no ``folder``."""
+        """Return the cosines, or what the temperature makes of them; texts are encoded once. There is no ``folder``."""
         if not pairs:
             return np.zeros(0, np.float32)
         model = self.load()
