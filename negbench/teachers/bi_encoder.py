@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -41,13 +41,6 @@ class BiEncoder(Teacher):
     document_prompt: str | None = None
     max_length: int = Field(default=256, ge=8)
     temperature: float | None = Field(default=None, gt=0)
-
-    def identity(self) -> dict[str, Any]:
-        """Return the parameters, the temperature where there is one: what was stored before it stays."""
-        found = super().identity()
-        if self.temperature is None:
-            del found["parameters"]["temperature"]
-        return found
 
     def fingerprint(self) -> str:
         """Return the digest of the model's weights."""
