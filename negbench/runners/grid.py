@@ -101,10 +101,21 @@ def _check_collections(trials: Sequence[Trial], store: Store, report: Callable[[
 
 
 def _digests(trials: Sequence[Trial]) -> dict[str, dict[str, str]]:
-    """Return the digests of the bytes that everything rests on: collections by name, starting weights by spelling."""
+    """Return the digests of the bytes that everything rests on: collections by name, starting weights by spelling.
+
+    Collections of one name that differ are numbered, in the order of the trials.
+    """
     stages = [stage for trial in trials for stage in trial.stages]
+    named: dict[str, dict[str, None]] = {}
+    for stage in stages:
+        if isinstance(stage, LoadCollection):
+            named.setdefault(collection_name(stage.source), {})[stage.fingerprint] = None
     return {
-        "collections": {collection_name(it.source): it.fingerprint for it in stages if isinstance(it, LoadCollection)},
+        "collections": {
+            name + (f" {number}" if len(found) > 1 else ""): digest
+            for name, found in named.items()
+            for number, digest in enumerate(found, start=1)
+        },
         "encoders": {it.spec.spelling: it.fingerprint for it in stages if isinstance(it, StartEncoder)},
     }
 

@@ -12,6 +12,9 @@ import pytest
 from made_grid import METHODS, grid_text
 
 from negbench import tracking
+from negbench.config.grid import read
+from negbench.plan.trials import trials
+from negbench.runners.grid import _digests
 
 
 def test_a_split_that_is_not_there_stops_a_grid_before_it_trains(
@@ -90,3 +93,14 @@ def test_a_table_without_a_rate_says_how_to_get_one(
     assert ("held-out [95 %]" in table) == told
     estimates = (tmp_path / "runs/tiny/false_negatives.csv").read_text()
     assert ("no query has a second label" in estimates) == one_label
+
+
+def test_a_manifest_has_the_digests_of_all_collections_of_a_name(tmp_path: Path, tiny_encoder: Path) -> None:
+    planted = {"mismatched": {"collection": "helpdesk", "rate": 0.0}}
+    grid = {"name": "g", "collection": planted, "encoder": {"model": str(tiny_encoder)}, "methods": ["in-batch"]}
+    (tmp_path / "one.yaml").write_text(json.dumps(grid))
+    (tmp_path / "two.yaml").write_text(json.dumps({**grid, "axes": {"collection.mismatched.rate": [0.0, 0.5]}}))
+    one, two = (_digests(trials(read(tmp_path / f"{name}.yaml")))["collections"] for name in ("one", "two"))
+    assert list(one) == ["mismatched(helpdesk)"]
+    assert list(two) == ["mismatched(helpdesk) 1", "mismatched(helpdesk) 2"]
+    assert two["mismatched(helpdesk) 1"] == one["mismatched(helpdesk)"] != two["mismatched(helpdesk) 2"]
