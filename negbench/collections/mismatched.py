@@ -57,7 +57,7 @@ class Mismatched(Source):
         chosen = order[: round(self.rate * len(pairs))]
         others = np.unique(pairs.documents)
         others = others[np.argsort(documents[others])]  # by id, so that the order of the files tells nothing
-        given = {tuple(pair) for pair in np.stack([pairs.queries, pairs.documents], axis=1).tolist()}
+        given = set(zip(pairs.queries.tolist(), pairs.documents.tolist(), strict=True))
         found, gone = [], np.zeros(len(pairs), np.bool_)
         for number in range(TRIES):
             luck = Noise(self.seed, "mismatched/documents", number).bits(identity[chosen])

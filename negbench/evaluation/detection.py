@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from negbench.evaluation.shares import Share
+from negbench.evaluation.shares import Share, by_query
 from negbench.types import Bool, Int32
 
 
@@ -19,13 +19,10 @@ def detection(queries: Int32, flagged: Bool, mismatched: Bool) -> dict[str, dict
     precision: dict[str, Share] = {}
     recall: dict[str, Share] = {}
     rows, of = np.unique(queries, return_inverse=True)
-
-    def by_query(chosen: Bool) -> list[int]:
-        return np.bincount(of[chosen], minlength=len(rows)).tolist()  # type: ignore[no-any-return]
-
     for epoch in np.flatnonzero(flagged.any(axis=1)).tolist():
         out, wrong = flagged[epoch], mismatched[epoch]
         for found, whole, beside in ((precision, out, wrong), (recall, wrong, out)):
-            clusters = np.array([by_query(out & wrong), by_query(whole)], np.float64)
+            hits, totals = (out & wrong).astype(np.float64), whole.astype(np.float64)
+            clusters = by_query(of, len(rows), hits, totals, int(whole.sum()))
             found[str(epoch + 1)] = Share(clusters, float(beside.mean()))
     return {"detector-precision": precision, "detector-recall": recall}
