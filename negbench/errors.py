@@ -14,6 +14,16 @@ class InputError(ValueError):
     """
 
 
+class PartError(RuntimeError):
+    """A pluggable part returned what it must not: a draw of a known positive, scores that are no numbers.
+
+    The message is one line that begins with the part's kind and spelling. The trial that uses the part fails with it.
+    """
+
+    def __init__(self, part: Any, problem: str) -> None:
+        super().__init__(f"{part.kind} {part.spelling}: {problem}")
+
+
 _EXPECTED = {
     "int_type": "a whole number",
     "int_parsing": "a whole number",

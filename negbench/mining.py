@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from negbench.filters import Filter
 from negbench.labels import LabelRule, Labels
 from negbench.noise import Noise
+from negbench.part_checks import check_labels, check_mask, check_positions
 from negbench.retrieval.pool import pad
 from negbench.samplers import Sampler
 from negbench.types import Bool, CandidatePool, Float32, Int32, Negatives
@@ -30,18 +32,70 @@ class Rules:
 
 
 def mine(
-    pool: CandidatePool, rules: Rules, k: int, seed: int, own: Int32, corpus_size: int, round: int = 0
+    pool: CandidatePool,
+    rules: Rules,
+    k: int,
+    seed: int,
+    own: Int32,
+    corpus_size: int,
+    round: int = 0,
+    *,
+    epochs: int = 1,
+    copies: Mapping[int, Int32] = MappingProxyType({}),
 ) -> Negatives:
-    """Change labels, filter, draw ``k`` a query, and fill what is short; each ``round`` has chances of its own.
+    """Change labels, filter, draw ``k`` a query for each of ``epochs``, and fill what is short.
 
-    Fills are no known or promoted positive, not the query's ``own`` document row ([Q], below 0 for none), nothing
-    twice; from the corpus they are the same for every method. A slot stays -1 where nothing is left, or where the
-    sampler leaves it to the batch.
+    ``round`` counts how often the pool was searched again: every epoch of every round has chances of its own. Fills
+    are no known or promoted positive, not the query's ``own`` document row ([Q], below 0 for none), nothing twice;
+    from the corpus they are the same for every method. A slot stays -1 where nothing is left, or where the sampler
+    leaves it to the batch. ``copies`` maps a document's row to all that have its text: where one of them is known or
+    promoted, so are the others. Raises PartError where a part of the rules returns what it must not.
     """
-    whole, labels = judged(pool, rules)
-    pool = filtered(whole, rules)
-    draw = rules.sampler.draw(pool, k, Noise(seed, rules.sampler.spelling, round))
-    positions = draw.positions
+    labelled, labels = apply_label_rules(pool, rules, copies)
+    candidates = filtered(labelled, rules)
+    promoted = [labelled.documents[row, marked] for row, marked in enumerate(labels.promoted)]
+    known = [
+        with_copies({*positives.tolist(), *more.tolist(), int(document)}, copies)
+        for positives, more, document in zip(pool.positives, promoted, own, strict=True)
+    ]
+    unchecked = np.zeros(labelled.documents.shape, np.bool_)
+    if rules.fill == "unchecked":
+        unchecked = _below(rules.filters, labelled)
+    draws = []
+    for number in range(round * epochs, (round + 1) * epochs):
+        drawn = rules.sampler.draw(candidates, k, Noise(seed, rules.sampler.spelling, number))
+        check_positions(rules.sampler, drawn.positions, candidates, k)
+        fills = Noise(seed, "fill", number), Noise(seed, "unchecked fill", number)
+        documents, origins, scores = _filled(candidates, drawn.positions, known, unchecked, fills, corpus_size)
+        draws.append(
+            Negatives(
+                pool.queries,
+                documents,
+                origins,
+                np.maximum(drawn.positions, -1),
+                scores,
+                drawn.effective_size,
+                pool.positives,
+                labels.trust,
+                pad(promoted),
+            )
+        )
+    return Negatives.side_by_side(draws)
+
+
+def _filled(
+    pool: CandidatePool,
+    positions: Int32,
+    known: Sequence[set[int]],
+    unchecked: Bool,
+    noise: tuple[Noise, Noise],
+    corpus_size: int,
+) -> tuple[Int32, Int32, Float32]:
+    """Return documents, origins and scores [Q, k] of what was drawn, with every shortfall made up.
+
+    ``known`` are the rows that must not be drawn for each query; ``unchecked`` [Q, K] marks the candidates that are
+    taken before the corpus is; ``noise`` is the one for the corpus and the one for these.
+    """
     drawn = positions >= 0
     at = np.nonzero(drawn)[0], positions[drawn]
     documents: Int32 = np.full(positions.shape, -1, np.int32)
@@ -49,47 +103,48 @@ def mine(
     scores: Float32 = np.full(positions.shape, np.nan, np.float32)
     scores[drawn] = pool.scores[at]
     origins = np.zeros_like(documents)
-    promoted = [whole.documents[row, marked] for row, marked in enumerate(labels.promoted)]
     short = positions == -1
-    unchecked = _below(rules.filters, whole) if rules.fill == "unchecked" else np.zeros(whole.documents.shape, np.bool_)
-    source, below = Noise(seed, "fill", round), Noise(seed, "unchecked fill", round)
-    for query in np.flatnonzero(short.any(axis=1)):
-        taken = {*documents[query].tolist(), *pool.positives[query].tolist(), *promoted[query].tolist()}
-        taken.add(int(own[query]))
+    from_corpus, below = noise
+    for query in np.flatnonzero(short.any(axis=1)).tolist():
+        taken = {*documents[query].tolist(), *known[query]}
         slots = np.flatnonzero(short[query])
         left = np.flatnonzero(unchecked[query])
         order = below.order(pool.document_keys[query, left] ^ pool.query_keys[query])
         found = [row for row in pool.documents[query, left[order]].tolist() if row not in taken][: len(slots)]
         taken |= set(found)
-        found += uniform(source, pool.query_keys[query], corpus_size, len(slots) - len(found), taken)
+        found += uniform(from_corpus, pool.query_keys[query], corpus_size, len(slots) - len(found), taken)
         documents[query, slots[: len(found)]] = found
         origins[query, slots] = 1
-    ranks = np.maximum(positions, -1)
-    return Negatives(
-        pool.queries,
-        documents,
-        origins,
-        ranks,
-        scores,
-        draw.effective_size,
-        pool.positives,
-        labels.trust,
-        pad(promoted),
-    )
+    return documents, origins, scores
 
 
-def judged(pool: CandidatePool, rules: Rules) -> tuple[CandidatePool, Labels]:
-    """Return the pool with all known that the label rules promote, and the labels."""
+def with_copies(rows: Iterable[int], copies: Mapping[int, Int32]) -> set[int]:
+    """Return the document rows and all that have the text of one of them."""
+    found = set(rows)
+    return found.union(*[copies[row].tolist() for row in found if row in copies])
+
+
+def apply_label_rules(
+    pool: CandidatePool, rules: Rules, copies: Mapping[int, Int32] = MappingProxyType({})
+) -> tuple[CandidatePool, Labels]:
+    """Return the pool with all known that the label rules promote, and what has the text of it; and the labels."""
     labels = Labels.given(pool)
     for rule in rules.labels:
         labels = rule.judge(pool, labels)
-    return replace(pool, known=pool.known | labels.promoted), labels
+        check_labels(rule, labels.promoted, labels.trust, pool)
+    known = pool.known | labels.promoted
+    for row in np.flatnonzero(labels.promoted.any(axis=1)) if copies else ():
+        promoted = with_copies(pool.documents[row, labels.promoted[row]].tolist(), copies)
+        known[row] |= np.isin(pool.documents[row], list(promoted))
+    return replace(pool, known=known), labels
 
 
 def filtered(pool: CandidatePool, rules: Rules) -> CandidatePool:
     """Return the pool without what the filters, in order, throw out."""
     for rule in rules.filters:
-        pool = pool.without(rule.throws_out(pool))
+        excluded = rule.throws_out(pool)
+        check_mask(rule, excluded, pool.documents.shape)
+        pool = pool.without(excluded)
     return pool
 
 

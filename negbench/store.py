@@ -14,7 +14,7 @@ import platform
 import shutil
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
 from pathlib import Path
@@ -190,6 +190,21 @@ class Store:
         """Return what making the artifact took: ``seconds`` and amounts by name."""
         record = json.loads((self.path(stage) / "stage.json").read_text())
         return dict(record["cost"])
+
+    def notes(self, stage: Stage) -> list[str]:
+        """Return the sentences for the user that the stage left with ``save_notes``."""
+        path = self.path(stage) / NOTES
+        return [str(note) for note in json.loads(path.read_text(encoding="utf-8"))] if path.exists() else []
+
+
+NOTES = "notes.json"
+"""Where an artifact holds sentences for the user: what is odd in its input, each with its count."""
+
+
+def save_notes(notes: Sequence[str], folder: Path) -> None:
+    """Write sentences for the user into a stage's ``folder``; a run prints them and its tables and page repeat them."""
+    if notes:
+        (folder / NOTES).write_text(json.dumps(list(notes), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def save_arrays(record: Any, folder: Path) -> None:

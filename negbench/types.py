@@ -7,7 +7,7 @@ convention: make a changed copy with ``dataclasses.replace``.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, overload
 
@@ -43,6 +43,15 @@ class Qrels:
         table = np.array([(q, d, g) for (q, d), g in unique], dtype=np.int32).reshape(-1, 3)
         return cls(table[:, 0].copy(), table[:, 1].copy(), table[:, 2].copy())
 
+    @classmethod
+    def both(cls, one: Qrels, other: Qrels) -> Qrels:
+        """Return the judgments of two tables; of a pair that stands in both, that of the second."""
+        return cls.of([*one.triples(), *other.triples()])
+
+    def triples(self) -> list[tuple[int, int, int]]:
+        """Return the judgments as (query row, document row, grade)."""
+        return list(zip(self.queries.tolist(), self.documents.tolist(), self.grades.tolist(), strict=True))
+
     def __len__(self) -> int:
         return len(self.queries)
 
@@ -53,6 +62,19 @@ class Qrels:
     def of_queries(self, queries: Int32) -> Qrels:
         """Return only the judgments of these query rows."""
         return self.where(np.isin(self.queries, queries))
+
+    def with_copies(self, copies: Mapping[int, Int32]) -> Qrels:
+        """Return the judgments and, where ``copies`` has a document's row, the same grade for the rows it maps to.
+
+        A pair that is judged here keeps its own grade.
+        """
+        more = [
+            (query, copy, grade)
+            for query, document, grade in self.triples()
+            if document in copies
+            for copy in copies[document].tolist()
+        ]
+        return Qrels.both(Qrels.of(more), self) if more else self
 
     def where(self, keep: Bool) -> Qrels:
         """Return only the judgments that ``keep`` [J] marks."""
@@ -81,6 +103,9 @@ class Collection:
     ``truth`` holds fuller judgments of some splits: all relevant pairs where ``truth_kind`` is ``complete``,
     more than ``qrels`` but not all where it is ``proxy``. Only evaluation may read it.
     ``warnings`` are sentences for the user, each with its count.
+    ``equal_texts`` [documents] is, for each document, the row of the first one with the same text after
+    normalisation (``collections.duplicates``); None where texts were not compared. ``copies_known``: whether a
+    document with the text of a labelled positive counts as a known positive in mining and training.
     """
 
     name: str
@@ -93,6 +118,8 @@ class Collection:
     truth: dict[str, Qrels] = field(default_factory=dict)
     truth_kind: TruthKind = "none"
     warnings: tuple[str, ...] = ()
+    equal_texts: Int32 | None = None
+    copies_known: bool = True
 
     def passages(self) -> list[str]:
         """Return what an encoder reads of each document: title, a space, text."""
@@ -101,6 +128,22 @@ class Collection:
     def split_queries(self, split: str) -> Int32:
         """Return the rows of the queries that have a positive (grade above 0) in ``split``, ascending."""
         return np.unique(self.qrels[split].at_least(1).queries)
+
+    def copies(self) -> dict[int, Int32]:
+        """Return the rows of all documents with the same text, for each document that is not alone with its text.
+
+        Empty where texts were not compared.
+        """
+        if self.equal_texts is None:
+            return {}
+        order = np.argsort(self.equal_texts, kind="stable").astype(np.int32)
+        _, starts, sizes = np.unique(self.equal_texts[order], return_index=True, return_counts=True)
+        groups = [order[start : start + size] for start, size in zip(starts, sizes, strict=True) if size > 1]
+        return {row: group for group in groups for row in group.tolist()}
+
+    def known_copies(self) -> dict[int, Int32]:
+        """Return ``copies`` where a copy of a known positive is known as well, nothing where it is not."""
+        return self.copies() if self.copies_known else {}
 
     def own_documents(self) -> Int32:
         """Return for each query [queries] the row of the document that it was taken from, -1 for none.
@@ -231,6 +274,9 @@ class Negatives:
     ``positives`` [Q, P] are the queries' labelled positives (-1 is padding) and ``trust`` [Q, P] what each weighs in
     training; ``promoted`` [Q, M] are further documents that count as positives (-1 is padding). Without label rules
     the trust is 1 and nothing is promoted.
+
+    ``epochs``: how many draws stand side by side, one for each epoch of the training. Those of epoch e are the columns
+    from ``e * k / epochs`` on. With 1, every epoch gets the same.
     """
 
     queries: Int32
@@ -242,6 +288,45 @@ class Negatives:
     positives: Int32
     trust: Float32
     promoted: Int32
+    epochs: int = 1
+
+    @property
+    def width(self) -> int:
+        """Negatives a query in one epoch."""
+        return int(self.documents.shape[1]) // self.epochs
+
+    def of_epoch(self, epoch: int) -> Negatives:
+        """Return the negatives that training gets in ``epoch``, counted from 0."""
+        begin = self.width * (epoch if self.epochs > 1 else 0)
+        here = {name: getattr(self, name)[:, begin : begin + self.width] for name in BY_SLOT}
+        return replace(self, epochs=1, **here)
+
+    def only(self, epochs: Sequence[int] | set[int]) -> Negatives:
+        """Return the same without the draws of other ``epochs`` than these: documents -1, no origin, rank or score."""
+        if self.epochs == 1:
+            return self
+        gone = ~np.isin(np.arange(self.documents.shape[1]) // self.width, list(epochs))
+        return replace(
+            self,
+            documents=np.where(gone, np.int32(-1), self.documents),
+            origins=np.where(gone, np.int32(0), self.origins),
+            ranks=np.where(gone, np.int32(-1), self.ranks),
+            scores=np.where(gone, np.float32(np.nan), self.scores),
+        )
+
+    @classmethod
+    def side_by_side(cls, draws: Sequence[Negatives]) -> Negatives:
+        """Return the draws of successive epochs as one record.
+
+        All are of the same queries, in the same order, and of the same number of negatives. What any of them
+        promoted is promoted in all.
+        """
+        first = draws[0]
+        slots = {name: np.concatenate([getattr(draw, name) for draw in draws], axis=1) for name in BY_SLOT}
+        sizes = np.stack([draw.effective_size for draw in draws]).mean(axis=0).astype(np.float32)
+        promoted = _union([draw.promoted for draw in draws])
+        epochs = sum(draw.epochs for draw in draws)
+        return replace(first, effective_size=sizes, promoted=promoted, epochs=epochs, **slots)
 
     @classmethod
     def without_rules(
@@ -251,3 +336,19 @@ class Negatives:
         nothing = np.full((len(queries), 0), -1, np.int32)
         trust = np.ones((len(queries), 0), np.float32)
         return cls(queries, documents, origins, ranks, scores, effective_size, nothing, trust, nothing)
+
+
+def _union(tables: Sequence[Int32]) -> Int32:
+    """Return the distinct rows above -1 in each line of tables [Q, M], first in their line, padded with -1."""
+    if all(np.array_equal(table, tables[0]) for table in tables):
+        return tables[0]
+    joined = np.concatenate(tables, axis=1)
+    lines = [np.unique(line[line >= 0]) for line in joined]
+    found = np.full((len(lines), max(map(len, lines), default=0)), -1, np.int32)
+    for row, line in enumerate(lines):
+        found[row, : len(line)] = line
+    return found
+
+
+BY_SLOT = ("documents", "origins", "ranks", "scores")
+"""The fields of ``Negatives`` with a column for each negative."""

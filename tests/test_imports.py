@@ -12,7 +12,7 @@ import negbench
 ORDER = (
     ("errors", "spelling"),
     ("parts", "types", "machine"),
-    ("noise",),
+    ("noise", "part_checks"),
     ("store",),
     ("chat",),
     ("collections",),

@@ -70,8 +70,9 @@ def found(trial: Trial, store: Store, steps: list[int]) -> Found:
     labels = collection.qrels[training.split].at_least(1)
     rows = collection.split_queries(training.split)
     made = {0: found_in(store.load(CandidatePool, training.negatives.pool))}
-    rounds = read_rounds(store.path(training) / "rounds")
-    made |= {step: one.found for step, one in zip(steps, rounds, strict=True)}
+    if training.refresh.searches:  # a redraw finds what the start found
+        rounds = read_rounds(store.path(training) / "rounds")
+        made |= {step: one.found for step, one in zip(steps, rounds, strict=True)}
     made[-1] = labels.contains(rows[:, None], top).any(axis=1)
     return Found(made)
 

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from negbench.types import Int32
+from negbench.types import Collection, Int32, Qrels
 
 SHINGLE = 3
 """Words a shingle."""
+
+
+def equal_texts(texts: Iterable[str]) -> Int32:
+    """Return for each text [N] the row of the first with the same words (``normalised``); an empty one is alone."""
+    first: dict[bytes, int] = {}
+    leaders: list[int] = []
+    for row, text in enumerate(texts):
+        words = normalised(text)
+        digest = hashlib.blake2b(words.encode(), digest_size=16).digest()  # a corpus of digests fits into memory
+        leaders.append(first.setdefault(digest, row) if words else row)
+    return np.array(leaders, np.int32)
+
+
+def unlabelled_copies(collection: Collection, split: str) -> Qrels:
+    """Return the pairs of a query and a document that is no labelled positive but has the text of one."""
+    labels = collection.qrels[split].at_least(1)
+    both = labels.with_copies(collection.copies())
+    return both.where(~labels.contains(both.queries, both.documents))
 
 
 def groups(texts: Sequence[str], threshold: float) -> Int32:
@@ -22,8 +41,7 @@ def groups(texts: Sequence[str], threshold: float) -> Int32:
     128 permutations) and every pair is then checked, so none is grouped wrongly; one that is just above the threshold
     may be overlooked.
     """
-    words = [normalised(text).split() for text in texts]
-    leader = np.arange(len(texts), dtype=np.int32)
+    leader = equal_texts(texts)
 
     def find(row: int) -> int:
         while leader[row] != row:
@@ -35,13 +53,10 @@ def groups(texts: Sequence[str], threshold: float) -> Int32:
         one, other = sorted((find(one), find(other)))
         leader[other] = one
 
-    first: dict[tuple[str, ...], int] = {}
-    for row, found in enumerate(words):
-        if found:  # an empty text says nothing
-            join(first.setdefault(tuple(found), row), row)
     if threshold < 1:
-        singles = [row for row in range(len(texts)) if words[row] and find(row) == row]
-        for one, other in _similar({row: _shingles(words[row]) for row in singles}, threshold):
+        words = {row: normalised(texts[row]).split() for row in np.unique(leader).tolist()}
+        shingles = {row: _shingles(found) for row, found in words.items() if found}  # an empty text says nothing
+        for one, other in _similar(shingles, threshold):
             join(one, other)
     return np.array([find(row) for row in range(len(texts))], np.int32)
 

@@ -74,8 +74,7 @@ def all_known(collection: Collection) -> dict[str, Qrels]:
     found = {}
     for split, labels in collection.qrels.items():
         tables = [labels.at_least(1), *([collection.truth[split]] if split in collection.truth else [])]
-        rows = [zip(it.queries.tolist(), it.documents.tolist(), it.grades.tolist(), strict=True) for it in tables]
-        found[split] = Qrels.of([judgment for table in rows for judgment in table])
+        found[split] = Qrels.of([judgment for table in tables for judgment in table.triples()])
     return found
 
 

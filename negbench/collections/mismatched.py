@@ -71,7 +71,7 @@ class Mismatched(Source):
                     found.append((*pair, int(pairs.grades[place])))
             chosen = chosen[~gone[chosen]]
         left = without(full.qrels["train"], pairs.where(gone))
-        kept = zip(left.queries.tolist(), left.documents.tolist(), left.grades.tolist(), strict=True)
+        kept = left.triples()
         return replace(
             full,
             name=f"{self.name}({full.name})",

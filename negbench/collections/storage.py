@@ -29,7 +29,14 @@ def save(collection: Collection, folder: Path) -> None:
         for split, judged in by_split.items():
             table = {"query": judged.queries, "document": judged.documents, "grade": judged.grades}
             pq.write_table(pa.table(table), folder / f"{name}.{split}.parquet")
-    rest = {"name": collection.name, "truth_kind": collection.truth_kind, "warnings": list(collection.warnings)}
+    if collection.equal_texts is not None:
+        np.save(folder / "equal_texts.npy", collection.equal_texts, allow_pickle=False)
+    rest = {
+        "name": collection.name,
+        "truth_kind": collection.truth_kind,
+        "warnings": list(collection.warnings),
+        "copies_known": collection.copies_known,
+    }
     (folder / "collection.json").write_text(json.dumps(rest, indent=1) + "\n")
 
 
@@ -51,6 +58,7 @@ def load(folder: Path) -> Collection:
         table = pq.read_table(path)
         columns = [table[column].to_numpy().astype(np.int32) for column in ("query", "document", "grade")]
         judged[name][split] = Qrels(*columns)
+    equal = folder / "equal_texts.npy"
     rest = json.loads((folder / "collection.json").read_text())
     return Collection(
         name=rest["name"],
@@ -63,4 +71,6 @@ def load(folder: Path) -> Collection:
         truth=judged["truth"],
         truth_kind=rest["truth_kind"],
         warnings=tuple(rest["warnings"]),
+        equal_texts=np.load(equal, allow_pickle=False) if equal.exists() else None,
+        copies_known=rest["copies_known"],
     )

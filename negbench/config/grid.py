@@ -7,7 +7,7 @@ import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -58,8 +58,9 @@ class Settings(BaseModel):
     ask where a method does not say. judge: who is asked about the mined negatives, and chose none of them. held_out:
     hide so large a share of the labels, mine again, and count how many hidden positives come back. gradient: also
     tell which part of the loss's gradient falls on false negatives, by the truth; encodes the training queries once
-    more a training. repair: what is done, by the truth, about the false negatives of every method that mines; for
-    experiments, since no way of mining knows the truth.
+    more a training. equal_texts: whether a document with a labelled positive's own text, under another id, is ``known``
+    as a positive in mining and training, or ``unlabelled`` as the labels have it. repair: what is done, by the truth,
+    about the false negatives of every method that mines; for experiments, since no way of mining knows the truth.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -82,6 +83,7 @@ class Settings(BaseModel):
     judge: Teacher | None = None
     held_out: float | None = Field(default=None, gt=0, lt=1)
     gradient: bool = False
+    equal_texts: Literal["known", "unlabelled"] = "known"
     repair: Repair | None = None
 
     @model_validator(mode="before")

@@ -29,7 +29,7 @@ from negbench.training.recipe import Recipe
 from negbench.writers import Writer
 
 AXES = (
-    *("candidates", "labels", "filters", "selection", "fill", "written"),
+    *("candidates", "labels", "filters", "selection", "draws", "fill", "written"),
     *("refresh", "trains", "batching", "detector", "loss", "negatives", "growing", "stages"),
 )
 LISTS = ("labels", "filters")
@@ -79,18 +79,19 @@ class Method(BaseModel):
     """A way to choose negatives and to train with them.
 
     candidates: the retriever whose pool is drawn from, null for in-batch negatives alone. labels: rules that change
-    what counts as a positive. filters: applied in order. selection: the sampler. fill: where a shortfall is made up.
-    written: who writes negatives that take the place of mined ones. refresh: when candidates are searched again with
-    the encoder as it then stands. trains: ``both`` sides, or ``queries`` alone, over documents as the starting weights
-    have them. batching: who sits in a batch with whom. detector: which pairs are taken for mismatched as training goes
-    on, null for none. loss: what is asked of the scores. negatives: negatives a row,
-    null for the grid's number. growing: begin with one negative a row and end with all. equal_documents: without
-    negatives of its own, take batches so much larger that a step reads as many documents as with the grid's number, and
-    so many more epochs that there are as many steps. form: ``fixed`` under equal work for all, ``faithful`` to its
-    authors' recipe, ``interpretation`` where the source is unclear. forms: what the other forms change. train: keys of
-    the recipe that differ from the grid's, in forms that have a recipe of their own. parameters: names for fields that
-    several parts have, as paths. stages: trainings one after another, each by a method of its own; then all of the
-    above is theirs to say. The rest is for readers.
+    what counts as a positive. filters: applied in order. selection: the sampler. draws: ``each-epoch`` draws and
+    fills anew for every epoch, ``once`` for the whole training; a refresh before each step draws anew at each. fill:
+    where a shortfall is made up. written: who writes negatives that take the place of mined ones. refresh: when
+    candidates are searched again with the encoder as it then stands. trains: ``both`` sides, or ``queries`` alone,
+    over documents as the starting weights have them. batching: who sits in a batch with whom. detector: which pairs
+    are taken for mismatched as training goes on, null for none. loss: what is asked of the scores. negatives:
+    negatives a row, null for the grid's number. growing: begin with one negative a row and end with all.
+    equal_documents: without negatives of its own, take batches so much larger that a step reads as many documents as
+    with the grid's number, and so many more epochs that there are as many steps. form: ``fixed`` under equal work for
+    all, ``faithful`` to its authors' recipe, ``interpretation`` where the source is unclear. forms: what the other
+    forms change. train: keys of the recipe that differ from the grid's, in forms that have a recipe of their own.
+    parameters: names for fields that several parts have, as paths. stages: trainings one after another, each by a
+    method of its own; then all of the above is theirs to say. The rest is for readers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -107,6 +108,7 @@ class Method(BaseModel):
     labels: tuple[LabelRule, ...] = ()
     filters: tuple[Filter, ...] = ()
     selection: Sampler | None = None
+    draws: Literal["each-epoch", "once"] = "each-epoch"
     fill: Fill = "corpus"
     written: Writer | None = None
     refresh: Refresh = Field(default_factory=Never)
@@ -166,6 +168,22 @@ class Method(BaseModel):
         """Check that an encoder which has moved finds other candidates, and that all is known of these."""
         if self.candidates is None:
             raise ValueError(f"refresh {self.refresh}: without candidates there is nothing to search again")
+        if self.refresh.searches:
+            self._check_search()
+        if self.detector is not None:
+            raise ValueError(
+                f"refresh {self.refresh}: rows would change by it and by detector {self.detector.name}; give "
+                "refresh=never, or detector=null"
+            )
+        if self.loss.asks is not None and not isinstance(self.loss.asks, AverageTargets | CacheTargets):
+            raise ValueError(
+                f"refresh {self.refresh}: loss {self.loss.name} is told about the first negatives alone; give another "
+                "loss, or refresh=never"
+            )
+
+    def _check_search(self) -> None:
+        """Check that candidates can be searched for again with the encoder as it stands."""
+        assert self.candidates is not None
         moving = isinstance(self.refresh, Cache)
         if not self.refresh.whole and ((self.trains == "both") != moving or self.labels or self.written):
             over, trains = ("are trained", "both") if moving else ("stay", "queries")
@@ -186,16 +204,6 @@ class Method(BaseModel):
                     f"refresh {self.refresh}: {part.name} asks a teacher, who scored the first candidates alone; "
                     "take it out, or give refresh=never"
                 )
-        if self.detector is not None:
-            raise ValueError(
-                f"refresh {self.refresh}: rows would change by it and by detector {self.detector.name}; give "
-                "refresh=never, or detector=null"
-            )
-        if self.loss.asks is not None and not isinstance(self.loss.asks, AverageTargets | CacheTargets):
-            raise ValueError(
-                f"refresh {self.refresh}: loss {self.loss.name} is told about the first negatives alone; give another "
-                "loss, or refresh=never"
-            )
 
     @property
     def retriever(self) -> Retriever | None:
@@ -342,7 +350,7 @@ def _differences(base: Method, method: Method) -> dict[str, Any]:
     """Return the overrides that turn ``base`` into ``method``, under the shortest key that ``resolve`` takes."""
     changed: dict[str, Any] = {
         name: getattr(method, name)
-        for name in ("trains", "negatives", "growing", "fill", "stages")
+        for name in ("trains", "negatives", "growing", "draws", "fill", "stages")
         if getattr(method, name) != getattr(base, name)
     }
     replaced = [

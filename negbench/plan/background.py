@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 from negbench.encoders.encode import still
 from negbench.encoders.load import load
 from negbench.plan.live import LiveSearch
-from negbench.plan.refreshing import Refresher
+from negbench.plan.refreshing import Redrawer, Refresher
 from negbench.types import Int32, Negatives
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ Points = dict[str, float]
 class InLine:
     """Makes a list when it is asked for; training waits."""
 
-    def __init__(self, search: Refresher | LiveSearch) -> None:
+    def __init__(self, search: Refresher | Redrawer | LiveSearch) -> None:
         self.search = search
         self.cost = search.cost
         self._ready: dict[int, tuple[Negatives, Points]] = {}

@@ -20,7 +20,7 @@ class Replay:
     """Which rows trainings saw: ``data`` holds the rows of all, ``batches`` them in order, as row numbers.
 
     By row [N]: ``epochs`` and ``rounds`` in which it stands; ``columns``, where its negatives begin among those of all
-    rounds (``plan.handed``). A round is a list of negatives: a stage of a method has its own, a refresh makes more.
+    rounds (``plan.handed``). A round is a search for candidates: a stage of a method has its own, a refresh makes more.
     """
 
     data: Instances
@@ -87,12 +87,13 @@ class Course:
             data, mine = training.replay(at, collection)
             rows, k = data.negatives.shape
             block, epoch = np.divmod(np.arange(rows) // len(data.keys), training.recipe.epochs)
+            draws = 1 if training.negatives is None else training.negatives.epochs
             parts.append(data)
             batches += [batch + begin for batch in mine]
             epochs.append(epoch)
             rounds.append(first + block)
-            columns.append(column + k * block)
-            begin, first, column = begin + rows, int(first + block[-1] + 1), int(column + k * (block[-1] + 1))
+            columns.append(column + k * (block * draws + (epoch if draws > 1 else 0)))
+            begin, first, column = begin + rows, int(first + block[-1] + 1), int(column + k * draws * (block[-1] + 1))
         if len(parts) == 1:
             data = parts[0]
         else:

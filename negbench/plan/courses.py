@@ -32,7 +32,7 @@ from negbench.plan.course import Course
 from negbench.plan.draw import DrawNegatives
 from negbench.plan.mining import BuildPool, TrainTeacher
 from negbench.plan.repair import Negating, RepairNegatives
-from negbench.plan.sources import Embed, LoadCollection, StartEncoder
+from negbench.plan.sources import TRAINING_SPLIT, Embed, LoadCollection, StartEncoder
 from negbench.plan.targets import GuideStage, LexicalStage, TargetStage, TeachTargets
 from negbench.plan.training import Train
 from negbench.plan.writing import WriteNegatives
@@ -43,8 +43,6 @@ from negbench.store import Stage
 from negbench.teachers import Teacher
 from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
 from negbench.training.recipe import Recipe
-
-TRAINING_SPLIT = "train"
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ class Courses:
         while split is None and isinstance(encoder, Train) and encoder.documents is not None:
             encoder = encoder.documents.encoder
         side: Side = "document" if split is None else "query"
-        return Embed(encoder, collection, side, split, self.settings.train.max_length, self.precision)
+        return Embed(encoder, collection.texts, side, split, self.settings.train.max_length, self.precision)
 
     def _train(
         self,
@@ -143,7 +141,11 @@ class Courses:
         written = None
         if method.written is not None:
             written = WriteNegatives(self.collection, TRAINING_SPLIT, method.written)
-        return DrawNegatives(pool, method.labels, method.filters, sampler, answers, method.fill, k, seed, written)
+        per_epoch = method.draws == "each-epoch" and method.refresh.whole
+        epochs = self._recipe(self.settings.train, method).epochs if per_epoch else 1
+        return DrawNegatives(
+            pool, method.labels, method.filters, sampler, answers, method.fill, k, seed, written, epochs
+        )
 
     def _negatives(self, method: Method, encoder: Stage, seed: int, collection: LoadCollection) -> Negating | None:
         drawn = self.draw(method, encoder, seed, collection)
@@ -174,7 +176,7 @@ class Courses:
         """Return pairs made of the corpus, as many as an epoch has rows."""
         per: Literal["query", "pair"] = "query" if self.settings.train.positives == "one" else "pair"
         crops = Crops(collection=self.collection.source, per=per, seed=seed)
-        return LoadCollection(crops, self.fingerprint(crops))
+        return LoadCollection(crops, self.fingerprint(crops), self.settings.equal_texts)
 
     def _clusters(self, method: Method, encoder: Stage, collection: LoadCollection) -> ClusterQueries | None:
         wanted = method.batching.wants_clusters

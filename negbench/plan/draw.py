@@ -22,10 +22,13 @@ from negbench.types import CandidatePool, Int32, Negatives
 
 @dataclass(frozen=True, eq=False)
 class DrawNegatives(Stage):
-    """The negatives that training is handed: label rules, filters, sampler, fill."""
+    """The negatives that training is handed: label rules, filters, sampler, fill.
+
+    ``epochs``: for how many epochs of training there is a draw of its own; with 1, all have the same.
+    """
 
     kind: ClassVar[str] = "negatives"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     pool: BuildPool
     labels: tuple[LabelRule, ...]
     filters: tuple[Filter, ...]
@@ -35,6 +38,7 @@ class DrawNegatives(Stage):
     k: int
     seed: int
     written: WriteNegatives | None = None
+    epochs: int = 1
 
     @property
     def label(self) -> str:
@@ -63,13 +67,25 @@ class DrawNegatives(Stage):
         return pool
 
     def choose(self, candidates: CandidatePool, at: At, round: int = 0) -> Negatives:
-        """Draw from candidates, which were searched again ``round`` times."""
+        """Draw for all epochs from candidates, which were searched again ``round`` times."""
         collection = read_collection(at(self.pool.collection))
-        own = collection.own_documents()[candidates.queries]
-        drawn = mine(candidates, self.rules, self.k, self.seed, own, len(collection.document_ids), round)
-        if self.written is not None:
-            drawn = put_in_place(drawn, texts_of(at(self.written)), len(collection.document_ids))
-        return drawn
+        size = len(collection.document_ids)
+        drawn = mine(
+            candidates,
+            self.rules,
+            self.k,
+            self.seed,
+            collection.own_documents()[candidates.queries],
+            size,
+            round,
+            epochs=self.epochs,
+            copies=collection.known_copies(),
+        )
+        if self.written is None:
+            return drawn
+        texts = texts_of(at(self.written))
+        epochs = [put_in_place(drawn.of_epoch(epoch), texts, size) for epoch in range(drawn.epochs)]
+        return Negatives.side_by_side(epochs)
 
     def run(self, at: At, out: Path) -> dict[str, float]:
         """Draw."""

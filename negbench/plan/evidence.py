@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from negbench.collections.duplicates import unlabelled_copies
 from negbench.evaluation.false_negatives import Handed, HeldOut, Pairs
 from negbench.evaluation.false_negatives.propensity import counted
 from negbench.evaluation.shares import by_query
@@ -28,6 +29,7 @@ def handed(data: Instances, seen: Int64, collection: Collection, split: str) -> 
         weights=np.repeat(data.weights[seen, None], data.negatives.shape[1], axis=1).astype(np.float64),
         truth=truth,
         truth_kind=collection.truth_kind if truth is not None else "none",
+        copies=None if collection.copies_known else unlabelled_copies(collection, split),
     )
 
 

@@ -16,7 +16,7 @@ from negbench.plan.draw import amounts
 from negbench.plan.mining import BuildPool
 from negbench.plan.refreshing import Round, read_rounds
 from negbench.plan.repair import Negating
-from negbench.plan.sources import At
+from negbench.plan.sources import At, read_collection
 from negbench.plan.training import Train
 from negbench.plan.writing import WriteNegatives
 from negbench.samplers import Sampler
@@ -26,13 +26,14 @@ from negbench.types import CandidatePool, Float64, Int32, Negatives
 
 @dataclass(frozen=True, eq=False)
 class GatherNegatives(Stage):
-    """The negatives of all rounds of ``trainings`` side by side, [Q, k * rounds], in order.
+    """The negatives of all rounds and epochs of ``trainings`` side by side, in order.
 
-    It stands where a draw would for whoever looks at what was trained with.
+    It stands where a draw would for whoever looks at what was trained with. What was drawn for an epoch that a round
+    does not see is left out: its documents are -1.
     """
 
     kind: ClassVar[str] = "handed"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     trainings: tuple[Train, ...]
 
     @property
@@ -49,6 +50,7 @@ class GatherNegatives(Stage):
         for training in self.trainings:
             assert training.negatives is not None
             found += [training.negatives, training.negatives.pool]
+            found += [] if training.clusters is None else [training.clusters]
             found += [] if training.redrawn is None else [training]
         return tuple(found)
 
@@ -79,19 +81,24 @@ class GatherNegatives(Stage):
 
     def run(self, at: At, out: Path) -> dict[str, float]:
         """Put them side by side, with gaps and positives' scores beside each."""
+        collection = read_collection(at(self.pool.collection))
         rounds: list[Round] = []
         for training in self.trainings:
             assert training.negatives is not None
             pool = load_arrays(CandidatePool, at(training.negatives.pool))
-            rounds.append(Round.of(load_arrays(Negatives, at(training.negatives)), pool))
-            rounds += [] if training.redrawn is None else read_rounds(at(training) / "rounds")
+            mine = [Round.of(load_arrays(Negatives, at(training.negatives)), pool)]
+            mine += [] if training.redrawn is None else read_rounds(at(training) / "rounds")
+            served = training.served(at, collection)
+            for number, one in enumerate(mine):
+                epochs = {epoch for which, epoch in served if which == number}
+                rounds.append(replace(one, negatives=one.negatives.only(epochs)))
         negatives = [one.negatives for one in rounds]
         tables = {
             name: np.concatenate([getattr(one, name) for one in negatives], axis=1)
             for name in ("documents", "origins", "ranks", "scores", "promoted")
         }
         sizes = np.stack([one.effective_size for one in negatives]).mean(axis=0)
-        drawn = replace(negatives[0], effective_size=np.asarray(sizes, np.float32), **tables)
+        drawn = replace(negatives[0], effective_size=np.asarray(sizes, np.float32), epochs=1, **tables)
         save_arrays(drawn, out)
         (out / "places").mkdir()
         wide = [one.documents.shape[1] for one in negatives]

@@ -25,6 +25,7 @@ class JudgeNegatives(Stage):
     """
 
     kind: ClassVar[str] = "judged"
+    version: ClassVar[int] = 2
     negatives: Handing
     judge: Teacher
     fingerprint: str
@@ -41,13 +42,14 @@ class JudgeNegatives(Stage):
         drawn = load_arrays(Negatives, at(self.negatives))
         passages = collection.passages()
         found = (drawn.documents >= 0) & (drawn.documents < len(passages))  # what was written is no passage
-        rows, columns = np.nonzero(found)
-        asked = zip(drawn.queries[rows].tolist(), drawn.documents[rows, columns].tolist(), strict=True)
-        pairs = [(collection.queries[query], passages[document]) for query, document in asked]
+        numbers = (drawn.queries[:, None].astype(np.int64) << 32) + drawn.documents
+        distinct, of = np.unique(numbers[found], return_inverse=True)  # epochs may draw a pair again
+        pairs = [(collection.queries[it >> 32], passages[it & 0xFFFFFFFF]) for it in distinct.tolist()]
+        given = np.asarray(self.judge.score(pairs, None, self.precision), np.float32)
         scores = np.full(found.shape, np.nan, np.float32)
-        scores[found] = self.judge.score(pairs, None, self.precision)
+        scores[found] = given[of]
         np.save(out / "scores.npy", scores, allow_pickle=False)
-        return {"judge_calls": float(len(pairs)), "unscored": float(np.isnan(scores[found]).sum())}
+        return {"judge_calls": float(len(pairs)), "unscored": float(np.isnan(given).sum())}
 
     @cached_property
     def inputs(self) -> tuple[Stage, ...]:

@@ -49,6 +49,7 @@ class LiveSearch:
         self.cost: Counter[str] = Counter()
         self.collection = read_collection(at(draw.pool.collection))
         self.ground = Ground(self.collection, draw.pool.split)
+        self.copies = self.collection.known_copies()
         self.rounds: list[Round] = []
         self._times: Counter[int] = Counter()
         self._in_use = load_arrays(Negatives, at(draw))
@@ -59,8 +60,16 @@ class LiveSearch:
         asked = np.unique(upcoming)
         current = Current(model, self.limit, self.collection, self.given)
         pool = self.draw.candidates_now(current, self.at, asked, self.ground)
-        own, size = self.ground.own[asked], len(self.collection.document_ids)
-        drawn = mine(pool, self.draw.rules, self.draw.k, self.draw.seed, own, size, number)
+        drawn = mine(
+            pool,
+            self.draw.rules,
+            self.draw.k,
+            self.draw.seed,
+            self.ground.own[asked],
+            len(self.collection.document_ids),
+            number,
+            copies=self.copies,
+        )
         self._in_use = _with(self._in_use, drawn)
         self._keep(Round.of(drawn, pool))
         self.cost.update(current.cost)

@@ -101,11 +101,12 @@ class Refresher:
     ) -> tuple[Negatives, dict[str, float]]:
         """Return the negatives of refresh ``number``, whatever is ``upcoming``, and how far the old ones were behind.
 
-        ``refresh_redrawn`` is the share of the negatives in use that the new draw holds again, ``refresh_in_top`` the
-        share that is among the candidates which the encoder finds now (ANCE's measure), fills apart;
-        ``refresh_staleness`` the mean of 1 - cosine between a query's vectors at the last search and now. And how far
-        training has come: ``refresh_found``, the share of training queries with a labelled positive in the first ten
-        ranks, and ``refresh_forgotten``, the share of those so found at the last search that are so no longer.
+        Of draws for several epochs, the first stands for all. ``refresh_redrawn`` is the share of the negatives
+        in use that the new draw holds again, ``refresh_in_top`` the share that is among the candidates which
+        the encoder finds now (ANCE's measure), fills apart; ``refresh_staleness`` the mean of 1 - cosine
+        between a query's vectors at the last search and now. And how far training has come: ``refresh_found``,
+        the share of training queries with a labelled positive in the first ten ranks, and
+        ``refresh_forgotten``, the share of those so found at the last search that are so no longer.
         """
         began = time.perf_counter()
         current = Current(model, self.limit, read_collection(self.at(self.draw.pool.collection)), self.given)
@@ -115,9 +116,9 @@ class Refresher:
         save_round(made, self.folder / str(number))
         assert self.draw.pool.queries is not None
         queries = current.vectors(self.draw.pool.queries)
-        old = drawn_pairs(self._in_use)
+        old = drawn_pairs(self._in_use.of_epoch(0))
         points = {
-            "refresh_redrawn": overlap(old, drawn_pairs(drawn))[0],
+            "refresh_redrawn": overlap(old, drawn_pairs(drawn.of_epoch(0)))[0],
             "refresh_in_top": overlap(old, pairs(pool.queries, pool.documents))[0],
             "refresh_staleness": float((1 - (unit(self._queries) * unit(queries)).sum(axis=1)).mean()),
             "refresh_found": float(made.found.mean()),
@@ -128,3 +129,29 @@ class Refresher:
         self.cost["refreshes"] += 1
         self.cost["refresh_seconds"] += time.perf_counter() - began  # type: ignore[assignment]
         return drawn, {name: value for name, value in points.items() if math.isfinite(value)}
+
+
+class Redrawer:
+    """Draws as ``draw`` does from the candidates that the starting encoder found: the control of a ``Refresher``.
+
+    ``folder`` gets each round. ``cost`` counts rounds and seconds.
+    """
+
+    def __init__(self, draw: DrawNegatives, at: At, folder: Path) -> None:
+        self.draw, self.at, self.folder = draw, at, folder
+        self.cost: Counter[str] = Counter()
+        self._pool = draw.candidates(at)
+        self._in_use = load_arrays(Negatives, at(draw))
+
+    def __call__(
+        self, model: SentenceTransformer, number: int, upcoming: Int32 | None = None
+    ) -> tuple[Negatives, dict[str, float]]:
+        """Return the negatives of round ``number``, and ``refresh_redrawn`` as a ``Refresher`` gives it."""
+        began = time.perf_counter()
+        drawn = self.draw.choose(self._pool, self.at, number)
+        save_round(Round.of(drawn, self._pool), self.folder / str(number))
+        again, _ = overlap(drawn_pairs(self._in_use.of_epoch(0)), drawn_pairs(drawn.of_epoch(0)))
+        self._in_use = drawn
+        self.cost["redraws"] += 1
+        self.cost["refresh_seconds"] += time.perf_counter() - began  # type: ignore[assignment]
+        return drawn, {"refresh_redrawn": again} if math.isfinite(again) else {}

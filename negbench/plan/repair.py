@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
 from negbench.errors import InputError
-from negbench.mining import filtered, judged
+from negbench.mining import apply_label_rules, filtered
 from negbench.plan.answers import Answer
 from negbench.plan.draw import DrawNegatives, amounts
 from negbench.plan.mining import BuildPool
@@ -29,6 +29,7 @@ class RepairNegatives(Stage):
     """
 
     kind: ClassVar[str] = "repaired"
+    version: ClassVar[int] = 2
     draw: DrawNegatives
     repair: Repair
 
@@ -58,6 +59,11 @@ class RepairNegatives(Stage):
         return self.draw.written
 
     @property
+    def epochs(self) -> int:
+        """The draw's."""
+        return self.draw.epochs
+
+    @property
     def label(self) -> str:
         """Which repair of which sampler."""
         return f"{self.draw.label}, {self.repair.spelling}"
@@ -66,12 +72,22 @@ class RepairNegatives(Stage):
         """Repair. Raises InputError for a collection without truth."""
         collection = read_collection(at(self.pool.collection))
         truth = truth_of(collection, self.pool.split)
-        whole, _ = judged(self.draw.candidates(at), self.draw.rules)
-        candidates = filtered(whole, self.draw.rules)
-        own = collection.own_documents()[candidates.queries]
-        oracle = Oracle(candidates, truth.at_least(1), own, len(collection.document_ids), self.draw.seed)
+        copies = collection.known_copies()
+        labelled, _ = apply_label_rules(self.draw.candidates(at), self.draw.rules, copies)
+        candidates = filtered(labelled, self.draw.rules)
+        oracle = Oracle(
+            pool=candidates,
+            relevant=truth.at_least(1),
+            own=collection.own_documents()[candidates.queries],
+            size=len(collection.document_ids),
+            seed=self.draw.seed,
+            copies=copies,
+        )
         drawn = load_arrays(Negatives, at(self.draw))
-        mended = self.repair.mend(drawn, oracle)
+        epochs = range(drawn.epochs)
+        mended = Negatives.side_by_side(
+            [self.repair.mend(drawn.of_epoch(epoch), replace(oracle, epoch=epoch)) for epoch in epochs]
+        )
         save_arrays(mended, out)
         changed = float((mended.documents != drawn.documents).sum())
         return {**amounts(mended), "exchanged": changed, "false": float(oracle.false(mended).sum())}

@@ -5,27 +5,31 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from negbench.collections import Source, storage
+from negbench.collections import Source, duplicates, storage
 from negbench.encoders.encode import encode_tokens
 from negbench.encoders.load import build, load
 from negbench.encoders.precision import Precision
 from negbench.encoders.spec import EncoderSpec
 from negbench.encoders.tokens import Side, Tokens, tokenised
 from negbench.errors import InputError
-from negbench.store import Stage
+from negbench.store import Stage, save_notes
 from negbench.types import Collection, Int32, Passages, Vectors
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 At = Callable[[Stage], Path]
+
+TRAINING_SPLIT = "train"
+
+EqualTexts = Literal["known", "unlabelled"]
 
 
 @lru_cache(maxsize=2)
@@ -44,15 +48,26 @@ def split_queries(collection: Collection, split: str) -> Int32:
 
 @dataclass(frozen=True, eq=False)
 class LoadCollection(Stage):
-    """Read, check and split a collection; keep it as Parquet."""
+    """Read, check and split a collection; keep it as Parquet.
+
+    ``equal_texts``: whether a document with the text of a labelled positive is ``known`` as a positive, too, or stays
+    ``unlabelled``.
+    """
 
     kind: ClassVar[str] = "collection"
+    version: ClassVar[int] = 2
     source: Source
     fingerprint: str
+    equal_texts: EqualTexts = "known"
 
     def identity(self) -> dict[str, Any]:
         """Return the content's digest alone: the same bytes in another folder are the same collection."""
-        content = {"source": self.source.name, "version": self.source.version, "fingerprint": self.fingerprint}
+        content = {
+            "source": self.source.name,
+            "version": self.source.version,
+            "fingerprint": self.fingerprint,
+            "equal_texts": self.equal_texts,
+        }
         return {"stage": self.kind, "version": self.version, "parameters": content}
 
     @property
@@ -61,10 +76,38 @@ class LoadCollection(Stage):
         return f"load {self.source.spelling}"
 
     def run(self, at: At, out: Path) -> dict[str, float]:
-        """Load it."""
+        """Load it, and find documents with equal texts."""
         collection = self.source.load()
+        collection = replace(
+            collection,
+            equal_texts=duplicates.equal_texts(collection.passages()),
+            copies_known=self.equal_texts == "known",
+        )
         storage.save(collection, out)
+        notes = [*collection.warnings, *copies_note(collection)]
+        save_notes([f"{collection.name}: {note}" for note in notes], out)
         return {"documents": len(collection.document_ids), "queries": len(collection.query_ids)}
+
+    @property
+    def texts(self) -> LoadCollection:
+        """The same collection for whoever reads its texts alone, so that vectors are shared whatever is known."""
+        return replace(self, equal_texts="known")
+
+
+def copies_note(collection: Collection) -> list[str]:
+    """Return the sentence that says how many copies of positives the training queries have, if they have any."""
+    if TRAINING_SPLIT not in collection.qrels:
+        return []
+    copies = duplicates.unlabelled_copies(collection, TRAINING_SPLIT)
+    if not len(copies):
+        return []
+    asked = len(collection.split_queries(TRAINING_SPLIT))
+    use = "count as positives and are no negatives" if collection.copies_known else "may be drawn as negatives"
+    return [
+        f"{len(np.unique(copies.queries)):,} of {asked:,} training queries have unlabelled duplicates of a positive, "
+        f"with the same text under another id ({len(copies):,} pairs): they {use} (equal_texts); evaluation counts "
+        "them as its judgments do"
+    ]
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,6 +30,7 @@ class TargetStage(Stage):
     """Something that is known about a training's pairs: each query with its positives and its negatives."""
 
     kind: ClassVar[str] = "targets"
+    version: ClassVar[int] = 2
     collection: LoadCollection
     split: str
     negatives: Negating | None
@@ -49,7 +50,7 @@ class TargetStage(Stage):
     def pairs(self, at: At) -> tuple[Collection, Int32, Int32]:
         """Return the collection, with the texts that were written, the queries [Q] and their documents [Q, W].
 
-        These are labelled positives, then promoted ones, then negatives; -1 is padding.
+        These are labelled positives, then promoted ones, then negatives, each once; -1 is padding.
         """
         collection = read_collection(at(self.collection))
         queries = collection.split_queries(self.split)
@@ -57,10 +58,21 @@ class TargetStage(Stage):
         documents = pad([labelled[query] for query in queries.tolist()])
         if self.negatives is not None:
             drawn = load_arrays(Negatives, at(self.negatives))
-            documents = np.concatenate([documents, drawn.promoted, drawn.documents], axis=1)
+            documents = _once(np.concatenate([documents, drawn.promoted, drawn.documents], axis=1))
             if self.negatives.written is not None:
                 collection = extended(collection, texts_of(at(self.negatives.written)))
         return collection, queries, documents
+
+
+def _once(documents: Int32) -> Int32:
+    """Return the rows [Q, W] with -1 for each document that stands in its line before: epochs may draw it again."""
+    order = np.argsort(documents, axis=1, kind="stable")
+    ordered = np.take_along_axis(documents, order, axis=1)
+    again = np.zeros(documents.shape, np.bool_)
+    again[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
+    found = np.empty_like(documents)
+    np.put_along_axis(found, order, np.where(again, np.int32(-1), ordered), axis=1)
+    return found
 
 
 @dataclass(frozen=True, eq=False)

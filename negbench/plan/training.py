@@ -24,7 +24,7 @@ from negbench.plan.curve import MEASURE, watcher
 from negbench.plan.detecting import FILE, Detecting, read_clean, weighed
 from negbench.plan.draw import DrawNegatives
 from negbench.plan.live import LiveSearch, check_memory, rounds_of
-from negbench.plan.refreshing import Refresher, read_rounds
+from negbench.plan.refreshing import Redrawer, Refresher, read_rounds
 from negbench.plan.repair import Negating
 from negbench.plan.sources import At, Embed, LoadCollection, read_collection, read_vectors, split_queries
 from negbench.plan.targets import GuideStage, TargetStage
@@ -160,6 +160,15 @@ class Train(Stage):
             return rounds_of(data.queries, batches, set(due))
         return [np.full(len(batch), np.searchsorted(due, step, side="right")) for step, batch in enumerate(batches)]
 
+    def served(self, at: At, collection: Collection) -> set[tuple[int, int]]:
+        """Return the rounds and the epochs, from 0, whose draws some row of a batch has."""
+        data, clusters = self.rows(at, collection)
+        epochs = self._batches(data, clusters)
+        batches = [batch for epoch in epochs for batch in epoch]
+        rounds = self._rounds(data, epochs) if self.refresh.moves else [np.zeros_like(batch) for batch in batches]
+        found = np.unique(np.stack([np.concatenate(rounds), np.concatenate(batches) // len(data.keys)]), axis=1)
+        return {(int(number), int(epoch)) for number, epoch in found.T}
+
     @property
     def schedule(self) -> dict[str, Any]:
         """What decides, beside its inputs, which rows each batch holds: neither its encoder nor its loss.
@@ -251,6 +260,8 @@ class Train(Stage):
         drawn = self.redrawn
         if drawn is None:
             return nullcontext()
+        if not self.refresh.searches:
+            return InLine(Redrawer(drawn, at, out / "rounds"))
         assert drawn.pool.documents is not None
         if isinstance(self.refresh, Cache):
             temperature = self.loss.asks.temperature if isinstance(self.loss.asks, CacheTargets) else None

@@ -120,7 +120,8 @@ def trials(grid: Grid) -> list[Trial]:
 
     found: list[Trial] = []
     for point, settings in grid.points:
-        loaded = [LoadCollection(it, fingerprint(it)) for it in (settings.collection, *settings.evaluate_on)]
+        sources = (settings.collection, *settings.evaluate_on)
+        loaded = [LoadCollection(it, fingerprint(it), settings.equal_texts) for it in sources]
         builder = _Builder(point, settings, loaded[0], loaded[1:], resolve(settings.train.precision), fingerprint)
         found.append(builder.bm25())
         for seed in settings.seeds if builder.seeded else settings.seeds[:1]:
@@ -259,7 +260,8 @@ class _Builder:
         if share is None or method.stages or method.refresh.moves:
             return None
         thinned = Hidden(collection=self.collection.source, label_rate=1 - share, seed=seed)
-        return self.courses.draw(method, encoder, seed, LoadCollection(thinned, self.fingerprint(thinned)))
+        labels = LoadCollection(thinned, self.fingerprint(thinned), self.settings.equal_texts)
+        return self.courses.draw(method, encoder, seed, labels)
 
 
 def _default(kind: Any) -> Estimator:

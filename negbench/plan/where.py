@@ -12,7 +12,7 @@ import numpy as np
 from negbench.evaluation.denoising import denoising
 from negbench.evaluation.detection import detection
 from negbench.evaluation.where import where
-from negbench.mining import judged
+from negbench.mining import apply_label_rules
 from negbench.plan import details, evidence
 from negbench.plan.course import Course
 from negbench.plan.detecting import read_clean
@@ -101,7 +101,8 @@ class JudgeFilters(Stage):
         if truth is None:
             details.write({}, out)
             return {}
-        pool, _ = judged(self.draw.candidates(at), self.draw.rules)
+        copies = collection.known_copies()
+        pool, _ = apply_label_rules(self.draw.candidates(at), self.draw.rules, copies)
         relevant = truth.at_least(1).contains(pool.queries[:, None], pool.documents)
         details.write(denoising(pool, self.draw.filters, relevant), out)
         return {}

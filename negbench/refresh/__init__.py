@@ -10,13 +10,16 @@ from negbench.parts import Part
 
 
 class Refresh(Part):
-    """When the pool is searched again, filtered and drawn from anew."""
+    """When negatives are drawn anew on the way, as a rule from candidates that are searched for again."""
 
     kind: ClassVar[str] = "refresh"
     moves: ClassVar[bool] = True
     """Whether it ever searches again."""
     whole: ClassVar[bool] = True
     """Whether it searches for all queries, or for those of the next batch alone."""
+
+    searches: ClassVar[bool] = True
+    """Whether it searches for candidates again, or draws from the first ones."""
 
     @property
     def behind(self) -> int:

@@ -6,9 +6,11 @@ A repair is an oracle: it reads what no way of mining may know. It serves experi
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar
 
+from negbench.mining import with_copies
 from negbench.parts import Part
 from negbench.types import Bool, CandidatePool, Int32, Negatives, Qrels
 
@@ -19,7 +21,9 @@ class Oracle:
 
     ``pool``: the candidates as the sampler saw them, promoted ones known and filtered ones excluded. ``relevant``:
     every pair that the truth calls relevant. ``own`` [Q]: the query's own document row, below 0 for none. ``size``:
-    documents in the corpus; rows from there on were written. ``seed``: the trial's.
+    documents in the corpus; rows from there on were written. ``seed``: the trial's. ``copies``: the rows of all
+    documents with the same text, for each that is not alone, where a copy of a known positive is known. ``epoch``: the
+    epoch whose draw is repaired; each has chances of its own.
     """
 
     pool: CandidatePool
@@ -27,6 +31,8 @@ class Oracle:
     own: Int32
     size: int
     seed: int
+    copies: Mapping[int, Int32] = field(default_factory=dict)
+    epoch: int = 0
 
     def false(self, drawn: Negatives) -> Bool:
         """Return [Q, k]: the negatives that are relevant."""
@@ -39,7 +45,7 @@ class Oracle:
     def positives(self, drawn: Negatives, query: int) -> set[int]:
         """Return the rows that are known to answer a query (by position): labelled, promoted, and its own document."""
         known = {*self.pool.positives[query].tolist(), *drawn.promoted[query].tolist(), int(self.own[query])}
-        return {row for row in known if row >= 0}
+        return {row for row in with_copies(known, self.copies) if row >= 0}
 
 
 class Repair(Part):

@@ -32,7 +32,9 @@ class Injected(Repair):
         """Repair, then inject."""
         repaired, pool = Replaced().mend(drawn, oracle), oracle.pool
         found = oracle.found(repaired)
-        tickets = Noise(oracle.seed, "injected slots").bits(pool.query_keys[:, None], np.arange(found.shape[1]))
+        tickets = Noise(oracle.seed, "injected slots", oracle.epoch).bits(
+            pool.query_keys[:, None], np.arange(found.shape[1])
+        )
         hidden = self._hidden(repaired, oracle)
         slots: list[tuple[int, int, int]] = []
         for query, rows in enumerate(hidden):
@@ -53,7 +55,7 @@ class Injected(Repair):
     @staticmethod
     def _hidden(repaired: Negatives, oracle: Oracle) -> list[Int32]:
         """Return each query's hidden relevant documents, in a random order: that of those that no score tells apart."""
-        relevant, source = oracle.relevant.by_query(), Noise(oracle.seed, "injected documents")
+        relevant, source = oracle.relevant.by_query(), Noise(oracle.seed, "injected documents", oracle.epoch)
         found: list[Int32] = []
         for query, row in enumerate(oracle.pool.queries.tolist()):
             gone = oracle.positives(repaired, query) | set(repaired.documents[query].tolist())

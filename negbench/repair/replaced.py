@@ -29,7 +29,7 @@ class Replaced(Repair):
         pool, false = oracle.pool, oracle.false(drawn)
         relevant = oracle.relevant.by_query()
         free = pool.available() & ~oracle.relevant.contains(pool.queries[:, None], pool.documents)
-        source = Noise(oracle.seed, "repair fill")
+        source = Noise(oracle.seed, "repair fill", oracle.epoch)
         changes: list[Change] = []
         for query in np.flatnonzero(false.any(axis=1)).tolist():
             taken = set(drawn.documents[query].tolist())

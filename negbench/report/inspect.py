@@ -11,8 +11,7 @@ import numpy as np
 
 from negbench.errors import InputError
 from negbench.noise import Noise, keys
-from negbench.plan.courses import TRAINING_SPLIT
-from negbench.plan.sources import read_collection
+from negbench.plan.sources import TRAINING_SPLIT, read_collection
 from negbench.plan.trials import Trial
 from negbench.plan.writing import extended, texts_of
 from negbench.store import Store

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from negbench import noise
+from negbench.part_checks import check_ranking
 from negbench.retrieval import Retriever, Search
-from negbench.types import CandidatePool, Collection, Int32, Passages, Vectors
+from negbench.types import CandidatePool, Collection, Int32, Passages, Qrels, Vectors
 
 
 def pad(rows: Sequence[Int32]) -> Int32:
@@ -22,8 +23,9 @@ def pad(rows: Sequence[Int32]) -> Int32:
 class Ground:
     """What a search of a collection's ``split`` looks up whatever the queries: gathered once for many searches.
 
-    ``labels`` are the judgments of grade 1 or more, ``positives`` the same by query. ``own`` [queries of the
-    collection] are as in ``Collection.own_documents``, ``document_keys`` [N] stable hashes of the ids.
+    ``labels`` are the judgments of grade 1 or more, ``positives`` the same by query. ``known`` are the labels, the
+    queries' own documents and, where the collection counts them, documents with the text of one of these. ``own``
+    [queries of the collection] are as in ``Collection.own_documents``, ``document_keys`` [N] stable hashes of the ids.
     """
 
     def __init__(self, collection: Collection, split: str) -> None:
@@ -31,6 +33,9 @@ class Ground:
         self.labels = collection.qrels[split].at_least(1)
         self.positives = self.labels.by_query()
         self.own = collection.own_documents()
+        asked = np.flatnonzero(self.own >= 0).astype(np.int32)
+        own = Qrels(asked, self.own[asked], np.ones(len(asked), np.int32))
+        self.known = Qrels.both(self.labels, own).with_copies(collection.known_copies())
         self.document_keys = noise.keys(collection.document_ids)
 
 
@@ -64,8 +69,8 @@ def build(
         document_vectors=document_vectors,
     )
     ranking = retriever.rank(search)
-    known = (ranking.documents >= 0) & (ranking.documents == ground.own[queries][:, None])
-    known |= ground.labels.contains(queries[:, None], ranking.documents)
+    check_ranking(retriever, ranking.documents, len(collection.document_ids))
+    known = ground.known.contains(queries[:, None], ranking.documents)
     return CandidatePool(
         queries=queries,
         documents=ranking.documents,

@@ -64,7 +64,7 @@ def evaluate(
         "split": split,
         "queries": len(documents.split_queries(split)),
         "metrics": json.loads((store.path(stage) / "metrics.json").read_text()),
-        "warnings": list(documents.warnings),
+        "warnings": [note for needed in ancestors(stage) for note in store.notes(needed)],
         "digest": stage.key,
     }
 

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from negbench.errors import InputError
+from negbench.errors import InputError, PartError
 from negbench.plan.graph import planned
 from negbench.plan.trials import Trial
 from negbench.store import Stage, Store
@@ -71,6 +71,6 @@ def run(
 def _one_line(stage: Stage, error: Exception) -> str:
     """Say what failed; what is not meant for users is named by its kind too, as in ``KeyError: 'train'``."""
     text = (str(error).strip().splitlines() or [""])[0]
-    if not isinstance(error, InputError | TrainingError):
+    if not isinstance(error, InputError | TrainingError | PartError):
         text = f"{type(error).__name__}: {text}".removesuffix(": ")
     return f"{stage.label}: {text}"

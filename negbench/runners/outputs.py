@@ -8,7 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group
+from rich.console import Group, RenderableType
+from rich.text import Text
 
 from negbench.config.grid import Grid, Settings
 from negbench.evaluation.overlap import drawn_pairs
@@ -31,6 +32,7 @@ class Outputs:
         self._evidence = Evidence({}, {})
         self._shares: dict[str, dict[str, dict[str, Share]]] = {}
         self._drawn: dict[str, Int64] = {}
+        self._oddities: dict[str, None] = {}
 
     def add(self, trial: Trial, failure: str | None) -> None:
         """Read what a finished trial left in the store, or keep why it failed."""
@@ -41,6 +43,7 @@ class Outputs:
                 {**self._evidence.values, **found.values}, {**self._evidence.clusters, **found.clusters}
             )
             self._shares[trial.name] = details.read(trial, self.store)
+            self._oddities |= dict.fromkeys(note for stage in trial.stages for note in self.store.notes(stage))
             if trial.negatives is not None:
                 self._drawn[trial.name] = drawn_pairs(self.store.load(Negatives, trial.negatives))
 
@@ -70,7 +73,8 @@ class Outputs:
         collections = dict.fromkeys(collection_name(settings.collection) for settings in points)
         encoders = dict.fromkeys(settings.encoder.spelling for settings in points)
         title = f"{self.grid.name}: {' and '.join(collections)}, {' and '.join(encoders)}"
-        data["notes"] = notes(data, found, first)
+        data["oddities"] = list(self._oddities)
+        data["notes"] = [*notes(data, found, first), *[f"{note}." for note in self._oddities]]
         data["settings"] = {
             "title": title,
             "measure": measure,
@@ -107,11 +111,11 @@ class Outputs:
 def _printed(data: dict[str, Any]) -> Group:
     """Return the tables for the terminal, the legend below the last."""
     settings = data["settings"]
-    found = []
+    found: list[RenderableType] = []
     for at, one in enumerate(data["tables"], start=1):
         below = settings["legend"] if at == len(data["tables"]) else ()
         found.append(table.terminal(one["heading"], one["body"], one["title"] or settings["title"], below))
-    return Group(*found)
+    return Group(*found, *[Text(f"note: {note}") for note in data["oddities"]])
 
 
 def legend(found: Sequence[Row], settings: Settings) -> list[str]:

@@ -24,7 +24,8 @@ class Instances:
     """R training rows: ``queries`` [R] and ``positives`` [R] are rows of the collection, ``negatives`` [R, k].
 
     -1 marks a missing negative. ``weights`` float32 [R] is what a row weighs in the loss. ``known`` holds every
-    positive of these queries, labelled and promoted, ``keys`` [R] a stable hash of each row's labelled pair of ids.
+    positive of these queries, labelled and promoted, and, where the collection counts them, documents with the text of
+    one; ``keys`` [R] a stable hash of each row's labelled pair of ids.
     ``targets`` are there where the loss asks for some, ``guide`` where it is guided.
     """
 
@@ -46,7 +47,7 @@ def instances(
     seed: int = 0,
     growing: bool = False,
 ) -> Instances:
-    """Make a row of every labelled (query, positive) pair of ``split``, with its query's negatives, for every epoch.
+    """Make a row of every labelled (query, positive) pair of ``split``, with its query's negatives of every epoch.
 
     Row ``epoch * R + r`` is row r of R in that epoch. No row is dropped, whether or not its query has negatives; None
     stands for a method without any. With ``recipe.queries`` only that many queries take part, chosen by their ids:
@@ -71,19 +72,20 @@ def instances(
     ones = np.ones(len(labels), np.float32)
     if negatives is None:
         nothing = np.full((len(labels), 0), -1, np.int32)
-        same = Instances(labels.queries, labels.documents, nothing, ones, labels, keys)
+        known = labels.with_copies(collection.known_copies())
+        same = Instances(labels.queries, labels.documents, nothing, ones, known, keys)
         return _stacked([same] * recipe.epochs)
     if not np.isin(labels.queries, negatives.queries).all():
         raise ValueError("the negatives were drawn for other queries than those of the training split")
     at = np.searchsorted(negatives.queries, labels.queries)
-    known = _with_promoted(labels, negatives)
+    known = _with_promoted(labels, negatives).with_copies(collection.known_copies())
     trust = ones
     if negatives.positives.shape[1]:
         column = (negatives.positives[at] == labels.documents[:, None]).argmax(axis=1)
         trust = negatives.trust[at, column]
     epochs = []
     for epoch in range(recipe.epochs):
-        table = negatives.documents[at]
+        table = negatives.of_epoch(epoch).documents[at]
         if growing:
             table = table.copy()
             table[:, -(-table.shape[1] * (epoch + 1) // recipe.epochs) :] = -1
@@ -111,8 +113,7 @@ def _with_promoted(labels: Qrels, negatives: Negatives) -> Qrels:
         return labels
     mine = np.isin(negatives.queries[query], labels.queries)
     more = zip(negatives.queries[query[mine]].tolist(), negatives.promoted[query, column][mine].tolist(), strict=True)
-    given = zip(labels.queries.tolist(), labels.documents.tolist(), labels.grades.tolist(), strict=True)
-    return Qrels.of([*[(q, d, 1) for q, d in more], *given])
+    return Qrels.of([*[(q, d, 1) for q, d in more], *labels.triples()])
 
 
 def _stacked(epochs: Sequence[Instances]) -> Instances:
@@ -129,11 +130,8 @@ def _stacked(epochs: Sequence[Instances]) -> Instances:
 
 def in_rounds(rounds: Sequence[Instances]) -> Instances:
     """Return the rows of several rounds one after another; what one of them promoted is known in all."""
-    known = [
-        zip(it.queries.tolist(), it.documents.tolist(), it.grades.tolist(), strict=True)
-        for it in (one.known for one in rounds)
-    ]
-    return replace(_stacked(rounds), known=Qrels.of([judgment for one in known for judgment in one]))
+    known = Qrels.of([judgment for one in rounds for judgment in one.known.triples()])
+    return replace(_stacked(rounds), known=known)
 
 
 def _keys(ids: Sequence[str], rows: Int32) -> UInt64:

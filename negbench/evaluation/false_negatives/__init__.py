@@ -69,8 +69,9 @@ class Handed:
 
     ``queries`` [R] is the query row of each training row (a query with three positives has three rows),
     ``documents`` [R, k] its negatives (-1 where there is none), ``weights`` [R, k] what training multiplies each
-    by. ``truth`` holds the fuller judgments of these queries, None where there are none. The rest is there where it
-    was asked for.
+    by. ``truth`` holds the fuller judgments of these queries, None where there are none. ``copies`` are unlabelled
+    documents with the text of a labelled positive, None where these count as positives. The rest is there where it was
+    asked for.
     """
 
     queries: Int32
@@ -81,6 +82,7 @@ class Handed:
     pairs: Pairs | None = None
     labelled: Labelled | None = None
     held_out: HeldOut | None = None
+    copies: Qrels | None = None
 
 
 @dataclass(frozen=True, slots=True)

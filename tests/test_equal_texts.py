@@ -1,0 +1,134 @@
+"""Documents with a positive's own text are positives: in the pool, among the fills, in the batch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from negbench import mining
+from negbench.collections.duplicates import equal_texts, normalised, unlabelled_copies
+from negbench.labels.promote import Promote
+from negbench.mining import Rules
+from negbench.plan.sources import copies_note
+from negbench.retrieval.okapi import Okapi
+from negbench.retrieval.pool import build
+from negbench.samplers.top import Top
+from negbench.training.data import instances, marks
+from negbench.types import CandidatePool, Collection, Qrels
+
+
+def collection_of(texts: list[str], judgments: list[tuple[int, int, int]], queries: list[str]) -> Collection:
+    found = Collection(
+        name="small",
+        document_ids=[f"d{row}" for row in range(len(texts))],
+        titles=[""] * len(texts),
+        texts=texts,
+        query_ids=[f"q{row}" for row in range(len(queries))],
+        queries=queries,
+        qrels={"train": Qrels.of(judgments)},
+    )
+    return replace(found, equal_texts=equal_texts(found.passages()))
+
+
+WORDS = ("lamp", "Lamp!", "  lamp ", "chair", "CHAIR", "table", "")
+
+
+@st.composite
+def collections(draw: st.DrawFn) -> Collection:
+    texts = draw(st.lists(st.sampled_from(WORDS), min_size=1, max_size=12))
+    pair = st.tuples(st.integers(0, 2), st.integers(0, len(texts) - 1), st.integers(0, 2))
+    return collection_of(texts, draw(st.lists(pair, min_size=1, max_size=8)), ["one", "two", "three"])
+
+
+@given(collections())
+def test_copies_of_positives_by_a_plain_comparison_of_words(collection: Collection) -> None:
+    words = [normalised(text) for text in collection.texts]
+    labels = {(q, d) for q, d, grade in collection.qrels["train"].triples() if grade > 0}
+    expected = {
+        (query, other)
+        for query, document in labels
+        for other in range(len(words))
+        if words[other] and words[other] == words[document] and (query, other) not in labels
+    }
+    found = unlabelled_copies(collection, "train")
+    assert {(q, d) for q, d, _ in found.triples()} == expected
+
+
+@given(collections())
+def test_in_the_batch_a_copy_is_masked_as_its_positive_is(collection: Collection) -> None:
+    if not len(collection.qrels["train"].at_least(1)):
+        return
+    data = instances(collection, "train", None)
+    documents = np.arange(len(collection.texts), dtype=np.int32)
+    _, relevant, _ = marks(data, np.arange(len(data.queries)), documents)
+    known = collection.qrels["train"].at_least(1).triples() + unlabelled_copies(collection, "train").triples()
+    pairs = {(query, document) for query, document, _ in known}
+    for row, query in enumerate(data.queries.tolist()):
+        assert np.flatnonzero(relevant[row]).tolist() == sorted(d for q, d in pairs if q == query)
+
+
+SIX = ["a lamp is here", "A lamp: is HERE", "a lamp is there", "the chair", "a  lamp is here.", "the table"]
+
+
+def pool_of(collection: Collection) -> CandidatePool:
+    return build(Okapi(depth=6), collection, np.array([0], np.int32), "train", 0)
+
+
+@pytest.mark.parametrize(("known", "expected"), [(True, [0, 1, 4]), (False, [0])])
+def test_the_pool_marks_copies_unless_told_not_to(known: bool, expected: list[int]) -> None:
+    collection = replace(collection_of(SIX, [(0, 0, 1)], ["a lamp"]), copies_known=known)
+    pool = pool_of(collection)
+    assert sorted(pool.documents[0][pool.known[0]].tolist()) == expected
+
+
+def test_a_copy_of_the_querys_own_document_is_known() -> None:
+    collection = replace(collection_of(SIX, [(0, 3, 1)], ["a lamp is here"]), query_ids=["d0"])
+    pool = pool_of(collection)
+    assert {0, 1, 4} <= set(pool.documents[0][pool.known[0]].tolist())
+
+
+def test_no_fill_has_the_text_of_a_positive() -> None:
+    collection = collection_of(SIX, [(0, 0, 1)], ["nothing of this"])
+    for copies, expected in ((collection.copies(), {2, 3, 5}), ({}, {1, 2, 3, 4, 5})):
+        own = np.array([-1], np.int32)
+        found = mining.mine(pool_of(collection), Rules(Top()), 6, 0, own, 6, copies=copies)
+        assert set(found.documents[0].tolist()) - {-1} == expected
+
+
+@pytest.mark.parametrize("with_copies", [True, False])
+def test_what_has_the_text_of_a_promoted_document_is_neither_drawn_nor_filled(with_copies: bool) -> None:
+    collection = collection_of(SIX, [(0, 5, 1)], ["a lamp is here"])
+    copies: Any = collection.copies() if with_copies else {}
+    pool = pool_of(collection)
+    pool = replace(pool, teacher_scores=np.where(pool.documents == 0, 1.0, 0.0).astype(np.float32))
+    found = mining.mine(pool, Rules(Top(), labels=(Promote(),)), 6, 0, np.array([-1], np.int32), 6, copies=copies)
+    assert ({1, 4} & set(found.documents[0].tolist()) == set()) is with_copies
+    assert 0 not in found.documents[0].tolist()
+
+
+def test_the_user_is_told_how_many_and_what_becomes_of_them() -> None:
+    collection = collection_of(SIX, [(0, 0, 1), (1, 3, 1)], ["a lamp", "a chair"])
+    (note,) = copies_note(collection)
+    assert note.startswith("1 of 2 training queries have unlabelled duplicates of a positive")
+    assert "(2 pairs): they count as positives and are no negatives (equal_texts)" in note
+    (note,) = copies_note(replace(collection, copies_known=False))
+    assert "may be drawn as negatives (equal_texts)" in note
+    assert copies_note(collection_of(SIX, [(0, 3, 1)], ["a lamp"])) == []
+
+
+DATA = Path(__file__).resolve().parents[2] / "shared/data/nfcorpus"
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="NFCorpus is not here")
+def test_nfcorpus_has_the_copies_that_a_reader_counted() -> None:
+    from negbench.collections.resolve import source_of
+
+    full = source_of(str(DATA)).load()
+    found = unlabelled_copies(replace(full, equal_texts=equal_texts(full.passages())), "train")
+    assert (len(np.unique(found.queries)), len(found)) == (930, 2039)
