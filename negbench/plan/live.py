@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,14 +114,16 @@ def _with(table: Negatives, drawn: Negatives) -> Negatives:
 
 
 def _nothing(table: Negatives) -> Round:
-    empty = {field.name: getattr(table, field.name).copy() for field in fields(table)}
-    for name in ("documents", "ranks"):
-        empty[name][:] = -1
-    empty["scores"][:] = np.nan
-    empty["origins"][:] = 0
     shape = table.documents.shape
-    nothing = np.full(shape[0], np.nan)
-    return Round(Negatives(**empty), np.full(shape, np.nan), nothing, np.zeros(shape[0], np.bool_))
+    empty = replace(
+        table,
+        documents=np.full(shape, -1, np.int32),
+        origins=np.zeros(shape, np.int32),
+        ranks=np.full(shape, -1, np.int32),
+        scores=np.full(shape, np.nan, np.float32),
+        effective_size=table.effective_size.copy(),
+    )
+    return Round(empty, np.full(shape, np.nan), np.full(shape[0], np.nan), np.zeros(shape[0], np.bool_))
 
 
 def rounds_of(queries: Int32, batches: Sequence[Int64], due: Collection[int]) -> list[Int64]:

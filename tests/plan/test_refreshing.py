@@ -71,9 +71,11 @@ def test_the_list_is_that_of_a_search_by_the_encoder_at_that_step(
         assert one.found.tolist() == hits[-1]
         for at, query in enumerate(asked.tolist()):
             scores[at, labels[query]] = -np.inf
-        for mine, row in zip(one.negatives.documents, scores, strict=True):
-            np.testing.assert_allclose(row[mine], np.sort(row)[::-1][:3], atol=1e-6)
-        np.testing.assert_allclose(one.negatives.scores, np.sort(scores, axis=1)[:, ::-1][:, :3], atol=1e-6)
+        for epoch in range(3):  # whichever epoch takes its draw from this list
+            here = one.negatives.of_epoch(epoch)
+            for mine, row in zip(here.documents, scores, strict=True):
+                np.testing.assert_allclose(row[mine], np.sort(row)[::-1][:3], atol=1e-6)
+            np.testing.assert_allclose(here.scores, np.sort(scores, axis=1)[:, ::-1][:, :3], atol=1e-6)
         lists.append(one.negatives)
     assert not np.array_equal(lists[0].documents, lists[1].documents)
     assert not np.array_equal(lists[1].documents, lists[2].documents)
@@ -213,7 +215,7 @@ def test_what_is_measured_at_a_refresh(counted: tuple[Store, dict[str, Trial]]) 
     for at, (_, share) in enumerate(told["refresh_redrawn"]):
         before, after = (
             {(q, d) for q, row in zip(it.queries.tolist(), it.documents.tolist(), strict=True) for d in row}
-            for it in rounds[at : at + 2]
+            for it in (one.of_epoch(0) for one in rounds[at : at + 2])
         )
         assert share == pytest.approx(len(before & after) / len(before))
         assert share <= told["refresh_in_top"][at][1] < 1
@@ -256,8 +258,9 @@ def test_false_negatives_are_those_of_every_round(counted: tuple[Store, dict[str
     assert judging is not None
     scores = np.load(store.path(judging) / "scores.npy")
     drawn = store.load(Negatives, judging.negatives)
-    assert scores.shape == drawn.documents.shape == (32, 9)
-    assert not np.isnan(scores).any()
+    assert scores.shape == drawn.documents.shape == (32, 27)  # three lists, each with a draw for three epochs
+    assert np.array_equal(np.isnan(scores), drawn.documents < 0)
+    assert (drawn.documents >= 0).sum() == 32 * 9  # each list serves one epoch
 
 
 def test_a_round_lies_in_its_own_pool(counted: tuple[Store, dict[str, Trial]]) -> None:

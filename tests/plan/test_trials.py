@@ -165,7 +165,7 @@ def test_other_weights_are_another_encoder(collection: Path, weights: Path) -> N
     [
         (
             {"train": {"precision": "float32", "epochs": 2}},
-            {"collection", "encoder", "pool", "negatives", "scores", "teacher"},
+            {"collection", "encoder", "pool", "scores", "teacher"},
         ),
         ({"negatives": 2}, {"collection", "encoder", "pool", "scores", "teacher"}),
         (
