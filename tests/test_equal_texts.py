@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,17 @@ from hypothesis import strategies as st
 
 from negbench import mining
 from negbench.collections.duplicates import equal_texts, normalised, unlabelled_copies
+from negbench.config.grid import read
 from negbench.labels.promote import Promote
 from negbench.mining import Rules
 from negbench.plan.sources import copies_note
+from negbench.plan.trials import trials
 from negbench.retrieval.okapi import Okapi
 from negbench.retrieval.pool import build
 from negbench.samplers.top import Top
+from negbench.store import Store
 from negbench.training.data import instances, marks
-from negbench.types import CandidatePool, Collection, Qrels
+from negbench.types import CandidatePool, Collection, Negatives, Qrels
 
 
 def collection_of(texts: list[str], judgments: list[tuple[int, int, int]], queries: list[str]) -> Collection:
@@ -132,3 +136,48 @@ def test_nfcorpus_has_the_copies_that_a_reader_counted() -> None:
     full = source_of(str(DATA)).load()
     found = unlabelled_copies(replace(full, equal_texts=equal_texts(full.passages())), "train")
     assert (len(np.unique(found.queries)), len(found)) == (930, 2039)
+
+
+def _twice(folder: Path) -> Path:
+    """Write a collection whose documents all stand there twice, and return its folder."""
+    (folder / "qrels").mkdir(parents=True)
+    words = ["lamp", "chair", "table", "window", "door", "garden", "river", "bridge", "engine", "ladder"]
+    documents = [(f"{kind}{at}", f"the {word} number {at}") for kind in "dc" for at, word in enumerate(words)]
+    for stem, rows in (("corpus", documents), ("queries", [(f"q{at}", f"a {it}") for at, it in enumerate(words)])):
+        lines = [json.dumps({"_id": name, "title": "", "text": text}) + "\n" for name, text in rows]
+        (folder / f"{stem}.jsonl").write_text("".join(lines))
+    for split, rows in (("train", range(6)), ("dev", range(6, 8)), ("test", range(8, 10))):
+        lines = [f"q{row}\td{row}\t1\n" for row in rows]
+        (folder / f"qrels/{split}.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(lines))
+    return folder
+
+
+def test_a_grid_can_leave_copies_unlabelled_and_then_counts_them(tmp_path: Path, tiny_encoder: Path) -> None:
+    grid = {
+        "name": "g",
+        "collection": str(_twice(tmp_path / "twice")),
+        "encoder": {"model": str(tiny_encoder)},
+        "methods": ["naive"],
+        "negatives": 2,
+        "train": {"epochs": 2, "batch_size": 4, "precision": "float32"},
+        "axes": {"equal_texts": ["known", "unlabelled"]},
+    }
+    (tmp_path / "grid.yaml").write_text(json.dumps(grid))
+    store = Store(tmp_path / "store")
+    known, unlabelled = [trial for trial in trials(read(tmp_path / "grid.yaml")) if trial.training is not None]
+    rates = {}
+    for trial in (known, unlabelled):
+        assert trial.negatives is not None
+        assert trial.false_negatives is not None
+        folder = store.ensure(trial.false_negatives)
+        rates[trial.name] = json.loads((folder / "rates.json").read_text())
+        drawn = store.load(Negatives, trial.negatives)
+        copies = drawn.documents == drawn.queries[:, None] + 10  # document 10 + n says what document n says
+        if trial is known:
+            assert not copies.any()
+        else:
+            assert rates[trial.name]["equal-texts"]["rate"] == pytest.approx(copies.mean())
+            assert copies.any()
+    assert "equal-texts" not in rates[known.name]
+    embedded = [{stage.key for stage in trial.stages if stage.kind == "embeddings"} for trial in (known, unlabelled)]
+    assert embedded[0] & embedded[1]  # vectors do not depend on what is known

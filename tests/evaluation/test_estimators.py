@@ -34,6 +34,7 @@ def _handed(pairs: Pairs, truth: Qrels | None = None) -> Handed:
         pairs,
         labelled(),
         held_out(),
+        None if truth is None else Qrels(truth.queries[::3], truth.documents[::3], truth.grades[::3]),
     )
 
 
@@ -42,7 +43,10 @@ def _full() -> Handed:
     truth = Qrels.of(
         [(int(q), int(d), 1) for q, d, y in zip(pairs.queries, pairs.documents, relevant, strict=True) if y]
     )
-    return _handed(audited(pairs, relevant, 150), truth)
+    copies = Qrels(
+        truth.queries[::3], truth.documents[::3], truth.grades[::3]
+    )  # what has a positive's text is relevant
+    return replace(_handed(audited(pairs, relevant, 150), truth), copies=copies)
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda it: it.name)

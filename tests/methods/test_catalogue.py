@@ -244,7 +244,7 @@ def test_spellings(asked: str, canonical: str) -> None:
         ("simans(dpth=3)", "no parameter of simans is called 'dpth'; did you mean depth?"),
         (
             "simans(zzz=3)",
-            "no parameter of simans is called 'zzz'; known: a, b, batching, candidates, depth, detector, draws, fill, filters",
+            "no parameter of simans is called 'zzz'; known: a, b, batching, candidates, depth, detector, draws",
         ),
         ("simans(filters.rank-band.low=3)", "no parameter of simans is called 'filters.rank-band.low'"),
         ("in-batch(depth=3)", "no parameter of in-batch is called 'depth'"),
