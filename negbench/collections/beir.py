@@ -13,16 +13,21 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from negbench.collections import Source, checks
+from negbench.collections import Source, assembly, checks
 from negbench.collections.splits import Share
 from negbench.errors import InputError
 from negbench.types import Collection
 
-_HEADERS = {"score", "relevance", "label", "grade", "rel"}  # what the last column of a header line is called
+_DOCUMENT_IDS = {
+    f"{what}{between}id" for what in ("corpus", "doc", "document", "passage") for between in ("-", "_", "")
+}
+"""What the last column of a header is called where there are no grades."""
 
 
 class Beir(Source):
     """A folder in BEIR's layout (Thakur et al. 2021): corpus, queries and qrels, plain or gzipped.
+
+    Ids are text or whole numbers. Judgments of what is not there are left out and counted (see ``matching``).
 
     ``path`` is the folder. ``truth`` is a pattern of fuller judgments below it, e.g.
     ``extra/{split}.tsv.gz``, with one file for each split that has any; ``truth_kind`` says whether they hold
@@ -89,7 +94,7 @@ class Beir(Source):
         """Read and check the folder. Raises InputError with file and line for what is broken."""
         corpus, queries, qrels, truth = self._files()
         grades = None if self.grades is None else dict(self.grades)
-        return checks.assemble(
+        return assembly.assemble(
             self._folder().resolve().name,
             documents(corpus),
             questions(queries),
@@ -155,8 +160,9 @@ def questions(path: Path) -> checks.Records[checks.Query]:
 
 
 def judgments(path: Path, grades: Mapping[int, int] | None = None) -> checks.Records[checks.Judgment]:
-    """Return the judgments of a file: BEIR's three columns, with or without header, or TREC's four.
+    """Return the judgments of a file: BEIR's three columns, with or without header, the ids alone, or TREC's four.
 
+    Between tabs, or where a line has none, white space. A pair of ids without a score has grade 1.
     ``grades`` says which grade each code stands for, where the file has codes; it must have all of them.
     """
     return checks.Records(str(path), _judgments(path, grades))
@@ -188,18 +194,25 @@ def objects(path: Path) -> Iterator[tuple[object, str]]:
 
 
 def _judgments(path: Path, grades: Mapping[int, int] | None) -> Iterator[checks.Judgment]:
+    width = 0
     for count, (place, line) in enumerate(lines(path)):
         try:
             text = line.decode().lstrip("\ufeff").rstrip("\r\n")
         except UnicodeDecodeError as error:
             raise InputError(f"{place}: not UTF-8 text: {error.reason}") from error
         cells = text.split("\t") if "\t" in text else text.split()
-        if len(cells) not in (3, 4):
+        if not cells:  # a byte order mark alone
+            continue
+        if count == 0 and cells[-1].strip().lower() in (_DOCUMENT_IDS if len(cells) == 2 else checks.SCORES):
+            continue
+        width = width or len(cells)
+        if len(cells) != width or width not in (2, 3, 4):
             raise InputError(
-                f"{place}: expected query-id, corpus-id and score between tabs, or TREC's four columns, "
-                f"found {text!r:.60}"
+                f"{place}: expected query-id, corpus-id and score between tabs, the two ids alone, or TREC's four "
+                f"columns, as many in every line; found {text!r:.60}"
             )
-        if count == 0 and cells[-1].strip().lower() in _HEADERS:
+        if width == 2:  # relevant pairs alone
+            yield checks.Judgment(place, cells[0], cells[1], 1)
             continue
         code = checks.grade(cells[-1], place)
         if grades is not None and code not in grades:

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from negbench.collections import Source, beir, checks
+from negbench.collections import Source, assembly, beir, checks
 from negbench.collections.splits import Share
 from negbench.errors import InputError
 from negbench.types import Collection
@@ -27,8 +27,9 @@ class Hub(Source):
     ``id`` is the repository, e.g. ``mteb/scifact``, or a local folder with the same files. ``revision`` pins a
     branch, tag or commit, ``qrels_revision`` that of the sibling ``ID-qrels``. ``corpus``, ``queries`` and
     ``qrels`` name the configs; without ``qrels`` the sibling is read where it exists, else the config
-    ``qrels`` or ``default``. ``dev`` and ``test`` are the shares of training queries, in [0, 0.5), that are
-    carved where there is no such split. No code of the repository is run.
+    ``qrels`` or ``default``; where those have no scores, all their pairs are relevant. ``dev`` and ``test`` are the
+    shares of training queries, in [0, 0.5), that are carved where there is no such split. No code of the repository is
+    run.
     """
 
     name: ClassVar[str] = "hub"
@@ -55,7 +56,7 @@ class Hub(Source):
     def load(self) -> Collection:
         """Download what is missing, read and check it. Raises InputError with config and row."""
         home, sibling = self._repositories(whole=True)
-        return checks.assemble(
+        return assembly.assemble(
             Path(self.id).resolve().name if self._local() else self.id,
             self._table(home, self.corpus, beir.documents, checks.document),
             self._table(home, self.queries, beir.questions, checks.query),
@@ -94,10 +95,11 @@ class Hub(Source):
         if config not in self._configs(folder):
             file = beir.find(folder, config)
             if file is None:
-                raise InputError(f"{place}: no such config, but {', '.join(self._configs(folder))}")
+                known = ", ".join(self._configs(folder))
+                raise InputError(f"{place}: no such config, but {known}; name the three with corpus=, queries=, qrels=")
             return read(file)
         rows = (row for split in self._open(folder, config).values() for row in self._rows(split, config))
-        return checks.Records(place, (check(_with_id(row), where) for row, where in rows))
+        return checks.Records(place, (check(row, where) for row, where in rows))
 
     def _judgments(self, folder: Path) -> dict[str, checks.Records[checks.Judgment]]:
         configs = self._configs(folder)
@@ -183,27 +185,20 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _with_id(row: dict[str, object]) -> dict[str, object]:
-    """Return a row whose id is text called ``_id``; some repositories say ``id`` or hold numbers."""
-    key = next((name for name in ("_id", "id") if name in row), None)
-    return row if key is None else row | {"_id": _text_of(row[key])}
-
-
 def _judgment(item: tuple[dict[str, object], str]) -> checks.Judgment:
+    """Return a row's judgment; where there are ids alone, as in NanoBEIR's repositories, the pair is relevant."""
     row, place = item
     # A column that a row lacks is filled with None by the library.
-    values = {str(name).replace("_", "-"): value for name, value in row.items() if value is not None}
-    missing = {"query-id", "corpus-id", "score"} - values.keys()
-    if missing:
+    columns = {str(name).replace("_", "-"): value for name, value in row.items()}
+    values = {name: value for name, value in columns.items() if value is not None}
+    score = next((name for name in checks.SCORES if name in columns), None)
+    # A number under another name may be the grade: to take every pair for relevant would be a guess.
+    other = any(isinstance(values[name], int | float) for name in values.keys() - {"query-id", "corpus-id"})
+    needed = {"query-id", "corpus-id", *([score or "score"] if score or other else [])}
+    if missing := needed - values.keys():
         raise InputError(f"{place}: it has no {' and no '.join(sorted(missing))}, but {', '.join(values)}")
-    query, document = _text_of(values["query-id"]), _text_of(values["corpus-id"])
-    if not isinstance(query, str) or not isinstance(document, str):
-        raise InputError(f"{place}: ids must be text or whole numbers, found {query!r:.30} and {document!r:.30}")
-    return checks.Judgment(place, query, document, checks.grade(values["score"], place))
-
-
-def _text_of(value: object) -> object:
-    return str(value) if isinstance(value, int) else value
+    query, document = (checks.identifier(values[name], name, place) for name in ("query-id", "corpus-id"))
+    return checks.Judgment(place, query, document, 1 if score is None else checks.grade(values[score], place))
 
 
 def _first_line(error: Exception) -> str:

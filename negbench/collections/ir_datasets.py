@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, TypeVar
 
-from negbench.collections import Source, checks
+from negbench.collections import Source, assembly, checks
 from negbench.collections.splits import SPLIT_NAMES, Share
 from negbench.errors import InputError
 from negbench.types import Collection
@@ -41,7 +41,7 @@ class IrDatasets(Source):
         if not whole.has_docs():
             raise InputError(f"{self._place(self.id)}: it has no documents; give the id of a dataset that does")
         splits = self._splits(whole)
-        return checks.assemble(
+        return assembly.assemble(
             self.id,
             self._records(self.id, "docs", _document),
             checks.Records(f"{self._place(self.id)} queries", self._queries(splits)),
@@ -127,4 +127,5 @@ def _text_of(record: Any) -> object:
 
 
 def _judgment(record: Any, place: str) -> checks.Judgment:
-    return checks.Judgment(place, record.query_id, record.doc_id, checks.grade(record.relevance, place))
+    query, document = (checks.identifier(getattr(record, name), name, place) for name in ("query_id", "doc_id"))
+    return checks.Judgment(place, query, document, checks.grade(record.relevance, place))

@@ -81,7 +81,9 @@ def test_a_small_folder(folder: Path) -> None:
         "q1 d1 2\nq2 d3 1\n",
         "q1\td1\t2\r\nq2\td3\t1\r\n",
         "\ufeffq1\td1\t2\nq2\td3\t1\n",
+        "\ufeff\nq1\td1\t2\nq2\td3\t1\n",
         "\ufeffquery_id\tcorpus_id\tscore\nq1\td1\t2\n\nq2\td3\t+1\n",
+        "query-id\tcorpus-id\tscore\nq1\td1\t2.0\nq2\td3\t1.000000e+00\n",  # as pandas and NumPy write them
     ],
 )
 def test_the_forms_of_qrels(folder: Path, text: str) -> None:
@@ -145,7 +147,9 @@ GOOD = '{"_id": "d1", "text": "x"}\n'
         ("corpus.jsonl", GOOD + "[" * 100_000 + "\n", 2, "JSON that cannot be read"),
         ("corpus.jsonl", '{"text": "x"}\n', 1, 'the field "_id" is missing; it has text'),
         ("corpus.jsonl", '{"_id": "d1", "title": "x"}\n', 1, 'the field "text" is missing; it has _id, title'),
-        ("corpus.jsonl", GOOD + '{"_id": 2, "text": "x"}\n', 2, 'the field "_id" must be text, found 2'),
+        ("corpus.jsonl", GOOD + '{"_id": 2.0, "text": "x"}\n', 2, '"_id" must be text or a whole number, found 2.0'),
+        ("queries.jsonl", '{"_id": true, "text": "x"}\n', 1, '"_id" must be text or a whole number, found True'),
+        ("queries.jsonl", '{"_id": null, "text": "x"}\n', 1, '"_id" must be text or a whole number, found None'),
         ("corpus.jsonl", GOOD + '{"_id": "2", "text": null}\n', 2, 'the field "text" must be text, found None'),
         ("corpus.jsonl", GOOD + '{"_id": "2", "title": [], "text": ""}\n', 2, 'the field "title" must be text'),
         ("corpus.jsonl", GOOD + '{"_id": "", "text": "x"}\n', 2, 'the field "_id" is empty'),
@@ -158,10 +162,20 @@ GOOD = '{"_id": "d1", "text": "x"}\n'
         ("qrels/test.tsv", "q1\td1\t1\nq2\t0\td1\t1\tx\n", 2, "expected query-id, corpus-id and score"),
         ("qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\td1\tyes\n", 2, "must be an integer of at most nine"),
         ("qrels/test.tsv", "q1\td1\t1\nquery-id\tcorpus-id\tscore\n", 2, "found 'score'"),
+        (
+            "qrels/test.tsv",
+            "q1\td1\t1\nq1\td2\n",
+            2,
+            "the two ids alone, or TREC's four columns, as many in every line",
+        ),
+        ("qrels/test.tsv", "q1\td1\nq1\td2\t1\n", 2, "as many in every line; found 'q1\\td2\\t1'"),
+        ("qrels/test.tsv", "q1,d1,1\n", 1, "expected query-id, corpus-id and score between tabs"),
+        ("qrels/test.tsv", "q1\td1\t1\nq2\td1\t0.5\n", 2, "must be an integer of at most nine digits, found '0.5'"),
         ("qrels/test.tsv", "q1\td1\t1.5\n", 1, "found '1.5'"),
+        ("qrels/test.tsv", "q1\td1\t1e-1\n", 1, "found '1e-1'"),
+        ("qrels/test.tsv", "q1\td1\tnan\n", 1, "found 'nan'"),
+        ("qrels/test.tsv", "q1\td1\t1_0\n", 1, "found '1_0'"),
         ("qrels/test.tsv", "q1\td1\t9999999999\n", 1, "found '9999999999'"),
-        ("qrels/test.tsv", "q1\td1\t1\nq1\td9\t1\n", 2, "the judged document 'd9' does not exist in {}/corpus.jsonl"),
-        ("qrels/test.tsv", "q1\td1\t1\nq9\td1\t1\n", 2, "the judged query 'q9' does not exist in {}/queries.jsonl"),
     ],
 )
 def test_what_is_broken_is_named_with_file_and_line(folder: Path, file: str, text: str, line: int, says: str) -> None:
@@ -293,7 +307,10 @@ def test_truth_that_fits_nothing_is_refused(folder: Path) -> None:
     with pytest.raises(InputError, match="no such file for any of the splits test"):
         load(folder, truth="extra/{split}.tsv")
     write(folder / "extra/test.tsv", "q7\td1\t1\n")
-    with pytest.raises(InputError, match=r"test.tsv: none of its 1 judgments"):
+    with pytest.raises(InputError, match=r"test.tsv:1: none of the 1 judgments .* query 'q7' .* queries like 'q1'"):
+        load(folder, truth="extra/{split}.tsv")
+    write(folder / "queries.jsonl", lines([*QUERIES, {"_id": "q7", "text": "of no split"}]))
+    with pytest.raises(InputError, match=r"test.tsv: none of its 1 judgments is of a query of the split test"):
         load(folder, truth="extra/{split}.tsv")
     write(folder / "extra/test.tsv", "q1\td1\t1\nq1\td1\tx\n")
     with pytest.raises(InputError, match=r"test.tsv:2: the score must be an integer"):

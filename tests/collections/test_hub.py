@@ -138,7 +138,7 @@ def test_the_fingerprint_of_a_folder_follows_its_files(tmp_path: Path) -> None:
         (
             "qrels/test.jsonl",
             [{"query-id": "100", "corpus-id": "x1", "score": 1}],
-            "default test row 1: the judged document 'x1' does not exist in hub:",
+            "default test row 1: none of the 1 judgments is of a query and document held here",
         ),
         (
             "qrels/test.jsonl",
@@ -146,6 +146,12 @@ def test_the_fingerprint_of_a_folder_follows_its_files(tmp_path: Path) -> None:
             "default test row 1: the score must be an integer",
         ),
         ("qrels/test.jsonl", [{"query-id": "100", "corpus-id": "1", "score": 0}], "default test: no judgment with a"),
+        (
+            "qrels/test.jsonl",
+            [{"query-id": "100", "corpus-id": "1", "score": 1}, {"query-id": "101", "corpus-id": "1", "score": None}],
+            "default test row 2: it has no score, but query-id, corpus-id",
+        ),
+        ("queries.jsonl", [{"_id": 7.5, "text": "x"}], 'queries row 1: the field "_id" must be text or a whole number'),
     ],
 )
 def test_what_is_broken_is_named_with_config_and_row(
@@ -162,7 +168,15 @@ def test_ids_that_are_fractions(tmp_path: Path) -> None:
     folder = mteb(tmp_path / "knots")
     for split in QRELS:
         jsonl(folder / f"qrels/{split}.jsonl", [{"query-id": 100.5, "corpus-id": "1", "score": 1}])
-    with pytest.raises(InputError, match=r"train row 1: ids must be text or whole numbers, found 100\.5 and '1'"):
+    with pytest.raises(InputError, match=r'train row 1: the field "query-id" must be text or a whole number, found 10'):
+        Hub(id=str(folder)).load()
+
+
+def test_a_number_of_another_name_may_be_the_grade(tmp_path: Path) -> None:
+    folder = mteb(tmp_path / "knots")
+    for split in QRELS:
+        jsonl(folder / f"qrels/{split}.jsonl", [{"query-id": "100", "corpus-id": "1", "gain": 0}])
+    with pytest.raises(InputError, match=r"train row 1: it has no score, but query-id, corpus-id, gain$"):
         Hub(id=str(folder)).load()
 
 
@@ -175,11 +189,36 @@ def test_files_that_the_library_cannot_read(tmp_path: Path) -> None:
 
 def test_configs_that_are_not_there(tmp_path: Path) -> None:
     folder = mteb(tmp_path / "knots")
-    with pytest.raises(InputError, match="docs: no such config, but default, corpus, queries"):
+    with pytest.raises(InputError, match="docs: no such config, but default, corpus, queries; name the three"):
         Hub(id=str(folder), corpus="docs").load()
     with pytest.raises(InputError, match="no config 'judged', but default, corpus, queries"):
         Hub(id=str(folder), qrels="judged").load()
     same(Hub(id=str(folder), qrels="default").load(), Hub(id=str(folder)).load())
+
+
+@pytest.mark.parametrize("more", [{}, {"source": "by hand"}])
+def test_pairs_without_a_score_are_relevant(more: dict[str, str], tmp_path: Path) -> None:
+    """As in NanoBEIR's repositories; in a folder, too, a file of two columns says the same."""
+    folder = mteb(tmp_path / "knots")
+    for split, rows in QRELS.items():
+        records = [{"query-id": str(q), "corpus-id": str(d), **more} for q, d, _ in rows]
+        jsonl(folder / f"qrels/{split}.jsonl", records)
+    collection = Hub(id=str(folder)).load()
+    beir(tmp_path / "reference")
+    for split, rows in QRELS.items():
+        text = "".join(f"{q}\t{d}\n" for q, d, _ in rows)
+        (tmp_path / f"reference/qrels/{split}.tsv").write_text(f"query-id\tcorpus-id\n{text}")
+    same(collection, Beir(path=str(tmp_path / "reference")).load())
+    assert set(collection.qrels["test"].grades.tolist()) == {1}
+    assert len(collection.qrels["test"]) == len(QRELS["test"])
+
+
+def test_grades_of_another_name(tmp_path: Path) -> None:
+    folder = mteb(tmp_path / "knots")
+    for split, rows in QRELS.items():
+        records = [{"query-id": str(q), "corpus-id": str(d), "relevance": grade} for q, d, grade in rows]
+        jsonl(folder / f"qrels/{split}.jsonl", records)
+    same(Hub(id=str(folder)).load(), beir(tmp_path / "reference"))
 
 
 @pytest.fixture
