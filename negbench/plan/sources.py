@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from negbench.collections import Source, duplicates, storage
+from negbench.encoders import weights
 from negbench.encoders.encode import encode_tokens
 from negbench.encoders.load import build, load
 from negbench.encoders.precision import Precision
@@ -76,8 +77,9 @@ class LoadCollection(Stage):
         return f"load {self.source.spelling}"
 
     def run(self, at: At, out: Path) -> dict[str, float]:
-        """Load it, and find documents with equal texts."""
+        """Load it, and find documents with equal texts. Raises InputError where it is no longer what its digest was of."""
         collection = self.source.load()
+        _check_unchanged(f"collection {self.source.spelling}", self.fingerprint, self.source.fingerprint())
         collection = replace(
             collection,
             equal_texts=duplicates.equal_texts(collection.passages()),
@@ -131,10 +133,21 @@ class StartEncoder(Stage):
         return f"prepare {self.spec.spelling}"
 
     def run(self, at: At, out: Path) -> dict[str, float]:
-        """Build and save it."""
+        """Build and save it. Raises InputError where the weights are no longer what their digest was taken of."""
         model = build(self.spec, self.seed or 0)
+        now = weights.fingerprint(self.spec.model, self.spec.revision)
+        _check_unchanged(f"encoder {self.spec.spelling}", self.fingerprint, now)
         model.save_pretrained(str(out / "model"), create_model_card=False)
         return {}
+
+
+def _check_unchanged(what: str, before: str, after: str) -> None:
+    """Raise InputError where files changed between their digest and the end of reading.
+
+    What was read would be stored under the digest of something else, and be found by whoever has that.
+    """
+    if before != after:
+        raise InputError(f"{what}: its files changed after their digest was taken; nothing of it is stored, run again")
 
 
 @dataclass(frozen=True, eq=False)

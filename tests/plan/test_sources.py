@@ -1,7 +1,8 @@
-"""Stored embeddings: what is kept of them, and that every retriever can search what is only mapped."""
+"""What everything rests on: inputs that change are not stored, embeddings are kept finely and searched while mapped."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,17 @@ import numpy as np
 import pytest
 
 from negbench.collections import storage
+from negbench.collections.beir import Beir
 from negbench.collections.helpdesk import Helpdesk
+from negbench.encoders import weights
 from negbench.encoders.encode import encode
 from negbench.encoders.load import build, load
 from negbench.encoders.spec import EncoderSpec
+from negbench.errors import InputError
 from negbench.parts import registered
 from negbench.plan.sources import Embed, LoadCollection, StartEncoder, read_vectors
 from negbench.retrieval import pool
+from negbench.store import Store
 
 
 @pytest.mark.parametrize(("precision", "kept"), [("float32", np.float32), ("bfloat16", np.float16)])
@@ -56,3 +61,43 @@ def test_embeddings_are_kept_as_finely_as_they_were_made(
         plain = pool.build(retriever, collection, queries, "train", 0, *held)
         np.testing.assert_array_equal(mapped.documents, plain.documents)
         np.testing.assert_array_equal(mapped.scores, plain.scores)
+
+
+@pytest.mark.parametrize("when", ["before it is read", "while it is read"])
+def test_a_collection_that_changes_is_not_stored(
+    when: str, tiny_collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its key says what its digest was taken of: whoever has those files would get other documents."""
+    folder = shutil.copytree(tiny_collection, tmp_path / "garden")
+    whole = (folder / "corpus.jsonl").read_text()
+    source, store = Beir(path=str(folder)), Store(tmp_path / "store")
+    stage = LoadCollection(source, source.fingerprint())
+
+    def edit() -> None:
+        (folder / "corpus.jsonl").write_text(whole.replace("window", "door"))
+
+    if when == "before it is read":
+        edit()
+    else:
+        read = Beir.load
+        monkeypatch.setattr(Beir, "load", lambda self: (read(self), edit())[0])
+    with pytest.raises(InputError, match=r"^collection beir\(.*garden\): its files changed"):
+        store.ensure(stage)
+    assert not store.has(stage)
+    monkeypatch.undo()
+    (folder / "corpus.jsonl").write_text(whole)
+    kept = storage.load(store.ensure(stage))
+    assert kept.texts == source.load().texts
+
+
+def test_an_encoder_that_changes_is_not_stored(tiny_encoder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_encoder, tmp_path / "encoder")
+    store = Store(tmp_path / "store")
+    stage = StartEncoder(EncoderSpec(model=str(folder)), weights.fingerprint(str(folder), None), None)
+    whole = (folder / "config.json").read_text()
+    (folder / "config.json").write_text(whole + "\n")
+    with pytest.raises(InputError, match=r"^encoder .*/encoder: its files changed"):
+        store.ensure(stage)
+    assert not store.has(stage)
+    (folder / "config.json").write_text(whole)
+    assert (store.ensure(stage) / "model").is_dir()
