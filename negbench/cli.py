@@ -347,7 +347,7 @@ def audit(
 ) -> None:
     """Ask people which negatives are relevant, and estimate the false-negative rate from what they say.
 
-    NEGATIVES are as sentence-transformers, FlagEmbedding or Tevatron write them, a TSV of triples, or a grid that was
+    NEGATIVES are as sentence-transformers, FlagEmbedding, Tevatron or DPR write them, triples, or a grid that was
     run. Without --label, --labels, --width, --judge or --serve they are described; where a sheet has answers, the rate
     is estimated.
     """

@@ -21,8 +21,8 @@ def describe(frame: Frame) -> list[dict[str, Any]]:
     """Return for each method, as plain data: what it drew, what of it is false for certain, what labels would need.
 
     ``negatives`` counts them as training sees them, ``pairs`` the distinct ones; ``known_positives`` are pairs whose
-    document is a known positive of the query, ``known_positive_share`` their share in ``negatives``. ``exact`` and
-    ``exact-proxy`` are there where fuller judgments are.
+    document is a known positive of the query, ``known_positive_share`` their share in ``negatives``.
+    ``warnings`` are sentences on its rows. ``exact`` and ``exact-proxy`` are there where fuller judgments are.
     """
     return [_method(frame, at) for at in range(len(frame.methods))]
 
@@ -46,6 +46,7 @@ def _method(frame: Frame, method: int) -> dict[str, Any]:
         "ranks": [int(ranks.min()), float(np.median(ranks)), int(ranks.max())] if len(ranks) else None,
         "known_positives": int((frame.labelled & mine).sum()),
         "known_positive_share": float(weights[frame.labelled].sum() / weights.sum()),
+        "warnings": list(frame.warnings[method]),
         "labels_needed": {str(width): draw.labels_needed(frame, method, width) for width in WIDTHS},
         "judged": int((mine & ~np.isnan(frame.relevant)).sum()),
         **{name: _plain(rate) for name, rate in exact(frame, method).items()},

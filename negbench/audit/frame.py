@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from negbench.audit import row_warnings
 from negbench.audit.known import Known, folded
 from negbench.audit.rows import Row
 from negbench.errors import InputError
@@ -28,6 +29,7 @@ class Frame:
 
     ``labelled`` bool [N] marks pairs whose document is a known positive of the query: false negatives for certain.
     ``relevant`` float64 [N] is what fuller judgments of ``truth_kind`` say, NaN where they say nothing.
+    ``warnings`` are sentences for the user on the rows of each method.
     """
 
     methods: tuple[str, ...]
@@ -42,6 +44,7 @@ class Frame:
     labelled: Bool
     relevant: Float64
     truth_kind: TruthKind
+    warnings: tuple[tuple[str, ...], ...]
 
     def __len__(self) -> int:
         return len(self.queries)
@@ -76,7 +79,7 @@ def build(rows: Mapping[str, Sequence[Row]], known: Known | None) -> Frame:
             query = folded(row.query)
             texts.setdefault(query, row.query)
             mine = positives.setdefault(query, {})
-            for text in row.positives:
+            for text in filter(str.strip, row.positives):
                 mine.setdefault(folded(text), text)
             for one in row.negatives:
                 document = folded(one.text)
@@ -120,4 +123,5 @@ def build(rows: Mapping[str, Sequence[Row]], known: Known | None) -> Frame:
         ),
         relevant=np.array([np.nan if found is None else float(found) for found in judged]),
         truth_kind=known.truth_kind if known else "none",
+        warnings=tuple(map(row_warnings.sentences, rows.values())),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from negbench.audit.rows import Negative, Row
+from negbench.audit.rows import Row
 from negbench.errors import InputError
 from negbench.types import Collection, Passages, Qrels, TruthKind
 
@@ -64,38 +64,35 @@ def _by_query(splits: Iterable[Qrels]) -> dict[int, set[int]]:
 
 
 def in_texts(rows: Sequence[Row], collection: Collection) -> Sequence[Row]:
-    """Return the rows with ids replaced by the collection's texts, where the first row is made of its ids.
+    """Return the rows with ids replaced by the collection's texts; as they are where the first row is of texts.
 
-    Raises InputError for a later row with an id that is not held.
+    Raises InputError for a row with an id that is not held.
     """
     queries = dict(zip(collection.query_ids, collection.queries, strict=True))
     row_of = {name: row for row, name in enumerate(collection.document_ids)}
     first = rows[0]
-    if first.query not in queries or any(name not in row_of for name in _documents(first)):
+    seem = first.query in queries and all(name in row_of for name in _documents(first))
+    if not seem and not any(row.of_ids for row in rows):
         return rows
     passages = Passages(collection.titles, collection.texts)
 
+    def missing(row: Row, what: str, name: str, held: str) -> InputError:
+        return InputError(f"{row.place}: no {what} {name!r} in {collection.name}, whose ids are like {held!r}")
+
     def text(row: Row, name: str) -> str:
         if name not in row_of:
-            raise InputError(
-                f"{row.place}: {collection.name} has no document {name!r}; the first row is made of its ids"
-            )
+            raise missing(row, "document", name, collection.document_ids[0])
         return passages[row_of[name]]
-
-    def negative(row: Row, one: Negative) -> Negative:
-        return one._replace(text=text(row, one.text))
 
     found = []
     for row in rows:
         if row.query not in queries:
-            raise InputError(
-                f"{row.place}: {collection.name} has no query {row.query!r}; the first row is made of its ids"
-            )
+            raise missing(row, "query", row.query, collection.query_ids[0])
         found.append(
             row._replace(
                 query=queries[row.query],
                 positives=tuple(text(row, name) for name in row.positives),
-                negatives=tuple(negative(row, one) for one in row.negatives),
+                negatives=tuple(one._replace(text=text(row, one.text)) for one in row.negatives),
             )
         )
     return found

@@ -2,18 +2,19 @@
 
 sentence-transformers: columns anchor, positive and negative, or negative_1 to negative_n; or anchor, document and a
 label of 0 or 1, one pair a row or lists of them. FlagEmbedding: query, pos, neg. Tevatron: query, positive_passages,
-negative_passages.
+negative_passages. Others have files of their own.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, groupby
 from typing import Any
 
-from negbench.audit.records import Record
+from negbench.audit import by_id, dpr, triples
+from negbench.audit import fields as read
+from negbench.audit.records import Record, Unnamed
 from negbench.audit.rows import Negative, Row
 from negbench.errors import InputError
 
@@ -34,7 +35,10 @@ def rows(records: Iterable[Record], source: str) -> Iterator[Row]:
     first = next(stream, None)
     if first is None:
         raise InputError(f"{source}: holds no rows; expected training rows with negatives")
-    return _reader(first)(chain([first], stream))
+    found = _reader(first)(chain([first], stream))
+    if isinstance(first, Unnamed) and triples.are_ids(list(map(str, first.fields.values()))):
+        yield next(found)._replace(of_ids=True)
+    yield from found
 
 
 def heading(names: Sequence[str]) -> bool:
@@ -46,6 +50,12 @@ def _reader(first: Record) -> Callable[[Iterable[Record]], Iterator[Row]]:
     names = set(first.fields)
     if "negative_passages" in names:
         return _tevatron
+    if "negative_document_ids" in names:
+        return by_id.tevatron
+    if "positive_ctxs" in names:
+        return dpr.rows
+    if {"qid", "neg"} <= names:
+        return by_id.by_system
     if {"query", "neg"} <= names:
         return _flag_embedding
     if names & set(_LABELS):
@@ -54,33 +64,24 @@ def _reader(first: Record) -> Callable[[Iterable[Record]], Iterator[Row]]:
         return _tuples
     raise InputError(
         f"{first.place}: no known layout of negatives in the fields {', '.join(first.fields) or '(none)'}; expected "
-        "anchor, positive, negative (or negative_1, ...); query, pos, neg; query, negative_passages; or a label column"
+        "anchor, positive, negative (or negative_1, ...); query, pos, neg; query, negative_passages; question, "
+        "positive_ctxs, hard_negative_ctxs; query_id, negative_document_ids; qid, pos, neg; or a label column"
     )
 
 
 def _tevatron(records: Iterable[Record]) -> Iterator[Row]:
     for place, fields in records:
-        positives, negatives = (
-            [_passage(one, place, key) for one in _list(fields, key, place)]
-            for key in ("positive_passages", "negative_passages")
-        )
-        yield Row(place, _text(fields, "query", place), tuple(positives), _ranked(negatives))
-
-
-def _passage(passage: Any, place: str, key: str) -> str:
-    if not isinstance(passage, dict):
-        raise InputError(f'{place}: {key} must hold objects like {{"docid": ..., "text": ...}}, found {passage!r:.60}')
-    title = passage.get("title") or ""
-    return f"{title} {_text(passage, 'text', f'{place}: {key}')}".strip()
+        positives, negatives = (read.passages(fields, f"{which}_passages", place) for which in ("positive", "negative"))
+        yield Row(place, read.text(fields, "query", place), tuple(positives), read.ranked(negatives))
 
 
 def _flag_embedding(records: Iterable[Record]) -> Iterator[Row]:
     for place, fields in records:
-        positives, negatives = _texts(fields, "pos", place), _texts(fields, "neg", place)
+        positives, negatives = read.texts(fields, "pos", place), read.texts(fields, "neg", place)
         scores = fields.get("neg_scores")
         if scores is not None:
-            scores = _numbers(scores, len(negatives), f"{place}: neg_scores")
-        yield Row(place, _text(fields, "query", place), tuple(positives), _ranked(negatives, scores))
+            scores = read.numbers(scores, len(negatives), f"{place}: neg_scores")
+        yield Row(place, read.text(fields, "query", place), tuple(positives), read.ranked(negatives, scores))
 
 
 def _tuples(records: Iterable[Record]) -> Iterator[Row]:
@@ -106,19 +107,24 @@ def _tuple(record: Record) -> Row:
     if not columns:
         raise InputError(f"{place}: no column of negatives; it has {', '.join(fields)}")
     anchor, positive = _columns(fields, place, columns)
+    cells = {name: fields[name] for name in (anchor, positive, *columns)}
+    of_ids = any(_is_number(one) for cell in cells.values() for one in (cell if isinstance(cell, list) else [cell]))
+    if of_ids:
+        cells = {name: _digits(cell) for name, cell in cells.items()}
     negatives: list[str] = []
     for name in columns:
-        value = fields[name]
-        if isinstance(value, list):
-            negatives += _texts(fields, name, place)
-        elif value not in (None, ""):  # a row that was short of negatives
-            negatives.append(_text(fields, name, place))
+        if isinstance(cells[name], list):
+            negatives += read.texts(cells, name, place)
+        elif isinstance(cells[name], str):  # maybe without a word, which is counted later
+            negatives.append(cells[name])
+        elif cells[name] is not None:  # None: a row that was short of negatives
+            negatives.append(read.text(cells, name, place))
     scores = fields.get("scores")  # of the positive, then of each negative
     if scores is not None:
-        scores = _numbers(_parsed(scores), len(negatives) + 1, f"{place}: scores")[1:]
-    positives = _texts(fields, positive, place) if isinstance(fields[positive], list) else None
-    known = (_text(fields, positive, place),) if positives is None else tuple(positives)
-    return Row(place, _text(fields, anchor, place), known, _ranked(negatives, scores))
+        scores = read.numbers(_parsed(scores), len(negatives) + 1, f"{place}: scores")[1:]
+    several = read.texts(cells, positive, place) if isinstance(cells[positive], list) else None
+    known = [read.text(cells, positive, place)] if several is None else several
+    return Row(place, read.text(cells, anchor, place), tuple(known), read.ranked(negatives, scores), of_ids)
 
 
 def _labelled(records: Iterable[Record]) -> Iterator[Row]:
@@ -130,7 +136,7 @@ def _labelled(records: Iterable[Record]) -> Iterator[Row]:
         positives = [document for _, _, document, label in listed if label]
         negatives = [document for _, _, document, label in listed if not label]
         many = len(negatives) > 1
-        ranked = _ranked(negatives) if many else tuple(map(Negative, negatives))
+        ranked = read.ranked(negatives) if many else tuple(map(Negative, negatives))
         yield Row(place, query, tuple(positives), ranked)
 
 
@@ -140,13 +146,13 @@ def _pairs(record: Record) -> Iterator[tuple[str, str, str, bool]]:
     if column is None:
         raise InputError(f"{place}: no column of labels; it has {', '.join(fields)}")
     anchor, document = _columns(fields, place, [])
-    query = _text(fields, anchor, place)
+    query = read.text(fields, anchor, place)
     if isinstance(fields[column], list):
-        documents, labels = _texts(fields, document, place), fields[column]
+        documents, labels = read.texts(fields, document, place), fields[column]
         if len(documents) != len(labels):
             raise InputError(f"{place}: {len(documents)} documents but {len(labels)} labels; expected one for each")
     else:
-        documents, labels = [_text(fields, document, place)], [fields[column]]
+        documents, labels = [read.text(fields, document, place)], [fields[column]]
     for text, label in zip(documents, labels, strict=True):
         value = label.strip() if isinstance(label, str) else label
         if value not in (0, 1, "0", "1", "0.0", "1.0"):
@@ -169,32 +175,15 @@ def _number(name: str) -> int:
     return int(name.rpartition("_")[2]) if "_" in name else 0
 
 
-def _ranked(texts: Sequence[str], scores: Sequence[float] | None = None) -> tuple[Negative, ...]:
-    known = [math.nan] * len(texts) if scores is None else scores
-    return tuple(Negative(text, rank, score) for rank, (text, score) in enumerate(zip(texts, known, strict=True)))
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _text(fields: dict[str, Any], key: str, place: str) -> str:
-    value = fields.get(key)
-    if not isinstance(value, str) or not value.strip():
-        raise InputError(
-            f"{place}: {key}: expected some text, found {'nothing' if value is None else repr(value)[:60]}"
-        )
-    return value
-
-
-def _list(fields: dict[str, Any], key: str, place: str) -> list[Any]:
-    value = fields.get(key)
-    if not isinstance(value, list):
-        raise InputError(f"{place}: {key}: expected a list, found {'nothing' if value is None else repr(value)[:60]}")
-    return value
-
-
-def _texts(fields: dict[str, Any], key: str, place: str) -> list[str]:
-    values = _list(fields, key, place)
-    if odd := [value for value in values if not isinstance(value, str)]:
-        raise InputError(f"{place}: {key}: expected a list of texts, found {odd[0]!r:.60} in it")
-    return values
+def _digits(cell: Any) -> Any:
+    """Return whole numbers as text; anything else as it is."""
+    if isinstance(cell, list):
+        return [_digits(one) for one in cell]
+    return str(cell) if _is_number(cell) else cell
 
 
 def _parsed(scores: Any) -> Any:
@@ -205,11 +194,3 @@ def _parsed(scores: Any) -> Any:
         return json.loads(scores) if isinstance(scores, str) else scores
     except json.JSONDecodeError:
         return scores
-
-
-def _numbers(values: Any, count: int, place: str) -> list[float]:
-    if not isinstance(values, list) or any(isinstance(it, bool) or not isinstance(it, int | float) for it in values):
-        raise InputError(f"{place}: expected a list of numbers, found {values!r:.60}")
-    if len(values) != count:
-        raise InputError(f"{place}: expected {count} numbers, found {len(values)}")
-    return [float(value) for value in values]

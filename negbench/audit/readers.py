@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from negbench.audit import grids, layouts, records, triples
+from negbench.audit import grids, json_lists, layouts, records, triples
 from negbench.audit.known import Known, in_texts
 from negbench.audit.rows import Row
 from negbench.errors import InputError
@@ -16,8 +16,8 @@ from negbench.store import Store
 from negbench.types import Collection
 
 _EXPECTED = (
-    "expected negatives as sentence-transformers (a saved dataset, .parquet, .jsonl or .csv), FlagEmbedding or "
-    "Tevatron (.jsonl) write them, triples (.tsv), a grid (.yaml), or a folder with the results of one"
+    "expected negatives as sentence-transformers (a saved dataset, .parquet, .jsonl or .csv), FlagEmbedding, Tevatron "
+    "or DPR (.jsonl, .json) write them, triples (.tsv, .jsonl), a grid (.yaml), or a folder with the results of one"
 )
 _MANIFEST = "manifest.json"
 
@@ -40,7 +40,12 @@ def read(
         return dict(drawn), Known(own)
     found: dict[str, Sequence[Row]] = {}
     for name, path in zip(_names(paths), paths, strict=True):
-        mine: Sequence[Row] = list(layouts.rows(_records(path, collection), str(path)))
+        mine: Sequence[Row] = list(layouts.rows(_records(path), str(path)))
+        if collection is None and (named := next((row for row in mine if row.of_ids), None)):
+            raise InputError(
+                f"{named.place}: ids, not texts ({', '.join([named.query, *named.positives])[:60]}); say with "
+                "--collection whose they are"
+            )
         if not any(row.negatives for row in mine):
             raise InputError(f"{path}: no negatives in its {len(mine)} rows; expected at least one")
         found[name] = in_texts(mine, collection) if collection is not None else mine
@@ -62,7 +67,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
     return [stem if stems.count(stem) == 1 else str(path) for stem, path in zip(stems, paths, strict=True)]
 
 
-def _records(path: Path, collection: Collection | None) -> Iterator[records.Record]:
+def _records(path: Path) -> Iterator[records.Record]:
     if path.is_dir():
         if not any((path / name).is_file() for name in ("dataset_info.json", "dataset_dict.json")):
             raise InputError(f"{path}: this folder holds no saved dataset; {_EXPECTED}")
@@ -76,14 +81,12 @@ def _records(path: Path, collection: Collection | None) -> Iterator[records.Reco
     if start.startswith(b"{"):
         return records.json_lines(path)
     if start.startswith(b"["):
-        raise InputError(f"{path}:1: a JSON list; expected one object a line (JSON lines)")
+        return json_lists.records(path)
     first = start.split(b"\n", 1)[0].decode(errors="replace").rstrip("\r")
     tabbed, columns = first.split("\t"), [cell.strip().strip('"') for cell in first.replace("\t", ",").split(",")]
     if layouts.heading(columns):
         return records.table(path, "\t" if len(tabbed) > 1 else ",")
     if len(tabbed) == 3:
-        if collection is None and not any(" " in cell.strip() for cell in tabbed):
-            raise InputError(f"{path}:1: triples of ids ({', '.join(tabbed)}); say with --collection whose they are")
         return triples.records(path)
     raise InputError(f"{path}:1: {first!r:.60} is the start of no known format; {_EXPECTED}")
 

@@ -21,6 +21,10 @@ class Record(NamedTuple):
     fields: dict[str, Any]
 
 
+class Unnamed(Record):
+    """A record of a file that names no fields: the names are ours."""
+
+
 def dataset_folder(folder: Path) -> Iterator[Record]:
     """Yield the rows of what ``datasets.save_to_disk`` wrote; of a dict of datasets, the ``train`` one or the only one.
 

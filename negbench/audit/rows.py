@@ -1,4 +1,4 @@
-"""What every reader of negatives returns: training rows, in texts."""
+"""What every reader of negatives returns: training rows, in texts or in ids of texts."""
 
 from __future__ import annotations
 
@@ -21,9 +21,13 @@ class Negative(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A row that training reads, and the place it was read from."""
+    """A row that training reads, and the place it was read from.
+
+    ``of_ids``: query and documents are ids of a collection, which has their texts.
+    """
 
     place: str
     query: str
     positives: tuple[str, ...]
     negatives: tuple[Negative, ...]
+    of_ids: bool = False

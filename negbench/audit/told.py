@@ -61,7 +61,7 @@ def _described(found: Found) -> Any:
         if judged:
             cells.append(_percent(row[judged]) if judged in row else "")
         body.append([*cells, *(str(row["labels_needed"][str(width)]) for width in WIDTHS)])
-    lines = []
+    lines = [f"{row['method']}: {sentence}" for row in methods for sentence in row["warnings"]]
     if found.examples:
         lines.append("Known positives among the negatives are false for certain; nobody is asked about these. As in:")
         lines += [f"  {_cut(query, 60)} → {_cut(document, 90)}" for query, document in found.examples]

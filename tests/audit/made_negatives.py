@@ -120,6 +120,47 @@ def tevatron() -> list[dict[str, object]]:
     ]
 
 
+def dpr() -> list[dict[str, object]]:
+    """One question has hard negatives, one has none but others, one says nothing of others."""
+
+    def passages(*found: str) -> list[dict[str, object]]:
+        split = (text.split(" ", 1) for text in found)
+        return [{"title": title, "text": text, "score": 1, "passage_id": "7"} for title, text in split]
+
+    return [
+        {
+            "dataset": "made",
+            "question": query,
+            "answers": [],
+            "positive_ctxs": [{"title": "", "text": positive}],
+            **[
+                {"negative_ctxs": passages("not drawn"), "hard_negative_ctxs": passages(*found)},
+                {"negative_ctxs": passages(*found), "hard_negative_ctxs": []},
+                {"hard_negative_ctxs": passages(*found)},
+            ][at],
+        }
+        for at, (query, (positive, found)) in enumerate(MINED.items())
+    ]
+
+
+def _json_list(records: Callable[[], list[dict[str, object]]]) -> Callable[[Path], Path]:
+    def write(at: Path) -> Path:
+        (at / "mined.json").write_text("\ufeff" + json.dumps(records(), indent=1) + "\n")
+        return at / "mined.json"
+
+    return write
+
+
+def _lists_by_line(at: Path) -> Path:
+    (at / "mined.jsonl").write_text("".join(json.dumps(list(record.values())) + "\n" for record in triplets()))
+    return at / "mined.jsonl"
+
+
+def _list_of_lists(at: Path) -> Path:
+    (at / "mined.json").write_text(json.dumps([list(record.values()) for record in tuples()]))
+    return at / "mined.json"
+
+
 def _triples(at: Path) -> Path:
     rows = [[str(cell).replace("\t", " ") for cell in record.values()] for record in triplets()]
     (at / "mined.tsv").write_text("".join("\t".join(row) + "\n" for row in rows))
@@ -140,4 +181,9 @@ WRITERS: dict[str, Callable[[Path], Path]] = {
     "flag embedding": _json(flag),
     "tevatron": _json(tevatron),
     "triples": _triples,
+    "dpr": _json_list(dpr),
+    "dpr by line": _json(dpr),
+    "flag embedding in a list": _json_list(flag),
+    "triples as lists": _lists_by_line,
+    "tuples in a list of lists": _list_of_lists,
 }

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from made_negatives import MINED, PAIRS, WRITERS, flag, tevatron, triplets, tuples
 
+from negbench.audit import description
 from negbench.audit.frame import Frame, build
 from negbench.audit.known import folded
 from negbench.audit.readers import read
 from negbench.collections.beir import Beir
 from negbench.errors import InputError
 from negbench.store import Store
+from negbench.types import Collection
 
 
 def framed(*paths: Path) -> Frame:
@@ -92,10 +95,52 @@ class TestCollections:
         passages = dict(zip(garden.document_ids, garden.passages(), strict=True))
         assert set(frame.document_texts) == {passages["tomato-light"], passages["fern-soil"]}
         (tmp_path / "ids.tsv").write_text("\n".join([*lines, "train-2\trose-soil\tfern-sail"]))
-        with pytest.raises(InputError, match=r"ids.tsv:3: .* no document 'fern-sail'"):
+        with pytest.raises(InputError, match=r"ids.tsv:3: no document 'fern-sail' in garden, whose"):
             read([tmp_path / "ids.tsv"], garden, Store(Path("unused")))
-        with pytest.raises(InputError, match=r"ids.tsv:1: triples of ids .*--collection"):
+        with pytest.raises(InputError, match=r"ids.tsv:1: ids, not texts \(train-0, basil-watering\); .*--collection"):
             framed(tmp_path / "ids.tsv")
+
+    @pytest.mark.parametrize("layout", ["tevatron", "systems", "one list", "lists", "numbers in columns"])
+    def test_ids_in_every_layout_that_has_some(self, layout: str, tmp_path: Path) -> None:
+        numbered = _numbered(tmp_path / "numbered")
+        rows: dict[str, list[Any]] = {
+            "tevatron": [
+                {"query_id": 1, "query_text": "", "positive_document_ids": ["10"], "negative_document_ids": [12, "11"]}
+            ],
+            # document 11 is first for one system, and is one pair
+            "systems": [{"qid": 1, "pos": [10], "neg": {"bm25": [12, 11], "dense": [11]}}],
+            "one list": [{"qid": "1", "pos": ["10"], "neg": ["12", "11"]}],
+            "lists": [[1, 10, 12, 11]],
+            "numbers in columns": [{"query": 1, "positive": 10, "negative_1": 12, "negative_2": 11}],
+        }
+        path = tmp_path / "mined.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows[layout]))
+        frame = build(*read([path], numbered, Store(Path("unused"))))
+        wanted = {("question 1", "text 12"): (1, 0), ("question 1", "text 11"): (1, 0 if layout == "systems" else 1)}
+        assert pairs(frame) == wanted
+        assert frame.positives == [("text 10",)]
+        with pytest.raises(InputError, match=r"mined.jsonl:1: ids, not texts \(1, 10\); say with --collection"):
+            framed(path)
+        path.write_text(path.read_text().replace("11", "19"))
+        with pytest.raises(InputError, match=r"mined.jsonl:1: no document '19' in numbered, whose ids are like '10'"):
+            read([path], numbered, Store(Path("unused")))
+        path.write_text(path.read_text().replace("1,", "7,", 1).replace('"1"', '"7"', 1))
+        with pytest.raises(InputError, match=r"mined.jsonl:1: no query '7' in numbered, whose ids are like '1'"):
+            read([path], numbered, Store(Path("unused")))
+
+    def test_ids_are_never_taken_for_texts(self, tmp_path: Path) -> None:
+        """Of another collection than was given, or below a first row of texts."""
+        numbered = _numbered(tmp_path / "numbered")
+        (tmp_path / "other.tsv").write_text("q1\td1\td2\n")
+        with pytest.raises(InputError, match=r"other.tsv:1: no query 'q1' in numbered, whose ids are like '1'"):
+            read([tmp_path / "other.tsv"], numbered, Store(Path("unused")))
+        (tmp_path / "mixed.jsonl").write_text('["a text", "of it", "and not"]\n[1, 10, 11]\n')
+        with pytest.raises(InputError, match=r"mixed.jsonl:2: ids, not texts"):
+            framed(tmp_path / "mixed.jsonl")
+
+    def test_texts_of_languages_without_spaces_are_no_ids(self, tmp_path: Path) -> None:
+        (tmp_path / "mined.tsv").write_text("哪里有湖\t湖在北边\t湖是湿的\n")
+        assert pairs(framed(tmp_path / "mined.tsv")) == {("哪里有湖", "湖是湿的"): (1, -1)}
 
     def test_its_positives_count_as_known(self, tmp_path: Path, tiny_collection: Path) -> None:
         """train-1 has two labelled positives; a miner who was told of one drew the other."""
@@ -112,6 +157,48 @@ class TestCollections:
         assert set(frame.positives[0]) == {passages[at] for at in mine}
 
 
+def _numbered(folder: Path) -> Collection:
+    (folder / "qrels").mkdir(parents=True)
+    (folder / "corpus.jsonl").write_text("".join(f'{{"_id": {n}, "text": "text {n}"}}\n' for n in range(10, 14)))
+    (folder / "queries.jsonl").write_text('{"_id": 1, "text": "question 1"}\n')
+    (folder / "qrels/test.tsv").write_text("1\t10\t1\n")
+    return Beir(path=str(folder)).load()
+
+
+class TestWarnings:
+    def test_what_may_not_be_meant_is_counted(self, tmp_path: Path) -> None:
+        rows = [
+            {"query": "q 1", "pos": ["p 1"], "neg": ["", " ", "a chair"]},
+            {"query": "q 2", "pos": list("lamp"), "neg": list("chair")},
+            {"query": "q 3", "pos": [""], "neg": []},
+        ]
+        (tmp_path / "odd.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (tmp_path / "good.jsonl").write_text("".join(json.dumps(row) + "\n" for row in flag()))
+        frame = framed(tmp_path / "odd.jsonl", tmp_path / "good.jsonl")
+        assert frame.warnings == (
+            (
+                "1 of 3 rows have no negatives and are passed over",
+                "2 of 8 negatives have no text and are left out",
+                "5 of 8 negatives are one letter long: was a text taken for a list of texts?",
+                "4 of 6 positives are one letter long: was a text taken for a list of texts?",
+            ),
+            (),
+        )
+        assert frame.weights.sum(axis=1).tolist() == [6, 6]
+        found = description.describe(frame)
+        assert [len(row["warnings"]) for row in found] == [4, 0]
+
+    def test_empty_texts_in_columns_and_passages(self, tmp_path: Path) -> None:
+        (tmp_path / "columns.csv").write_text("query,positive,negative_1,negative_2\nq 1,p 1,,n 2\nq 2,p 2,n 1,n 2\n")
+        passage = {"query": "q 1", "positive_passages": [{"text": "p 1"}]}
+        passage["negative_passages"] = [{"text": ""}, {"text": "n 2"}]
+        (tmp_path / "passages.jsonl").write_text(json.dumps(passage))
+        frame = framed(tmp_path / "columns.csv", tmp_path / "passages.jsonl")
+        said = "negatives have no text and are left out"
+        assert frame.warnings == ((f"1 of 4 {said}",), (f"1 of 2 {said}",))
+        assert frame.weights.sum(axis=1).tolist() == [3, 1]
+
+
 BROKEN = {
     "broken JSON": ('{"query": "q", "pos": ["p"], "neg": ["n"]}\n{"query":', ":2: broken JSON"),
     "no list": ('{"query": "q", "pos": ["p"], "neg": "n"}', ":1: neg: expected a list, found 'n'"),
@@ -126,7 +213,26 @@ BROKEN = {
     ),
     "a label": ('{"anchor": "q", "document": "d", "label": 2}', ":1: label: expected 0 or 1, found 2"),
     "no layout": ('{"question": "q", "answer": "d"}', ":1: no known layout .*question, answer"),
-    "a list": ('[{"query": "q"}]', ":1: a JSON list"),
+    "pos as a text": ('{"query": "q", "pos": "a lamp", "neg": ["n"]}', ":1: pos: expected a list, found 'a lamp'"),
+    "null in a list": ('{"query": "q", "pos": ["p"], "neg": [null]}', ":1: neg: expected a list of texts, found None"),
+    "null for a list": ('{"query": "q", "pos": ["p"], "neg": null}', ":1: neg: expected a list, found nothing"),
+    "dpr's passages as texts": (
+        '[{"question": "q", "positive_ctxs": ["p"], "hard_negative_ctxs": []}]',
+        ":1: positive_ctxs must hold objects",
+    ),
+    "a list that is cut short": ('[\n{"query": "q", "pos": ["p"], "neg": ["n"]},\n{"query"', ":3: broken JSON"),
+    "a list without its end": ('[{"query": "q", "pos": ["p"], "neg": ["n"]}\n\n', ":3: .* the list's end, found ''"),
+    "a list without a comma": ('[{"query": "q", "pos": ["p"], "neg": ["n"]}\n{}]', ":2: .* a comma or .*found '{}]'"),
+    "more after a list": ('[{"query": "q", "pos": ["p"], "neg": ["n"]}]\n[]', ":1: .* the list's end, found"),
+    "a number in a list of records": ('[{"query": "q", "pos": ["p"], "neg": ["n"]}, 7]', ":1: expected a JSON object"),
+    "an empty list": ("[]", "holds no rows"),
+    "a list of two": ('["a b", "c d"]', ":1: expected a list of query, positive and negatives"),
+    "a list of scored ids": ("[1, [2, 0.5], [3, 0.1]]", ":1: expected a list of query, positive and negatives"),
+    "an id that is a fraction": (
+        '{"query_id": 1.5, "positive_document_ids": [], "negative_document_ids": []}',
+        ':1: the field "query_id" must be text or a whole number, found 1.5',
+    ),
+    "a list": ('[{"query": "q"}]', ":1: no known layout"),
     "two cells": ("a b\tb c\tc d\na b\tb c\n", ":2: expected query, positive and negative"),
     "a short CSV row": ("query,positive,negative\na,b,c\na,b\n", ":3: expected 3 cells"),
     "prose": ("These are my negatives.\n", ":1: .* no known format"),
