@@ -77,7 +77,7 @@ class LoadCollection(Stage):
         return f"load {self.source.spelling}"
 
     def run(self, at: At, out: Path) -> dict[str, float]:
-        """Load it, and find documents with equal texts. Raises InputError where it is no longer what its digest was of."""
+        """Load it, and find equal texts. Raises InputError where it changed after its digest was taken."""
         collection = self.source.load()
         _check_unchanged(f"collection {self.source.spelling}", self.fingerprint, self.source.fingerprint())
         collection = replace(
