@@ -43,7 +43,7 @@ def rows(records: Iterable[Record], source: str) -> Iterator[Row]:
 
 def heading(names: Sequence[str]) -> bool:
     """Tell whether these can be the names of columns, and no data."""
-    return any(_NEGATIVE.fullmatch(name) or name in _LABELS for name in names)
+    return any(_NEGATIVE.fullmatch(name) or name in ("neg", *_LABELS) for name in names)
 
 
 def _reader(first: Record) -> Callable[[Iterable[Record]], Iterator[Row]]:

@@ -18,6 +18,8 @@ def sentences(rows: Sequence[Row]) -> tuple[str, ...]:
     split = "are one letter long: was a text taken for a list of texts?"
     found += [_count(sum(len(text) == 1 for text in negatives), len(negatives), f"negatives {split}")]
     found += [_count(sum(len(text) == 1 for text in positives), len(positives), f"positives {split}")]
+    listed = sum(text.startswith(("['", '["')) and text.endswith("]") for text in negatives)
+    found.append(_count(listed, len(negatives), "negatives look like a list that was written as one text"))
     return tuple(sentence for sentence in found if sentence)
 
 

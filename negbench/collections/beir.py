@@ -211,11 +211,13 @@ def _judgments(path: Path, grades: Mapping[int, int] | None) -> Iterator[checks.
                 f"{place}: expected query-id, corpus-id and score between tabs, the two ids alone, or TREC's four "
                 f"columns, as many in every line; found {text!r:.60}"
             )
+        query = checks.identifier(cells[0], "query-id", place)
+        document = checks.identifier(cells[1 if width == 2 else -2], "corpus-id", place)
         if width == 2:  # relevant pairs alone
-            yield checks.Judgment(place, cells[0], cells[1], 1)
+            yield checks.Judgment(place, query, document, 1)
             continue
         code = checks.grade(cells[-1], place)
         if grades is not None and code not in grades:
             known = ", ".join(map(str, sorted(grades)))
             raise InputError(f"{place}: grades has none for the code {code}, it has some for {known}; add it there")
-        yield checks.Judgment(place, cells[0], cells[-2], code if grades is None else grades[code])
+        yield checks.Judgment(place, query, document, code if grades is None else grades[code])

@@ -188,6 +188,11 @@ class TestWarnings:
         found = description.describe(frame)
         assert [len(row["warnings"]) for row in found] == [4, 0]
 
+    def test_a_list_in_a_cell_is_one_text(self, tmp_path: Path) -> None:
+        (tmp_path / "cells.tsv").write_text("query\tpositive\tnegative\nq 1\tp 1\t['n 1', 'n 2']\nq 2\tp 2\t[n] 1\n")
+        said = "negatives look like a list that was written as one text"
+        assert framed(tmp_path / "cells.tsv").warnings == ((f"1 of 2 {said}",),)
+
     def test_empty_texts_in_columns_and_passages(self, tmp_path: Path) -> None:
         (tmp_path / "columns.csv").write_text("query,positive,negative_1,negative_2\nq 1,p 1,,n 2\nq 2,p 2,n 1,n 2\n")
         passage = {"query": "q 1", "positive_passages": [{"text": "p 1"}]}
@@ -214,6 +219,7 @@ BROKEN = {
     "a label": ('{"anchor": "q", "document": "d", "label": 2}', ":1: label: expected 0 or 1, found 2"),
     "no layout": ('{"question": "q", "answer": "d"}', ":1: no known layout .*question, answer"),
     "pos as a text": ('{"query": "q", "pos": "a lamp", "neg": ["n"]}', ":1: pos: expected a list, found 'a lamp'"),
+    "neg as a cell": ("query,pos,neg\na b,c d,e f\n", ":2: pos: expected a list, found 'c d'"),
     "null in a list": ('{"query": "q", "pos": ["p"], "neg": [null]}', ":1: neg: expected a list of texts, found None"),
     "null for a list": ('{"query": "q", "pos": ["p"], "neg": null}', ":1: neg: expected a list, found nothing"),
     "dpr's passages as texts": (

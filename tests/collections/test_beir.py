@@ -169,6 +169,8 @@ GOOD = '{"_id": "d1", "text": "x"}\n'
             "the two ids alone, or TREC's four columns, as many in every line",
         ),
         ("qrels/test.tsv", "q1\td1\nq1\td2\t1\n", 2, "as many in every line; found 'q1\\td2\\t1'"),
+        ("qrels/test.tsv", "q1\td1\t1\nq1\t\t1\n", 2, 'the field "corpus-id" is empty'),
+        ("qrels/test.tsv", "\td1\t1\n", 1, 'the field "query-id" is empty'),
         ("qrels/test.tsv", "q1,d1,1\n", 1, "expected query-id, corpus-id and score between tabs"),
         ("qrels/test.tsv", "q1\td1\t1\nq2\td1\t0.5\n", 2, "must be an integer of at most nine digits, found '0.5'"),
         ("qrels/test.tsv", "q1\td1\t1.5\n", 1, "found '1.5'"),
