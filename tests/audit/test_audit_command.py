@@ -58,6 +58,14 @@ def answer(folder: Path) -> None:
 
 
 class TestFile:
+    def test_what_may_not_be_meant_is_told(self, here: Path, negbench: Callable[..., Any]) -> None:
+        rows = (here / "mined.jsonl").read_text().replace('"document 7 2"', '""')
+        (here / "mined.jsonl").write_text(rows)
+        said = "1 of 200 negatives have no text and are left out"
+        assert f"mined: {said}" in negbench("audit", "mined.jsonl", cwd=here).out.splitlines()
+        (found,) = json.loads(negbench("audit", "mined.jsonl", "--json", cwd=here).out)["methods"]
+        assert (found["warnings"], found["negatives"]) == ([said], 199)
+
     def test_from_a_look_to_an_estimate(self, here: Path, negbench: Callable[..., Any]) -> None:
         look = negbench("audit", "mined.jsonl", cwd=here)
         assert look.code == 0
