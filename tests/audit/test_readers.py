@@ -107,8 +107,8 @@ class TestCollections:
             "tevatron": [
                 {"query_id": 1, "query_text": "", "positive_document_ids": ["10"], "negative_document_ids": [12, "11"]}
             ],
-            # document 11 is first for one system, and is one pair
-            "systems": [{"qid": 1, "pos": [10], "neg": {"bm25": [12, 11], "dense": [11]}}],
+            # document 11 is first for one system, behind for the others, and is one pair
+            "systems": [{"qid": 1, "pos": [10], "neg": {"bm25": [12, 11], "dense": [11], "other": [12, 11]}}],
             "one list": [{"qid": "1", "pos": ["10"], "neg": ["12", "11"]}],
             "lists": [[1, 10, 12, 11]],
             "numbers in columns": [{"query": 1, "positive": 10, "negative_1": 12, "negative_2": 11}],
@@ -168,7 +168,7 @@ def _numbered(folder: Path) -> Collection:
 class TestWarnings:
     def test_what_may_not_be_meant_is_counted(self, tmp_path: Path) -> None:
         rows = [
-            {"query": "q 1", "pos": ["p 1"], "neg": ["", " ", "a chair"]},
+            {"query": "q 1", "pos": ["p 1", " "], "neg": ["", " ", "a chair"]},
             {"query": "q 2", "pos": list("lamp"), "neg": list("chair")},
             {"query": "q 3", "pos": [""], "neg": []},
         ]
@@ -180,11 +180,12 @@ class TestWarnings:
                 "1 of 3 rows have no negatives and are passed over",
                 "2 of 8 negatives have no text and are left out",
                 "5 of 8 negatives are one letter long: was a text taken for a list of texts?",
-                "4 of 6 positives are one letter long: was a text taken for a list of texts?",
+                "4 of 7 positives are one letter long: was a text taken for a list of texts?",
             ),
             (),
         )
         assert frame.weights.sum(axis=1).tolist() == [6, 6]
+        assert frame.positives[frame.query_texts.index("q 1")] == ("p 1",)  # of those, nobody is shown an empty one
         found = description.describe(frame)
         assert [len(row["warnings"]) for row in found] == [4, 0]
 
@@ -232,6 +233,10 @@ BROKEN = {
     "more after a list": ('[{"query": "q", "pos": ["p"], "neg": ["n"]}]\n[]', ":1: .* the list's end, found"),
     "a number in a list of records": ('[{"query": "q", "pos": ["p"], "neg": ["n"]}, 7]', ":1: expected a JSON object"),
     "an empty list": ("[]", "holds no rows"),
+    "a later entry of a list": (
+        '[\n\n{"query": "q",\n "pos": ["p"], "neg": ["n"]},\n\n{"query": "q", "pos": ["p"], "neg": "n"}]',
+        ":6: neg: expected a list",
+    ),
     "a list of two": ('["a b", "c d"]', ":1: expected a list of query, positive and negatives"),
     "a list of scored ids": ("[1, [2, 0.5], [3, 0.1]]", ":1: expected a list of query, positive and negatives"),
     "an id that is a fraction": (
