@@ -88,9 +88,9 @@ def tokenised(model: SentenceTransformer, texts: Sequence[str], side: Side, max_
             model.max_seq_length = own
 
 
-def tokenised_pairs(model: CrossEncoder, pairs: Sequence[tuple[str, str]]) -> Tokens:
-    """Tokenise pairs of texts, each pair cut at the model's limit."""
-    return _read(lambda some: model.preprocess([list(pair) for pair in some]), pairs)
+def tokenised_pairs(model: CrossEncoder, pairs: Sequence[tuple[str, str]], prompt: str | None = None) -> Tokens:
+    """Tokenise pairs of texts with ``prompt`` before each, each pair cut at the model's limit."""
+    return _read(lambda some: model.preprocess([list(pair) for pair in some], prompt=prompt), pairs)
 
 
 def _read(preprocess: Callable[[Any], Mapping[str, Any]], texts: Sequence[Any]) -> Tokens:

@@ -67,7 +67,7 @@ class CoupledCrossEncoder(TrainedCrossEncoder):
         import torch
         from sentence_transformers.util import batch_to_device
 
-        observer = load(weights.locate(self.model), self.max_length, self.keep_layers)
+        observer = load(weights.locate(self.model), self.max_length, self.keep_layers, new_head=True)
         if all(map(torch.equal, model.parameters(), observer.to(model.device).parameters())):
             raise InputError(f"teacher {self.spelling}: both would start from the model's head alike; give one without")
 

@@ -35,6 +35,7 @@ class TrainedCrossEncoder(Teacher):
     """
 
     name: ClassVar[str] = "trained-cross-encoder"
+    version: ClassVar[int] = 2
     reads: ClassVar[int] = 1
     """How many pairs are read for each row of its training."""
 

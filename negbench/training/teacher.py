@@ -86,7 +86,7 @@ def train_fold(
     rows = Dataset.from_dict(teacher.columns(pairs, texts, collection.passages()))
     on_cpu = not torch.cuda.is_available()
     with preserved_random_state(seed):
-        model = cross_encoder.load(weights.locate(teacher.model), teacher.max_length, teacher.keep_layers)
+        model = cross_encoder.load(weights.locate(teacher.model), teacher.max_length, teacher.keep_layers, True)
         loss = teacher.loss(model, precision)
         set_dropout(loss, 0.0)
         trainer = Quiet(

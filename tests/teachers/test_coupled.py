@@ -73,7 +73,7 @@ class TestRows:
         fields |= {"max_length", "keep_layers", "prior"}
         identity = TrainedCrossEncoder().identity()
         assert set(identity["parameters"]) == fields
-        assert (identity["name"], identity["version"]) == ("trained-cross-encoder", 1)
+        assert (identity["name"], identity["version"]) == ("trained-cross-encoder", 2)
         assert registered("teacher")["coupled-cross-encoder"] is CoupledCrossEncoder
 
 
@@ -133,7 +133,7 @@ class TestTraining:
     def test_a_head_that_both_would_share_is_refused(self, tiny_encoder: Path, tmp_path: Path) -> None:
         from negbench.teachers.cross_encoder import load
 
-        load(tiny_encoder, 48).save_pretrained(str(tmp_path / "cross"))
+        load(tiny_encoder, 48, new_head=True).save_pretrained(str(tmp_path / "cross"))
         collection, pool = planted()
         with pytest.raises(InputError, match="both would start from the model's head alike"):
             train_fold(tiny(tmp_path / "cross"), pool, collection, 0, 0, "float32", tmp_path / "m", tmp_path)

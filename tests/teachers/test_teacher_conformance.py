@@ -27,7 +27,7 @@ def cross_encoder(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) 
     folder = tmp_path_factory.mktemp("cross")
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        load(tiny_encoder, 64).save_pretrained(str(folder))
+        load(tiny_encoder, 64, new_head=True).save_pretrained(str(folder))
     return folder
 
 

@@ -190,14 +190,14 @@ class TestScores:
         assert first == moved != other
 
     def test_layers_are_dropped_from_the_top(self, tiny_encoder: Path) -> None:
-        cut, whole = load(tiny_encoder, 32, keep_layers=2), load(tiny_encoder, 32)
+        cut, whole = load(tiny_encoder, 32, keep_layers=2, new_head=True), load(tiny_encoder, 32, new_head=True)
         assert len(cut.model.bert.encoder.layer) == 2
         kept = cut.model.bert.state_dict()
         assert all(
             torch.equal(kept[name], value) for name, value in whole.model.bert.state_dict().items() if name in kept
         )
         with pytest.raises(InputError, match="keep_layers=4, it has 3 layers"):
-            load(tiny_encoder, 32, keep_layers=4)
+            load(tiny_encoder, 32, keep_layers=4, new_head=True)
 
 
 @pytest.fixture(scope="module")
