@@ -117,7 +117,7 @@ def _judged(whole: frame.Frame, spelling: str) -> Float64:
         raise InputError(f"--judge: {judge.name} is trained on labels; a judge comes as it is: bi-encoder, llm, ...")
     pairs = zip(whole.queries.tolist(), whole.documents.tolist(), strict=True)
     texts = [(whole.query_texts[query], whole.document_texts[document]) for query, document in pairs]
-    scores = judge.score(texts, None, resolve("auto")).astype(np.float64)
+    scores = judge.checked_scores(texts, None, resolve("auto")).astype(np.float64)
     if np.isnan(scores).all():
         raise InputError(f"--judge: {judge.spelling} gave none of the {len(texts)} pairs a score; ask another")
     return scores

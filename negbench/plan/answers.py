@@ -65,6 +65,7 @@ class ScorePool(Answer):
         documents = np.concatenate([candidates.documents, candidates.positives], axis=1)
         wanted = np.concatenate([asked, candidates.positives >= 0], axis=1)
         scores = cross_fitted(self.teacher, self.copies, at, self.precision, texts, collection, documents, wanted)
+        self.teacher.require_some(scores[wanted])
         of_candidates, of_positives = scores[:, : asked.shape[1]], scores[:, asked.shape[1] :]
         np.save(out / "candidates.npy", of_candidates)
         np.save(out / "positives.npy", of_positives)
@@ -96,6 +97,7 @@ def cross_fitted(
     """Return a teacher's scores of queries ``texts`` [Q] with their ``documents`` [Q, W] where ``wanted`` [Q, W].
 
     NaN elsewhere. Each query is scored by the one of ``copies`` that was not trained on it, or by the given model.
+    Raises InputError as ``Teacher.checked_scores`` does.
     """
     from negbench.training.teacher import fold_of
 
@@ -110,7 +112,7 @@ def cross_fitted(
             for row, document in zip(rows.tolist(), documents[rows, columns].tolist(), strict=True)
         ]
         folder = at(copies[copy]) / "model" if copies else None
-        scores[mine] = teacher.score(pairs, folder, precision)
+        scores[mine] = teacher.checked_scores(pairs, folder, precision)
     return scores
 
 

@@ -45,7 +45,8 @@ class JudgeNegatives(Stage):
         numbers = (drawn.queries[:, None].astype(np.int64) << 32) + drawn.documents
         distinct, of = np.unique(numbers[found], return_inverse=True)  # epochs may draw a pair again
         pairs = [(collection.queries[it >> 32], passages[it & 0xFFFFFFFF]) for it in distinct.tolist()]
-        given = np.asarray(self.judge.score(pairs, None, self.precision), np.float32)
+        given = self.judge.checked_scores(pairs, None, self.precision)
+        self.judge.require_some(given)
         scores = np.full(found.shape, np.nan, np.float32)
         scores[found] = given[of]
         np.save(out / "scores.npy", scores, allow_pickle=False)

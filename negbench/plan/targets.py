@@ -113,6 +113,7 @@ class TeachTargets(PairStage):
         texts = [collection.queries[row] for row in queries.tolist()]
         asked = cross_fitted(self.teacher, self.copies, at, self.precision, texts, collection, documents, wanted)
         scores[wanted] = asked[wanted]
+        self.teacher.require_some(scores[documents >= 0])
         self.save(out, queries, documents, scores)
         return {"teacher_calls": float(wanted.sum()), "unscored": float(((documents >= 0) & np.isnan(scores)).sum())}
 

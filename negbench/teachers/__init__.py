@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+
 from negbench.encoders.precision import Precision
+from negbench.errors import InputError
 from negbench.parts import Part
 from negbench.types import Float32
 
@@ -31,10 +34,51 @@ class Teacher(Part):
         """Who gives the scores: itself, or those that an ensemble asks."""
         return (self,)
 
+    @property
+    def may_refuse(self) -> bool:
+        """Whether it may leave a pair without a score, which is NaN."""
+        return False
+
     @abstractmethod
     def fingerprint(self) -> str:
         """Return a digest of the weights that the teacher starts from."""
 
     @abstractmethod
     def score(self, pairs: Sequence[tuple[str, str]], folder: Path | None, precision: Precision) -> Float32:
-        """Return a probability of relevance [pairs]; ``folder`` holds the copy trained here, if any."""
+        """Return a probability of relevance [pairs]; ``folder`` holds the copy trained here, if any.
+
+        NaN only where it ``may_refuse``. Whoever wants scores asks for ``checked_scores``.
+        """
+
+    def checked_scores(self, pairs: Sequence[tuple[str, str]], folder: Path | None, precision: Precision) -> Float32:
+        """Return what ``score`` does, float32 [pairs].
+
+        Raises InputError, which begins with the teacher's name, where it is no number a pair: infinite, or NaN from a
+        teacher that never refuses; and where ``score`` raises one.
+        """
+        try:
+            scores = np.asarray(self.score(pairs, folder, precision), np.float32)
+        except InputError as error:
+            if str(error).startswith("teacher "):
+                raise
+            raise InputError(f"teacher {self.spelling}: {error}") from error
+        if scores.shape != (len(pairs),):
+            raise InputError(
+                f"teacher {self.spelling}: scores of shape {scores.shape} for {len(pairs)} pairs; expected one a pair"
+            )
+        broken = np.isinf(scores) if self.may_refuse else ~np.isfinite(scores)
+        if broken.any():
+            first = int(np.flatnonzero(broken)[0])
+            raise InputError(
+                f"teacher {self.spelling}: {broken.sum()} of {len(pairs)} scores are NaN or infinite, the first for "
+                f"the query {pairs[first][0]!r:.60}; look at its weights"
+            )
+        return scores
+
+    def require_some(self, scores: Float32) -> None:
+        """Raise InputError where none of the ``scores``, of all pairs that it was asked about, is a number."""
+        if scores.size and np.isnan(scores).all():
+            raise InputError(
+                f"teacher {self.spelling}: none of the {scores.size} pairs has a score; look at its answers, or ask "
+                "another"
+            )

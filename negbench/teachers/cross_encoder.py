@@ -11,11 +11,11 @@ from pydantic import Field
 
 from negbench.encoders import weights
 from negbench.encoders.attention import fast_attention
-from negbench.encoders.checkpoint import first_line, load_checked, positions, require_finite, require_vocabulary
 from negbench.encoders.precision import Precision, narrowed
 from negbench.encoders.tokens import batches, tokenised_pairs
 from negbench.errors import InputError
 from negbench.teachers import Teacher
+from negbench.teachers.checkpoint import first_line, load_checked, positions, require_finite, require_vocabulary
 from negbench.types import Float32
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def load(place: Path | str, max_length: int, keep_layers: int | None = None, new
         if keep_layers is not None:
             count = AutoConfig.from_pretrained(str(place), revision=revision).num_hidden_layers
             if keep_layers > count:  # transformers would make up the missing ones at random
-                raise InputError(f"teacher {place}: keep_layers={keep_layers}, it has {count} layers")
+                raise InputError(f"{who}: keep_layers={keep_layers}, it has {count} layers")
         return CrossEncoder(
             str(place),
             revision=revision,

@@ -45,13 +45,24 @@ class Ensemble(Teacher):
         """Its judges; of one that is an ensemble, its own."""
         return tuple(member for judge in self.judges for member in judge.members)
 
+    @property
+    def may_refuse(self) -> bool:
+        """Whether all of them may."""
+        return all(judge.may_refuse for judge in self.judges)
+
     def fingerprint(self) -> str:
         """Return a digest of the judges' own."""
         return hashlib.sha256(json.dumps([judge.fingerprint() for judge in self.judges]).encode()).hexdigest()
 
     def score(self, pairs: Sequence[tuple[str, str]], folder: Path | None, precision: Precision) -> Float32:
-        """Return the means, NaN where no judge gave a score; there is no ``folder``."""
-        scores = np.stack([judge.score(pairs, None, precision) for judge in self.judges]).astype(np.float64)
+        """Return the means, NaN where no judge gave a score; there is no ``folder``.
+
+        Raises InputError where a judge gave none at all: the others would be taken for all of them.
+        """
+        said = [judge.checked_scores(pairs, None, precision) for judge in self.judges]
+        for judge, scores_of_one in zip(self.judges, said, strict=True):
+            judge.require_some(scores_of_one)
+        scores = np.stack(said).astype(np.float64)
         given = ~np.isnan(scores)
         total, n = np.where(given, scores, 0.0).sum(axis=0), given.sum(axis=0)
         mean: Float32 = np.divide(total, n, out=np.full(len(pairs), np.nan), where=n > 0).astype(np.float32)

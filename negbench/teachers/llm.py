@@ -43,9 +43,15 @@ class LanguageModel(Chat, Teacher):
     """
 
     name: ClassVar[str] = "llm"
+    version: ClassVar[int] = 2
     incidental: ClassVar[frozenset[str]] = Chat.fetching
 
     letters: int = Field(default=4000, ge=100)
+
+    @property
+    def may_refuse(self) -> bool:
+        """An answer may hold no grade."""
+        return True
 
     def fingerprint(self) -> str:
         """Return the digest of the instructions; the weights are the server's affair."""

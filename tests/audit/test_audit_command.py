@@ -18,7 +18,7 @@ import pytest
 from negbench.config.grid import read
 from negbench.plan.trials import trials
 from negbench.store import Store
-from negbench.teachers.bi_encoder import BiEncoder
+from negbench.teachers.llm import LanguageModel
 from negbench.types import Float32
 
 GRID = """
@@ -130,17 +130,17 @@ class TestFile:
     def test_a_judge_that_leaves_pairs_without_a_score(
         self, here: Path, negbench: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def score(self: BiEncoder, pairs: Sequence[tuple[str, str]], *_: object) -> Float32:
+        def score(self: LanguageModel, pairs: Sequence[tuple[str, str]], *_: object) -> Float32:
             return np.array([np.nan if text.endswith(refused) else 0.5 for _, text in pairs], np.float32)
 
-        monkeypatch.setattr(BiEncoder, "score", score)
+        monkeypatch.setattr(LanguageModel, "score", score)
         refused = ""
-        silent = negbench("audit", "mined.jsonl", "--judge", "bi-encoder", cwd=here)
+        silent = negbench("audit", "mined.jsonl", "--judge", "llm", cwd=here)
         assert silent.code == 2
-        assert silent.err == "negbench: --judge: bi-encoder gave none of the 200 pairs a score; ask another\n"
+        assert silent.err == "negbench: --judge: llm gave none of the 200 pairs a score; ask another\n"
         assert not (here / "audits").exists()
         refused = " 2"
-        drawn = negbench("audit", "mined.jsonl", "--judge", "bi-encoder", cwd=here)
+        drawn = negbench("audit", "mined.jsonl", "--judge", "llm", cwd=here)
         assert "The judge left 40 pairs without a score" in drawn.out
 
     def test_width_asks_more_for_less(self, here: Path, negbench: Callable[..., Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from negbench.errors import InputError
 from negbench.plan.answers import ScorePool
 from negbench.plan.draw import DrawNegatives
 from negbench.plan.gradient import WeighFalseNegatives, scored
+from negbench.plan.judging import JudgeNegatives
 from negbench.plan.mining import BuildPool, TrainTeacher
 from negbench.plan.sources import LoadCollection, read_collection, read_vectors
 from negbench.plan.targets import GuideStage, LexicalStage, TeachTargets
@@ -26,6 +28,7 @@ from negbench.plan.trials import trials
 from negbench.retrieval.bm25 import BM25
 from negbench.samplers.top import Top
 from negbench.store import Store, load_arrays, save_arrays
+from negbench.teachers import Teacher
 from negbench.teachers.bi_encoder import BiEncoder
 from negbench.training.targets import PairTargets
 from negbench.types import CandidatePool, Negatives
@@ -224,3 +227,64 @@ def test_a_loss_with_two_teachers_is_told_both(tmp_path: Path, tiny_encoder: Pat
     found = data.guide.of(data.queries[:4], np.unique(data.positives[:4]))
     assert np.isfinite(found).all()
     assert "guide" not in pairs.identity()["parameters"]
+
+
+class Broken(Teacher):
+    """Gives the same score to all pairs."""
+
+    says: float
+    refuses: bool
+
+    @property
+    def may_refuse(self) -> bool:
+        return self.refuses
+
+    @property
+    def spelling(self) -> str:
+        return "broken"
+
+    def fingerprint(self) -> str:
+        return "broken"
+
+    def score(self, pairs: Any, folder: Path | None, precision: Any) -> np.ndarray:
+        return np.full(len(pairs), self.says, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("says", "refuses", "reason"),
+    [
+        (math.nan, False, r"teacher broken: \d+ of \d+ scores are NaN or infinite"),
+        (math.inf, True, r"teacher broken: \d+ of \d+ scores are NaN or infinite"),
+        (math.nan, True, r"teacher broken: none of the \d+ pairs has a score"),
+    ],
+)
+@pytest.mark.parametrize("asks", ["pool", "targets", "judge"])
+def test_a_teacher_whose_scores_are_no_numbers_fails_the_stage_by_name(
+    stages: dict[str, Any], tmp_path: Path, asks: str, says: float, refuses: bool, reason: str
+) -> None:
+    teacher = Broken.model_construct(says=says, refuses=refuses)
+    stage: Any = {
+        "pool": ScorePool(stages["pool"], teacher, "", 3, (), "float32"),
+        "targets": TeachTargets(stages["spec"], "train", stages["draw"], teacher, "", (), "float32"),
+        "judge": JudgeNegatives(stages["draw"], teacher, "", "float32"),
+    }[asks]
+    with pytest.raises(InputError, match=reason):
+        stage.run(stages["folders"].__getitem__, tmp_path)
+    assert not [*tmp_path.glob("*.npy")]
+
+
+def test_a_teacher_that_refused_some_of_the_pool_may_refuse_them_again(stages: dict[str, Any], tmp_path: Path) -> None:
+    """Of the pairs that are asked about here none has a score; of all that is trained with most have."""
+    teacher = Broken.model_construct(says=math.nan, refuses=True)
+    scores = ScorePool(stages["pool"], teacher, "", 4, (), "float32")
+    pool = load_arrays(CandidatePool, stages["folders"][stages["pool"]])
+    (tmp_path / "scores").mkdir()
+    np.save(tmp_path / "scores/candidates.npy", np.where(pool.available(), np.float32(0.5), np.float32(np.nan)))
+    np.save(tmp_path / "scores/positives.npy", np.where(pool.positives >= 0, np.float32(1), np.float32(np.nan)))
+    draw = replace(stages["draw"], answers=(scores,))
+    folders = {**stages["folders"], scores: tmp_path / "scores", draw: stages["folders"][stages["draw"]]}
+    (tmp_path / "told").mkdir()
+    cost = TeachTargets(stages["spec"], "train", draw, teacher, "", (), "float32").run(
+        folders.__getitem__, tmp_path / "told"
+    )
+    assert cost["unscored"] == cost["teacher_calls"] > 0

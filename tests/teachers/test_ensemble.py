@@ -27,6 +27,7 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> None:
         return np.array(SAID[self.model][: len(pairs)], np.float32)
 
     monkeypatch.setattr(BiEncoder, "score", score)
+    monkeypatch.setattr(BiEncoder, "may_refuse", True)
     monkeypatch.setattr(BiEncoder, "fingerprint", lambda self: f"weights of {self.model}")
 
 
