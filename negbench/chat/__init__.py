@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, Field
 
@@ -13,13 +14,18 @@ from negbench.chat.answers import Answers
 from negbench.errors import InputError
 from negbench.store import Store
 
+CUT = "was cut off at the server's limit of tokens; raise it"
+EMPTY = "is empty"
+WITHHELD = "(withheld by the server's content filter)"
+"""Stored where a filter has kept an answer back, which is a refusal and no fault of the server's."""
+
 
 class Chat(BaseModel):
     """How a part reaches a language model, by the official client.
 
     model: as the server names it. server: base URL, null for OpenAI's. key: the environment variable with the key.
     budget: requests a stage may send; a larger one goes on where a smaller one stopped. retries, timeout: a request's,
-    in seconds. workers: requests at a time.
+    in seconds; one whose reply holds no answer is sent again, too. workers: requests at a time.
     """
 
     fetching: ClassVar[frozenset[str]] = frozenset({"key", "budget", "retries", "timeout", "workers"})
@@ -36,8 +42,8 @@ class Chat(BaseModel):
     def ask(self, who: str, instructions: str, texts: Sequence[str]) -> list[str]:
         """Return the answer to each text after ``instructions``; those that are kept in the store are not asked for.
 
-        Raises InputError, which begins with ``who``, without a key, over the budget, and where the server refuses or
-        does not answer; what came by then is kept.
+        Raises InputError, which begins with ``who``, without a key, over the budget, and where the server refuses,
+        does not answer, or gives replies without a whole answer, which are not kept; what came by then is.
         """
         kept = Answers(Store.default().root / "answers" / "llm.sqlite")
         names = [kept.name(self.server or "", self.model, instructions, text) for text in texts]
@@ -57,18 +63,28 @@ class Chat(BaseModel):
         )
 
         def fetch(name: str, text: str) -> tuple[str, str]:
-            reply = client.chat.completions.create(
-                model=self.model,
-                temperature=0,
-                messages=[{"role": "system", "content": instructions}, {"role": "user", "content": text}],
-            )
-            answer = (reply.choices[0].message.content or "") if reply.choices else ""
+            for _ in range(self.retries + 1):
+                try:
+                    reply: Any = client.chat.completions.create(
+                        model=self.model,
+                        temperature=0,
+                        messages=[{"role": "system", "content": instructions}, {"role": "user", "content": text}],
+                    )
+                except (openai.APIResponseValidationError, json.JSONDecodeError, UnicodeDecodeError):
+                    answer, fault = "", "is no JSON"
+                else:
+                    answer, fault = read(reply)
+                if fault in (None, CUT):  # it would be cut off again
+                    break
+            if fault is not None:
+                raise BrokenReplyError(fault)
             kept.keep(name, answer)
             return name, answer
 
         allowed = list(missing.items())[: self.budget]
         found: dict[str, str] = {}
         late = 0
+        broken: list[str] = []
         with ThreadPoolExecutor(self.workers) as pool:
             waiting = [pool.submit(fetch, *question) for question in allowed]
             for done in as_completed(waiting):
@@ -77,13 +93,44 @@ class Chat(BaseModel):
                     found[name] = answer
                 except (openai.APIConnectionError, openai.InternalServerError, openai.RateLimitError):  # and time-outs
                     late += 1
+                except BrokenReplyError as error:
+                    broken.append(str(error))
                 except openai.APIStatusError as error:
                     for other in waiting:
                         other.cancel()
                     raise InputError(f"{who}: the server refuses: {error.message}") from error
         goes_on = "the answers that came are kept, and a new run goes on from there"
-        if late:
-            raise InputError(f"{who}: {late} of {len(allowed)} requests were not answered; {goes_on}")
+        if late or broken:
+            reply = f" ({len(broken)} with a reply that {broken[0]})" if broken else ""
+            raise InputError(
+                f"{who}: {late + len(broken)} of {len(allowed)} requests were not answered{reply}; {goes_on}"
+            )
         if left := len(missing) - len(allowed):
             raise InputError(f"{who}: its budget of {self.budget} requests is spent, {left} are left; {goes_on}")
         return found
+
+
+class BrokenReplyError(Exception):
+    """A server's reply without a whole answer; the message says what it is."""
+
+
+def read(reply: Any) -> tuple[str, str | None]:
+    """Return the answer in a reply, and None or what is wrong with the reply, which then holds no answer.
+
+    The client checks no types: a reply may be text, or lack any field. A refusal is an answer.
+    """
+    try:
+        choice = reply.choices[0]
+        answer, refusal = choice.message.content, getattr(choice.message, "refusal", None)
+    except (AttributeError, TypeError, LookupError):
+        said = getattr(reply, "error", None) or reply
+        return "", f"holds no answer: {' '.join(str(said).split()):.80}"
+    end = getattr(choice, "finish_reason", None)
+    if end == "content_filter":
+        return WITHHELD, None
+    if end in ("length", "max_tokens"):
+        return "", CUT
+    if end in ("error", "abort"):
+        return "", f"ended in the middle ({end})"
+    text = answer or refusal
+    return (text, None) if isinstance(text, str) and text.strip() else ("", EMPTY)

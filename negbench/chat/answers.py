@@ -34,14 +34,17 @@ class Answers:
         return hashlib.blake2b(json.dumps(asked).encode(), digest_size=16).hexdigest()
 
     def find(self, names: list[str]) -> dict[str, str]:
-        """Return the answers that are there, by the digest of the question."""
+        """Return the answers that are there, by the digest of the question; empty ones, once kept, are none."""
         found: dict[str, str] = {}
         with self._open() as database:
             for first in range(0, len(names), 500):
                 some = names[first : first + 500]
                 marks = ",".join("?" * len(some))
                 found.update(
-                    database.execute(f"SELECT question, answer FROM answers WHERE question IN ({marks})", some)  # noqa: S608
+                    database.execute(
+                        f"SELECT question, answer FROM answers WHERE answer != '' AND question IN ({marks})",  # noqa: S608
+                        some,
+                    )
                 )
         return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,13 +19,19 @@ from negbench.errors import InputError
 from negbench.teachers.llm import HIGHEST, INSTRUCTIONS, LanguageModel, graded
 from negbench.teachers.local_llm import LocalLanguageModel
 
-Behaviour = Callable[[str, int], tuple[int, str] | None]
+Behaviour = Callable[[str, int], tuple[int, str | bytes | dict[str, Any]] | None]
+
+
+def completion(content: str | None, end: str | None = "stop", **more: Any) -> dict[str, Any]:
+    """Return a reply as OpenAI's server gives it."""
+    choice = {"index": 0, "message": {"role": "assistant", "content": content, **more}, "finish_reason": end}
+    return {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
 
 
 class Server:
     """Speaks chat completions; ``behave`` gives (status, content) for a question's text and how often it came.
 
-    None hangs until the client has gone.
+    Content that is no text is the reply as a whole. None hangs until the client has gone.
     """
 
     def __init__(self) -> None:
@@ -48,10 +55,10 @@ class Server:
                     server.over.wait(30)
                     return
                 status, content = found
-                message = {"role": "assistant", "content": content}
-                choice = {"index": 0, "message": message, "finish_reason": "stop"}
-                reply = {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
-                data = json.dumps(reply if status == 200 else {"error": {"message": content}}).encode()
+                reply = completion(content) if isinstance(content, str) else content
+                if status != 200:
+                    reply = {"error": {"message": content}}
+                data = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(data)))
@@ -107,11 +114,78 @@ def test_nothing_is_asked_twice(server: Server) -> None:
     assert sum(server.asked.values()) == 7
 
 
-@pytest.mark.parametrize("answer", ["I cannot help with that.", "", "score: 7", "score: -", "between 1 and 2"])
+@pytest.mark.parametrize("answer", ["I cannot help with that.", "score: 7", "score: -", "between 1 and 2"])
 def test_an_answer_without_a_grade_is_no_score(server: Server, answer: str) -> None:
     server.behave = lambda text, times: (200, answer if "3" in text else "score: 1")
     scores = judge(server).score(PAIRS, None, "float32")
     assert np.isnan(scores).tolist() == [False, False, False, True, False, False]
+
+
+BROKEN: dict[str, tuple[dict[str, Any] | bytes, str]] = {
+    "an error": ({"error": {"message": "upstream is down", "code": 502}}, "holds no answer: .*upstream is down.*"),
+    "no choice": ({**completion("score: 1"), "choices": []}, "holds no answer: .*"),
+    "choices of another type": ({**completion("score: 1"), "choices": "score: 1"}, "holds no answer: .*"),
+    "no message": ({**completion("score: 1"), "choices": [{"index": 0}]}, "holds no answer: .*"),
+    "no JSON": (b"<html>busy</html>", "is no JSON"),
+    "half": (json.dumps(completion("score: 1")).encode()[:60], "is no JSON"),
+    "nothing": (completion(None), "is empty"),
+    "blank": (completion(" \n"), "is empty"),
+    "cut off": (completion("score: 1", "length"), "was cut off at the server's limit of tokens; raise it"),
+    "given up": (completion("score: 1", "error"), r"ended in the middle \(error\)"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_reply_is_no_answer_and_is_not_kept(server: Server, name: str) -> None:
+    reply, reason = BROKEN[name]
+    server.behave = lambda text, times: (200, reply) if "3" in text else (200, "score: 0")
+    with pytest.raises(
+        InputError, match=rf"1 of 6 requests were not answered \(1 with a reply that {reason}\); the an"
+    ):
+        judge(server).score(PAIRS, None, "float32")
+    server.behave = lambda text, times: (200, "score: 3")
+    assert judge(server).score(PAIRS, None, "float32").tolist() == [0, 0, 0, 1, 0, 0]
+
+
+def test_a_broken_reply_is_asked_for_again_but_for_one_that_would_be_cut_off_again(server: Server) -> None:
+    server.behave = lambda text, times: (200, completion(None) if times < 3 else "score: 3")
+    assert judge(server, retries=2).score(PAIRS[:2], None, "float32").tolist() == [1, 1]
+    assert set(server.asked.values()) == {3}
+    server.behave = lambda text, times: (200, completion("so", "length"))
+    with pytest.raises(InputError, match="1 of 1 requests were not answered"):
+        judge(server, retries=2).score(PAIRS[2:3], None, "float32")
+    assert set(server.asked.values()) == {3, 1}
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        completion(None, refusal="I can't."),
+        completion("score: 2, be", "content_filter"),
+        completion(None, "content_filter"),
+    ],
+)
+def test_a_refusal_is_an_answer_without_a_grade(server: Server, reply: dict[str, Any]) -> None:
+    server.behave = lambda text, times: (200, reply if "3" in text else "score: 1")
+    for _ in range(2):
+        scores = judge(server).score(PAIRS, None, "float32")
+        assert np.isnan(scores).tolist() == [False, False, False, True, False, False]
+    assert set(server.asked.values()) == {1}
+
+
+def test_a_server_that_names_no_reason_to_stop_is_believed(server: Server) -> None:
+    reply = completion("score: 3")
+    del reply["choices"][0]["finish_reason"]
+    server.behave = lambda text, times: (200, reply)
+    assert judge(server).score(PAIRS[:1], None, "float32").tolist() == [1]
+
+
+def test_an_empty_answer_that_was_kept_once_is_asked_for_again(server: Server, tmp_path: Path) -> None:
+    judge(server).score(PAIRS[:2], None, "float32")
+    with sqlite3.connect(tmp_path / "store/answers/llm.sqlite") as database:
+        database.execute("UPDATE answers SET answer = '' WHERE rowid = 1")
+    assert not np.isnan(judge(server).score(PAIRS[:2], None, "float32")).any()
+    assert sum(server.asked.values()) == 3
 
 
 def test_a_busy_server_is_asked_again(server: Server) -> None:
