@@ -43,11 +43,13 @@ def watched(seconds: float = SECONDS) -> Iterator[list[Sample]]:
     """Look at the machine every so many ``seconds`` while what is inside runs; the list fills as it goes."""
     samples: list[Sample] = []
     over = threading.Event()
-    psutil.cpu_percent()  # the first call has nothing to compare with
+    with contextlib.suppress(Exception):
+        psutil.cpu_percent()  # the first call has nothing to compare with
 
     def look() -> None:
         while not over.wait(seconds):
-            samples.append((time.time(), seen()))
+            with contextlib.suppress(Exception):  # what is inside goes on, whatever a library says of the machine
+                samples.append((time.time(), seen()))
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
@@ -66,11 +68,11 @@ def seen() -> dict[str, float]:
         "system/system_memory_usage_megabytes": round(memory.used / 1e6, 1),
         "system/system_memory_usage_percentage": memory.percent,
     }
-    torch: Any = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_initialized():
-        at = torch.cuda.current_device()
-        free, total = torch.cuda.mem_get_info(at)
-        found[f"system/gpu_{at}_memory_usage_megabytes"] = round((total - free) / 1e6, 1)
-        with contextlib.suppress(Exception):  # needs NVIDIA's management library, which need not be there
-            found[f"system/gpu_{at}_utilization_percentage"] = float(torch.cuda.utilization(at))
+    cuda: Any = getattr(sys.modules.get("torch"), "cuda", None)  # another thread may be importing torch
+    with contextlib.suppress(Exception):  # and the management library need not be there
+        if cuda is not None and cuda.is_initialized():
+            at = cuda.current_device()
+            free, total = cuda.mem_get_info(at)
+            found[f"system/gpu_{at}_memory_usage_megabytes"] = round((total - free) / 1e6, 1)
+            found[f"system/gpu_{at}_utilization_percentage"] = float(cuda.utilization(at))
     return found

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
 from functools import cache, wraps
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -29,29 +31,75 @@ def resolve(precision: str) -> Precision:
 
 @cache
 def has_native_bfloat16() -> bool:
-    """Tell whether the GPU (compute capability 8.0 or more) or, without one, the CPU has bfloat16 units."""
-    capability = _gpu_capability()
+    """Tell whether the GPU (compute capability 8.0 or more) or, without one for torch, the CPU has bfloat16 units."""
+    capability = _gpu_capability() if torch_is_built_for_cuda() else None
     if capability is not None:
         return capability >= 8.0
     flags = cpu_flags()
     return "amx_bf16" in flags or "avx512_bf16" in flags
 
 
+@cache
+def torch_is_built_for_cuda() -> bool:
+    """Tell whether the installed torch can use NVIDIA's GPUs, from its ``version.py``: importing it takes seconds."""
+    spec = PathFinder.find_spec("torch")
+    if spec is None or spec.origin is None:
+        return False
+    text = Path(spec.origin).with_name("version.py").read_text()
+    return re.search(r"^cuda\b[^=]*= *['\"]", text, re.MULTILINE) is not None
+
+
 def _gpu_capability() -> float | None:
+    """Return the GPU's compute capability, 0 where it does not say; None where there is no GPU."""
     answer = ask_gpu("compute_cap")
-    return None if answer is None else float(answer)
+    if answer is None:
+        return None if ask_gpu("uuid") is None else 0.0
+    try:
+        return float(answer)
+    except ValueError:
+        return 0.0
 
 
 @cache
 def ask_gpu(field: str) -> str | None:
-    """Return what nvidia-smi says of the first visible GPU, e.g. its ``name``; None where there is none."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
-    if visible in ("", "-1") or not Path("/dev/nvidiactl").exists() or not shutil.which("nvidia-smi"):
+    """Return what nvidia-smi says of the first GPU in CUDA_VISIBLE_DEVICES, e.g. its ``name``.
+
+    None where there is no GPU, or it does not say (``[N/A]``). Numbers are taken as nvidia-smi counts, which is as CUDA
+    counts where all GPUs are alike, or with CUDA_DEVICE_ORDER=PCI_BUS_ID.
+    """
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
+    if chosen in ("", "-1"):
         return None
-    query = ["nvidia-smi", f"--query-gpu={field}", "--format=csv,noheader"]
-    found = subprocess.run(query, capture_output=True, text=True, check=False)
-    lines = found.stdout.splitlines()
-    return lines[0].strip() if found.returncode == 0 and lines else None
+    if chosen.startswith("MIG-"):
+        chosen = _gpu_of_slice(chosen)
+    for line in _nvidia_smi(f"--query-gpu=index,uuid,{field}", "--format=csv,noheader"):
+        index, uuid, value = (part.strip() for part in line.split(",", 2))
+        if index == chosen or (chosen.startswith("GPU-") and uuid.startswith(chosen)):
+            return None if value.startswith("[") else value
+    return None
+
+
+def _gpu_of_slice(name: str) -> str:
+    """Return the UUID of the GPU that a MIG slice is part of; ``name`` is as in CUDA_VISIBLE_DEVICES."""
+    if name.startswith("MIG-GPU-"):  # drivers before 470 name the GPU: MIG-GPU-<UUID>/<instance>/<instance>
+        return name.removeprefix("MIG-").split("/")[0]
+    gpu = ""
+    for line in _nvidia_smi("-L"):  # a line a GPU, each followed by those of its slices
+        uuid = line.rpartition("UUID: ")[2].rstrip(")")
+        if uuid.startswith("GPU-"):
+            gpu = uuid
+        elif uuid.startswith(name):
+            return gpu
+    return name
+
+
+@cache
+def _nvidia_smi(*arguments: str) -> list[str]:
+    """Return the lines that nvidia-smi prints; none without it or a GPU."""
+    if not Path("/dev/nvidiactl").exists() or not shutil.which("nvidia-smi"):
+        return []
+    found = subprocess.run(["nvidia-smi", *arguments], capture_output=True, text=True, check=False)
+    return found.stdout.splitlines() if found.returncode == 0 else []
 
 
 @cache

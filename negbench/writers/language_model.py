@@ -29,6 +29,7 @@ class LanguageModelWriter(Chat, Writer):
     """
 
     name: ClassVar[str] = "llm-writer"
+    version: ClassVar[int] = 2
     incidental: ClassVar[frozenset[str]] = Chat.fetching
 
     def write(self, asked: Sequence[tuple[str, str]]) -> list[list[str]]:
