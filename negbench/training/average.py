@@ -26,12 +26,14 @@ class Average:
     @torch.no_grad()
     def follow(self) -> None:
         """Move towards the model as it stands now."""
+        self._move()
         for name, value in self.model.named_parameters():
             self.weights[name].lerp_(value, 1 - self.decay)
 
     @torch.no_grad()
     def __call__(self, chunk: Mapping[str, Tensor]) -> Tensor:
         """Return the vectors of a chunk of texts [n, d], float32."""
+        self._move()
         training = self.model.training
         self.model.eval()  # a mask drawn here would change those that the model draws
         try:
@@ -39,3 +41,8 @@ class Average:
         finally:
             self.model.train(training)
         return found.float()
+
+    def _move(self) -> None:
+        """Go where the model is: a trainer may have moved it to another device since."""
+        for name, value in self.model.named_parameters():
+            self.weights[name] = self.weights[name].to(value.device)

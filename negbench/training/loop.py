@@ -182,6 +182,7 @@ def _fit(
             collator,
             work.batches,
             together,
+            bool(work.due),
             model=model,
             args=arguments(recipe, seed, len(work.batches), work.scratch),
             train_dataset=Dataset.from_dict({"row": list(range(len(work.data.queries)))}),

@@ -158,7 +158,8 @@ def _devices(size: int) -> list[str] | None:
     there = torch.cuda.device_count()
     if size > there:
         raise InputError(f"train.processes is {size}, but {there} GPUs are here, and each takes one; ask for fewer")
-    return (os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(there)))).split(",")
+    named = (os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(there)))).split(",")
+    return [name.strip() for name in named]
 
 
 def _help(

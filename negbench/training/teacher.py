@@ -14,6 +14,7 @@ from negbench.encoders.attention import fast_attention
 from negbench.encoders.precision import Precision
 from negbench.errors import InputError
 from negbench.teachers import cross_encoder
+from negbench.teachers.checkpoint import require_finite
 from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
 from negbench.training.loop import preserved_random_state, set_dropout
 from negbench.types import CandidatePool, Collection, Int64
@@ -62,7 +63,8 @@ def train_fold(
 ) -> dict[str, float]:
     """Train the copy that will score ``fold`` on the queries of all other folds; save it to ``out``.
 
-    Returns the cost: steps and pairs read. Raises InputError where there is no query to train on.
+    Returns the cost: steps and pairs read. Raises InputError where there is no query to train on, and where training
+    leaves weights that are not finite.
     """
     import torch
     from datasets import Dataset
@@ -86,31 +88,31 @@ def train_fold(
     rows = Dataset.from_dict(teacher.columns(pairs, texts, collection.passages()))
     on_cpu = not torch.cuda.is_available()
     with preserved_random_state(seed):
-        model = cross_encoder.load(weights.locate(teacher.model), teacher.max_length, teacher.keep_layers, True)
+        model = cross_encoder.load(
+            weights.locate(teacher.model), teacher.max_length, teacher.keep_layers, new_head=True
+        )
         loss = teacher.loss(model, precision)
         set_dropout(loss, 0.0)
-        trainer = Quiet(
-            model=model,
-            args=CrossEncoderTrainingArguments(
-                output_dir=str(scratch),
-                num_train_epochs=teacher.epochs,
-                per_device_train_batch_size=teacher.batch_size,
-                learning_rate=teacher.learning_rate,
-                warmup_steps=0.1,
-                bf16=precision == "bfloat16",
-                use_cpu=on_cpu,
-                seed=seed,
-                dataloader_pin_memory=not on_cpu,
-                logging_strategy="no",
-                save_strategy="no",
-                report_to=[],
-                disable_tqdm=True,
-            ),
-            train_dataset=rows,
-            loss=loss,
+        arguments = CrossEncoderTrainingArguments(
+            output_dir=str(scratch),
+            num_train_epochs=teacher.epochs,
+            per_device_train_batch_size=teacher.batch_size,
+            learning_rate=teacher.learning_rate,
+            warmup_steps=0.1,
+            bf16=precision == "bfloat16",
+            use_cpu=on_cpu,
+            seed=seed,
+            dataloader_pin_memory=not on_cpu,
+            logging_strategy="no",
+            save_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
         )
+        arguments._n_gpu = min(arguments.n_gpu, 1)  # on several, batches would grow, and DataParallel cut up pairs
+        trainer = Quiet(model=model, args=arguments, train_dataset=rows, loss=loss)
         trainer.remove_callback(PrinterCallback)
         with fast_attention(loss, precision == "bfloat16"):
             trainer.train()
+    require_finite(model, f"teacher {teacher.spelling}: trained at learning_rate={teacher.learning_rate:g}, lower it")
     model.save_pretrained(str(out))
     return {"steps": float(trainer.state.global_step), "pairs_read": float(len(rows) * teacher.reads * teacher.epochs)}

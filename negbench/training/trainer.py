@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,16 +24,20 @@ if TYPE_CHECKING:
 
 
 class RowTrainer(SentenceTransformerTrainer):
-    """A trainer that takes its batches [epochs][steps] of row numbers as they are, and puts them together late.
+    """A trainer that takes its batches [epochs][steps] of row numbers as they are.
 
-    It writes no model card, whose examples take seconds a trial. Gradients are summed over the processes that train
-    ``together``, before they are clipped.
+    A thread puts the next batch together while a step is computed, unless rows ``change`` on the way: the batch of a
+    step is then put together when its turn comes, which the dataloader, one batch ahead, would not do. It writes no
+    model card, whose examples take seconds a trial. Gradients are summed over the processes that train ``together``,
+    before they are clipped.
     """
 
     def __init__(
-        self, collator: Collator, batches: Sequence[Sequence[Int64]], together: Together, **named: Any
+        self, collator: Collator, batches: Sequence[Sequence[Int64]], together: Together, change: bool, **named: Any
     ) -> None:
         self.collator = collator
+        self.change = change
+        self.prepared: Iterator[Any] = iter(())
         self.batches = batches
         self.together = together
         super().__init__(data_collator=RowsAlone(), **named)
@@ -44,11 +49,31 @@ class RowTrainer(SentenceTransformerTrainer):
         """Return the batches."""
         return Batches(self.batches, dataset, *rest, **named)
 
+    def train(self, *rest: Any, **named: Any) -> Any:
+        """Train, with a thread beside it."""
+        with ThreadPoolExecutor(1) as pool:
+            batches = ([{"row": row} for row in batch.tolist()] for epoch in self.batches for batch in epoch)
+            self.prepared = prefetched(pool, self.collator, batches)
+            return super().train(*rest, **named)
+
     def training_step(self, model: Any, inputs: dict[str, Any], *rest: Any, **named: Any) -> torch.Tensor:
-        """Look the rows up only now: the dataloader reads ahead, across the step after which they change."""
-        found: torch.Tensor = super().training_step(model, self.collator(inputs["features"]), *rest, **named)
+        """Compute the step of the rows in ``inputs``."""
+        batch = self.collator(inputs["features"]) if self.change else next(self.prepared)
+        found: torch.Tensor = super().training_step(model, batch, *rest, **named)
         self.together.sum_gradients(model)
         return found
+
+
+def prefetched(pool: Executor, collate: Callable[[Any], Any], batches: Iterable[Any]) -> Iterator[Any]:
+    """Yield what ``collate`` makes of each of ``batches``, in order; the next is made meanwhile, in ``pool``."""
+    current: Future[Any] | None = None
+    for batch in batches:
+        following = pool.submit(collate, batch)
+        if current is not None:
+            yield current.result()
+        current = following
+    if current is not None:
+        yield current.result()
 
 
 class Batches(DefaultBatchSampler):

@@ -338,6 +338,34 @@ class TestTraining:
         train_fold(tiny_teacher(tiny_encoder), pool, collection, 0, 0, "bfloat16", tmp_path / "m", tmp_path / "scratch")
         assert {value.dtype for value in load_file(tmp_path / "m/model.safetensors").values()} == {torch.float32}
 
+    def test_a_learning_rate_that_breaks_the_weights(self, tiny_encoder: Path, tmp_path: Path) -> None:
+        collection, pool = planted()
+        teacher = tiny_teacher(tiny_encoder, learning_rate=1e38)
+        with pytest.raises(InputError, match=r"trained-cross-encoder\(.*: trained at learning_rate=1e\+38, low"):
+            train_fold(teacher, pool, collection, 0, 0, "float32", tmp_path / "m", tmp_path / "scratch")
+        assert not (tmp_path / "m").exists()
+
+    def test_of_several_gpus_one_is_used(
+        self, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As where transformers counts two, and would hand each half of every batch."""
+        import sentence_transformers
+
+        real = sentence_transformers.CrossEncoderTrainingArguments
+        made: list[Any] = []
+
+        def on_two(**named: Any) -> Any:
+            made.append(real(**named))
+            made[0]._n_gpu = 2
+            return made[0]
+
+        monkeypatch.setattr(sentence_transformers, "CrossEncoderTrainingArguments", on_two)
+        collection, pool = planted()
+        cost = train_fold(tiny_teacher(tiny_encoder), pool, collection, 0, 0, "float32", tmp_path / "m", tmp_path / "s")
+        members = int((fold_of(collection.queries, 2) != 0).sum())
+        assert cost["steps"] == -(-3 * members // 8)
+        assert made[0].n_gpu == 1
+
     def test_too_few_queries_for_two_folds(self, tiny_encoder: Path, tmp_path: Path) -> None:
         collection, pool = planted()
         one = pool_of(pool.documents[:1].tolist(), [[0]])

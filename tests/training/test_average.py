@@ -168,3 +168,22 @@ def test_gradient_caching_and_two_processes_change_nothing(
     for found in (cached, shared):
         np.testing.assert_allclose(found, alone, rtol=5e-4)
     assert abs(quick[-1][1] - alone[-1][1]) > 5e-3
+
+
+class Linear(torch.nn.Linear):
+    """An encoder of one matrix."""
+
+    truncate_dim = None
+
+    def forward(self, chunk: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:  # type: ignore[override]
+        return {"sentence_embedding": super().forward(chunk["input_ids"])}
+
+
+def test_it_goes_where_a_trainer_moves_the_encoder() -> None:
+    """As from Apple's GPU, on which encoders are loaded, to the CPU; here to a device without numbers."""
+    for use in (lambda it: it.follow(), lambda it: it({"input_ids": torch.zeros(1, 3, device="meta")})):
+        model = Linear(3, 2)
+        average = Average(model, 0.5)  # type: ignore[arg-type]
+        model.to("meta")
+        use(average)
+        assert {value.device.type for value in average.weights.values()} == {"meta"}

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from negbench.errors import InputError
+from negbench.training import processes
 from negbench.training.processes import Together, started
 
 LENGTHS = (3, 2)
@@ -100,3 +101,17 @@ def test_each_draws_masks_of_its_own() -> None:
     assert len(seeds) == 12
     assert [Together(0, 4).seed(seed) for seed in range(3)] == [0, 1, 2]
     assert max(seeds) < 2**32  # numpy's limit
+
+
+@pytest.mark.parametrize(
+    ("visible", "names"), [("3, 1", ["3", "1"]), ("GPU-a,GPU-b", ["GPU-a", "GPU-b"]), (None, ["0", "1"])]
+)
+def test_each_process_gets_a_gpu_of_those_that_are_visible(
+    monkeypatch: pytest.MonkeyPatch, visible: str | None, names: list[str]
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert processes._devices(2) == names
