@@ -63,6 +63,7 @@ class Chat(BaseModel):
         )
 
         def fetch(name: str, text: str) -> tuple[str, str]:
+            fault: str | None = None
             for _ in range(self.retries + 1):
                 try:
                     reply: Any = client.chat.completions.create(

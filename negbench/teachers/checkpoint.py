@@ -47,7 +47,7 @@ class LoadReport:
         return None
 
     def _is_head(self, name: str) -> bool:
-        return not name.startswith(f"{self.prefix}.") or "pooler" in name
+        return bool(self.prefix) and (not name.startswith(f"{self.prefix}.") or "pooler" in name)
 
     def _counts(self, name: str, new_head: bool, kept_layers: int | None) -> bool:
         if kept_layers is not None and any(int(number) >= kept_layers for number in re.findall(r"\.(\d+)\.", name)):
@@ -146,6 +146,6 @@ def positions(model: nn.Module) -> int | None:
     from torch import nn
 
     for name, module in model.named_modules():
-        if isinstance(module, nn.Embedding) and name.endswith("position_embeddings"):
+        if isinstance(module, nn.Embedding) and name.endswith(("position_embeddings", "wpe")):
             return module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
     return None

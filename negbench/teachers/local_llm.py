@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -13,6 +13,7 @@ from negbench.encoders import weights
 from negbench.encoders.precision import Precision
 from negbench.errors import InputError
 from negbench.teachers import Teacher
+from negbench.teachers.checkpoint import load_checked, positions, require_finite, require_vocabulary
 from negbench.teachers.llm import HIGHEST, INSTRUCTIONS
 from negbench.types import Float32
 
@@ -28,6 +29,7 @@ class LocalLanguageModel(Teacher):
     """
 
     name: ClassVar[str] = "local-llm"
+    version: ClassVar[int] = 2
 
     model: str = Field(default="Qwen/Qwen3-0.6B", min_length=1)
     max_length: int = Field(default=1024, ge=32)
@@ -38,14 +40,27 @@ class LocalLanguageModel(Teacher):
         return weights.fingerprint(self.model, None)
 
     def score(self, pairs: Sequence[tuple[str, str]], folder: Path | None, precision: Precision) -> Float32:
-        """Return expected grades over 3. Raises InputError where a digit is no token of the model."""
+        """Return expected grades over 3.
+
+        Raises InputError where the model cannot be loaded whole (``load_checked``), a digit is no token of it, or a
+        prompt has no place in it even without its passage.
+        """
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         place = weights.locate(self.model)
         revision = None if isinstance(place, Path) else weights.commit(place, None)
-        tokenizer = AutoTokenizer.from_pretrained(str(place), revision=revision)
-        model = AutoModelForCausalLM.from_pretrained(str(place), revision=revision, use_safetensors=True)
+        who = f"teacher {self.spelling}"
+
+        def made() -> tuple[Any, Any]:
+            named = {"revision": revision, "use_safetensors": True, "dtype": torch.float32}
+            tokenizer = AutoTokenizer.from_pretrained(str(place), revision=revision)
+            return tokenizer, AutoModelForCausalLM.from_pretrained(str(place), **named)
+
+        tokenizer, model = load_checked(who, made)
+        require_finite(model, who)
+        require_vocabulary(tokenizer, model, who)
+        room = positions(model)
         if precision == "bfloat16":
             model = model.to(torch.bfloat16)
         model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
@@ -58,7 +73,11 @@ class LocalLanguageModel(Teacher):
         grades = torch.arange(HIGHEST + 1, device=model.device) / HIGHEST
         head = tokenizer.encode(f"{INSTRUCTIONS}\n\nQuery: ")
         tail = tokenizer.encode("\n\nscore:", add_special_tokens=False)
-        prompts = [self._prompt(tokenizer, head, tail, query, passage) for query, passage in pairs]
+        length = self.max_length if room is None else min(self.max_length, room)
+        prompts = [_prompt(tokenizer, length, head, tail, query, passage) for query, passage in pairs]
+        longest = max(map(len, prompts), default=0)
+        if room is not None and longest > room:
+            raise InputError(f"{who}: a prompt takes {longest} tokens without its passage, and the model reads {room}")
         scores = np.zeros(len(pairs), np.float32)
         order = sorted(range(len(prompts)), key=lambda at: -len(prompts[at]))
         with torch.inference_mode():
@@ -77,8 +96,8 @@ class LocalLanguageModel(Teacher):
                 scores[some] = expected.cpu().numpy()
         return scores
 
-    def _prompt(self, tokenizer: object, head: list[int], tail: list[int], query: str, passage: str) -> list[int]:
-        encode = tokenizer.encode  # type: ignore[attr-defined]
-        asked = encode(f"{query}\n\nPassage: ", add_special_tokens=False)
-        left = max(0, self.max_length - len(head) - len(asked) - len(tail))
-        return [*head, *asked, *encode(passage, add_special_tokens=False)[:left], *tail]
+
+def _prompt(tokenizer: Any, length: int, head: list[int], tail: list[int], query: str, passage: str) -> list[int]:
+    asked = tokenizer.encode(f"{query}\n\nPassage: ", add_special_tokens=False)
+    left = max(0, length - len(head) - len(asked) - len(tail))
+    return [*head, *asked, *tokenizer.encode(passage, add_special_tokens=False)[:left], *tail]

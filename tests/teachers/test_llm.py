@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sqlite3
 import threading
 from collections import Counter
@@ -257,6 +258,28 @@ class TestLocal:
             expected = (logits[digits].softmax(0) * torch.arange(4)).sum() / 3
             assert score == pytest.approx(expected.item(), abs=1e-5)
         assert len(set(found.tolist())) == 3
+
+    def test_weights_are_float32_whatever_the_file_has(self, tiny_causal: Path, tmp_path: Path) -> None:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        half = AutoModelForCausalLM.from_pretrained(tiny_causal, dtype=torch.bfloat16)
+        half.save_pretrained(tmp_path / "half")
+        half.float().save_pretrained(tmp_path / "whole")  # the same numbers
+        for folder in ("half", "whole"):
+            AutoTokenizer.from_pretrained(tiny_causal).save_pretrained(tmp_path / folder)
+        half_scores, whole_scores = (
+            LocalLanguageModel(model=str(tmp_path / name), max_length=900).score(PAIRS[:2], None, "float32")
+            for name in ("half", "whole")
+        )
+        np.testing.assert_array_equal(half_scores, whole_scores)
+
+    def test_a_checkpoint_that_is_not_whole_is_refused(self, tiny_causal: Path, tmp_path: Path) -> None:
+        shutil.copytree(tiny_causal, tmp_path / "m")
+        config = json.loads((tmp_path / "m/config.json").read_text())
+        (tmp_path / "m/config.json").write_text(json.dumps({**config, "num_hidden_layers": 3}))
+        with pytest.raises(InputError, match=r"teacher local-llm\(.*lacks model\.layers\.2\.\S+ and \d+ more, which"):
+            LocalLanguageModel(model=str(tmp_path / "m")).score(PAIRS[:1], None, "float32")
 
     def test_a_long_passage_is_cut_and_the_question_stays(self, tiny_causal: Path) -> None:
         teacher = LocalLanguageModel(model=str(tiny_causal), max_length=900)
