@@ -93,15 +93,30 @@ def load(place: Path | str, max_length: int, keep_layers: int | None = None, new
             f"{who}: its output goes through {type(model.activation_fn).__name__}, which gives no probability of "
             "relevance; expected Sigmoid or Identity"
         )
+    if model.model is None:
+        raise InputError(f"{who}: it has no transformer that reads pairs of texts")
     require_finite(model, who)
-    require_vocabulary(model.tokenizer, model[0].model, who)
+    require_vocabulary(model.tokenizer, model.model, who)
     limits = [max_length, model.max_seq_length, positions(model)]
     model.max_seq_length = min(limit for limit in limits if limit is not None)
     try:
+        _tell_padding(model)
         predict(model, _PROBE, "float32")
     except Exception as error:  # a missing padding token, a model of images: whatever keeps it from scoring two pairs
         raise InputError(f"{who}: cannot score pairs of texts: {first_line(error)}") from error
     return model
+
+
+def _tell_padding(model: CrossEncoder) -> None:
+    """Tell a decoder, which looks for the last token of a pair, what the tokenizer pads with, where it does not know.
+
+    Not where pairs themselves may end in that token: it would look before it.
+    """
+    config, padding = model.model.config, model.tokenizer.pad_token_id
+    if padding is None or getattr(config, "pad_token_id", None) is not None:
+        return
+    if padding not in tokenised_pairs(model, _PROBE).columns["input_ids"]:
+        config.pad_token_id = padding
 
 
 def predict(model: CrossEncoder, pairs: Sequence[tuple[str, str]], precision: Precision) -> Float32:
