@@ -23,6 +23,11 @@ class Average:
         self.model, self.decay = model, decay
         self.weights = {name: value.detach().clone() for name, value in model.named_parameters()}
 
+    def _move(self) -> None:
+        """Go where the model is: a trainer may have moved it to another device since."""
+        for name, value in self.model.named_parameters():
+            self.weights[name] = self.weights[name].to(value.device)
+
     @torch.no_grad()
     def follow(self) -> None:
         """Move towards the model as it stands now."""
@@ -41,8 +46,3 @@ class Average:
         finally:
             self.model.train(training)
         return found.float()
-
-    def _move(self) -> None:
-        """Go where the model is: a trainer may have moved it to another device since."""
-        for name, value in self.model.named_parameters():
-            self.weights[name] = self.weights[name].to(value.device)
