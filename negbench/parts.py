@@ -36,6 +36,7 @@ ROOMS = {
 """The kinds of part and the package that holds each kind's files."""
 
 _REGISTRY: dict[str, dict[str, type[Part]]] = {kind: {} for kind in ROOMS}
+_EARLIER: dict[str, dict[str, dict[int, type[Part]]]] = {kind: {} for kind in ROOMS}
 
 
 class Part(BaseModel):
@@ -52,12 +53,17 @@ class Part(BaseModel):
     version: ClassVar[int] = 1
     incidental: ClassVar[frozenset[str]] = frozenset()
     """Parameters that change how the output is come by, and not the output: no part of the identity."""
+    superseded: ClassVar[bool] = False
+    """Whether this is an earlier version of the part of the same name, which is spelled ``name(version=N)``."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
         if "name" not in cls.__dict__:
             return
-        holder = _REGISTRY[cls.kind].setdefault(cls.name, cls)
+        if cls.superseded:
+            holder = _EARLIER[cls.kind].setdefault(cls.name, {}).setdefault(cls.version, cls)
+        else:
+            holder = _REGISTRY[cls.kind].setdefault(cls.name, cls)
         if (holder.__module__, holder.__qualname__) != (cls.__module__, cls.__qualname__):
             raise TypeError(f"two {cls.kind}s are named {cls.name!r}: {holder.__module__} and {cls.__module__}")
 
@@ -69,7 +75,7 @@ class Part(BaseModel):
         if cls.name:
             return handler(value)
         name, parameters = spelling.parse(value)
-        part = lookup(cls.kind, name)
+        part = _of_version(lookup(cls.kind, name), parameters)
         for field in parameters:
             if field not in part.model_fields:
                 raise ValueError(unknown(f"parameter of {name}", field, list(part.model_fields)))
@@ -90,7 +96,8 @@ class Part(BaseModel):
             for field, info in type(self).model_fields.items()
         }
         changed = {field: value for field, value in self.parameters.items() if value != defaults[field]}
-        return spelling.write(self.name, changed)
+        version = {"version": self.version} if self.superseded else {}
+        return spelling.write(self.name, version | changed)
 
     def identity(self) -> dict[str, Any]:
         """Return what the part's output depends on, ready for JSON: kind, name, version, parameters."""
@@ -141,6 +148,24 @@ def lookup(kind: str, name: str) -> type[Part]:
     if name in _REGISTRY[kind]:
         return _REGISTRY[kind][name]
     raise ValueError(unknown(kind, name, list(_REGISTRY[kind])))
+
+
+def earlier(kind: str, name: str) -> dict[int, type[Part]]:
+    """Return the earlier versions that are kept of the part of ``kind`` called ``name``, by number."""
+    _discover(kind)
+    return dict(sorted(_EARLIER[kind].get(name, {}).items()))
+
+
+def _of_version(part: type[Part], parameters: dict[str, Any]) -> type[Part]:
+    """Take ``version`` out of the parameters of a part that keeps earlier ones, and return the part that it means."""
+    versions = {**earlier(part.kind, part.name), part.version: part}
+    if len(versions) == 1 or "version" not in parameters:
+        return part
+    version = parameters.pop("version")
+    if type(version) is not int or version not in versions:
+        known = " and ".join(map(str, sorted(versions)))
+        raise ValueError(f"version: {part.name} has versions {known}, found {version!r}")
+    return versions[version]
 
 
 def unknown(what: str, name: str, known: list[str]) -> str:

@@ -1,21 +1,39 @@
 """The generated collection: a vendor's help centre, in which every relevant pair is known.
 
-An article answers for a combination of six facets: product (an invented name), device (what kind of thing it is),
-part, problem, condition (when it happens) and plan (what customer it is for). Product, device, condition and plan
-may be open: the article then answers for all values. A question states part and problem, and leaves any of the
-other facets unsaid. **The rule:** an article is relevant to a question exactly when, for every facet that the
-question states, the article has the same value or leaves the facet open. Truth is computed from the facets by this
-rule (``_helpdesk.facets.answers``), never from text, and so it is complete. All grades are 1.
+**The definition.** An article is about one product line (an invented name), one device, one part and one symptom. It
+says so, gives a remedy, and says where it applies: only under one condition ("only if the fault occurs in severe
+frost"), or under all ("in any climate"). A question states all of this: line, device, part, symptom, and the
+condition under which the fault occurs. *An article is relevant to a question exactly when line, device, part and
+symptom are the question's, and the condition is the one that the question states or the article applies under all.*
+All grades are 1. Truth is computed from the facets by this rule (``_helpdesk2.facets.answers``), never from text.
 
-Articles speak the help centre's language and questions the customer's: a "companion application" that "rejects
-valid credentials" "following a factory reset" is to him an "app" that "won't let me in" "since I wiped it".
-A share of the articles are near-duplicates: word for word another article, but for one facet (product, condition or
-plan) that differs by one or two words. Another share are rewordings: the facets of another article in other words.
-Wherever the visible qrels keep the label of one and not of the other, there is a natural false negative.
+A careful reader should find the same, and four things see to that:
+
+* Every restriction is a sentence that restricts, and every question states its side of it.
+* The conditions that one topic (line, device, part, symptom) knows exclude one another: a fault began after a power
+  outage or after a hard impact, the phone runs Android or iOS.
+* No two topics, and no two conditions of a topic, share a remedy: what is irrelevant never holds the remedy of what
+  is relevant.
+* The symptoms that a part can show cannot be taken for one another, and neither can the parts and the devices.
+
+**Hardness.** Cases come in blocks that hold every combination of a few things (line and device), parts, symptoms and
+conditions. So a question has near misses of four kinds, which share all facets but one with it: the same part,
+symptom and condition of another thing; another part; another symptom; another condition. The parameters
+``other_things``, ``other_parts``, ``other_symptoms`` and ``other_conditions`` are how many others of a kind there
+are, with at least one article each.
+
+**Vocabulary gap.** A question names device, part, symptom and condition either in the help centre's words or in a
+customer's, which no article uses: a "battery pack" that "overheats" "following a power outage" is to him a "juice
+pack" that "feels like an oven" "since the blackout". ``paraphrase`` is the share that are in his own words. Lines
+have no other name. The help centre itself has two or three terms for a part, symptom and condition.
+
+Articles with the same facets are rewordings: another title, other sentences, the same remedy. Where the visible
+labels keep one and not the other, there is a natural false negative; and so there is where they keep what applies to
+one condition and not what applies to all.
 
 Questions of train and dev lose labels in a chosen way; those of test keep all, so that a metric on test measures
-the truth. No two questions state the same facets or read the same, in one split or in two, and no two articles read
-the same. A bigger help centre has more products, so the number of relevant articles grows slowly with its size.
+the truth. No two questions and no two articles read the same. Where there are more questions than cases, cases of
+train and dev are asked about again in other words, and those of test are not.
 """
 
 from __future__ import annotations
@@ -25,50 +43,53 @@ import json
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
 from pydantic import Field
 
 from negbench.collections import Source
-from negbench.collections._helpdesk.articles import article
-from negbench.collections._helpdesk.facets import PRODUCT
-from negbench.collections._helpdesk.questions import Questions, ask
-from negbench.collections._helpdesk.world import Articles, build
-from negbench.collections.withholding import Withhold, visible
-from negbench.noise import Noise
-from negbench.types import Collection, Qrels
+from negbench.collections._helpdesk.labels import numbered, pairs, split_rows, with_hidden
+from negbench.collections._helpdesk2.blocks import NearMisses
+from negbench.collections._helpdesk2.questions import Questions, ask
+from negbench.collections._helpdesk2.world import World, build
+from negbench.collections.withholding import Withhold
+from negbench.types import Collection
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Facets:
     """The facets behind the texts, row for row as in the collection, and the query rows of each split."""
 
-    articles: Articles
+    world: World
     questions: Questions
     splits: dict[str, range]
 
 
 class Helpdesk(Source):
-    """A generated help centre whose relevance is complete by construction; the embedded default.
+    """A generated help centre whose relevance is complete and can be read off the texts; the embedded default.
 
     articles: how many. queries, dev, test: the number of questions in train, dev and test; the test questions are
-    the same for any number of the others. near_duplicates, rewordings: shares of the articles that copy another,
-    with one facet changed or in other words. withhold: how labels are left out of the visible qrels of train and
-    dev: completely at random; all that lies below the depth of a pooler (character 4-gram TF-IDF); or at random
-    with articles that answer many questions, or that resemble the question, likelier to keep theirs. label_rate:
-    the share of relevant pairs that stays visible in train and in dev; a query always keeps one, so a very low rate
-    is not reached. seed: names another help centre of the same kind. Corpus, questions and truth depend neither on
-    withhold nor on label_rate. Source: our own.
+    the same for any number of the others. other_things, other_parts, other_symptoms, other_conditions: hardness; of
+    each kind, how many near misses a question has at least: cases that differ from it in that alone, with an article
+    each. paraphrase: the vocabulary gap; the share of a question's devices, parts, symptoms and conditions that are
+    named in words that no article uses. withhold: how labels are left out of the visible qrels of train and dev:
+    completely at random; all that lies below the depth of a pooler (character 4-gram TF-IDF); or at random with
+    articles that answer many questions, or that resemble the question, likelier to keep theirs. label_rate: the share
+    of relevant pairs that stays visible in train and in dev; a query always keeps one, so a very low rate is not
+    reached. seed: names another help centre of the same kind. Corpus and truth do not depend on paraphrase, withhold
+    or label_rate. ``helpdesk(version=1)`` is the help centre of before. Source: our own.
     """
 
     name: ClassVar[str] = "helpdesk"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
-    articles: int = Field(default=1200, ge=100, le=1_000_000)
+    articles: int = Field(default=1200, ge=100, le=30_000)
     queries: int = Field(default=400, ge=1, le=100_000)
     dev: int = Field(default=60, ge=1, le=100_000)
     test: int = Field(default=200, ge=1, le=100_000)
-    near_duplicates: float = Field(default=0.25, ge=0.0, le=0.4)
-    rewordings: float = Field(default=0.15, ge=0.0, le=0.3)
+    other_things: int = Field(default=2, ge=0, le=4)
+    other_parts: int = Field(default=1, ge=0, le=2)
+    other_symptoms: int = Field(default=1, ge=0, le=2)
+    other_conditions: int = Field(default=3, ge=0, le=3)
+    paraphrase: float = Field(default=0.5, ge=0.0, le=1.0)
     withhold: Withhold = "random"
     label_rate: float = Field(default=0.5, gt=0.0, le=1.0)
     seed: int = Field(default=0, ge=0)
@@ -78,59 +99,27 @@ class Helpdesk(Source):
         identity = json.dumps(self.identity(), sort_keys=True)
         return hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
 
-    def world(self) -> World:
-        """Return the facets of all articles and questions. Raises InputError where they would have to repeat."""
-        copies = round(self.articles * self.near_duplicates), round(self.articles * self.rewordings)
-        articles = build(self.articles, *copies, self.seed)
-        questions = ask(articles, self.test + self.dev + self.queries, self.seed)
-        dev, train = self.test, self.test + self.dev
-        splits = {"train": range(train, train + self.queries), "dev": range(dev, train), "test": range(dev)}
-        return World(articles, questions, splits)
+    def facets(self) -> Facets:
+        """Return what all articles and questions are about. Raises InputError where the sizes do not go together."""
+        near = NearMisses(self.other_things, self.other_parts, self.other_symptoms, self.other_conditions)
+        world = build(self.articles, near, self.seed)
+        questions = ask(world, self.test, self.dev + self.queries, self.paraphrase, self.seed)
+        return Facets(world, questions, split_rows(self.queries, self.dev, self.test))
 
     def load(self) -> Collection:
-        """Write the help centre down."""
-        world = self.world()
-        titles, texts = self._articles(world.articles)
+        """Write the help centre down. Raises InputError where the sizes do not go together."""
+        facets = self.facets()
+        titles, texts, said = facets.world.titles, facets.world.texts, facets.questions.texts
         passages = [f"{title} {text}" for title, text in zip(titles, texts, strict=True)]
-        truth = {split: _relevant(world.questions, rows) for split, rows in world.splits.items()}
-        qrels = dict(truth)
-        for split in ("train", "dev"):
-            pairs = truth[split]
-            luck = Noise(self.seed, "helpdesk/labels").gumbel(pairs.queries, pairs.documents)
-            shown = visible(pairs, self.withhold, self.label_rate, (world.questions.texts, passages), luck)
-            qrels[split] = Qrels(pairs.queries[shown], pairs.documents[shown], pairs.grades[shown])
+        truth = {split: pairs(facets.questions.relevant, rows) for split, rows in facets.splits.items()}
         return Collection(
             name=self.name,
-            document_ids=_ids("a", len(titles)),
+            document_ids=numbered("a", len(titles)),
             titles=titles,
             texts=texts,
-            query_ids=_ids("q", len(world.questions.texts)),
-            queries=world.questions.texts,
-            qrels=qrels,
+            query_ids=numbered("q", len(said)),
+            queries=said,
+            qrels=with_hidden(truth, self.withhold, self.label_rate, (said, passages), self.seed),
             truth=truth,
             truth_kind="complete",
         )
-
-    @staticmethod
-    def _articles(articles: Articles) -> tuple[list[str], list[str]]:
-        facets, wording = articles.facets.tolist(), articles.wording.tolist()
-        written = [
-            article(states, way, articles.products[states[PRODUCT]])
-            for states, way in zip(facets, wording, strict=True)
-        ]
-        return [title for title, _ in written], [text for _, text in written]
-
-
-def _relevant(questions: Questions, rows: range) -> Qrels:
-    documents = [questions.relevant[row] for row in rows]
-    counts = [len(found) for found in documents]
-    return Qrels(
-        queries=np.repeat(np.array(rows, np.int32), counts),
-        documents=np.concatenate(documents).astype(np.int32),
-        grades=np.ones(sum(counts), np.int32),
-    )
-
-
-def _ids(letter: str, count: int) -> list[str]:
-    width = max(4, len(str(count)))
-    return [f"{letter}{row + 1:0{width}d}" for row in range(count)]

@@ -8,7 +8,7 @@ from negbench.config.grid import NAME, Settings
 from negbench.encoders.languages import SIZES
 from negbench.encoders.spec import EncoderSpec
 from negbench.methods import AXES, Method, catalogue
-from negbench.parts import registered
+from negbench.parts import Part, earlier, registered
 from negbench.training.recipe import Recipe
 
 
@@ -76,12 +76,12 @@ def _sources() -> list[dict[str, Any]]:
     long_forms = {
         name: {
             "type": ["object", "null"],
-            "properties": {field: {} for field in kind.model_fields},
+            "properties": {field: {} for field in _parameters(kind)},
             "additionalProperties": False,
         }
         for name, kind in kinds.items()
     }
-    parameters: dict[str, Any] = {field: {} for kind in kinds.values() for field in kind.model_fields}
+    parameters: dict[str, Any] = {field: {} for kind in kinds.values() for field in _parameters(kind)}
     flat = {"source": {"type": "string"}, **parameters}
     return [
         {
@@ -93,6 +93,13 @@ def _sources() -> list[dict[str, Any]]:
         },
         {"type": "object", "properties": flat, "additionalProperties": False, "required": ["source"]},
     ]
+
+
+def _parameters(part: type[Part]) -> list[str]:
+    """Return the parameters of a part and of the earlier versions that it keeps."""
+    versions = earlier(part.kind, part.name).values()
+    told = dict.fromkeys(field for version in (part, *versions) for field in version.model_fields)
+    return [*told, *(["version"] if versions else [])]
 
 
 def _method() -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""The world behind the generated collection ``helpdesk``: its vocabulary, facets and grammar."""
+"""The world behind version 1 of the generated collection ``helpdesk``: its vocabulary, facets and grammar."""
