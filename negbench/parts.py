@@ -89,15 +89,19 @@ class Part(BaseModel):
         return {field: getattr(self, field) for field in type(self).model_fields}
 
     @property
-    def spelling(self) -> str:
-        """The canonical short form: the name and the parameters that are not at their default."""
+    def written(self) -> dict[str, Any]:
+        """What the spelling's brackets hold: parameters that are not at their default, and a superseded version."""
         defaults = {
             field: info.get_default(call_default_factory=True, validated_data={})
             for field, info in type(self).model_fields.items()
         }
-        changed = {field: value for field, value in self.parameters.items() if value != defaults[field]}
         version = {"version": self.version} if self.superseded else {}
-        return spelling.write(self.name, version | changed)
+        return version | {field: value for field, value in self.parameters.items() if value != defaults[field]}
+
+    @property
+    def spelling(self) -> str:
+        """The canonical short form: the name and the parameters that are not at their default."""
+        return spelling.write(self.name, self.written)
 
     def identity(self) -> dict[str, Any]:
         """Return what the part's output depends on, ready for JSON: kind, name, version, parameters."""

@@ -252,6 +252,36 @@ def test_two_parts_of_one_name_are_refused(registry: dict[str, type[Part]]) -> N
     assert registry["top"] is before
 
 
+def test_an_earlier_version_of_a_part_is_spelled_by_its_number(
+    registry: dict[str, type[Part]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(parts._EARLIER, "sampler", {})
+
+    class First(last_sampler("last")):  # type: ignore[misc]
+        """The last candidates, as they were.
+
+        half: or less.
+        """
+
+        name: ClassVar[str] = "last"
+        version: ClassVar[int] = 0
+        superseded: ClassVar[bool] = True
+        half: bool = False
+
+    assert registered("sampler")["last"] is not First
+    assert parts.earlier("sampler", "last") == {0: First}
+    made = Sampler.model_validate("last(version=0, half=true)")
+    assert (type(made), made.spelling) == (First, "last(version=0, half=true)")
+    assert made.identity()["version"] == 0
+    assert "version" not in made.identity()["parameters"]
+    assert Sampler.model_validate("last(version=1, share=0.25)").spelling == "last(share=0.25)"
+    assert Sampler.model_validate({"last": {"version": 0}}).spelling == "last(version=0)"
+    with pytest.raises(ValidationError, match="version: last has versions 0 and 1, found False"):
+        Sampler.model_validate("last(version=false)")
+    with pytest.raises(ValidationError, match="no parameter of last is called 'half'"):
+        Sampler.model_validate("last(half=true)")
+
+
 def test_the_same_part_may_be_defined_again(registry: dict[str, type[Part]]) -> None:
     """A module that is loaded twice is no clash."""
     module = importlib.import_module("negbench.samplers.top")

@@ -39,7 +39,7 @@ def source_of(value: str | Mapping[str, Any] | Source) -> Source:
         raise InputError(f"collection: source must be text ({_FORMS}), found {text!r:.60}")
     base = _from_text(text.strip())
     extra = {field: thing for field, thing in value.items() if field != "source"}
-    return _validated(type(base).model_validate, base.parameters | extra, text)
+    return _validated(Source.model_validate, {base.name: base.written | extra}, text)
 
 
 def _from_text(text: str) -> Source:

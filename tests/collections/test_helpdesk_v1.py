@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import itertools
 import math
 import re
@@ -17,45 +16,31 @@ from negbench.collections._helpdesk.circumstances import CONDITIONS, PLANS
 from negbench.collections._helpdesk.problems import PROBLEMS
 from negbench.collections._helpdesk.things import DEVICES, PARTS
 from negbench.collections._helpdesk.world import build
-from negbench.collections.helpdesk import Helpdesk
+from negbench.collections.helpdesk_v1 import HelpdeskV1
 from negbench.collections.pooler import similarities
 from negbench.collections.withholding import popularity, similarity, visible
 from negbench.errors import InputError
 from negbench.noise import Noise
 from negbench.types import Collection, Qrels
+from tests.collections.tables import digest, pairs
 
 GOLDEN = "aab3e516f53b5170fe8ca26dcc44abf7"
-SMALL = Helpdesk(articles=300, queries=60, dev=20, test=30)
+SMALL = HelpdeskV1(articles=300, queries=60, dev=20, test=30)
 MODES = ("random", "pooling", "popularity", "similarity")
 PRODUCT, DEVICE, PART, PROBLEM, CONDITION, PLAN = range(6)
 
 
 @pytest.fixture(scope="module")
 def default() -> Collection:
-    return Helpdesk().load()
-
-
-def pairs(qrels: Qrels) -> set[tuple[int, int]]:
-    return set(zip(qrels.queries.tolist(), qrels.documents.tolist(), strict=True))
+    return HelpdeskV1().load()
 
 
 def luck(truth: Qrels, seed: int) -> np.ndarray:
     return Noise(seed, "test").gumbel(truth.queries, truth.documents)
 
 
-def digest(collection: Collection) -> str:
-    lines = [*collection.document_ids, *collection.titles, *collection.texts]
-    lines += [*collection.query_ids, *collection.queries]
-    for name, table in (("qrels", collection.qrels), ("truth", collection.truth)):
-        for split in sorted(table):
-            q = table[split]
-            rows = zip(q.queries.tolist(), q.documents.tolist(), q.grades.tolist(), strict=True)
-            lines += [f"{name} {split} {row}" for row in rows]
-    return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
-
-
 def test_output_has_not_changed_without_a_new_version(default: Collection) -> None:
-    assert (Helpdesk.version, digest(default)) == (1, GOLDEN)
+    assert (HelpdeskV1.version, digest(default)) == (1, GOLDEN)
 
 
 def test_counts_splits_and_ids(default: Collection) -> None:
@@ -96,7 +81,7 @@ def test_facets_belong_together() -> None:
 
 
 def test_texts_state_exactly_their_facets(default: Collection) -> None:
-    world = Helpdesk().world()
+    world = HelpdeskV1().world()
     names = world.articles.products
     assert len(set(names)) == len(names) == 36
     for facets, passage in zip(world.articles.facets.tolist(), default.passages(), strict=True):
@@ -118,7 +103,7 @@ def test_texts_state_exactly_their_facets(default: Collection) -> None:
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_reads_as_english(seed: int) -> None:
-    collection = Helpdesk(seed=seed).load()
+    collection = HelpdeskV1(seed=seed).load()
     for text in [*collection.titles, *collection.texts, *collection.queries]:
         assert not re.search(r"[{}_]|  |\s$|^\s| [.,:]|\bNone\b", text), text
         assert not re.search(r"\ba (?!uni)[aeiou]", text, re.IGNORECASE), text
@@ -165,7 +150,7 @@ def test_near_duplicates_and_rewordings(shares: tuple[float, float]) -> None:
 
 
 def test_near_duplicates_usually_differ_in_relevance(default: Collection) -> None:
-    articles = Helpdesk().world().articles
+    articles = HelpdeskV1().world().articles
     answered: dict[int, set[int]] = {}
     for truth in default.truth.values():
         for query, document in pairs(truth):
@@ -182,7 +167,7 @@ def test_near_duplicates_usually_differ_in_relevance(default: Collection) -> Non
 
 @pytest.mark.parametrize("mode", MODES)
 def test_withholding_touches_the_visible_labels_alone(mode: str, default: Collection) -> None:
-    collection = Helpdesk.model_validate({"withhold": mode, "label_rate": 0.7}).load()
+    collection = HelpdeskV1.model_validate({"withhold": mode, "label_rate": 0.7}).load()
     assert collection.passages() == default.passages()
     assert collection.queries == default.queries
     for split in ("train", "dev", "test"):
@@ -195,7 +180,7 @@ def test_withholding_touches_the_visible_labels_alone(mode: str, default: Collec
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("rate", [0.3, 0.5, 0.8, 1.0])
 def test_label_rate_is_met(mode: str, rate: float) -> None:
-    collection = Helpdesk.model_validate({"articles": 600, "withhold": mode, "label_rate": rate}).load()
+    collection = HelpdeskV1.model_validate({"articles": 600, "withhold": mode, "label_rate": rate}).load()
     for split in ("train", "dev"):
         truth, qrels = collection.truth[split], collection.qrels[split]
         assert len(qrels) / len(truth) == pytest.approx(max(rate, len(set(truth.queries)) / len(truth)), abs=0.02)
@@ -239,7 +224,7 @@ def test_popular_and_similar_pairs_are_likelier_visible(default: Collection) -> 
         "similarity": similarity(truth, default.queries, default.passages()),
     }
     for mode, measure in measures.items():
-        qrels = Helpdesk.model_validate({"withhold": mode}).load().qrels["train"]
+        qrels = HelpdeskV1.model_validate({"withhold": mode}).load().qrels["train"]
         shown = qrels.contains(truth.queries, truth.documents)
         assert measure[shown].mean() - measure[~shown].mean() > 0.3 * measure.std()
         assert measure[~shown].max() > np.median(measure)  # chance still has a say
@@ -271,14 +256,14 @@ def slow_cosines(query: str, documents: list[str]) -> list[float]:
 
 
 def test_pooler_is_tfidf_over_character_ngrams() -> None:
-    collection = Helpdesk(articles=100, queries=5, dev=1, test=1).load()
+    collection = HelpdeskV1(articles=100, queries=5, dev=1, test=1).load()
     documents = [*collection.passages(), "Ünïcode tèxt"]
     for query, cosines in zip(collection.queries, similarities(collection.queries, documents), strict=True):
         np.testing.assert_allclose(cosines, slow_cosines(query, documents), rtol=1e-12)
 
 
 def test_pooling_shows_what_lies_within_one_depth() -> None:
-    source = Helpdesk(articles=150, queries=30, dev=5, test=5, withhold="pooling")
+    source = HelpdeskV1(articles=150, queries=30, dev=5, test=5, withhold="pooling")
     collection = source.load()
     truth, shown = collection.truth["train"], pairs(collection.qrels["train"])
     seen: list[int] = []
@@ -313,7 +298,7 @@ def test_test_questions_do_not_depend_on_the_training_set() -> None:
 
 
 def test_some_hidden_labels_are_rewordings_of_a_visible_positive(default: Collection) -> None:
-    articles = Helpdesk().world().articles
+    articles = HelpdeskV1().world().articles
     shown = pairs(default.qrels["train"])
     hidden = pairs(default.truth["train"]) - shown
     twins = [
@@ -343,7 +328,7 @@ def test_bm25_is_neither_perfect_nor_hopeless(seed: int) -> None:
     import bm25s
     import ir_measures
 
-    collection = Helpdesk(seed=seed).load()
+    collection = HelpdeskV1(seed=seed).load()
     engine = bm25s.BM25(method="lucene", k1=0.9, b=0.4)
     engine.index(bm25s.tokenize(collection.passages(), stopwords="en", show_progress=False), show_progress=False)
     rows = collection.split_queries("test")
@@ -361,7 +346,7 @@ def test_bm25_is_neither_perfect_nor_hopeless(seed: int) -> None:
 
 
 def test_a_bigger_help_centre_has_more_products() -> None:
-    source = Helpdesk(articles=6000, queries=50, dev=5, test=5)
+    source = HelpdeskV1(articles=6000, queries=50, dev=5, test=5)
     world = source.world()
     assert len(set(world.articles.products)) == 6000 // 33
     assert len(set(source.load().passages())) == 6000
@@ -380,12 +365,12 @@ def test_asking_for_too_much_is_an_input_error() -> None:
 
 
 def test_fingerprint_follows_the_identity() -> None:
-    assert Helpdesk().fingerprint() == Helpdesk(articles=1200).fingerprint()
+    assert HelpdeskV1().fingerprint() == HelpdeskV1(articles=1200).fingerprint()
     changes: list[dict[str, object]] = [{"seed": 1}, {"articles": 1201}, {"withhold": "pooling"}, {"label_rate": 0.4}]
-    prints = {Helpdesk.model_validate(change).fingerprint() for change in [{}, *changes]}
+    prints = {HelpdeskV1.model_validate(change).fingerprint() for change in [{}, *changes]}
     assert len(prints) == 5
-    found = Source.model_validate("helpdesk(articles=300, withhold=pooling)")
-    assert found == Helpdesk(articles=300, withhold="pooling")
+    found = Source.model_validate("helpdesk(version=1, articles=300, withhold=pooling)")
+    assert found == HelpdeskV1(articles=300, withhold="pooling")
 
 
 @pytest.mark.parametrize(
@@ -394,4 +379,4 @@ def test_fingerprint_follows_the_identity() -> None:
 )
 def test_parameters_out_of_bounds_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match=next(iter(wrong))):
-        Helpdesk.model_validate(wrong)
+        HelpdeskV1.model_validate(wrong)

@@ -75,7 +75,7 @@ def test_what_is_resolved_can_be_spelled_and_resolved_again(value: Any) -> None:
         ({"beer": {"path": "x"}}, "beer: no collection is called 'beer'; did you mean beir?"),
         ({"beir": {"path": "x"}, "hub": {"id": "a/b"}}, "expected a name, name(key=value) or a mapping"),
         ({}, "expected a name, name(key=value) or a mapping"),
-        ({"source": "hub:a/b", "truth": "x"}, "hub:a/b: truth: there is no such key"),
+        ({"source": "hub:a/b", "truth": "x"}, "hub:a/b: no parameter of hub is called 'truth'; known"),
         ({"source": {"beir": {}}}, "source must be text"),
         (3, "found 3"),
         (None, "found None"),
