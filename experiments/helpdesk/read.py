@@ -2,6 +2,7 @@
 
     python experiments/helpdesk/read.py --round 1 > pairs.txt        # read these, write a verdict beside each
     python experiments/helpdesk/read.py --round 1 --key > key.txt    # then compare
+    python experiments/helpdesk/read.py --round 2 --compare experiments/helpdesk/verdicts.csv    # ours
 
 The pairs lie where errors would: 40 relevant ones; 40 irrelevant ones that share all facets but one with the question
 (ten each of another thing, part, symptom or condition); and 20 irrelevant ones that share the most words with it.
@@ -11,9 +12,11 @@ Every pair is of another test question. Each round is a fresh draw; the order sa
 from __future__ import annotations
 
 import argparse
+import csv
 import re
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -32,16 +35,25 @@ def main() -> None:
     parser.add_argument("--round", type=int, default=1)
     parser.add_argument("--pairs", type=int, default=100)
     parser.add_argument("--key", action="store_true")
+    parser.add_argument("--compare", type=Path, help="verdicts as a CSV file: pair, relevant (yes or no)")
     asked = parser.parse_args()
     collection, facets = Helpdesk().load(), Helpdesk().facets()
-    passages = collection.passages()
+    passages, disputed = collection.passages(), 0
+    verdicts = {}
+    if asked.compare:
+        with asked.compare.open(encoding="utf-8") as lines:
+            verdicts = {int(row["pair"]): row["relevant"] == "yes" for row in csv.DictReader(lines)}
     for number, (query, document, kind) in enumerate(sample(asked.round, asked.pairs), start=1):
         relevant = bool(answers(facets.world.articles[[document]], facets.questions.facets[query])[0])
-        if asked.key:
+        if asked.compare:
+            disputed += verdicts[number] != relevant
+        elif asked.key:
             print(f"{number:3} {'yes' if relevant else 'no ':3} {kind}")
         else:
             print(textwrap.fill(f"{number}. Q: {collection.queries[query]}", 118))
             print(textwrap.fill(f"A: {passages[document]}", 118, initial_indent="   ", subsequent_indent="   "), "\n")
+    if asked.compare:
+        print(f"{len(verdicts)} verdicts, {disputed} disputed")
 
 
 def sample(turn: int, wanted: int) -> Iterator[tuple[int, int, str]]:

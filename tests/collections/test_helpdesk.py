@@ -7,6 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from collection_tables import digest, pairs
 from pydantic import ValidationError
 
 from negbench.collections import Source
@@ -22,7 +23,6 @@ from negbench.collections.helpdesk_v1 import HelpdeskV1
 from negbench.collections.resolve import source_of
 from negbench.errors import InputError
 from negbench.types import Collection, Qrels
-from tests.collections.tables import digest, pairs
 
 GOLDEN = "da3b818ef0fb4784e0908d51aa20cd88"
 SMALL = Helpdesk(articles=300, queries=60, dev=20, test=30)

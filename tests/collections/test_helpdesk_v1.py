@@ -7,6 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from collection_tables import digest, pairs
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -22,7 +23,6 @@ from negbench.collections.withholding import popularity, similarity, visible
 from negbench.errors import InputError
 from negbench.noise import Noise
 from negbench.types import Collection, Qrels
-from tests.collections.tables import digest, pairs
 
 GOLDEN = "aab3e516f53b5170fe8ca26dcc44abf7"
 SMALL = HelpdeskV1(articles=300, queries=60, dev=20, test=30)

@@ -10,7 +10,7 @@ from negbench.config.grid import read
 from negbench.plan.trials import Trial, trials
 from negbench.store import Store
 
-HELPDESK = "helpdesk(articles=120, queries=32, dev=6, test=6)"
+HELPDESK = "helpdesk(version=1, articles=120, queries=32, dev=6, test=6)"
 TRAIN = {"epochs": 3, "batch_size": 16, "learning_rate": 1e-2, "max_length": 32, "precision": "float32"}
 
 

@@ -19,7 +19,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.mixture import GaussianMixture
 
 from negbench.collections.beir import Beir
-from negbench.collections.helpdesk import Helpdesk
+from negbench.collections.helpdesk_v1 import HelpdeskV1
 from negbench.detectors.pair_mixture import PairMixture
 from negbench.losses.infonce import InfoNCE
 from negbench.methods import resolve
@@ -314,7 +314,7 @@ class TestWhatIsTold:
         assert found.training is not None
         clean = read_clean(store.path(found.training))
         labels = read_collection(store.path(found.training.collection)).qrels["train"].at_least(1)
-        wrong = ~Helpdesk(articles=120, queries=32, dev=6, test=6).load().truth["train"].contains(
+        wrong = ~HelpdeskV1(articles=120, queries=32, dev=6, test=6).load().truth["train"].contains(
             labels.queries, labels.documents
         )
         assert wrong.sum() == round(0.3 * len(labels))
