@@ -114,7 +114,9 @@ def findings(rows: Sequence[Row], settings: dict[str, Any]) -> tuple[list[str], 
         if row.gain_low is not None and row.gain_high is not None:
             size += f" [{row.gain_low:+.4f}, {row.gain_high:+.4f}]"
         told = decided
-        if row.p is not None and row.p < ALPHA:
+        if row.p is None:
+            told, verdict = undecided, f"is not told from {settings['baseline']} by one seed"
+        elif row.p < ALPHA:
             verdict = f"is {'better' if row.gain > 0 else 'worse'} than {settings['baseline']}"
         elif row.same:
             verdict = f"is within {settings['equivalent_within']:g} of {settings['baseline']}"

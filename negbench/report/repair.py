@@ -109,7 +109,11 @@ class Loss:
 
 @dataclass(frozen=True)
 class Gain:
-    """What a repair gained over the method as mined; ``p`` by Holm over all gains, ``expected`` of rate times loss."""
+    """What a repair gained over the method as mined; ``expected`` of rate times loss.
+
+    ``p`` and ``same`` (no difference) are adjusted by Holm over all gains; with one seed there is neither, and no
+    ``detectable``.
+    """
 
     method: str
     axes: dict[str, Any]
@@ -204,19 +208,24 @@ def loss(some: Sequence[Series]) -> Loss:
 
 def gains(all_series: Sequence[Series], losses: Sequence[Loss], within: float) -> list[Gain]:
     """Return what ``replaced`` and ``relabelled`` gained in every series; ``within`` is too little to matter."""
-    found, values = [], []
+    found: list[Gain] = []
+    tested: list[tuple[int, Estimate]] = []
     for series, cost in zip(all_series, losses, strict=True):
         rate = series.mean(AS_MINED, "rate")
         for variant in (CLEAN, Relabelled()):
             change = series.change(variant, AS_MINED)
             if math.isnan(change.mean):
                 continue
-            values.append(significance.p_value(change))
-            same = significance.equivalence(change, within) < 1 - significance.LEVEL
-            least = significance.detectable(change)
+            least = math.nan
+            if change.tested:
+                tested.append((len(found), change))
+                least = significance.detectable(change)
             name, ends = called(variant), (change.mean, change.low, change.high)
-            found.append(Gain(series.method, series.axes, name, rate, rate * cost.loss, *ends, math.nan, same, least))
-    return [replace(gain, p=p) for gain, p in zip(found, significance.holm(values), strict=True)]
+            found.append(Gain(series.method, series.axes, name, rate, rate * cost.loss, *ends, math.nan, False, least))
+    decisions = significance.decide([change for _, change in tested], within)
+    for (at, _), one in zip(tested, decisions, strict=True):
+        found[at] = replace(found[at], p=one.differs, same=one.same < 1 - significance.LEVEL)
+    return found
 
 
 def called(variant: Repair | None) -> str:

@@ -71,7 +71,9 @@ class Summary:
                 continue
             text = f"{_at(one)}: a percentage point of false negatives costs {_interval(one.loss, one, 1, 3)}"
             text += f" points of {self.measure}"
-            if one.low > 0:
+            if one.seeds < 2:
+                text += "; one seed does not tell whether they cost anything"
+            elif one.low > 0:
                 rate = self.within / one.loss
                 lost = f"{100 * self.within:g} {'point is' if self.within == 0.01 else 'points are'} lost at"
                 text += f"; {lost} {100 * rate:.0f} %" if rate <= one.highest else f"; {lost} more than was injected"
@@ -83,7 +85,7 @@ class Summary:
         for gain in self.gains:
             text = f"{_at(gain)}, {gain.variant}: {gain.verdict}; {_interval(gain.gain, gain, 100, 2, '+')} points for "
             text += f"the {100 * gain.rate:.1f} % that it mines"
-            if gain.verdict == "undecided":
+            if gain.verdict == "undecided" and not math.isnan(gain.detectable):
                 text += f" (80 % power for {100 * gain.detectable:.2f})"
             said.append(text + ".")
         return said
@@ -135,10 +137,10 @@ NOTES = (
     "as training sees it. The loss is a regression on it over `replaced` and `injected`, within each method, "
     f"seed and query; its interval, as all others, is over queries and seeds. `{ALL}`: one slope for them. "
     "`expected`: the loss times the rate mined. p: of no difference, by Holm over the table; `no difference`: "
-    "an equivalence test says so (5 %); `undecided`: neither. `hardness`: how many standard deviations a "
-    "negative scores above its query's mean candidate; where it moves with the rate, the match is imperfect, "
-    "and falseness is not all that changed. `filled`: the share without a score to match by. In-batch false "
-    "negatives stay in all variants; the relabelled alone are masked there."
+    "an equivalence test says so (5 %, by Holm too); `undecided`: neither, or one seed. `hardness`: how many "
+    "standard deviations a negative scores above its query's mean candidate; where it moves with the rate, "
+    "the match is imperfect, and falseness is not all that changed. `filled`: the share without a score to match by. "
+    "In-batch false negatives stay in all variants; the relabelled alone are masked there."
 )
 
 

@@ -49,8 +49,8 @@ class Row:
     ``spread`` is the standard deviation between seeds (None for one). ``gain`` is the paired difference to the
     baseline with its interval, ``p`` the p value of no difference, adjusted by Holm over the ``family`` methods
     that are compared in the same table; references are not among them. ``same``: a difference of ``within`` or more
-    is ruled out (two one-sided tests, 5 %). ``detectable``: the least difference that would be found with a power of
-    80 %, at 5 % unadjusted.
+    is ruled out (two one-sided tests, 5 %, adjusted over the same family). ``detectable``: the least difference that
+    would be found with a power of 80 %, at 5 % unadjusted. None of the three with one seed shared with the baseline.
 
     ``rate``, ``rate_low``, ``rate_high`` are the primary false-negative rate by ``estimator``, seeds pooled query by
     query; ``in_batch`` that of the in-batch documents. ``filled`` is the share of negatives that were filled in.
@@ -100,20 +100,21 @@ def rows(results: dict[str, Any], measure: str, baseline: str | None, within: fl
     for trial in results["trials"]:
         groups.setdefault((json.dumps(trial["axes"]), trial["spelling"]), []).append(trial)
     found: list[Row] = []
-    families: dict[bool, list[tuple[int, float]]] = {}  # each of the two tables is a family of its own
+    families: dict[bool, list[tuple[int, Estimate]]] = {}  # each of the two tables is a family of its own
     for (point, spelling), trials in groups.items():
         gain = None
         if spelling != baseline:
             gain = _gain(_done(trials), _done(groups.get((point, baseline or ""), [])), evidence.values)
         at_point = [trial for (other, _), some in groups.items() if other == point for trial in _done(some)]
         trained = _real([trial["metrics"][measure] for trial in at_point if trial["form"] != "reference"])
-        found.append(_row(spelling, json.loads(point), trials, measure, trained, gain, within, evidence))
-        if gain is not None and found[-1].form != "reference":
-            families.setdefault(found[-1].form == "faithful", []).append((len(found) - 1, significance.p_value(gain)))
+        found.append(_row(spelling, json.loads(point), trials, measure, trained, gain, evidence))
+        if gain is not None and gain.tested and found[-1].form != "reference":
+            families.setdefault(found[-1].form == "faithful", []).append((len(found) - 1, gain))
     for compared in families.values():
-        adjusted = significance.holm([p for _, p in compared])
-        for (at, _), p in zip(compared, adjusted, strict=True):
-            found[at] = replace(found[at], p=p, family=len(compared))
+        decisions = significance.decide([gain for _, gain in compared], within)
+        for (at, _), one in zip(compared, decisions, strict=True):
+            same = one.same < 1 - significance.LEVEL
+            found[at] = replace(found[at], p=one.differs, same=same, family=len(compared))
     return found
 
 
@@ -124,7 +125,6 @@ def _row(
     measure: str,
     trained: Sequence[float],
     gain: Estimate | None,
-    within: float,
     evidence: Evidence,
 ) -> Row:
     done, reference = _done(trials), trials[0]["form"] == "reference"
@@ -156,8 +156,8 @@ def _row(
         gain_high=_known(gain.high) if gain else None,
         p=None,
         family=0,
-        same=significance.equivalence(gain, within) < 1 - significance.LEVEL if gain else None,
-        detectable=_known(significance.detectable(gain)) if gain else None,
+        same=None,
+        detectable=_known(significance.detectable(gain)) if gain and gain.tested else None,
         others=others,
         estimator=estimator,
         rate=_known(rate),

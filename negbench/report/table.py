@@ -22,7 +22,7 @@ INTERPRETED = f"{_NARROW}\N{DAGGER}"
 """Behind the name of a method that its source leaves open in part."""
 
 DIFFERS, SAME = "*", "="
-"""Marks of a difference: surely one, by Holm; surely less than the margin."""
+"""Marks of a difference: surely one; surely less than the margin. Each by Holm over the table."""
 
 
 def cells(
@@ -34,7 +34,9 @@ def cells(
     shown = [name for name in wanted if any(name in row.others for row in found)]
     estimators = list(dict.fromkeys(row.estimator for row in found if row.estimator))
     heading = ["method", *axes, "seeds", f"{measure} ±{_NARROW}95{_NARROW}%"]
-    heading += [f"vs {baseline} ±{_NARROW}95{_NARROW}%", "detectable"] if baseline else []
+    heading += [f"vs {baseline} ±{_NARROW}95{_NARROW}%"] if baseline else []
+    has_detectable = any(row.detectable is not None for row in found)
+    heading += ["detectable"] if has_detectable else []
     heading += shown
     has_in_batch = any(row.in_batch is not None for row in found)
     if estimators:
@@ -53,6 +55,7 @@ def cells(
         line.append(_with_interval(row.quality, row.low, row.high, ".4f"))
         if baseline:
             line.append(_with_interval(row.gain, row.gain_low, row.gain_high, "+.4f") + mark(row))
+        if has_detectable:
             line.append(_number(row.detectable))
         line += [_number(row.others.get(name)) for name in shown]
         if estimators:

@@ -127,8 +127,10 @@ def legend(found: Sequence[Row], settings: Settings) -> list[str]:
         over = f"{' and '.join(map(str, families))} comparisons" + (", a table each" if len(families) > 1 else "")
         lines.append(f"{table.DIFFERS} differs from {settings.baseline} (5 %, Holm over {over})")
         lines.append(
-            f"{table.SAME} within {settings.equivalent_within:g} of {settings.baseline} (equivalence test, 5 %)"
+            f"{table.SAME} within {settings.equivalent_within:g} of {settings.baseline} (equivalence test, 5 %, Holm)"
         )
+    elif any(row.gain is not None and row.form != "reference" for row in found):
+        lines.append(f"no method is said to differ from {settings.baseline}, or not to: that takes two seeds or more")
     estimators = dict.fromkeys(row.estimator for row in found if row.rate is not None and row.estimator)
     lines += [f"false negatives, {name}: {MEANINGS[name]}" for name in estimators]
     if not estimators and any(row.filled is not None for row in found):
@@ -143,14 +145,21 @@ def legend(found: Sequence[Row], settings: Settings) -> list[str]:
 def notes(data: dict[str, Any], found: Sequence[Row], settings: Settings) -> list[str]:
     """Return what a reader of the table has to know, one paragraph each."""
     marks = legend(found, settings)
+    paired = "Differences are paired by query and seed"
+    if any(row.family for row in found):
+        paired += "; neither mark: undecided, or one seed"
+    if any(row.detectable is not None for row in found):
+        paired += (
+            ". `detectable`: the least difference that this many queries and seeds would show with a power of 80 % "
+            "(5 %, unadjusted)"
+        )
     lines = [
-        f"Means over seeds. {'. '.join(marks)}. Differences are paired by query and seed; neither mark: undecided. "
-        "`detectable`: the least difference that this many queries and seeds would show with a power of 80 % (5 %, "
-        "unadjusted). `start` is the encoder before any training, `bm25-search` is BM25 as the search engine; both are "
-        "references and no comparisons. False negatives: of the mined negatives that training was handed, weighted as "
-        "training sees them, the share that is relevant, with the 95 % interval over queries, seeds pooled. "
-        "In-batch documents are counted apart, after masking. `filled`: drawn from the whole corpus after a shortfall. "
-        "`seconds`: the method alone, from nothing; `added`: what it added to this grid."
+        f"Means over seeds. {'. '.join(marks)}. {paired}. `start` is the encoder before any training, `bm25-search` is "
+        "BM25 as the search engine; both are references and no comparisons. False negatives: of the mined negatives "
+        "that training was handed, weighted as training sees them, the share that is relevant, with the 95 % interval "
+        "over queries, seeds pooled. In-batch documents are counted apart, after masking. `filled`: drawn from the "
+        "whole corpus after a shortfall. `seconds`: the method alone, from nothing; `added`: what it added to this "
+        "grid."
     ]
     estimators = {name: rate["note"] for row in data["trials"] for name, rate in row["false_negatives"].items()}
     lines += [f"{name}: {note}." for name, note in estimators.items() if name in PRIMARY]

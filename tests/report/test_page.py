@@ -133,7 +133,7 @@ def test_many_methods_that_are_not_told_apart_are_folded_away(
     monkeypatch.setattr(page, "FOLDED", 0 if folded else 1)
     page.write(tmp_path, [])
     text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
-    assert ("1 more differ from in-batch by no more than noise" in text) == folded
+    assert ("1 more are not told from in-batch" in text) == folded
     assert "simans(a=1.0) differs from in-batch by no more than noise: +0.0900" in text
 
 

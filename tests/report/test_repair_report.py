@@ -7,9 +7,8 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats
 
-from negbench.evaluation.significance import holm
+from negbench.evaluation.significance import estimate, holm, p_value
 from negbench.repair import Repair
 from negbench.repair.injected import Injected
 from negbench.repair.relabelled import Relabelled
@@ -62,7 +61,7 @@ def test_a_loss_needs_seeds_that_have_every_variant() -> None:
 
 
 def test_gains_are_paired_tests_against_the_method_as_mined() -> None:
-    both = [series(), series("rank-band", fall=0.0)]
+    both = [series(seeds=3), series("rank-band", fall=0.0, seeds=3)]
     found = gains(both, [loss([one]) for one in both], 0.01)
     assert [(gain.method, gain.variant) for gain in found] == [
         (method, variant) for method in ("bm25", "rank-band") for variant in ("replaced", "relabelled")
@@ -70,16 +69,27 @@ def test_gains_are_paired_tests_against_the_method_as_mined() -> None:
     raw = []
     for gain, variant in zip(found, [Replaced(), Relabelled()] * 2, strict=True):
         one = both[0] if gain.method == "bm25" else both[1]
-        test = stats.ttest_rel(one.trained[variant][0].values, one.trained[None][0].values)
-        interval = test.confidence_interval(0.95)
-        assert (gain.low, gain.high) == pytest.approx((interval.low, interval.high))
-        raw.append(float(test.pvalue))
+        differences = [one.trained[variant][seed].values - one.trained[None][seed].values for seed in range(3)]
+        change = estimate(np.stack(differences))
+        assert (gain.low, gain.high) == pytest.approx((change.low, change.high))
+        raw.append(p_value(change))
     assert [gain.p for gain in found] == pytest.approx(holm(raw))
     assert [gain.verdict for gain in found] == ["pays", "pays", "no difference", "pays"]
     assert found[0].expected == pytest.approx(0.15 * loss([both[0]]).loss)
-    assert gains([series(fall=-0.3)], [loss([series(fall=-0.3)])], 0.01)[0].verdict == "harms"
-    noisy = series(fall=0.0, noise=0.5)
+    assert gains([series(fall=-0.3, seeds=3)], [loss([series(fall=-0.3)])], 0.01)[0].verdict == "harms"
+    noisy = series(fall=0.0, noise=0.5, seeds=3)
     assert gains([noisy], [loss([noisy])], 0.01)[0].verdict == "undecided"
+
+
+def test_one_seed_decides_nothing() -> None:
+    """Neither that a repair pays nor that it makes no difference, however sure the queries are."""
+    both = [series(), series("rank-band", fall=0.0, noise=0.0001)]
+    found = gains(both, [loss([one]) for one in both], 0.01)
+    assert [gain.verdict for gain in found] == ["undecided"] * 4
+    assert all(math.isnan(value) for gain in found for value in (gain.p, gain.detectable))
+    said = Summary.of("made", "nDCG@10", 0.01, both).findings()
+    assert sum("one seed does not tell whether they cost anything" in sentence for sentence in said) == 3
+    assert not any(word in sentence for sentence in said for word in ("nan", "power", "lost at"))
 
 
 def test_points_stand_beside_the_clean_one() -> None:
@@ -93,10 +103,14 @@ def test_points_stand_beside_the_clean_one() -> None:
 
 
 def test_the_page_says_what_a_point_costs_and_when_a_repair_pays() -> None:
-    some = [series(start="weak"), series("rank-band", fall=0.0, start="weak"), series(fall=0.01, start="strong")]
+    some = [
+        series(seeds=3, noise=0.001, start="weak"),
+        series("rank-band", fall=0.0, seeds=3, start="weak"),
+        series(fall=0.01, seeds=3, start="strong"),
+    ]
     summary = Summary.of("made", "nDCG@10", 0.01, some)
     text = summary.markdown()
-    assert "bm25, start=weak: a percentage point of false negatives costs 0.3" in text
+    assert "bm25, start=weak: a percentage point of false negatives costs 0.300" in text
     assert "1 point is lost at 3 %" in text
     assert "whether they cost anything is undecided" in text
     assert f"{ALL}, start=weak" in text

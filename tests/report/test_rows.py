@@ -8,8 +8,13 @@ import pytest
 from made_trials import QUERIES, RESULTS, failed, rate, rows, trial
 from scipy import stats
 
+from negbench.config.grid import Settings
 from negbench.evaluation import intervals
-from negbench.evaluation.significance import estimate, holm, p_value
+from negbench.evaluation.significance import equivalence, estimate, holm, p_value
+from negbench.report import latex, page, table
+from negbench.report import rows as report
+from negbench.report.rows import Evidence
+from negbench.runners.outputs import legend, notes
 
 
 def test_a_row_is_a_method_averaged_over_its_seeds() -> None:
@@ -73,6 +78,74 @@ def test_sameness_is_claimed_where_a_difference_is_ruled_out() -> None:
     far = [trial("bm25", seed, 0.6 + gain) for seed, gain in enumerate((0.05, -0.05, 0.06, -0.06))]
     _, random, bm25 = rows(*control, *near, *far)
     assert (random.same, bm25.same) == (True, False)
+
+
+def test_one_seed_decides_nothing() -> None:
+    """However far apart: no p value, no sameness, nothing detectable; nor in any text."""
+    values = {
+        "in-batch 0 {}": 0.5 + QUERIES,
+        "bm25 0 {}": 0.9 + QUERIES**2,
+        "random 0 {}": 0.5 + QUERIES - QUERIES**2 / 99,
+    }
+    trials = [trial("start", None, 0.1), *[trial(name, 0, 0.5) for name in ("in-batch", "bm25", "random")]]
+    told = Evidence({"start None {}": 0.1 - QUERIES, **values}, {})
+    found = report.rows({"trials": trials}, "nDCG@10", "in-batch", 0.01, told)
+    gains = [row.gain for row in found if row.gain is not None]
+    assert len(gains) == 3
+    assert {(row.p, row.same, row.detectable, row.family) for row in found} == {(None, None, None, 0)}
+    assert "detectable" not in table.cells(found, "nDCG@10", "in-batch")[0]
+    grid = Settings(name="made", collection="helpdesk", encoder="all-MiniLM-L6-v2", methods=("in-batch", "bm25"))
+    grid = grid.model_copy(update={"baseline": "in-batch"})
+    said = [*legend(found, grid), *notes({"trials": trials}, found, grid)]
+    told_from = page.findings(found, {"baseline": "in-batch", "equivalent_within": 0.01})
+    shown = [*(table.mark(row) for row in found), *said, latex.table(found, "nDCG@10", "in-batch", "made", said)]
+    for text in (*shown, *told_from[0], *told_from[1]):
+        assert not any(mark in text.replace("=made", "") for mark in (" *", " =", "^{", "detectable", "80 %", "Holm"))
+    assert [sentence.split(":")[0] for sentence in told_from[1]] == [
+        f"{name} is not told from in-batch by one seed" for name in ("bm25", "random")
+    ]
+    assert told_from[0] == []
+
+
+def test_a_seed_that_the_baseline_lacks_is_no_second_one() -> None:
+    _, alone, both = rows(
+        *[trial("in-batch", seed, 0.6) for seed in (0, 1)],
+        *[trial("bm25", seed, 0.7) for seed in (1, 2, 3)],
+        *[trial("random", seed, 0.7 + seed / 100) for seed in (0, 1)],
+    )
+    assert (alone.seeds, alone.p, alone.family) == (3, None, 0)
+    assert (both.seeds, both.family) == (2, 1)
+    assert both.p is not None
+
+
+def test_sameness_is_adjusted_over_the_methods_that_are_compared() -> None:
+    """Two that are the same at 3 % each, before they are two; references are not among them, and bear no mark."""
+    control = [trial("in-batch", seed, 0.6) for seed in range(4)]
+    gains = (0.006, -0.006, 0.007, -0.006)
+    near = [trial("random", seed, 0.6 + gain) for seed, gain in enumerate(gains)]
+    again = [trial("bm25", seed, 0.6 - gain) for seed, gain in enumerate(gains)]
+    start = trial("start", None, 0.6)
+    plain = equivalence(estimate(np.stack([gain + 0 * QUERIES for gain in gains])), 0.01)
+    assert 0.025 < plain < 0.05
+    _, _, one = rows(start, *control, *near)
+    reference, _, *two = rows(start, *control, *near, *again)
+    assert (one.same, [row.same for row in two], reference.same) == (True, [False, False], None)
+
+
+def test_a_family_of_equal_methods_bears_a_mark_as_rarely_as_it_says() -> None:
+    """Two seeds, which agree by luck in some methods; degrees of freedom by Satterthwaite alarm in 0.3 of the runs."""
+    alarms, runs, seeds, names = 0, 150, 2, ["in-batch", "bm25", "random", "simans", "dpr", "ance"]
+    trials = [trial(name, seed, 0.5) for name in names for seed in range(seeds)]
+    for run in range(runs):
+        rng = np.random.default_rng([run, seeds])
+        values: dict[str, np.ndarray] = {}
+        for name in names:
+            of_query, of_seed = 0.05 * rng.standard_normal(100), 0.04 * rng.standard_normal(seeds)
+            for seed in range(seeds):
+                values[f"{name} {seed} {{}}"] = 0.5 + of_query + of_seed[seed] + 0.05 * rng.standard_normal(100)
+        found = report.rows({"trials": trials}, "nDCG@10", "in-batch", 0.01, Evidence(values, {}))
+        alarms += any(table.mark(row) == f" {table.DIFFERS}" for row in found)
+    assert alarms / runs <= 0.05 + 2 * (0.05 * 0.95 / runs) ** 0.5
 
 
 def test_a_seed_that_ends_below_half_of_the_others_has_collapsed() -> None:
