@@ -17,6 +17,7 @@ from negbench.collections.duplicates import equal_texts, normalised, unlabelled_
 from negbench.config.grid import read
 from negbench.labels.promote import Promote
 from negbench.mining import Rules
+from negbench.plan.false_negatives import read_rates
 from negbench.plan.sources import copies_note
 from negbench.plan.trials import trials
 from negbench.retrieval.okapi import Okapi
@@ -168,9 +169,9 @@ def test_a_grid_can_leave_copies_unlabelled_and_then_counts_them(tmp_path: Path,
     rates = {}
     for trial in (known, unlabelled):
         assert trial.negatives is not None
-        assert trial.false_negatives is not None
-        folder = store.ensure(trial.false_negatives)
-        rates[trial.name] = json.loads((folder / "rates.json").read_text())
+        for stage in trial.counts:
+            store.ensure(stage)
+        rates[trial.name] = read_rates(trial.counts, store.path)
         drawn = store.load(Negatives, trial.negatives)
         copies = drawn.documents == drawn.queries[:, None] + 10  # document 10 + n says what document n says
         if trial is known:

@@ -27,6 +27,7 @@ from negbench.config.document import Document, place
 from negbench.encoders.spec import EncoderSpec
 from negbench.errors import InputError, plainly
 from negbench.evaluation import ranking
+from negbench.evaluation.false_negatives import Estimator, every
 from negbench.methods import Method, resolve
 from negbench.parts import unknown
 from negbench.repair import Repair
@@ -56,7 +57,8 @@ class Settings(BaseModel):
     say is as in train. evaluate_on: further collections that every encoder is measured on. curve_points: how often a
     training is measured on dev as it goes, on a part of the corpus. teacher: whom filters, samplers and label rules
     ask where a method does not say. judge: who is asked about the mined negatives, and chose none of them. held_out:
-    hide so large a share of the labels, mine again, and count how many hidden positives come back. gradient: also
+    hide so large a share of the labels, mine again, and count how many hidden positives come back. estimators: of the
+    false-negative rate; all of them by default. gradient: also
     tell which part of the loss's gradient falls on false negatives, by the truth; encodes the training queries once
     more a training. equal_texts: whether a document with a labelled positive's own text, under another id, is ``known``
     as a positive in mining and training, or ``unlabelled`` as the labels have it. repair: what is done, by the truth,
@@ -82,6 +84,7 @@ class Settings(BaseModel):
     teacher: Teacher | None = None
     judge: Teacher | None = None
     held_out: float | None = Field(default=None, gt=0, lt=1)
+    estimators: tuple[Estimator, ...] = Field(default_factory=every, min_length=1)
     gradient: bool = False
     equal_texts: Literal["known", "unlabelled"] = "known"
     repair: Repair | None = None
@@ -111,6 +114,14 @@ class Settings(BaseModel):
         if twice := [name for at, name in enumerate(names) if name in names[:at]]:
             raise ValueError(f"{twice[0]} stands there twice; keep one")
         return values
+
+    @field_validator("estimators")
+    @classmethod
+    def _one_of_a_name(cls, estimators: tuple[Estimator, ...]) -> tuple[Estimator, ...]:
+        names = [estimator.name for estimator in estimators]
+        if twice := [name for at, name in enumerate(names) if name in names[:at]]:
+            raise ValueError(f"{twice[0]} stands there twice, and its rates have one name; keep one")
+        return estimators
 
     @field_validator("judge")
     @classmethod

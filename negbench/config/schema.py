@@ -31,7 +31,9 @@ def grid_schema() -> dict[str, Any]:
         "teacher": {},
         "judge": {},
         "held_out": {"type": ["number", "null"], "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+        "estimators": {"type": "array", "minItems": 1, "items": _parts("estimator")},
         "gradient": {"type": "boolean"},
+        "equal_texts": {"enum": ["known", "unlabelled"]},
         "repair": {},
         "curve_points": {"type": "integer", "minimum": 0, "maximum": 100},
         "equivalent_within": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
@@ -100,6 +102,18 @@ def _parameters(part: type[Part]) -> list[str]:
     versions = earlier(part.kind, part.name).values()
     told = dict.fromkeys(field for version in (part, *versions) for field in version.model_fields)
     return [*told, *(["version"] if versions else [])]
+
+
+def _parts(kind: str) -> dict[str, Any]:
+    """Return ``NAME``, ``NAME(key=value)`` and ``{NAME: {parameters}}``."""
+    kinds = registered(kind)
+    long_forms = {
+        name: {"type": ["object", "null"], "properties": {field: {} for field in one.model_fields},
+               "additionalProperties": False} for name, one in kinds.items()
+    }  # fmt: skip
+    long_form = {"type": "object", "properties": long_forms, "additionalProperties": False}
+    spelled = {"type": "string", "pattern": rf"^({'|'.join(kinds)})\(.*\)$"}
+    return {"anyOf": [{"enum": list(kinds)}, spelled, {**long_form, "minProperties": 1, "maxProperties": 1}]}
 
 
 def _method() -> dict[str, Any]:

@@ -15,14 +15,12 @@ from negbench.encoders import weights
 from negbench.encoders.precision import Precision, resolve
 from negbench.encoders.spec import EncoderSpec
 from negbench.errors import InputError
-from negbench.evaluation.false_negatives import Estimator
 from negbench.methods import Method, with_teacher
-from negbench.parts import registered
 from negbench.plan.course import Course
 from negbench.plan.courses import Courses
 from negbench.plan.draw import DrawNegatives
 from negbench.plan.evaluation import EvaluateAmong, EvaluateEncoder, EvaluateRetriever, Geometry
-from negbench.plan.false_negatives import CountFalseNegatives
+from negbench.plan.false_negatives import CountInBatch, EstimateFalseNegatives
 from negbench.plan.gradient import WeighFalseNegatives
 from negbench.plan.handed import Handing, handing
 from negbench.plan.judging import JudgeNegatives
@@ -60,7 +58,10 @@ class Trial:
     evaluation: EvaluateEncoder | EvaluateRetriever
     course: Course | None = None
     negatives: Handing | None = None
-    false_negatives: CountFalseNegatives | None = None
+    false_negatives: CountInBatch | None = None
+    """Those among the documents of its batches."""
+    estimates: tuple[EstimateFalseNegatives, ...] = ()
+    """Those among its mined negatives, an estimator each."""
     beside: dict[str, Stage] = field(default_factory=dict)
     """Further measurements of the same encoder, by the prefix of their metrics."""
     details: tuple[Stage, ...] = ()
@@ -74,7 +75,12 @@ class Trial:
         object.__setattr__(self, "stages", tuple(found.values()))
 
     def _ends(self) -> list[Stage]:
-        return [end for end in (self.evaluation, self.false_negatives) if end is not None]
+        return [self.evaluation, *self.counts]
+
+    @property
+    def counts(self) -> tuple[CountInBatch, ...]:
+        """The stages that tell its false-negative rates; none for a reference."""
+        return self.estimates if self.false_negatives is None else (*self.estimates, self.false_negatives)
 
     @property
     def priced(self) -> tuple[Stage, ...]:
@@ -168,10 +174,14 @@ class _Builder:
         named, method = method, with_teacher(method, settings.teacher)
         course = self.courses.of(method, seed)
         training, handed = course.last, handing(course)
-        estimators = tuple(_default(kind) for kind in registered("estimator").values())
-        count = CountFalseNegatives(
-            course, estimators, self._judging(method, handed), self._held_out(method, self.courses.start(seed), seed)
-        )
+        judging = self._judging(method, handed)
+        held_out = self._held_out(method, self.courses.start(seed), seed)
+        estimates = [
+            EstimateFalseNegatives(
+                course, it, judging if "judge" in it.reads else None, held_out if "held-out" in it.reads else None
+            )
+            for it in settings.estimators
+        ]
         return Trial(
             named.name,
             named.spelling,
@@ -182,7 +192,8 @@ class _Builder:
             self._evaluate(training, self.collection, settings.split),
             course,
             handed,
-            count,
+            CountInBatch(course),
+            tuple(estimates),
             {**self._beside(training), **self._probe(course)},
             self._details(course, handed),
         )
@@ -262,9 +273,3 @@ class _Builder:
         thinned = Hidden(collection=self.collection.source, label_rate=1 - share, seed=seed)
         labels = LoadCollection(thinned, self.fingerprint(thinned), self.settings.equal_texts)
         return self.courses.draw(method, encoder, seed, labels)
-
-
-def _default(kind: Any) -> Estimator:
-    estimator = kind()
-    assert isinstance(estimator, Estimator)
-    return estimator

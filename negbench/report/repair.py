@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 
 from negbench.evaluation import significance
+from negbench.evaluation.false_negatives import meanings
 from negbench.evaluation.hardness import hardness
 from negbench.evaluation.significance import Estimate
 from negbench.evaluation.slope import slopes
+from negbench.plan.false_negatives import read_rates
 from negbench.plan.trials import Trial
 from negbench.repair import Repair
 from negbench.repair.injected import Injected
 from negbench.repair.relabelled import Relabelled
 from negbench.repair.replaced import Replaced
 from negbench.report.results import evidence
-from negbench.report.rows import PRIMARY
 from negbench.store import Store
 from negbench.types import CandidatePool, Float64, Negatives
 
@@ -140,8 +141,8 @@ def gather(trials: Sequence[Trial], store: Store) -> list[Series]:
     found: dict[tuple[str, str], dict[Repair | None, dict[int, Trained]]] = {}
     pools: dict[str, CandidatePool] = {}
     for trial in trials:
-        ends = trial.evaluation, trial.false_negatives
-        if trial.negatives is None or trial.seed is None or not all(end and store.has(end) for end in ends):
+        ends = trial.evaluation, *trial.counts
+        if trial.negatives is None or trial.seed is None or not all(store.has(end) for end in ends):
             continue
         axes = {key: value for key, value in trial.point.items() if key != AXIS}
         series = found.setdefault((trial.spelling, json.dumps(axes)), {})
@@ -156,9 +157,8 @@ def gather(trials: Sequence[Trial], store: Store) -> list[Series]:
 
 def _trained(trial: Trial, pool: CandidatePool, store: Store) -> Trained | None:
     assert trial.negatives is not None
-    assert trial.false_negatives is not None
-    rates = json.loads((store.path(trial.false_negatives) / "rates.json").read_text())
-    rate = next((rates[name]["rate"] for name in PRIMARY if name in rates), None)
+    rates = read_rates(trial.counts, store.path)
+    rate = next((rates[name]["rate"] for name in meanings() if name in rates), None)
     if rate is None:
         return None
     negatives = store.load(Negatives, trial.negatives)

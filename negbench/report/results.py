@@ -19,11 +19,12 @@ import numpy as np
 
 from negbench.encoders.precision import ask_gpu, cpu_flags
 from negbench.evaluation.stability import spikes
+from negbench.plan.false_negatives import read_clusters, read_rates
 from negbench.plan.graph import costs
 from negbench.plan.sources import read_collection
 from negbench.plan.trials import Trial
 from negbench.report import details
-from negbench.report.rows import PRIMARY, Evidence
+from negbench.report.rows import Evidence
 from negbench.store import Store
 from negbench.types import Float64, Negatives
 
@@ -73,8 +74,7 @@ def record(trial: Trial, trials: Sequence[Trial], store: Store, failure: str | N
             for name in ("loss", "grad_norm")
             if name in curves
         }
-    if trial.false_negatives is not None:
-        row["false_negatives"] = json.loads((store.path(trial.false_negatives) / "rates.json").read_text())
+    row["false_negatives"] = read_rates(trial.counts, store.path)
     if trial.negatives is not None:
         row["draw"] = describe_draw(store.load(Negatives, trial.negatives))
         if not trial.negatives.pool.retriever.seeded:  # its ranks would be those of a lottery
@@ -95,12 +95,7 @@ def evidence(trials: Sequence[Trial], store: Store) -> Evidence:
     values, clusters = {}, {}
     for trial in trials:
         values[trial.name] = np.load(store.path(trial.evaluation) / "0.npy", allow_pickle=False)
-        if trial.false_negatives is not None:
-            folder = store.path(trial.false_negatives)
-            found = {name: folder / f"{name}.npy" for name in PRIMARY}
-            clusters[trial.name] = {
-                name: np.load(path, allow_pickle=False) for name, path in found.items() if path.exists()
-            }
+        clusters[trial.name] = read_clusters(trial.counts, store.path)
     return Evidence(values, clusters)
 
 

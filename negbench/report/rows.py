@@ -12,18 +12,9 @@ from typing import Any
 import numpy as np
 
 from negbench.evaluation import intervals, significance, stability
+from negbench.evaluation.false_negatives import meanings
 from negbench.evaluation.significance import Estimate
 from negbench.types import Float64
-
-PRIMARY = ("exact", "exact-proxy", "held-out")
-"""Estimators whose rate a table shows, the first that a trial has: those with an interval and nobody's help."""
-
-MEANINGS = {
-    "exact": "of the mined negatives, as training sees them, against complete truth",
-    "exact-proxy": "of the mined negatives, as training sees them, against fuller judgments",
-    "held-out": "hidden positives among the negatives of a held-out pass; no rate of the natural labels",
-}
-"""What the rates of ``PRIMARY`` are of, in a few words."""
 
 OWN = ("seconds", "marginal_seconds")
 """Costs that a row has a field for."""
@@ -133,7 +124,7 @@ def _row(
     others = {name: value for name, value in _means(done, "metrics").items() if name != measure}
     rates = [trial["false_negatives"] for trial in done]
     known = [name for one in rates for name, rate in one.items() if rate["rate"] is not None]
-    estimator = next((name for name in PRIMARY if name in known), None)
+    estimator = next((name for name in meanings() if name in known), None)
     rate, rate_low, rate_high = _pooled([trial["name"] for trial in done], estimator, evidence.clusters)
     in_batch = [
         rate["rate"]

@@ -12,11 +12,12 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from negbench.config.grid import Grid, Settings
+from negbench.evaluation.false_negatives import meanings
 from negbench.evaluation.overlap import drawn_pairs
 from negbench.evaluation.shares import Share
 from negbench.plan.trials import Trial, collection_name
 from negbench.report import details, overlap, results, table
-from negbench.report.rows import MEANINGS, PRIMARY, Evidence, Row, rows
+from negbench.report.rows import Evidence, Row, rows
 from negbench.runners.logs import trial_log
 from negbench.store import Store
 from negbench.tracking import TrialLog
@@ -132,7 +133,7 @@ def legend(found: Sequence[Row], settings: Settings) -> list[str]:
     elif any(row.gain is not None and row.form != "reference" for row in found):
         lines.append(f"no method is said to differ from {settings.baseline}, or not to: that takes two seeds or more")
     estimators = dict.fromkeys(row.estimator for row in found if row.rate is not None and row.estimator)
-    lines += [f"false negatives, {name}: {MEANINGS[name]}" for name in estimators]
+    lines += [f"false negatives, {name}: {meanings()[name]}" for name in estimators]
     if not estimators and any(row.filled is not None for row in found):
         more = "" if settings.held_out is not None else "held_out or "
         ask = f"give {more}a truth, or label some: negbench audit GRID.yaml"
@@ -162,7 +163,7 @@ def notes(data: dict[str, Any], found: Sequence[Row], settings: Settings) -> lis
         "grid."
     ]
     estimators = {name: rate["note"] for row in data["trials"] for name, rate in row["false_negatives"].items()}
-    lines += [f"{name}: {note}." for name, note in estimators.items() if name in PRIMARY]
+    lines += [f"{name}: {note}." for name, note in estimators.items() if name in meanings()]
     return lines + teachers(data["trials"])
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from negbench.config.grid import read
+from negbench.plan.false_negatives import read_rates
 from negbench.plan.trials import trials
 from negbench.store import Store
 from negbench.teachers.llm import LanguageModel
@@ -231,9 +232,10 @@ class TestGrid:
         store = Store(tmp_path / ".negbench")
         hits: dict[str, list[Any]] = {}
         for trial in trials(read(tmp_path / "grid.yaml")):
-            if trial.negatives is not None and trial.false_negatives is not None:
-                folder = store.ensure(trial.false_negatives)
-                hits.setdefault(trial.spelling, []).append(json.loads((folder / "rates.json").read_text())["exact"])
+            if trial.negatives is not None:
+                (exact,) = (it for it in trial.estimates if it.estimator.name == "exact")
+                store.ensure(exact)
+                hits.setdefault(trial.spelling, []).append(read_rates([exact], store.path)["exact"])
         found = json.loads(negbench("audit", "grid.yaml", "--json", cwd=tmp_path).out)
         assert [row["method"] for row in found["methods"]] == list(hits) == ["random", "bm25"]
         for row in found["methods"]:

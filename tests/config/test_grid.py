@@ -53,6 +53,18 @@ def test_a_grid_that_uses_everything(tmp_path: Path) -> None:
     assert settings.measures[0] == "nDCG@10"
 
 
+def test_estimators_are_chosen_and_set_and_by_default_all_there_are(tmp_path: Path) -> None:
+    ((_, settings),) = grid(tmp_path, with_line("name", "made")).points
+    assert [estimator.name for estimator in settings.estimators] == list(registered("estimator"))
+    chosen = LONG + 'estimators: [exact, "held-out(frequency=0.3)", {propensity: {frequency: 0.5}}]\n'
+    ((_, settings),) = grid(tmp_path, chosen).points
+    assert [it.spelling for it in settings.estimators] == [
+        "exact",
+        "held-out(frequency=0.3)",
+        "propensity(frequency=0.5)",
+    ]
+
+
 def test_defaults(tmp_path: Path) -> None:
     ((_, settings),) = grid(tmp_path, with_line("name", "made")).points
     assert (settings.seeds, settings.negatives, settings.baseline, settings.train.epochs) == ((0,), 1, None, 1)

@@ -39,6 +39,8 @@ curve_points: 4
 teacher: "trained-cross-encoder(keep_layers=3, prior=0.05)"
 judge: bi-encoder
 held_out: 0.3
+estimators: [exact, "held-out(frequency=0.3)", {propensity: {frequency: 0.3}}]
+equal_texts: unlabelled
 gradient: true
 repair: injected(rate=0.2)
 axes: {train.batch_size: [16, 32], start: {weak: {encoder: a}, strong: {encoder: b, train.epochs: 2}}}
@@ -100,6 +102,9 @@ def test_every_method_fits_in_every_form(method: str) -> None:
         ({"train": {"epochs": 0}}, "train/epochs"),
         ({"train": {"precision": "half"}}, "train/precision"),
         ({"measures": []}, "measures"),
+        ({"estimators": []}, "estimators"),
+        ({"estimators": ["exakt"]}, "estimators/0"),
+        ({"estimators": ["exact", {"held-out": {"frequncy": 0.3}}]}, "estimators/1"),
         ({"axes": {"start": {"weak": 3}}}, "axes/start"),
         ({"axes": {"negatives": []}}, "axes/negatives"),
         ({"axes": {"negatives": 3}}, "axes/negatives"),

@@ -13,6 +13,7 @@ from negbench.config.grid import read
 from negbench.errors import InputError
 from negbench.evaluation.shares import Share
 from negbench.plan import details
+from negbench.plan.false_negatives import read_rates
 from negbench.plan.gradient import WeighFalseNegatives, scored
 from negbench.plan.sources import read_collection, read_vectors
 from negbench.plan.trials import Trial, trials
@@ -36,9 +37,8 @@ def made(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> tuple[
     found = plan(folder, tiny_encoder, "helpdesk(articles=100, queries=24, dev=6, test=6)", gradient=True)
     store = Store(folder / "store")
     for trial in found.values():
-        for stage in (*trial.details, trial.false_negatives):
-            if stage is not None:
-                store.ensure(stage)
+        for stage in (*trial.details, *trial.counts):
+            store.ensure(stage)
     return store, found
 
 
@@ -67,8 +67,7 @@ def test_the_replayed_batches_are_those_of_the_training(made: tuple[Store, dict[
 def test_the_parts_add_up_to_the_rate(made: tuple[Store, dict[str, Trial]]) -> None:
     store, found = made
     for method in ("bm25", "random"):
-        assert found[method].false_negatives is not None
-        rates = json.loads((store.path(found[method].false_negatives) / "rates.json").read_text())
+        rates = read_rates(found[method].counts, store.path)
         shares = told(store, found[method])
         for group in ("rank", "gap", "epoch"):
             whole = sum(share.interval()[0] * share.beside for share in shares[group].values())

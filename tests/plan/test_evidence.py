@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 
 from negbench.config.grid import read
 from negbench.errors import InputError
+from negbench.plan.false_negatives import read_rates
 from negbench.plan.sources import read_collection
 from negbench.plan.trials import Trial, trials
 from negbench.store import Store, ancestors, load_arrays
@@ -35,9 +35,7 @@ def counted(tmp_path: Path, tiny_encoder: Path) -> tuple[Store, dict[str, Trial]
     found = {trial.method: trial for trial in trials(read(path))}
     store = Store(tmp_path / "store")
     for method in ("in-batch", "bm25", "rank-band"):
-        count = found[method].false_negatives
-        assert count is not None
-        for stage in ancestors(count):
+        for stage in (stage for count in found[method].counts for stage in ancestors(count)):
             store.ensure(stage)
     return store, found
 
@@ -46,10 +44,7 @@ def test_every_estimator_says_what_it_can(counted: tuple[Store, dict[str, Trial]
     store, found = counted
 
     def rates(method: str) -> dict[str, dict[str, object]]:
-        count = found[method].false_negatives
-        assert count is not None
-        told: dict[str, dict[str, object]] = json.loads((store.path(count) / "rates.json").read_text())
-        return told
+        return read_rates(found[method].counts, store.path)
 
     assert set(rates("in-batch")) == {"exact/in-batch"}
     for method in ("bm25", "rank-band"):
@@ -60,8 +55,7 @@ def test_every_estimator_says_what_it_can(counted: tuple[Store, dict[str, Trial]
 
 def test_the_held_out_pass_counts_hidden_labels_alone(counted: tuple[Store, dict[str, Trial]]) -> None:
     store, found = counted
-    count = found["bm25"].false_negatives
-    assert count is not None
+    (count,) = (it for it in found["bm25"].estimates if it.estimator.name == "held-out")
     assert count.held_out is not None
     full = read_collection(store.path(count.course.collection)).qrels["train"]
     thinned = read_collection(store.path(count.held_out.pool.collection)).qrels["train"]
@@ -73,7 +67,7 @@ def test_the_held_out_pass_counts_hidden_labels_alone(counted: tuple[Store, dict
     for query, documents in zip(drawn.queries.tolist(), drawn.documents.tolist(), strict=True):
         hits += rows[query] * sum((query, it) in labels - shown for it in documents)
         total += rows[query] * sum(it >= 0 for it in documents)
-    rates = json.loads((store.path(count) / "rates.json").read_text())
+    rates = read_rates([count], store.path)
     assert 0 < hits < total
     assert rates["held-out"]["rate"] == pytest.approx(hits / total)
 
@@ -82,14 +76,13 @@ def test_the_judge_s_index_is_the_mean_of_its_scores_over_distinct_pairs(
     counted: tuple[Store, dict[str, Trial]],
 ) -> None:
     store, found = counted
-    count = found["rank-band"].false_negatives
-    assert count is not None
+    (count,) = (it for it in found["rank-band"].estimates if it.estimator.name == "judge")
     assert count.judging is not None
     drawn = load_arrays(Negatives, store.path(count.judging.negatives))
     scores = np.load(store.path(count.judging) / "scores.npy")
     qrels = read_collection(store.path(count.course.collection)).qrels["train"]
     weights = np.array([(qrels.queries == query).sum() for query in drawn.queries])
-    rates = json.loads((store.path(count) / "rates.json").read_text())
+    rates = read_rates([count], store.path)
     wanted = (weights[:, None] * scores).sum() / (weights.sum() * scores.shape[1])
     assert rates["judge/index"]["rate"] == pytest.approx(wanted, rel=1e-5)
 

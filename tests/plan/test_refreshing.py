@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from negbench.encoders.encode import encode, still
 from negbench.errors import InputError
 from negbench.evaluation.overlap import drawn_pairs, overlap, pairs
 from negbench.plan import details
+from negbench.plan.false_negatives import read_rates
 from negbench.plan.refreshing import Refresher, read_rounds
 from negbench.plan.sources import read_collection
 from negbench.plan.trials import Trial
@@ -175,8 +175,7 @@ def counted(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> tup
     found = {trial.method: trial for trial in plan(folder, tiny_encoder, methods, **keys)}
     store = Store(folder / "store")
     for trial in found.values():
-        for end in (trial.evaluation, trial.false_negatives, *trial.details):
-            assert end is not None
+        for end in (trial.evaluation, *trial.counts, *trial.details):
             for stage in ancestors(end):
                 store.ensure(stage)
     return store, found
@@ -234,7 +233,6 @@ def test_false_negatives_are_those_of_every_round(counted: tuple[Store, dict[str
     store, found = counted
     trial = found["ance"]
     assert trial.training is not None
-    assert trial.false_negatives is not None
     collection = read_collection(store.path(trial.training.collection))
     data, batches = trial.training.replay(store.path, collection)
     truth = {
@@ -242,7 +240,7 @@ def test_false_negatives_are_those_of_every_round(counted: tuple[Store, dict[str
     }
     handed = [(data.queries[row], d) for batch in batches for row in batch for d in data.negatives[row]]
     by_round = np.array([pair in truth for pair in handed]).reshape(len(batches), -1)
-    rates = json.loads((store.path(trial.false_negatives) / "rates.json").read_text())
+    rates = read_rates(trial.counts, store.path)
     assert rates["exact"]["rate"] == pytest.approx(by_round.mean())
     assert not {"propensity", "held-out"} & set(rates)  # these speak of the first candidates alone
     shares: dict[str, Any] = {}
@@ -254,8 +252,7 @@ def test_false_negatives_are_those_of_every_round(counted: tuple[Store, dict[str
         whole = sum(share.interval()[0] * share.beside for share in shares[group].values())
         assert whole == pytest.approx(rates["exact"]["rate"])
     assert shares["gradient"]["mined, start"].beside == pytest.approx(rates["exact"]["rate"])
-    judging = trial.false_negatives.judging
-    assert judging is not None
+    (judging,) = {it.judging for it in trial.estimates if it.judging is not None}
     scores = np.load(store.path(judging) / "scores.npy")
     drawn = store.load(Negatives, judging.negatives)
     assert scores.shape == drawn.documents.shape == (32, 27)  # three lists, each with a draw for three epochs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from negbench.errors import InputError
 from negbench.methods import Method, named, resolve
 from negbench.plan import details
 from negbench.plan.course import Course
+from negbench.plan.false_negatives import read_rates
 from negbench.plan.handed import read_drawn
 from negbench.plan.mining import BuildPool
 from negbench.plan.sources import Embed, read_collection
@@ -72,8 +72,8 @@ class TestWhatATrainingGets:
         stages, whole = plan(tmp_path, tiny_encoder, [in_stages(*names), "bm25"], train=train)
         store = Store(tmp_path / "store")
         for trial in (stages, whole):
-            assert trial.false_negatives is not None
-            store.ensure(trial.false_negatives)
+            for stage in trial.counts:
+                store.ensure(stage)
         collection = read_collection(store.path(whole.evaluation.collection))
         one, many = (course_of(trial).replay(store.path, collection) for trial in (whole, stages))
         assert len(one.batches) == len(many.batches) > 5
@@ -83,7 +83,7 @@ class TestWhatATrainingGets:
             np.testing.assert_array_equal(one.epochs[left], many.epochs[right])
         steps = [len(training.replay(store.path, collection)[1]) for training in course_of(stages).trainings]
         assert steps == [round(0.3 * sum(steps)), round(0.55 * sum(steps)) - round(0.3 * sum(steps)), steps[2]]
-        rates = [json.loads((store.path(it.false_negatives) / "rates.json").read_text()) for it in (stages, whole)]  # type: ignore[arg-type]
+        rates = [read_rates(it.counts, store.path) for it in (stages, whole)]
         assert rates[0]["exact"] == rates[1]["exact"]
 
     def test_a_stage_without_a_step_is_refused(self, tmp_path: Path, tiny_encoder: Path) -> None:
@@ -117,8 +117,7 @@ class TestWhatIsTold:
                 mine = [it for it in data.negatives[row].tolist() if it >= 0]
                 handed += len(mine)
                 false += len(set(mine) & set(truth[int(data.queries[row])].tolist()))
-        assert trial.false_negatives is not None
-        rates = json.loads((store.path(trial.false_negatives) / "rates.json").read_text())
+        rates = read_rates(trial.counts, store.path)
         assert handed > 20
         assert rates["exact"]["rate"] == pytest.approx(false / handed)
 

@@ -14,6 +14,7 @@ from negbench import parts
 from negbench.collections.beir import Beir
 from negbench.collections.resolve import source_of
 from negbench.errors import InputError
+from negbench.evaluation.false_negatives.exact import Exact
 from negbench.filters.denoise import Denoise
 from negbench.parts import registered
 from negbench.plan.answers import ScorePool
@@ -112,6 +113,7 @@ def test_the_control_has_no_pool(collection: Path, weights: Path) -> None:
         "embeddings",
         "evaluation",
         "false-negatives",
+        "in-batch-false-negatives",
     }
 
 
@@ -170,12 +172,13 @@ def test_other_weights_are_another_encoder(collection: Path, weights: Path) -> N
         ({"negatives": 2}, {"collection", "encoder", "pool", "scores", "teacher"}),
         (
             {"split": "dev"},
-            {"collection", "encoder", "pool", "scores", "teacher", "negatives", "training", "false-negatives"},
+            {"collection", "encoder", "pool", "scores", "teacher", "negatives", "training"}
+            | {"false-negatives", "in-batch-false-negatives"},
         ),
         (
             {"measures": ["AP"]},
             {"collection", "encoder", "pool", "scores", "teacher"}
-            | {"negatives", "training", "embeddings", "false-negatives"},
+            | {"negatives", "training", "embeddings", "false-negatives", "in-batch-false-negatives"},
         ),
         ({"train": {"precision": "float32", "max_length": 64}}, {"collection", "encoder"}),
         ({"train": {"precision": "bfloat16"}}, {"collection", "encoder"}),
@@ -249,6 +252,45 @@ def test_filters_share_one_teacher_asked_as_deep_as_any(
     filters[1] = filters[1].replace("model=", "folds=3, model=")
     with pytest.raises(InputError, match=r"simans.*its parts ask different teachers; give them the same one"):
         plan(collection, weights, [{"simans": {"filters": filters}}])
+
+
+def test_an_estimator_more_changes_no_other_stage(
+    collection: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered("estimator")
+    monkeypatch.setitem(parts._REGISTRY, "estimator", dict(parts._REGISTRY["estimator"]))
+    keyed = {"judge": f"bi-encoder(model={weights})", "held_out": 0.5}
+    before = plan(collection, weights, ["bm25", "random"], **keyed)
+
+    class Another(Exact):
+        """An estimator of somebody's own."""
+
+        name: ClassVar[str] = "another"
+
+    after = plan(collection, weights, ["bm25", "random"], **keyed)
+    for old, new in zip(before, after, strict=True):
+        known, there = ({stage.key for stage in trial.stages} for trial in (old, new))
+        more = [stage for stage in new.stages if stage.key not in known]
+        assert known <= there
+        assert [stage.label for stage in more] == (["estimate false negatives, another"] if new.estimates else [])
+
+
+def test_only_the_estimators_that_are_chosen_are_asked_and_each_is_set_by_itself(
+    collection: Path, weights: Path
+) -> None:
+    keyed = {"judge": f"bi-encoder(model={weights})", "held_out": 0.5}
+    some, others = (
+        by(plan(collection, weights, ["bm25"], **keyed, estimators=chosen), "bm25")
+        for chosen in (["exact", "held-out(frequency=0.3)"], ["exact", "held-out(frequency=0.4)", "judge"])
+    )
+    assert [it.estimator.spelling for it in some.estimates] == ["exact", "held-out(frequency=0.3)"]
+    assert not keys(some, "judged")
+    assert keys(others, "judged")
+    shared = {stage.label for stage in some.stages if stage.key in keys(others)}
+    assert "estimate false negatives, exact" in shared
+    assert "estimate false negatives, held-out(frequency=0.3)" not in shared
+    with pytest.raises(InputError, match=r"estimators: held-out stands there twice, and its rates have one name"):
+        plan(collection, weights, estimators=["held-out", "held-out(frequency=0.3)"])
 
 
 def test_a_grid_s_teacher_is_asked_where_a_method_does_not_say(collection: Path, weights: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from negbench.evaluation.false_negatives import meanings
 from negbench.report import rows as report
 from negbench.report.rows import Evidence, Row
 
@@ -49,7 +50,7 @@ def evidence(trials: tuple[dict[str, Any], ...]) -> Evidence:
         one["name"]: {
             name: np.array([[100 * found["rate"]] * 4, [100.0] * 4])
             for name, found in one["false_negatives"].items()
-            if name in report.PRIMARY
+            if name in meanings()
         }
         for one in done
     }

@@ -63,6 +63,8 @@ def store(planned: list[Trial], tmp_path: Path) -> Store:
         if stage.kind == "evaluation":
             (folder / "metrics.json").write_text(json.dumps({"nDCG@10": 0.5, "AP": math.nan}))
             np.save(folder / "0.npy", np.array([0.25, 0.75, np.nan]))
+        elif stage.kind == "in-batch-false-negatives":
+            (folder / "rates.json").write_text("{}")
         elif stage.kind == "false-negatives":
             (folder / "rates.json").write_text(json.dumps(RATES))
             np.save(folder / "exact.npy", np.array([[1.0, 1.0], [10.0, 10.0]]))

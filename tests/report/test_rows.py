@@ -2,15 +2,20 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from made_trials import QUERIES, RESULTS, failed, rate, rows, trial
 from scipy import stats
 
+from negbench import parts
 from negbench.config.grid import Settings
 from negbench.evaluation import intervals
+from negbench.evaluation.false_negatives import Estimator, Handed, Rate
 from negbench.evaluation.significance import equivalence, estimate, holm, p_value
+from negbench.parts import registered
 from negbench.report import latex, page, table
 from negbench.report import rows as report
 from negbench.report.rows import Evidence
@@ -208,6 +213,35 @@ def test_the_complete_truth_goes_before_the_proxy() -> None:
     both = {"exact-proxy": rate(0.3, 0.2, 0.4), "exact": rate(0.2, 0.1, 0.3)}
     (row,) = rows(trial("bm25", 0, 0.5, false_negatives=both))
     assert (row.estimator, row.rate) == ("exact", pytest.approx(0.2))
+
+
+def test_an_estimator_reaches_the_table_by_what_it_says_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before those of a higher priority; one that says nothing of its rates is in no table."""
+    registered("estimator")
+    monkeypatch.setitem(parts._REGISTRY, "estimator", dict(parts._REGISTRY["estimator"]))
+
+    class Halves(Estimator):
+        """Half of them."""
+
+        name: ClassVar[str] = "halves"
+        meanings: ClassVar[Mapping[str, str]] = {"halves/of-all": "half of whatever is handed"}
+        priority: ClassVar[int] = 5
+
+        def estimate(self, handed: Handed) -> dict[str, Rate]:
+            return {}
+
+    class Silent(Halves):
+        """In no table."""
+
+        name: ClassVar[str] = "silent"
+        meanings: ClassVar[Mapping[str, str]] = {}
+
+    rates = {"silent": rate(0.9, 0.8, 1), "exact": rate(0.2, 0.1, 0.3), "halves/of-all": rate(0.5, 0.4, 0.6)}
+    found = rows(trial("bm25", 0, 0.5, false_negatives=rates))
+    assert [(row.estimator, row.rate) for row in found] == [("halves/of-all", pytest.approx(0.5))]
+    grid = Settings(name="made", collection="helpdesk", encoder="all-MiniLM-L6-v2", methods=("bm25",))
+    assert [it.name for it in grid.estimators if it.name in ("halves", "silent")] == ["halves", "silent"]
+    assert "false negatives, halves/of-all: half of whatever is handed" in legend(found, grid)
 
 
 def test_gains_are_paired_by_seed() -> None:

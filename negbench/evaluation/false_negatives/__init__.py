@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from negbench.parts import Part
+from negbench.parts import Part, registered
 from negbench.types import Float64, Int32, Qrels, TruthKind
 
 Unit = Literal["negative", "query", "instance"]
+Reading = Literal["judge", "held-out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,13 @@ class Estimator(Part):
     """A way to estimate the false-negative rate."""
 
     kind: ClassVar[str] = "estimator"
+    reads: ClassVar[tuple[Reading, ...]] = ("judge", "held-out")
+    """What it looks at of that which is made for estimators alone, where a grid asks for it."""
+    meanings: ClassVar[Mapping[str, str]] = {}
+    """What the rates are of, in a few words, that a table may show with their ``clusters``: by name, first choice
+    first. A table shows one."""
+    priority: ClassVar[int] = 50
+    """Which estimator's rates a table shows where several have ``meanings``: the lowest that a trial has."""
 
     @abstractmethod
     def estimate(self, handed: Handed) -> dict[str, Rate]:
@@ -116,3 +125,15 @@ class Estimator(Part):
 
         An empty dict means that the estimator does not apply (for instance, no truth is known).
         """
+
+
+def every() -> tuple[Estimator, ...]:
+    """Return all estimators that are registered, with their defaults, in alphabetical order."""
+    return tuple(Estimator.model_validate(name) for name in registered("estimator"))
+
+
+def meanings() -> dict[str, str]:
+    """Return what the rates are of that a table may show, by name, first choice first."""
+    kinds = [kind for kind in registered("estimator").values() if issubclass(kind, Estimator)]
+    kinds.sort(key=lambda kind: kind.priority)
+    return {name: meaning for kind in kinds for name, meaning in kind.meanings.items()}

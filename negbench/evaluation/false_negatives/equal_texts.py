@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
 
 from negbench.evaluation import intervals
-from negbench.evaluation.false_negatives import Estimator, Handed, Rate
+from negbench.evaluation.false_negatives import Estimator, Handed, Rate, Reading
 from negbench.evaluation.shares import by_query
 
 
@@ -20,6 +21,11 @@ class EqualTexts(Estimator):
     """
 
     name: ClassVar[str] = "equal-texts"
+    reads: ClassVar[tuple[Reading, ...]] = ()
+    meanings: ClassVar[Mapping[str, str]] = {
+        "equal-texts": "a lower bound: of the mined negatives, those with the text of a labelled positive",
+    }
+    priority: ClassVar[int] = 40
 
     def estimate(self, handed: Handed) -> dict[str, Rate]:
         """Return the share of mined negatives, weighted as training sees them."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from negbench.evaluation import intervals
-from negbench.evaluation.false_negatives import Estimator, Handed, Rate
+from negbench.evaluation.false_negatives import Estimator, Handed, Rate, Reading
 from negbench.evaluation.shares import by_query
 
 
@@ -23,6 +24,12 @@ class Exact(Estimator):
 
     name: ClassVar[str] = "exact"
     version: ClassVar[int] = 2
+    reads: ClassVar[tuple[Reading, ...]] = ()
+    meanings: ClassVar[Mapping[str, str]] = {
+        "exact": "of the mined negatives, as training sees them, against complete truth",
+        "exact-proxy": "of the mined negatives, as training sees them, against fuller judgments",
+    }
+    priority: ClassVar[int] = 10
 
     grade: int = Field(default=1, ge=1)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from negbench.evaluation import intervals
-from negbench.evaluation.false_negatives import Estimator, Handed, HeldOut, Rate
+from negbench.evaluation.false_negatives import Estimator, Handed, HeldOut, Rate, Reading
 
 
 class HeldOutPositives(Estimator):
@@ -26,6 +27,11 @@ class HeldOutPositives(Estimator):
     """
 
     name: ClassVar[str] = "held-out"
+    reads: ClassVar[tuple[Reading, ...]] = ("held-out",)
+    meanings: ClassVar[Mapping[str, str]] = {
+        "held-out": "hidden positives among the negatives of a held-out pass; no rate of the natural labels",
+    }
+    priority: ClassVar[int] = 30
 
     frequency: float | None = Field(default=None, gt=0, le=1)
     least: float = Field(default=0.2, gt=0, lt=1)

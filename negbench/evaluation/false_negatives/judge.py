@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from negbench.evaluation import intervals
-from negbench.evaluation.false_negatives import Estimator, Handed, Pairs, Rate
+from negbench.evaluation.false_negatives import Estimator, Handed, Pairs, Rate, Reading
 from negbench.evaluation.false_negatives.calibration import FOLDS, NO_SCORE, cross_fitted, filled, folds, unscored
 from negbench.types import Bool, Float64, Int32
 
@@ -34,6 +34,7 @@ class Judge(Estimator):
     """
 
     name: ClassVar[str] = "judge"
+    reads: ClassVar[tuple[Reading, ...]] = ("judge",)
     version: ClassVar[int] = 2
 
     uncovered: float = Field(default=0.1, ge=0, le=1)

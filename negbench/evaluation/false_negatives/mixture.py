@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from negbench.evaluation.false_negatives import Estimator, Handed, Pairs, Rate
+from negbench.evaluation.false_negatives import Estimator, Handed, Pairs, Rate, Reading
 from negbench.types import Float64
 
 _NAN = float("nan")
@@ -24,6 +24,7 @@ class Mixture(Estimator):
     """
 
     name: ClassVar[str] = "mixture"
+    reads: ClassVar[tuple[Reading, ...]] = ("judge",)
 
     apart: float = Field(default=2.0, ge=0)
 

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from negbench.evaluation import intervals
-from negbench.evaluation.false_negatives import Estimator, Handed, Labelled, Pairs, Rate
+from negbench.evaluation.false_negatives import Estimator, Handed, Labelled, Pairs, Rate, Reading
 from negbench.evaluation.false_negatives.design import BINS
 from negbench.types import CandidatePool, Float64, Int32
 
@@ -35,6 +35,7 @@ class Propensity(Estimator):
     """
 
     name: ClassVar[str] = "propensity"
+    reads: ClassVar[tuple[Reading, ...]] = ()
 
     frequency: float | None = Field(default=None, gt=0, le=1)
     curve: tuple[float, ...] | None = Field(default=None, min_length=LEVELS, max_length=LEVELS)
