@@ -85,7 +85,7 @@ def measure(collection: Collection, rounds: int) -> None:
     peer = index_bm25s(tokens)
 
     retriever = BM25(variant="bm25+", k1=K1, b=B, depth=DEPTH)
-    words = retriever.tokenizer()
+    words = retriever.tokenizer(passages)
     ids = terms(words, passages, learn=True)
     mine = retriever.index(ids, words.get_vocab_dict())
     wanted = terms(words, queries)
@@ -97,7 +97,7 @@ def measure(collection: Collection, rounds: int) -> None:
             index(asked[at : at + block])
 
     def read() -> Tokens:
-        return terms(retriever.tokenizer(), passages, learn=True)
+        return terms(retriever.tokenizer(passages), passages, learn=True)
 
     def retrieve(threads: int) -> Any:
         return peer.retrieve(asked, k=DEPTH, show_progress=False, n_threads=threads).documents

@@ -148,7 +148,7 @@ class LexicalStage(PairStage):
         collection = read_collection(at(self.collection))
         passages = collection.passages()
         documents = np.where(documents < len(passages), documents, np.int32(-1))
-        words = self.bm25.tokenizer()
+        words = self.bm25.tokenizer(passages)
         index = self.bm25.index(terms(words, passages, learn=True), words.get_vocab_dict())
         asked = terms(words, [collection.queries[row] for row in queries.tolist()])
         self.save(out, queries, documents, self.bm25.search(index, asked, len(passages), documents).positive_scores)

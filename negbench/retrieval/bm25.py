@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import numpy as np
 from pydantic import Field, model_validator
 
-from negbench.retrieval import Ranking, Retriever, Search
+from negbench.retrieval import Ranking, Retriever, Search, analysis
+from negbench.retrieval.analysis import Language
 from negbench.types import Float32, Int32
 
 _BLOCK = 2**20
@@ -23,7 +24,7 @@ Scorer = Callable[[Tokens], Float32]
 
 
 class BM25(Retriever):
-    """BM25 over title and text, English stop words and Snowball stems.
+    """BM25 over title and text, stop words and Snowball stems by language.
 
     The defaults are Anserini's (k1 0.9, b 0.4, Lucene's idf). Documents that share no term with the query, or
     only terms without weight, are not retrieved; ``bm25+`` goes without the floor that it gives to every document
@@ -31,14 +32,19 @@ class BM25(Retriever):
     has an idf of its own).
 
     variant: the formula, as bm25s names it. k1: term saturation. b: length normalisation. stem: Snowball stems.
+    language: two letters, as in ``de``; ``auto`` takes the one whose stop words the documents hold most; ``none`` has
+    neither stop words nor stems. Scripts without spaces are cut into pairs of characters whatever the language
+    (``analysis``).
     """
 
     name: ClassVar[str] = "bm25"
+    version: ClassVar[int] = 2
 
     k1: float = Field(default=0.9, ge=0)
     b: float = Field(default=0.4, ge=0, le=1)
     variant: Literal["lucene", "robertson", "atire", "bm25+"] = "lucene"
     stem: bool = True
+    language: Language = "auto"
     backend: Literal["bm25s", "rank-bm25"] = "bm25s"
 
     @model_validator(mode="after")
@@ -51,16 +57,13 @@ class BM25(Retriever):
 
     def rank(self, search: Search) -> Ranking:
         """Index the documents, then score all of them for a block of queries at a time."""
-        words = self.tokenizer()
+        words = self.tokenizer(search.documents)
         index = self.index(terms(words, search.documents, learn=True), words.get_vocab_dict())
         return self.search(index, terms(words, search.queries), len(search.documents), search.positives)
 
-    def tokenizer(self) -> Any:
-        """Return a bm25s tokenizer that knows no term yet; ``terms`` reads texts with it."""
-        import Stemmer
-        from bm25s.tokenization import Tokenizer
-
-        return Tokenizer(stopwords="en", stemmer=Stemmer.Stemmer("english") if self.stem else None)
+    def tokenizer(self, documents: Sequence[str]) -> Any:
+        """Return a bm25s tokenizer for ``documents`` that knows no term yet; ``terms`` reads texts with it."""
+        return analysis.tokenizer(self.language, self.stem, documents)
 
     def index(self, documents: Tokens, vocabulary: dict[str, int]) -> Scorer:
         """Return the index of ``documents`` whose term ids are the values of ``vocabulary``."""

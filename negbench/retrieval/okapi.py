@@ -8,12 +8,15 @@ import numpy as np
 from pydantic import Field
 
 from negbench.retrieval import Ranking, Retriever, Search
+from negbench.retrieval.analysis import fold, parts
 from negbench.retrieval.topk import top_k
 from negbench.types import Float32, Int32
 
 
 class Okapi(Retriever):
     """rank-bm25's BM25Okapi over texts split at white space: no stemming, no stop words, case kept unless ``lower``.
+
+    Letter forms, and scripts without spaces, are read as by ``bm25``.
 
     Its idf is its own: negative values become a share of the mean idf. Slower than ``bm25`` by orders of magnitude;
     here to show what the choice of tokens does.
@@ -22,6 +25,7 @@ class Okapi(Retriever):
     """
 
     name: ClassVar[str] = "okapi"
+    version: ClassVar[int] = 2
 
     k1: float = Field(default=1.5, ge=0)
     b: float = Field(default=0.75, ge=0, le=1)
@@ -47,4 +51,4 @@ class Okapi(Retriever):
         return Ranking(found, scores, positives)
 
     def _words(self, text: str) -> list[str]:
-        return (text.lower() if self.lower else text).split()
+        return [term for word in fold(text, case=self.lower).split() for term in parts(word)]

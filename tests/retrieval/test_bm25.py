@@ -181,9 +181,9 @@ def test_highest_is_top_k_of_the_positive_scores(k: int, rows: int, width: int, 
     assert (found.dtype, values.dtype) == (np.int32, np.float32)
 
 
-@given(st.lists(st.text() | st.sampled_from([*CORPUS, "İSTANBUL Straße ﬁne don't x y_z 42 ½"])), st.booleans())
-def test_terms_are_those_of_the_documented_tokenizer(texts: list[str], stem: bool) -> None:
-    words = BM25(stem=stem).tokenizer()
+@given(st.lists(st.text(st.characters(codec="ascii")) | st.sampled_from([*CORPUS, "don't x y_z 42"])), st.booleans())
+def test_terms_of_english_are_those_of_the_documented_tokenizer(texts: list[str], stem: bool) -> None:
+    words = BM25(stem=stem, language="en").tokenizer(texts)
     ids = terms(words, texts, learn=True)
     spelled = {number: term for term, number in words.get_vocab_dict().items()}
     assert [[spelled[number] for number in text] for text in ids] == pieces(texts, stem)

@@ -1,0 +1,217 @@
+"""From text to terms: letter forms, words, scripts without spaces, stop words and stemmers by language."""
+
+from __future__ import annotations
+
+import heapq
+import re
+import unicodedata
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from itertools import pairwise
+from typing import Any, Literal
+
+Language = Literal[
+    "auto", "none",
+    "ar", "ca", "da", "de", "el", "en", "es", "et", "eu", "fi", "fr", "ga", "hi", "hu", "hy", "id", "it",
+    "lt", "ne", "nl", "no", "pt", "ro", "ru", "sr", "sv", "ta", "tr", "yi",
+    "ja", "km", "ko", "lo", "my", "th", "zh",
+]  # fmt: skip
+"""``auto``, ``none``, or the ISO 639-1 code of a language that Snowball stems or whose script has no spaces."""
+
+_SNOWBALL = {
+    "ar": "arabic", "ca": "catalan", "da": "danish", "de": "german", "el": "greek", "en": "english", "es": "spanish",
+    "et": "estonian", "eu": "basque", "fi": "finnish", "fr": "french", "ga": "irish", "hi": "hindi", "hu": "hungarian",
+    "hy": "armenian", "id": "indonesian", "it": "italian", "lt": "lithuanian", "ne": "nepali", "nl": "dutch",
+    "no": "norwegian", "pt": "portuguese", "ro": "romanian", "ru": "russian", "sr": "serbian", "sv": "swedish",
+    "ta": "tamil", "tr": "turkish", "yi": "yiddish",
+}  # fmt: skip
+
+_STOP_WORDS = {
+    "da": "DANISH", "de": "GERMAN", "en": "EN", "es": "SPANISH", "fr": "FRENCH", "it": "ITALIAN", "nl": "DUTCH",
+    "no": "NORWEGIAN", "pt": "PORTUGUESE", "ru": "RUSSIAN", "sv": "SWEDISH", "tr": "TURKISH",
+}  # fmt: skip
+"""The lists of bm25s; the English one is Lucene's 33 words."""
+
+_SAMPLE = 300
+"""So many documents show what language a collection is in."""
+
+_UNSPACED = (
+    (0x0E00, 0x0EFF),  # Thai, Lao
+    (0x1000, 0x109F), (0xA9E0, 0xA9FF), (0xAA60, 0xAA7F),  # Burmese
+    (0x1100, 0x11FF), (0xAC00, 0xD7FF),  # Hangul
+    (0x1780, 0x17FF),  # Khmer
+    (0x1950, 0x19DF), (0x1A20, 0x1AAF),  # Tai
+    (0x3005, 0x3007), (0x3021, 0x3029), (0x3038, 0x303B), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF),
+    (0x20000, 0x3FFFF),  # Han
+    (0x3041, 0x30FF), (0x31F0, 0x31FF), (0x1B000, 0x1B16F),  # kana
+    (0x3100, 0x312F), (0x31A0, 0x31BF),  # Bopomofo
+)  # fmt: skip
+"""Scripts that leave no spaces between words; and Hangul, which joins particles to them."""
+
+_WORDS = ("CJK", "HANGUL SYLLABLE")
+"""What the Unicode names of characters that can be words begin with."""
+
+_DROPPED = re.compile(
+    "[\u00ad\u034f\u0640\u200c\u200d\u2060\ufeff"  # soft hyphen, joiners, tatweel
+    "\u064b-\u0652\u0670\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"  # vowel points, Arabic and Hebrew
+    "\ufe00-\ufe0f]"  # variation selectors
+)
+"""What stands in a word, or does not, without making it another word."""
+
+_TRADE = re.compile("[\u2120\u2122]")
+"""The signs of service and trade marks, which NFKC would turn into letters of the word before them."""
+
+_DIGIT = re.compile(r"(?![0-9])\d")
+"""Digits of other scripts."""
+
+_TURKISH = {ord("I"): "ı", ord("İ"): "i"}
+
+
+def fold(text: str, case: bool = True) -> str:
+    """Return ``text`` with one form for each letter and digit: NFKC, folded ``case``, no optional marks.
+
+    So full-width letters, ligatures, composed and combining accents and the digits of all scripts are told apart no
+    more. Accents stay: in many languages they make another word. ASCII is only put in lower case.
+    """
+    if text.isascii():
+        return text.lower() if case else text
+    text = unicodedata.normalize("NFKC", _TRADE.sub(" ", _DROPPED.sub("", text)))
+    if case:
+        text = unicodedata.normalize("NFKC", text.casefold()).replace("i\N{COMBINING DOT ABOVE}", "i")
+    return _DIGIT.sub(lambda digit: str(unicodedata.decimal(digit.group())), text)
+
+
+def split(text: str, shortest: int = 1) -> list[str]:
+    """Return the words of folded ``text`` with at least ``shortest`` letters, in order.
+
+    Of scripts without spaces, and of Hangul, come the pairs of adjacent characters, as in Lucene's CJKAnalyzer; of
+    Han and Hangul, where one character can be a word, also each by itself. A character that stands alone is a term.
+    """
+    if text.isascii() or not any(map(_special, set(text))):
+        return _plain(shortest).findall(text)
+    found: list[str] = []
+    end = 0
+    for run in _unspaced().finditer(text):
+        found += [*_words(shortest).findall(text[end : run.start()]), *_grams(run.group())]
+        end = run.end()
+    return found + _words(shortest).findall(text[end:])
+
+
+def parts(word: str) -> list[str]:
+    """Return folded ``word`` as one term, or, where some of it is in a script without spaces, what ``split`` makes of
+    that, and what stands between as it is.
+    """
+    found: list[str] = []
+    end = 0
+    for run in () if word.isascii() else _unspaced().finditer(word):
+        found += [word[end : run.start()], *_grams(run.group())]
+        end = run.end()
+    return [term for term in (*found, word[end:]) if term]
+
+
+def _grams(run: str) -> list[str]:
+    """Return the terms of letters in scripts without spaces, marks included."""
+    characters = _characters().findall(run)
+    if len(characters) == 1:
+        return [run]
+    found: list[str] = []
+    for character, following in pairwise([*characters, ""]):
+        found += [character] if unicodedata.name(character[0], "").startswith(_WORDS) else []
+        found += [character + following] if following else []
+    return found
+
+
+def language_of(documents: Sequence[str]) -> str:
+    """Return the language whose stop words are most frequent in a sample of ``documents``; the sample has no order.
+
+    ``en`` unless another has at least a tenth of all words and more than twice as many as English; ``none`` where none
+    has so many and most words are not in Latin letters. Languages without a list of stop words have to be named.
+    """
+    sample = heapq.nsmallest(_SAMPLE, set(documents), key=lambda text: (zlib.crc32(text.encode()), text))
+    counts = Counter(word for text in sample for word in split(fold(text)))
+    shares = {code: sum(counts[word] for word in stop_words(code)) for code in _STOP_WORDS}
+    best = max(shares, key=lambda code: shares[code])
+    total = counts.total()
+    if shares[best] > 2 * shares["en"] and shares[best] >= total / 10:
+        return best
+    latin = sum(count for word, count in counts.items() if word < "\N{GREEK CAPITAL LETTER ALPHA}")
+    return "en" if 2 * latin >= total else "none"
+
+
+@cache
+def stop_words(language: str) -> frozenset[str]:
+    """Return the stop words of a language, folded; none where bm25s has no list of them."""
+    from bm25s import stopwords
+
+    listed = getattr(stopwords, f"STOPWORDS_{_STOP_WORDS[language]}") if language in _STOP_WORDS else ()
+    return frozenset(fold(word) for word in listed)
+
+
+def tokenizer(language: str, stem: bool, documents: Sequence[str]) -> Any:
+    """Return a bm25s tokenizer that knows no term yet, for ``language`` or, if ``auto``, that of ``documents``.
+
+    English drops words of one letter, as bm25s does.
+    """
+    import Stemmer
+    from bm25s.tokenization import Tokenizer
+
+    chosen = language_of(documents) if language == "auto" else language
+    stemmer = Stemmer.Stemmer(_SNOWBALL[chosen]) if stem and chosen in _SNOWBALL else None
+    return Tokenizer(lower=False, splitter=_splitter(chosen), stopwords=list(stop_words(chosen)), stemmer=stemmer)
+
+
+def _splitter(language: str) -> Callable[[str], list[str]]:
+    shortest = 2 if language == "en" else 1
+    if language == "tr":
+        return lambda text: split(fold(text.translate(_TURKISH)), shortest)
+    return lambda text: split(fold(text), shortest)
+
+
+@cache
+def _plain(shortest: int) -> re.Pattern[str]:
+    return re.compile(rf"\w{{{shortest},}}")
+
+
+@cache
+def _words(shortest: int) -> re.Pattern[str]:
+    return re.compile(rf"(?:\w[{_marks()}]*){{{shortest},}}")
+
+
+@cache
+def _special(character: str) -> bool:
+    """Tell whether a character is a mark or of a script without spaces."""
+    return unicodedata.category(character)[0] == "M" or _unspaced().match(character) is not None
+
+
+@cache
+def _characters() -> re.Pattern[str]:
+    return re.compile(f"[{_letters()}][{_marks()}]*")
+
+
+@cache
+def _unspaced() -> re.Pattern[str]:
+    return re.compile(f"(?:{_characters().pattern})+")
+
+
+@cache
+def _letters() -> str:
+    inside = (code for first, last in _UNSPACED for code in range(first, last + 1))
+    return _ranges(code for code in sorted(inside) if unicodedata.category(chr(code))[0] in "LN")
+
+
+@cache
+def _marks() -> str:
+    return _ranges(code for code in range(0x300, 0x1F000) if unicodedata.category(chr(code))[0] == "M")
+
+
+def _ranges(codes: Iterable[int]) -> str:
+    """Return ascending ``codes`` as what stands between the brackets of a regular expression."""
+    found: list[list[int]] = []
+    for code in codes:
+        if found and code == found[-1][1] + 1:
+            found[-1][1] = code
+        else:
+            found.append([code, code])
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in found)
