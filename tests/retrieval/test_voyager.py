@@ -72,6 +72,19 @@ def test_recall_is_that_of_brute_force_over_the_first_500_queries() -> None:
     assert found.recall != pytest.approx(np.mean(hits), abs=1e-6)
 
 
+def test_any_copy_of_a_document_is_a_hit() -> None:
+    """Forty directions, each a hundred times: the list of fifty may be any fifty copies of the nearest."""
+    copies = np.tile(vectors(40, 16, 21), (100, 1))
+    found = Voyager(depth=50).rank(search(vectors(10, 16, 22), copies))
+    nearest = [rows.pop() % 40 for rows in top(vectors(10, 16, 22), copies[:40], 1)]
+    assert [set((rows % 40).tolist()) for rows in found.documents] == [{row} for row in nearest]
+    assert found.recall == 1.0
+    poor = Voyager(depth=50, m=2, ef_construction=1, query_ef=50).rank(search(vectors(10, 16, 22), copies))
+    right = [(rows % 40 == row).mean() for rows, row in zip(poor.documents, nearest, strict=True)]
+    assert poor.recall == pytest.approx(np.mean(right))
+    assert poor.recall < 1
+
+
 def test_recall_of_the_default_on_a_hard_case() -> None:
     # Random directions have no neighbourhoods; text embeddings are easier. Measured here: 0.992.
     found = Voyager(depth=110).rank(search(vectors(100, 64, 7), vectors(20_000, 64, 8)))
