@@ -201,7 +201,8 @@ class CandidatePool:
     a positive's score is NaN where the retriever cannot score it.
     ``query_keys`` [Q] and ``document_keys`` [Q, K] are stable hashes of the ids, which seeded noise needs.
     ``excluded`` [Q, K] marks what filters threw out.
-    ``recall`` is the share of the exact top K that an approximate retriever found, 1.0 for an exact one.
+    ``recall`` is the share of the exact top K that an approximate retriever found, 1.0 for an exact one. ``notes`` are
+    the retriever's, for a reader of the results.
 
     The rest is there where a part of the method asks for it (``asks.py``). ``teacher_scores`` [Q, K] and
     ``positive_teacher_scores`` [Q, P]: NaN where the teacher was not asked. ``groups`` [Q, K] and
@@ -226,6 +227,7 @@ class CandidatePool:
     positive_groups: Int32 | None = None
     similarity: Float32 | None = None
     judged: Float64 | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def depth(self) -> int:

@@ -13,11 +13,11 @@ from negbench.evaluation import geometry, ranking
 from negbench.noise import Noise, keys
 from negbench.plan.mining import BuildPool
 from negbench.plan.sources import At, Embed, LoadCollection, read_collection, read_vectors, split_queries
-from negbench.retrieval import Retriever, Search
+from negbench.retrieval import Retriever, Search, unanswered
 from negbench.retrieval.blocks import pair_scores
 from negbench.retrieval.dense import exact
 from negbench.retrieval.pool import pad
-from negbench.store import Stage, load_arrays
+from negbench.store import Stage, load_arrays, save_notes
 from negbench.types import CandidatePool, Collection, Float32, Int32, Passages
 
 DEPTH = 1000
@@ -25,7 +25,7 @@ DEPTH = 1000
 
 
 def _measure(
-    collection: Collection, split: str, measures: tuple[str, ...], found: tuple[Int32, Float32], out: Path
+    collection: Collection, split: str, measures: tuple[str, ...], found: tuple[Int32, Float32], out: Path, label: str
 ) -> None:
     queries = collection.split_queries(split)
     measured = ranking.evaluate(*found, queries, collection, split, measures)
@@ -33,6 +33,7 @@ def _measure(
     for at, name in enumerate(measures):
         np.save(out / f"{at}.npy", measured.per_query[name], allow_pickle=False)
     (out / "measures.json").write_text(json.dumps(measures) + "\n")
+    save_notes([f"{label}: {note}" for note in unanswered(found[0], split)], out)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,7 @@ class EvaluateEncoder(Stage):
         collection = read_collection(at(self.collection))
         documents = read_vectors(at(self.documents))
         found = exact(read_vectors(at(self.queries)), documents, min(DEPTH, len(documents)))
-        _measure(collection, self.split, self.measures, found, out)
+        _measure(collection, self.split, self.measures, found, out, self.label)
         return {"searches": len(found[0])}
 
 
@@ -88,7 +89,7 @@ class EvaluateRetriever(Stage):
             noise=Noise(0, self.retriever.spelling),
         )
         found = self.retriever.model_copy(update={"depth": DEPTH}).rank(search)
-        _measure(collection, self.split, self.measures, (found.documents, found.scores), out)
+        _measure(collection, self.split, self.measures, (found.documents, found.scores), out, self.label)
         return {"searches": len(rows)}
 
 
@@ -114,7 +115,7 @@ class EvaluateAmong(Stage):
         others = np.where(pool.available(), pool.documents, np.int32(-1))
         rows = np.sort(np.concatenate([others, pool.positives], axis=1), axis=1)  # ties by row, labelled or not
         scores = pair_scores(read_vectors(at(self.queries)), read_vectors(at(self.documents)), rows)
-        _measure(collection, self.pool.split, self.measures, (rows, scores), out)
+        _measure(collection, self.pool.split, self.measures, (rows, scores), out, self.label)
         return {"searches": len(rows)}
 
 

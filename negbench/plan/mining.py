@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from negbench import noise
 from negbench.encoders.precision import Precision
-from negbench.plan.sources import At, Embed, LoadCollection, read_collection, read_vectors
-from negbench.retrieval import Retriever, pool
-from negbench.store import Stage, load_arrays, save_arrays
+from negbench.plan.sources import At, Embed, LoadCollection, read_collection, read_vectors, split_queries
+from negbench.retrieval import Retriever, pool, unanswered
+from negbench.store import Stage, load_arrays, save_arrays, save_notes
 from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
 from negbench.types import CandidatePool, Collection, Int32, Vectors
 
@@ -44,7 +45,18 @@ class BuildPool(Stage):
         queries, documents = (None if it is None else read_vectors(at(it)) for it in (self.queries, self.documents))
         found = self.search(read_collection(at(self.collection)), queries, documents)
         save_arrays(found, out)
+        told = [*unanswered(found.documents, self.split), *found.notes]
+        save_notes([f"{self.label}: {note}" for note in told], out)
         return {"searches": len(found.queries), "recall": found.recall}
+
+    def check(self, collection: Collection) -> None:
+        """Raise InputError where the retriever reads something that does not go with the collection."""
+        if not self.retriever.fingerprint():
+            return
+        asked = split_queries(collection, self.split)
+        self.retriever.check(
+            noise.keys([collection.query_ids[row] for row in asked]), noise.keys(collection.document_ids)
+        )
 
     def search(
         self,

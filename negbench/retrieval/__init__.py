@@ -42,13 +42,15 @@ class Search:
 class Ranking:
     """Best first: ``documents`` [Q, K] (-1 past the end), ``scores`` [Q, K] and ``positive_scores`` [Q, P].
 
-    Missing scores are NaN. Equal scores come in ascending document row. ``recall`` is against exact search.
+    Missing scores are NaN. Equal scores come in ascending document row. ``recall`` is against exact search; ``notes``
+    are sentences for a reader of the results.
     """
 
     documents: Int32
     scores: Float32
     positive_scores: Float32
     recall: float = 1.0
+    notes: tuple[str, ...] = ()
 
 
 class Retriever(Part):
@@ -68,6 +70,18 @@ class Retriever(Part):
         """Return a digest of what is read beside the collection; empty where that is nothing."""
         return ""
 
+    def check(self, query_keys: UInt64, document_keys: UInt64) -> None:
+        """Raise InputError where what is read beside the collection does not go with it, before there is any work.
+
+        The keys are hashes of the ids of all queries that will be searched for and of all documents.
+        """
+
     @abstractmethod
     def rank(self, search: Search) -> Ranking:
         """Rank the documents for each query, with no regard to labels."""
+
+
+def unanswered(documents: Int32, split: str) -> list[str]:
+    """Return a sentence that counts the queries whose row of ``documents`` [Q, K] holds none; nothing if all do."""
+    count = int((documents < 0).all(axis=1).sum())
+    return [f"{count} of {len(documents)} {split} queries find no document"] if count else []

@@ -14,20 +14,26 @@ from pydantic import Field, field_validator
 from negbench import noise
 from negbench.errors import InputError
 from negbench.retrieval import Ranking, Retriever, Search
-from negbench.types import Float32, Int32
+from negbench.types import Float32, Int32, UInt64
+
+_COLUMNS = (5, 6)
+"""How many fields a line has, without and with the tag."""
 
 
 class RunFile(Retriever):
     """Rank as a run file does: lines of ``query-id Q0 document-id rank score tag``, ``.gz`` too.
 
-    Negatives from the pipeline that serves users are those that it will meet (live mining). Lines are ordered by
-    score, ties by document row; queries without a line find nothing, and unknown ids are passed over. The file's
-    digest is part of what results are stored under.
+    Negatives from the pipeline that serves users are those that it will meet (live mining). The tag may be missing;
+    ids that hold spaces need tabs between the fields. Lines are ordered by score, ties by document row. Queries
+    without a line find nothing. Documents that the collection does not have (any more) are left out and counted; a
+    run of nothing else, or of none of the queries, is refused. The file's digest is part of what results are stored
+    under.
 
     path: the file.
     """
 
     name: ClassVar[str] = "run-file"
+    version: ClassVar[int] = 2
 
     path: str = Field(default="run.trec", min_length=1)
 
@@ -42,10 +48,14 @@ class RunFile(Retriever):
         """Return the file's digest. Raises InputError where there is no such file."""
         return hashlib.sha256(self._bytes()).hexdigest()
 
+    def check(self, query_keys: UInt64, document_keys: UInt64) -> None:
+        """Read all of it."""
+        self._read(set(query_keys.tolist()), {key: row for row, key in enumerate(document_keys.tolist())})
+
     def rank(self, search: Search) -> Ranking:
-        """Look every query up. Raises InputError with file and line for what is no run."""
+        """Look every query up. Raises InputError with file and line for what is no run of this collection."""
         row_of = {key: row for row, key in enumerate(search.document_keys.tolist())}
-        lists = self._read(set(search.query_keys.tolist()), row_of)
+        lists, notes = self._read(set(search.query_keys.tolist()), row_of)
         found: Int32 = np.full((len(search.queries), self.depth), -1, np.int32)
         scores: Float32 = np.full(found.shape, np.nan, np.float32)
         positives: Float32 = np.full(search.positives.shape, np.nan, np.float32)
@@ -55,7 +65,7 @@ class RunFile(Retriever):
             found[row, : len(order)] = order
             scores[row, : len(order)] = [mine[document] for document in order]
             positives[row] = [mine.get(document, math.nan) for document in search.positives[row].tolist()]
-        return Ranking(found, scores, positives)
+        return Ranking(found, scores, positives, notes=notes)
 
     def _bytes(self) -> bytes:
         try:
@@ -63,28 +73,57 @@ class RunFile(Retriever):
         except OSError as error:
             raise InputError(f"{self.path}: cannot be read ({error.strerror}); give a TREC run file") from error
 
-    def _read(self, queries: set[int], row_of: dict[int, int]) -> dict[int, dict[int, float]]:
+    def _read(self, queries: set[int], row_of: dict[int, int]) -> tuple[dict[int, dict[int, float]], tuple[str, ...]]:
+        """Return the scores by query key and document row, and what there is to say of the documents left out."""
+        lists: dict[int, dict[int, float]] = {}
+        absent: list[str] = []
+        total = 0
+        for number, line in enumerate(self._text().splitlines(), start=1):
+            if not line.strip():
+                continue
+            query, document, score = self._fields(number, line)
+            asked, row = noise.key(query), row_of.get(noise.key(document))
+            total += 1
+            if row is None:
+                absent.append(document)
+            elif asked in queries:
+                if row in lists.setdefault(asked, {}):
+                    raise InputError(f"{self.path}:{number}: document {document!r} stands twice for query {query!r}")
+                lists[asked][row] = score
+        if absent and len(absent) == total:
+            raise InputError(
+                f"{self.path}: none of its documents is in the collection, the first is {absent[0]!r}; "
+                "give a run over this corpus, with its ids"
+            )
+        if total and queries and not lists:
+            raise InputError(
+                f"{self.path}: no line is about one of the {len(queries)} queries that are searched for; "
+                "give a run of these queries, with their ids"
+            )
+        if not absent:
+            return lists, ()
+        count = f"{len(absent)} of {total} lines are of documents that are not in the collection"
+        return lists, (f"{count} ({absent[0]!r}, say) and left out",)
+
+    def _text(self) -> str:
         data = self._bytes()
         try:
-            text = (gzip.decompress(data) if self.path.endswith(".gz") else data).decode("utf-8")
+            return (gzip.decompress(data) if self.path.endswith(".gz") else data).decode("utf-8-sig")
         except (OSError, EOFError, UnicodeDecodeError) as error:
             raise InputError(f"{self.path}: cannot be read as UTF-8 text: {error}") from error
-        lists: dict[int, dict[int, float]] = {}
-        ids: dict[str, int] = {}
-        for number, line in enumerate(text.splitlines(), start=1):
-            fields = line.split()
-            if not fields:
-                continue
-            try:
-                query, _, document, _, score, *_ = fields
-                value = float(score)
-            except ValueError as error:
-                raise InputError(
-                    f"{self.path}:{number}: expected 'query-id Q0 document-id rank score tag', found {line!r:.80}"
-                ) from error
-            for name in (query, document):
-                if name not in ids:
-                    ids[name] = noise.key(name)
-            if ids[query] in queries and ids[document] in row_of and math.isfinite(value):
-                lists.setdefault(ids[query], {})[row_of[ids[document]]] = value
-        return lists
+
+    def _fields(self, number: int, line: str) -> tuple[str, str, float]:
+        """Return query id, document id and score of a line; with tabs between the fields, ids may hold spaces."""
+        expected = f"{self.path}:{number}: expected 'query-id Q0 document-id rank score tag'"
+        tabbed = [field.strip() for field in line.split("\t")]
+        fields = tabbed if len(tabbed) in _COLUMNS else line.split()
+        if len(fields) not in _COLUMNS:
+            hint = "; ids that hold spaces need tabs between the fields" if len(fields) > max(_COLUMNS) else ""
+            raise InputError(f"{expected}, found {line!r:.80}{hint}")
+        try:
+            score = float(fields[4])
+        except ValueError as error:
+            raise InputError(f"{expected}, found {line!r:.80}") from error
+        if not math.isfinite(score):
+            raise InputError(f"{self.path}:{number}: expected a score that is a number, found {fields[4]}")
+        return fields[0], fields[2], score

@@ -48,7 +48,8 @@ def run(
     ``log_models`` logs the trained encoders too.
 
     The files in ``out`` are whole at every moment; a run that was killed is completed by the next. Raises InputError
-    for a collection that cannot be read or lacks a split, before anything is written to ``out``.
+    for a collection that cannot be read or lacks a split, or a run file that does not go with it, before anything is
+    written to ``out``.
     """
     _check_collections(trials, store, report)
     out.mkdir(parents=True, exist_ok=True)
@@ -94,6 +95,8 @@ def _check_collections(trials: Sequence[Trial], store: Store, report: Callable[[
             report(local.Progress(at, len(needed), loaded.label, 0.0))
         split_queries(read_collection(store.ensure(loaded)), split)
     for stage in stages:
+        if isinstance(stage, BuildPool) and not store.has(stage):
+            stage.check(read_collection(store.ensure(stage.collection)))
         if isinstance(stage, RepairNegatives):
             truth_of(read_collection(store.ensure(stage.pool.collection)), stage.pool.split)
         if isinstance(stage, WeighFalseNegatives):

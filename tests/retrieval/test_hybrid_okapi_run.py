@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from rank_bm25 import BM25Okapi
 from test_retriever_conformance import DOCUMENTS, QUERIES, search  # noqa: F401
 
 from negbench.errors import InputError
+from negbench.noise import keys
 from negbench.retrieval import Search
 from negbench.retrieval.bm25 import BM25
 from negbench.retrieval.dense import Dense
@@ -51,6 +53,9 @@ def test_a_run_is_read_by_score_whatever_the_order_of_its_lines(search: Search, 
         assert found.scores[0, :2].tolist() == [9.0, 1.5]
         assert found.documents[1].tolist() == [-1, -1, -1]
         assert found.documents[2].tolist() == [1, -1, -1]
+        assert found.notes == (
+            "1 of 5 lines are of documents that are not in the collection ('gone', say) and left out",
+        )
 
 
 def test_a_run_goes_by_its_bytes(tmp_path: Path) -> None:
@@ -62,7 +67,7 @@ def test_a_run_goes_by_its_bytes(tmp_path: Path) -> None:
     assert RunFile(path=str(one)).fingerprint() != RunFile(path=str(other)).fingerprint()
 
 
-@pytest.mark.parametrize("line", ["q0 Q0 d5", "q0 Q0 d5 1 high t"])
+@pytest.mark.parametrize("line", ["q0 Q0 d5", "q0 Q0 d5 1 high t", "q0 Q0 doc 5 1 2.0 t", "q0 Q0 d5 1"])
 def test_what_is_no_run_is_refused_by_line(search: Search, tmp_path: Path, line: str) -> None:  # noqa: F811
     path = tmp_path / "r"
     path.write_text(f"q0 Q0 d5 1 1 t\n{line}\n")
@@ -70,3 +75,38 @@ def test_what_is_no_run_is_refused_by_line(search: Search, tmp_path: Path, line:
         RunFile(path=str(path)).rank(search)
     with pytest.raises(InputError, match="cannot be read"):
         RunFile(path=str(tmp_path / "none")).fingerprint()
+
+
+def test_ids_with_spaces_stand_between_tabs(search: Search, tmp_path: Path) -> None:  # noqa: F811
+    path = tmp_path / "r"
+    path.write_text("a query\tQ0\tthe doc\t1\t2.5\ttag\na query\tQ0\td1\t2\t1.5\n")
+    spaced = replace(
+        search,
+        query_keys=keys(["a query"]),
+        positives=search.positives[:1],
+        queries=search.queries[:1],
+        document_keys=keys(["the doc", *[f"d{n}" for n in range(1, DOCUMENTS)]]),
+    )
+    found = RunFile(path=str(path), depth=2).rank(spaced)
+    assert found.documents.tolist() == [[0, 1]]
+    assert found.notes == ()
+    path.write_text("a query Q0 the doc 1 2.5 tag\n")
+    with pytest.raises(InputError, match=r"r:1: .*ids that hold spaces need tabs"):
+        RunFile(path=str(path)).rank(spaced)
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("q0 Q0 x1 1 2 t\nq1 Q0 x2 1 2 t\n", "none of its documents is in the collection, the first is 'x1'"),
+        ("x0 Q0 d1 1 2 t\n", "no line is about one of the 9 queries"),
+        ("q0 Q0 d1 1 2 t\nq0 Q0 d1 2 1 t\n", "r:2: document 'd1' stands twice for query 'q0'"),
+        ("q0 Q0 d1 1 2 t\nq0 Q0 d2 2 nan t\n", "r:2: expected a score that is a number, found nan"),
+        ("q0 Q0 d1 1 inf t\n", "r:1: expected a score that is a number, found inf"),
+    ],
+)
+def test_a_run_of_something_else_is_refused(search: Search, tmp_path: Path, lines: str, told: str) -> None:  # noqa: F811
+    path = tmp_path / "r"
+    path.write_text(lines)
+    with pytest.raises(InputError, match=told):
+        RunFile(path=str(path)).rank(search)
