@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from negbench import noise
 from negbench.errors import InputError
 from negbench.evaluation import measures as arrays
-from negbench.types import Collection, Float32, Float64, Int32, Int64, Qrels
+from negbench.types import Collection, Float32, Float64, Int32, Int64, Qrels, UInt64
 
 DEFAULT = ("nDCG@10", "RR@10", "R@100", "AP", "Judged@10", "nDCG(judged_only=True)@10")
 """Linear-gain nDCG as trec_eval, and beside it the share of the top ten that anyone judged, and nDCG without the
@@ -44,9 +45,11 @@ def evaluate(
     """Measure rankings of ``queries`` [Q] against the judgments of ``split``.
 
     ``documents`` [Q, K] holds document rows, -1 for padding, and ``scores`` [Q, K] their scores, higher is
-    better; of equal scores the first given ranks first, NaN ranks last. The document that a query was taken from
-    (``Collection.own_documents``) is taken out of its ranking. A query with a positive and an empty ranking scores 0.
-    Raises InputError for a split or a measure that does not exist or cannot be computed here.
+    better, NaN ranks last. Equal scores rank in an order drawn by ``tie_keys``, so neither the order of the corpus nor
+    the names of its ids help: an encoder that has collapsed scores as chance does. Differs from trec_eval, which ranks
+    the higher id first. The document that a query was taken from (``Collection.own_documents``) is taken out of its
+    ranking. A query with a positive and an empty ranking scores 0. Raises InputError for a split or a measure that
+    does not exist or cannot be computed here.
     """
     parsed = {spelling: parse(spelling) for spelling in measures}
     if split not in collection.qrels:
@@ -55,7 +58,8 @@ def evaluate(
     evaluated = np.isin(queries, collection.split_queries(split))
     asked = np.flatnonzero(evaluated)
     rows = queries[asked]
-    ranked = _ranked(documents[asked], scores[asked], collection.own_documents()[rows])
+    ordered = _ordered(documents[asked], scores[asked], rows, collection)
+    ranked = _ranked(ordered, collection.own_documents()[rows])
     columns = {measure: np.where(evaluated, 0.0, np.nan) for measure in parsed.values()}
     here = [measure for measure in columns if arrays.computed(measure)]
     elsewhere = [measure for measure in columns if not arrays.computed(measure)]
@@ -108,11 +112,27 @@ def parse(spelling: str) -> Any:
     return measure
 
 
-def _ranked(documents: Int32, scores: Float32, own: Int32) -> Int32:
-    """Return the documents [Q, K] in descending order of score, without the queries' ``own`` [Q]; -1 past the end."""
-    falls = (scores[:, :-1] >= scores[:, 1:]) | np.isnan(scores[:, 1:])
-    if not falls.all():
-        documents = np.take_along_axis(documents, np.argsort(-scores, axis=1, kind="stable"), axis=1)  # NaN sorts last
+def tie_keys(collection: Collection, queries: Int32, documents: Int32) -> UInt64:
+    """Return random numbers by the ids of ``queries`` [Q] and ``documents`` [Q, K]; the lower ranks first in a tie."""
+    found, at = np.unique(documents, return_inverse=True)
+    named = noise.keys([collection.document_ids[row] for row in found.tolist()])[at].reshape(documents.shape)
+    asked = noise.keys([collection.query_ids[row] for row in queries.tolist()])
+    return noise.Noise(0, "ties").bits(asked[:, None], named)
+
+
+def _ordered(documents: Int32, scores: Float32, queries: Int32, collection: Collection) -> Int32:
+    """Return the documents [Q, K] in descending order of score, NaN last, ties by ``tie_keys``."""
+    falls = (scores[:, :-1] > scores[:, 1:]) | np.isnan(scores[:, 1:])
+    rows = np.flatnonzero(~falls.all(axis=1))
+    if len(rows):
+        keys = tie_keys(collection, queries[rows], documents[rows])
+        documents = documents.copy()
+        documents[rows] = np.take_along_axis(documents[rows], np.lexsort((keys, -scores[rows]), axis=1), axis=1)
+    return documents
+
+
+def _ranked(documents: Int32, own: Int32) -> Int32:
+    """Return the ranked documents [Q, K] without the queries' ``own`` [Q]; -1 past the end."""
     kept = (documents >= 0) & (documents != own[:, None])
     gaps = np.flatnonzero((kept[:, 1:] > kept[:, :-1]).any(axis=1))
     ranked = np.where(kept, documents, -1)

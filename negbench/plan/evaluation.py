@@ -18,7 +18,7 @@ from negbench.retrieval.blocks import pair_scores
 from negbench.retrieval.dense import exact
 from negbench.retrieval.pool import pad
 from negbench.store import Stage, load_arrays, save_notes
-from negbench.types import CandidatePool, Collection, Float32, Int32, Passages
+from negbench.types import CandidatePool, Collection, Float32, Int32, Passages, Vectors
 
 DEPTH = 1000
 """How many ranks are measured, as trec_eval's custom is."""
@@ -36,11 +36,33 @@ def _measure(
     save_notes([f"{label}: {note}" for note in unanswered(found[0], split)], out)
 
 
+def whole_ties(
+    collection: Collection, queries: Int32, query_vectors: Vectors, document_vectors: Vectors, k: int
+) -> tuple[Int32, Float32]:
+    """Return the ``k`` best document rows [Q, k] and scores [Q, k] of exact search for ``queries`` [Q].
+
+    Of documents that tie at rank k those stay that rank first by ``ranking.tie_keys``, not those that stand first in
+    the corpus; that takes another look at all documents for such queries alone.
+    """
+    rows, scores = exact(query_vectors, document_vectors, min(k + 1, len(document_vectors)))
+    if rows.shape[1] <= k:
+        return rows, scores
+    everything = np.arange(len(document_vectors), dtype=np.int32)[None]
+    for query in np.flatnonzero(scores[:, k - 1] == scores[:, k]):
+        values = pair_scores(query_vectors[query, None], document_vectors, everything)[0]
+        kept = np.flatnonzero(values >= -np.partition(-values, k - 1)[k - 1]).astype(np.int32)
+        chance = ranking.tie_keys(collection, queries[query, None], kept[None])[0]
+        best = kept[np.lexsort((chance, -values[kept]))[:k]]
+        rows[query, :k], scores[query, :k] = best, values[best]
+    return rows[:, :k], scores[:, :k]
+
+
 @dataclass(frozen=True, eq=False)
 class EvaluateEncoder(Stage):
     """Rank the whole corpus exactly for every query of a split, and measure."""
 
     kind: ClassVar[str] = "evaluation"
+    version: ClassVar[int] = 2
     collection: LoadCollection
     documents: Embed
     queries: Embed
@@ -55,10 +77,10 @@ class EvaluateEncoder(Stage):
     def run(self, at: At, out: Path) -> dict[str, float]:
         """Search and measure."""
         collection = read_collection(at(self.collection))
-        documents = read_vectors(at(self.documents))
-        found = exact(read_vectors(at(self.queries)), documents, min(DEPTH, len(documents)))
+        queries, documents = read_vectors(at(self.queries)), read_vectors(at(self.documents))
+        found = whole_ties(collection, collection.split_queries(self.split), queries, documents, DEPTH)
         _measure(collection, self.split, self.measures, found, out, self.label)
-        return {"searches": len(found[0])}
+        return {"searches": len(queries)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +88,7 @@ class EvaluateRetriever(Stage):
     """Rank by a retriever that needs no encoder, and measure."""
 
     kind: ClassVar[str] = "evaluation"
+    version: ClassVar[int] = 2
     collection: LoadCollection
     retriever: Retriever
     split: str
@@ -77,19 +100,23 @@ class EvaluateRetriever(Stage):
         return f"evaluate {self.retriever.spelling} on {self.split}"
 
     def run(self, at: At, out: Path) -> dict[str, float]:
-        """Search and measure."""
+        """Search, among documents in an order drawn by id, which is that of ties at the last rank, and measure."""
         collection = read_collection(at(self.collection))
         rows = split_queries(collection, self.split)
+        named = keys(collection.document_ids)
+        order = Noise(0, "ties").order(named)
+        titles, texts = ([side[row] for row in order.tolist()] for side in (collection.titles, collection.texts))
         search = Search(
             queries=[collection.queries[row] for row in rows],
-            documents=Passages(collection.titles, collection.texts),
+            documents=Passages(titles, texts),
             query_keys=keys([collection.query_ids[row] for row in rows]),
-            document_keys=keys(collection.document_ids),
+            document_keys=named[order],
             positives=pad([np.zeros(0, np.int32)] * len(rows)),
             noise=Noise(0, self.retriever.spelling),
         )
         found = self.retriever.model_copy(update={"depth": DEPTH}).rank(search)
-        _measure(collection, self.split, self.measures, (found.documents, found.scores), out, self.label)
+        documents = np.where(found.documents >= 0, order[found.documents], -1).astype(np.int32)
+        _measure(collection, self.split, self.measures, (documents, found.scores), out, self.label)
         return {"searches": len(rows)}
 
 
@@ -98,6 +125,7 @@ class EvaluateAmong(Stage):
     """Rank each query's positives among the candidates of a pool alone, and measure: easier than the whole corpus."""
 
     kind: ClassVar[str] = "evaluation"
+    version: ClassVar[int] = 2
     pool: BuildPool
     documents: Embed
     queries: Embed

@@ -114,14 +114,32 @@ def test_the_query_s_own_document_is_dropped():
 
 
 @pytest.mark.parametrize("order", [[9, 1, 10, 2], [2, 10, 1, 9], [10, 9, 2, 1]])
-def test_ties_keep_the_order_given(order):
-    """trec_eval alone would order equal scores by document id, the same for all three."""
-    judged = collection([(0, 10, 1)])
-    scores = measure([order], judged, scores=[[0.5] * 4])
-    expected = 1 / (order.index(10) + 1)
-    assert scores.mean["RR@10"] == expected
-    assert scores.mean["AP"] == pytest.approx(expected)
-    assert scores.mean["nDCG@10"] == pytest.approx(1 / math.log2(order.index(10) + 2))
+def test_the_order_of_ties_is_that_of_no_file(order):
+    """The same documents by id, given in another order and standing in another row, have the same measures."""
+    plain = measure([order], collection([(0, 10, 1)]), scores=[[0.5] * 4])
+    names = [f"d{row}" for row in range(12)]
+    turned = collection([(0, 11 - 10, 1)], document_ids=names[::-1])
+    assert measure([[11 - row for row in order]], turned, scores=[[0.5] * 4]).mean == plain.mean
+    assert plain.mean == measure([[1, 2, 9, 10]], collection([(0, 10, 1)]), scores=[[0.5] * 4]).mean
+
+
+def test_all_tied_is_chance():
+    """300 queries over 20 documents of one score: RR and its spread are those of random permutations.
+
+    One order for all queries would give one of 20 values; the order of ids a high one, as the positive is the last.
+    """
+    queries = [f"q{row}" for row in range(300)]
+    judged = collection([(row, 19, 1) for row in range(300)], documents=20, query_ids=queries)
+    found = measure([list(range(20))] * 300, judged, scores=[[0.5] * 20] * 300, measures=["RR@20"])
+    reciprocal = 1 / np.arange(1, 21)
+    assert found.mean["RR@20"] == pytest.approx(reciprocal.mean(), abs=4 * reciprocal.std() / math.sqrt(300))
+    assert len(set(found.per_query["RR@20"])) == 20
+
+
+def test_ties_move_only_among_themselves():
+    judged = collection([(0, 5, 1), (1, 6, 1)])
+    scores = measure([[5, 1, 2, 6], [5, 1, 2, 6]], judged, scores=[[3, 2, 2, 1]] * 2, measures=["RR@10"])
+    assert scores.per_query["RR@10"].tolist() == [1, 0.25]
 
 
 def test_scores_decide_the_order_and_nan_ranks_last():
