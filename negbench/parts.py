@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, model_validator
 
 from negbench import spelling
+from negbench.numbers import not_booleans
 
 ROOMS = {
     "collection": "negbench.collections",
@@ -47,6 +48,7 @@ class Part(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    _numbers = not_booleans
 
     kind: ClassVar[str] = ""
     name: ClassVar[str] = ""

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from negbench.chat.answers import Answers
 from negbench.errors import InputError
+from negbench.numbers import not_booleans
 from negbench.store import Store
 
 CUT = "was cut off at the server's limit of tokens; raise it"
@@ -27,6 +28,8 @@ class Chat(BaseModel):
     budget: requests a stage may send; a larger one goes on where a smaller one stopped. retries, timeout: a request's,
     in seconds; one whose reply holds no answer is sent again, too. workers: requests at a time.
     """
+
+    _numbers = not_booleans
 
     fetching: ClassVar[frozenset[str]] = frozenset({"key", "budget", "retries", "timeout", "workers"})
     """Fields that say how answers are fetched, and not what they are."""

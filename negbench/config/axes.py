@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from negbench.config.document import Document
@@ -11,6 +12,10 @@ from negbench.errors import InputError
 
 ONCE = ("name", "baseline", "measures", "equivalent_within", "axes")
 """Keys of which a grid has one value."""
+
+
+_SINGLE = "train.epochs"
+"""What a single key looks like."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,8 @@ def read(document: Document, keys: Iterable[str]) -> dict[str, list[Choice]]:
     """Return the choices of every axis of ``document``, whose top-level keys may be ``keys``.
 
     ``{train.epochs: [1, 3]}`` varies one key, dotted or not. ``{start: {weak: {encoder: ...}, strong: {encoder:
-    ...}}}`` varies several together, and its points are called by these names. Raises InputError.
+    ...}}}`` varies several together, and its points are called by these names. No key of one axis may lead to one of
+    another. Raises InputError.
     """
     axes = document.data.get("axes") or {}
     if not isinstance(axes, dict):
@@ -41,6 +47,8 @@ def read(document: Document, keys: Iterable[str]) -> dict[str, list[Choice]]:
             raise InputError(f"{document.where(['axes', axis])}: expected a dotted key, as in train.epochs")
         named = isinstance(values, dict) and axis.partition(".")[0] not in keys
         found[axis] = _named(document, axis, values) if named else _listed(document, axis, values)
+        for choice in found[axis]:
+            _check_apart(document, axis, choice)
         for key in dict.fromkeys(key for choice in found[axis] for key in choice.sets):
             _check(document, axis, key, owners)
     return found
@@ -67,13 +75,33 @@ def _named(document: Document, axis: str, values: dict[Any, Any]) -> list[Choice
     return [Choice(name, sets, {key: ["axes", axis, name, key] for key in sets}) for name, sets in values.items()]
 
 
+def _overlap(one: str, other: str) -> bool:
+    """Tell whether two dotted keys are the same, or one leads to the other."""
+    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
+
+
+def _check_apart(document: Document, axis: str, choice: Choice) -> None:
+    """Refuse keys of one choice of which one would undo another."""
+    for one, other in combinations(choice.sets, 2):
+        if _overlap(one, other):
+            where = document.where(choice.places[other])
+            raise InputError(f"{where}: {one} and {other} overlap; keep one, or write single keys such as {_SINGLE}")
+
+
 def _check(document: Document, axis: str, key: str, owners: dict[str, str]) -> None:
-    """Refuse what only a grid has, what another axis sets or the command line has set."""
+    """Refuse what only a grid has, what another axis sets, in part or whole, or the command line has set."""
     where = document.where(["axes", axis])
     if key in ONCE:
         raise InputError(f"{where}: a grid has one {key}; put it outside of axes")
-    if owners.setdefault(key, axis) != axis:
-        raise InputError(f"{where}: {key} is set by the axis {owners[key]} too; keep one")
+    for other, owner in owners.items():
+        if owner != axis and other == key:
+            raise InputError(f"{where}: {key} is set by the axis {owner} too; keep one")
+        if owner != axis and _overlap(other, key):
+            raise InputError(
+                f"{where}: {key} and {other}, which the axis {owner} sets, overlap, and a trial might not be what its "
+                f"name says; write single keys such as {_SINGLE}"
+            )
+    owners[key] = axis
     for hidden in document.set_by_hand:
         if hidden == key or hidden.startswith(f"{key}."):
             example = f"axes.{axis}=[...]" if key == axis else f"axes.{axis}={{NAME: {{{key}: ...}}}}"

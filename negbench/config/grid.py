@@ -29,6 +29,7 @@ from negbench.errors import InputError, plainly
 from negbench.evaluation import ranking
 from negbench.evaluation.false_negatives import Estimator, every
 from negbench.methods import Method, resolve
+from negbench.numbers import not_booleans
 from negbench.parts import unknown
 from negbench.repair import Repair
 from negbench.teachers import Teacher
@@ -66,6 +67,7 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    _numbers = not_booleans
 
     name: str
     collection: Annotated[Source, BeforeValidator(source_of)]

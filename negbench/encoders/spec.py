@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, mo
 
 from negbench import spelling
 from negbench.encoders.languages import encoder_for
+from negbench.numbers import not_booleans
 
 Pooling = Literal["mean", "cls", "max", "lasttoken"]
 
@@ -27,6 +28,7 @@ class EncoderSpec(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    _numbers = not_booleans
 
     model: str = Field(min_length=1)
     revision: str | None = None

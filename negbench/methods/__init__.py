@@ -18,6 +18,7 @@ from negbench.labels import LabelRule
 from negbench.losses import Loss
 from negbench.losses.infonce import InfoNCE
 from negbench.mining import Fill
+from negbench.numbers import not_booleans
 from negbench.parts import Part
 from negbench.refresh import Refresh
 from negbench.refresh.cache import Cache
@@ -49,6 +50,7 @@ class Phase(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    _numbers = not_booleans
 
     method: Method
     work: float = Field(gt=0, le=1)
@@ -95,6 +97,7 @@ class Method(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    _numbers = not_booleans
 
     name: str
     summary: str

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from negbench.numbers import not_booleans
+
 
 def _later(default: Any, **bounds: Any) -> Any:
     """Return a field that came later: where it is at its default it is not dumped, so what was stored stays valid."""
@@ -28,6 +30,7 @@ class Recipe(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    _numbers = not_booleans
 
     epochs: int = Field(default=1, ge=1, le=1000)
     batch_size: int = Field(default=32, ge=2)

@@ -33,14 +33,47 @@ def test_axes_multiply(tmp_path: Path) -> None:
         assert settings.encoder == EncoderSpec(model="all-MiniLM-L6-v2", reinit_layers=point["encoder.reinit_layers"])
 
 
-def test_an_axis_may_hold_whole_mappings_and_another_reach_into_them(tmp_path: Path) -> None:
-    text = with_line("axes", "{train: [{epochs: 2}, {epochs: 3}], train.warmup: [0.1, 0.2]}")
-    points = grid(tmp_path, text).points
-    assert [(point, settings.train.epochs, settings.train.warmup) for point, settings in points] == [
-        ({"train": {"epochs": epochs}, "train.warmup": warmup}, epochs, warmup)
+def test_an_axis_may_hold_whole_mappings(tmp_path: Path) -> None:
+    points = grid(tmp_path, with_line("axes", "{train: [{epochs: 2}, {epochs: 3}], negatives: [1, 2]}")).points
+    assert [(point, settings.train.epochs, settings.negatives) for point, settings in points] == [
+        ({"train": {"epochs": epochs}, "negatives": negatives}, epochs, negatives)
         for epochs in (2, 3)
-        for warmup in (0.1, 0.2)
+        for negatives in (1, 2)
     ]
+    text = with_line("axes", "{start: {a: {train: {epochs: 2}}, b: {train.epochs: 3}}}")  # one at a time
+    assert [settings.train.epochs for _, settings in grid(tmp_path, text).points] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("axes", "refusal"),
+    [
+        (
+            "{train.epochs: [1, 2], start: {a: {train: {epochs: 3}}}}",
+            "axes.start: train and train.epochs, which the axis train.epochs sets, overlap",
+        ),
+        (
+            "{start: {a: {train: {epochs: 3}}}, train.epochs: [1, 2]}",
+            "axes.train.epochs: train.epochs and train, which the axis start sets, overlap",
+        ),
+        (
+            "{train: [{epochs: 2}], train.warmup: [0.1, 0.2]}",
+            "axes.train.warmup: train.warmup and train, which the axis",
+        ),
+        (
+            "{encoder: [a, b], start: {c: {encoder.keep_layers: 1}}}",
+            "axes.start: encoder.keep_layers and encoder, which",
+        ),
+        ("{start: {a: {train.epochs: 2, train: {}}}}", "axes.start.a.train: train.epochs and train overlap"),
+    ],
+)
+def test_axes_that_overlap_are_refused(tmp_path: Path, axes: str, refusal: str) -> None:
+    (line,) = refusals(tmp_path, with_line("axes", axes))
+    assert line.startswith(f"grid.yaml:5: {refusal}")
+
+
+def test_a_key_that_only_begins_alike_is_another(tmp_path: Path) -> None:
+    points = grid(tmp_path, with_line("axes", "{train.warmup: [0.1, 0.2], start: {a: {warm_up: {epochs: 1}}}}")).points
+    assert len(points) == 2
 
 
 STARTS = "{start: {weak: {encoder: {model: a, keep_layers: 3}, train.epochs: 3}, strong: {encoder: b}}}"
