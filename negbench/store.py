@@ -26,6 +26,7 @@ from pydantic import BaseModel
 
 from negbench import machine
 from negbench.parts import Part
+from negbench.versions import versions
 
 T = TypeVar("T")
 
@@ -158,6 +159,7 @@ class Store:
                     "cost": {"seconds": round(seconds, 3), **machine.peak(), **cost},
                     "began": round(began, 3),
                     "machine": platform.machine(),
+                    "versions": versions(),
                 }
                 if samples:
                     (draft / "system.json").write_text(json.dumps(samples) + "\n")
@@ -185,6 +187,11 @@ class Store:
         """Return how busy the machine was while the artifact was made, every few seconds; none for a short stage."""
         path = self.path(stage) / "system.json"
         return [(at, found) for at, found in json.loads(path.read_text())] if path.exists() else []
+
+    def versions(self, stage: Stage) -> dict[str, str]:
+        """Return what the artifact was made with (``negbench.versions``); a record may be older than this field."""
+        record = json.loads((self.path(stage) / "stage.json").read_text())
+        return dict(record.get("versions", {"negbench": "unknown"}))
 
     def cost(self, stage: Stage) -> dict[str, float]:
         """Return what making the artifact took: ``seconds`` and amounts by name."""

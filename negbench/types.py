@@ -201,7 +201,7 @@ class CandidatePool:
     a positive's score is NaN where the retriever cannot score it.
     ``query_keys`` [Q] and ``document_keys`` [Q, K] are stable hashes of the ids, which seeded noise needs.
     ``excluded`` [Q, K] marks what filters threw out.
-    ``recall`` is the share of the exact top K that an approximate retriever found, 1.0 for an exact one. ``notes`` are
+    ``recall`` is the share of the exact top K that an approximate retriever found, 1.0 for an exact one. ``note`` is
     the retriever's, for a reader of the results.
 
     The rest is there where a part of the method asks for it (``asks.py``). ``teacher_scores`` [Q, K] and
@@ -227,7 +227,7 @@ class CandidatePool:
     positive_groups: Int32 | None = None
     similarity: Float32 | None = None
     judged: Float64 | None = None
-    notes: tuple[str, ...] = ()
+    note: str = ""
 
     @property
     def depth(self) -> int:

@@ -270,6 +270,20 @@ def test_the_key_depends_on_values_alone() -> None:
     assert Spec() != Spec(number=2.0)
 
 
+def test_a_record_keeps_the_versions_that_it_was_made_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path / "store")
+    monkeypatch.setattr("negbench.store.versions", lambda: {"numpy": "1"})
+    folder = store.ensure(Write("1"))
+    monkeypatch.setattr("negbench.store.versions", lambda: {"numpy": "2"})
+    assert store.ensure(Write("1")) == folder
+    store.ensure(Write("2"))
+    assert (store.versions(Write("1")), store.versions(Write("2"))) == ({"numpy": "1"}, {"numpy": "2"})
+    record = json.loads((folder / "stage.json").read_text())
+    del record["versions"]
+    (folder / "stage.json").write_text(json.dumps(record))
+    assert store.versions(Write("1")) == {"negbench": "unknown"}
+
+
 def test_the_key_is_golden() -> None:
     """Everybody's store is found by keys: they change only on purpose."""
 

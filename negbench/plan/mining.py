@@ -45,7 +45,7 @@ class BuildPool(Stage):
         queries, documents = (None if it is None else read_vectors(at(it)) for it in (self.queries, self.documents))
         found = self.search(read_collection(at(self.collection)), queries, documents)
         save_arrays(found, out)
-        told = [*unanswered(found.documents, self.split), *found.notes]
+        told = [*unanswered(found.documents, self.split), *filter(None, [found.note])]
         save_notes([f"{self.label}: {note}" for note in told], out)
         return {"searches": len(found.queries), "recall": found.recall}
 

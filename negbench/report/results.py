@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import csv
-import importlib.metadata
 import io
 import json
 import math
 import os
 import platform
-import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -27,13 +25,13 @@ from negbench.report import details
 from negbench.report.rows import Evidence
 from negbench.store import Store
 from negbench.types import Float64, Negatives
-
-PACKAGES = ("negbench", "torch", "sentence-transformers", "transformers", "voyager", "bm25s", "ir-measures", "numpy")
+from negbench.versions import commit, versions
 
 
 def record(trial: Trial, trials: Sequence[Trial], store: Store, failure: str | None) -> dict[str, Any]:
     """Return one trial as plain data; a failed one has its reason and no figures.
 
+    ``versions`` is what its stages were made with, by package.
     ``digests`` lists the keys of the trial's own stages by kind, inputs first; ``beside`` those of what else was
     measured, by the prefix of its metrics.
     """
@@ -58,6 +56,7 @@ def record(trial: Trial, trials: Sequence[Trial], store: Store, failure: str | N
         "ranks": {},
         "details": {},
         "digests": digests,
+        "versions": {},
         "beside": {prefix: stage.key for prefix, stage in trial.beside.items()},
         "status": "failed" if failure else "done",
     }
@@ -85,6 +84,7 @@ def record(trial: Trial, trials: Sequence[Trial], store: Store, failure: str | N
             row["draw"] |= {name: found[name] for name in ("teacher_auc", "unscored", "duplicates") if name in found}
         made = store.cost(trial.negatives)
         row["draw"] |= {name: made[name] for name in ("written", "promoted", "distrusted") if made.get(name)}
+    row["versions"] = made_with([store.versions(stage).items() for stage in trial.stages])
     row["details"] = details.plain(details.read(trial, store))
     row["cost"] = costs(trial, trials, store)
     return row
@@ -171,16 +171,16 @@ def describe_draw(negatives: Negatives) -> dict[str, float]:
 def manifest(command: Sequence[str], grid_text: str, assignments: Sequence[str], precision: str) -> dict[str, Any]:
     """Return what is needed to make the results again: versions, commit, machine, command, the grid itself.
 
-    ``negbench run`` takes the manifest in place of the grid.
+    They are of this process; ``versions`` gives way to those of the stages behind the figures (``made_with``), which
+    an earlier process may have made. ``negbench run`` takes the manifest in place of the grid.
     """
     return {
         "command": list(command),
         "grid": grid_text,
         "assignments": list(assignments),
         "precision": precision,
-        "python": platform.python_version(),
-        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
-        "commit": _commit(),
+        "versions": versions(),
+        "commit": commit(),
         "machine": {
             "system": platform.system(),
             "architecture": platform.machine(),
@@ -191,24 +191,39 @@ def manifest(command: Sequence[str], grid_text: str, assignments: Sequence[str],
     }
 
 
-def _commit() -> str | None:
-    """Return the commit of the checkout that negbench runs from, with a + where it has local changes."""
-    here = Path(__file__).parent
-    try:
-        # installed into an environment inside somebody's own checkout, the commit would be theirs
-        ours = subprocess.run(
-            ["git", "ls-files", "--error-unmatch", __file__], cwd=here, capture_output=True, check=False
-        )
-        if ours.returncode != 0:
-            return None
-        found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
-        state = ["git", "status", "--porcelain", "--untracked-files=no", "--", "negbench", ":/negbench"]
-        changed = subprocess.run(state, cwd=here, capture_output=True, text=True, check=False)
-    except OSError:
-        return None
-    if found.returncode != 0:
-        return None
-    return found.stdout.strip() + ("+" if changed.stdout.strip() else "")
+def made_with(found: Iterable[Iterable[tuple[str, str]]]) -> dict[str, list[str]]:
+    """Return the different versions of each package, sorted, in pairs of package and version from several sources."""
+    every: dict[str, set[str]] = {}
+    for pairs in found:
+        for name, version in pairs:
+            every.setdefault(name, set()).add(version)
+    return {name: sorted(versions) for name, versions in every.items()}
+
+
+def all_versions(trials: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
+    """Return the different versions, by package, behind the figures of records."""
+    return made_with(
+        ((name, version) for name, found in trial["versions"].items() for version in found) for trial in trials
+    )
+
+
+def versions_differ(trials: Sequence[dict[str, Any]]) -> list[str]:
+    """Return a sentence that says which versions stand behind which rows, where it is not one for all; else nothing."""
+    done = [trial for trial in trials if trial["status"] == "done"]
+    told = []
+    for name, found in all_versions(done).items():
+        shown = []
+        for version in found if len(found) > 1 else ():
+            having = [version in trial["versions"].get(name, ()) for trial in done]
+            rows = list(dict.fromkeys(trial["spelling"] for trial, has in zip(done, having, strict=True) if has))
+            more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
+            shown.append(f"{version} ({'all rows' if all(having) else ', '.join(rows[:_NAMED]) + more})")
+        told += [f"{name} {', '.join(shown)}"] if shown else []
+    return [f"The stages behind these figures were made with different versions: {'; '.join(told)}"] if told else []
+
+
+_NAMED = 3
+"""So many rows are named in a sentence."""
 
 
 def write_json(path: Path, data: object) -> None:

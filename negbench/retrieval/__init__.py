@@ -42,15 +42,15 @@ class Search:
 class Ranking:
     """Best first: ``documents`` [Q, K] (-1 past the end), ``scores`` [Q, K] and ``positive_scores`` [Q, P].
 
-    Missing scores are NaN. Equal scores come in ascending document row. ``recall`` is against exact search; ``notes``
-    are sentences for a reader of the results.
+    Missing scores are NaN. Equal scores come in ascending document row. ``recall`` is against exact search; ``note``
+    is a sentence for a reader of the results.
     """
 
     documents: Int32
     scores: Float32
     positive_scores: Float32
     recall: float = 1.0
-    notes: tuple[str, ...] = ()
+    note: str = ""
 
 
 class Retriever(Part):

@@ -81,5 +81,5 @@ def build(
         query_keys=search.query_keys,
         document_keys=np.where(ranking.documents >= 0, document_keys[ranking.documents], np.uint64(0)),
         recall=ranking.recall,
-        notes=ranking.notes,
+        note=ranking.note,
     )

@@ -55,7 +55,7 @@ class RunFile(Retriever):
     def rank(self, search: Search) -> Ranking:
         """Look every query up. Raises InputError with file and line for what is no run of this collection."""
         row_of = {key: row for row, key in enumerate(search.document_keys.tolist())}
-        lists, notes = self._read(set(search.query_keys.tolist()), row_of)
+        lists, note = self._read(set(search.query_keys.tolist()), row_of)
         found: Int32 = np.full((len(search.queries), self.depth), -1, np.int32)
         scores: Float32 = np.full(found.shape, np.nan, np.float32)
         positives: Float32 = np.full(search.positives.shape, np.nan, np.float32)
@@ -65,7 +65,7 @@ class RunFile(Retriever):
             found[row, : len(order)] = order
             scores[row, : len(order)] = [mine[document] for document in order]
             positives[row] = [mine.get(document, math.nan) for document in search.positives[row].tolist()]
-        return Ranking(found, scores, positives, notes=notes)
+        return Ranking(found, scores, positives, note=note)
 
     def _bytes(self) -> bytes:
         try:
@@ -73,7 +73,7 @@ class RunFile(Retriever):
         except OSError as error:
             raise InputError(f"{self.path}: cannot be read ({error.strerror}); give a TREC run file") from error
 
-    def _read(self, queries: set[int], row_of: dict[int, int]) -> tuple[dict[int, dict[int, float]], tuple[str, ...]]:
+    def _read(self, queries: set[int], row_of: dict[int, int]) -> tuple[dict[int, dict[int, float]], str]:
         """Return the scores by query key and document row, and what there is to say of the documents left out."""
         lists: dict[int, dict[int, float]] = {}
         absent: list[str] = []
@@ -101,9 +101,9 @@ class RunFile(Retriever):
                 "give a run of these queries, with their ids"
             )
         if not absent:
-            return lists, ()
+            return lists, ""
         count = f"{len(absent)} of {total} lines are of documents that are not in the collection"
-        return lists, (f"{count} ({absent[0]!r}, say) and left out",)
+        return lists, f"{count} ({absent[0]!r}, say) and left out"
 
     def _text(self) -> str:
         data = self._bytes()

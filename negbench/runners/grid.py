@@ -55,7 +55,8 @@ def run(
     out.mkdir(parents=True, exist_ok=True)
     first = grid.points[0][1]
     made = results.manifest(command, grid.text, grid.assignments, resolve(first.train.precision))
-    results.write_json(out / "manifest.json", {**made, "digests": _digests(trials)})
+    made |= {"digests": _digests(trials)}
+    results.write_json(out / "manifest.json", made)
     outputs = Outputs(grid, trials, store, out)
     news = {trial.name for trial in trials if not all(store.has(stage) for stage in trial.stages)}
     mlflow_answers = True
@@ -75,6 +76,7 @@ def run(
     log.unlink(missing_ok=True)
     failed = local.run(trials, store, report, finished, lambda text: _append(log, text))
     shown = outputs.write()
+    results.write_json(out / "manifest.json", made | {"versions": outputs.made_with() or made["versions"]})
     outcome = tracking.log_grid(grid.name, outputs.logs(log_models), out, artifacts=outputs.files)
     return Finished(shown, failed, outcome.message)
 

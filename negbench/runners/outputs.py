@@ -74,8 +74,8 @@ class Outputs:
         collections = dict.fromkeys(collection_name(settings.collection) for settings in points)
         encoders = dict.fromkeys(settings.encoder.spelling for settings in points)
         title = f"{self.grid.name}: {' and '.join(collections)}, {' and '.join(encoders)}"
-        data["oddities"] = list(self._oddities)
-        data["notes"] = [*notes(data, found, first), *[f"{note}." for note in self._oddities]]
+        data["oddities"] = [*self._oddities, *results.versions_differ(data["trials"])]
+        data["notes"] = [*notes(data, found, first), *[f"{note}." for note in data["oddities"]]]
         data["settings"] = {
             "title": title,
             "measure": measure,
@@ -99,6 +99,10 @@ class Outputs:
         results.write_text(self.out / "table.md", table.markdown(data["tables"], title, data["notes"]))
         results.write_text(self.out / "table.csv", table.to_csv(found, measure))
         return _printed(data)
+
+    def made_with(self) -> dict[str, str]:
+        """Return the versions behind the figures by package, separated by commas where there are several."""
+        return {name: ", ".join(found) for name, found in results.all_versions(list(self._records.values())).items()}
 
     def logs(self, with_models: bool) -> list[TrialLog]:
         """Return what MLflow is told of the trials that are done."""

@@ -4,10 +4,10 @@ import csv
 import io
 import json
 import math
-import subprocess
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -178,36 +178,34 @@ def test_a_manifest_tells_how_to_do_it_again() -> None:
     assert {"torch", "sentence-transformers", "negbench"} <= made["versions"].keys()
 
 
-def git(folder: Path, *command: str) -> str:
-    identity = ["-c", "user.name=n", "-c", "user.email=e", "-c", "commit.gpgsign=false"]
-    done = subprocess.run(["git", *identity, *command], cwd=folder, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+def row(method: str, **versions: list[str]) -> dict[str, Any]:
+    return {"spelling": method, "status": "done", "versions": versions}
 
 
-def test_the_commit_is_that_of_our_own_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = tmp_path / "negbench/report"
-    package.mkdir(parents=True)
-    module = package / "results.py"
-    module.write_text("1\n")
-    monkeypatch.setattr(results, "__file__", str(module))
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    monkeypatch.delenv("GIT_DIR", raising=False)
-    assert results._commit() is None  # no checkout at all
+def test_versions_that_differ_are_told_by_row_in_one_line() -> None:
+    same = [row("a", numpy=["2"], torch=["3"]), row("b", numpy=["2"], torch=["3"])]
+    assert results.versions_differ(same) == []
+    assert results.all_versions(same) == {"numpy": ["2"], "torch": ["3"]}
+    apart = [*same, row("c", numpy=["1", "2"], torch=["3"]), {"spelling": "d", "status": "failed", "versions": {}}]
+    assert results.versions_differ(apart) == [
+        "The stages behind these figures were made with different versions: numpy 1 (c), 2 (all rows)"
+    ]
+    many = [row(f"m{at}", numpy=["2"], torch=["3" if at else "4"]) for at in range(6)]
+    (line,) = results.versions_differ(many)
+    assert line.endswith("versions: torch 3 (m1, m2, m3 and 2 more), 4 (m0)")
+    assert results.all_versions(apart)["numpy"] == ["1", "2"]
 
-    git(tmp_path, "init", "-q")
-    (tmp_path / "other.py").write_text("1\n")
-    git(tmp_path, "add", "other.py")
-    git(tmp_path, "commit", "-qm", "somebody else's")
-    assert results._commit() is None  # installed into somebody else's checkout
 
-    git(tmp_path, "add", ".")
-    git(tmp_path, "commit", "-qm", "ours")
-    head = git(tmp_path, "rev-parse", "HEAD")
-    assert results._commit() == head
-    (tmp_path / "other.py").write_text("2\n")
-    assert results._commit() == head  # a change outside of the package
-    module.write_text("2\n")
-    assert results._commit() == head + "+"
+def test_a_record_tells_what_its_stages_were_made_with(planned: list[Trial], store: Store) -> None:
+    """Those of the stages, not of the process that reads them; an old record has none."""
+    simans = planned[3]
+    assert results.record(simans, planned, store, None)["versions"] == {"negbench": ["unknown"]}
+    for at, stage in enumerate(simans.stages):
+        path = store.path(stage) / "stage.json"
+        made = {"negbench": "0", "torch": "1.0" if at else "0.9"}
+        path.write_text(json.dumps({**json.loads(path.read_text()), "versions": made}))
+    found = results.record(simans, planned, store, None)["versions"]
+    assert found == {"negbench": ["0"], "torch": ["0.9", "1.0"]}
 
 
 def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:

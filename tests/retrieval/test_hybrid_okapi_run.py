@@ -53,9 +53,7 @@ def test_a_run_is_read_by_score_whatever_the_order_of_its_lines(search: Search, 
         assert found.scores[0, :2].tolist() == [9.0, 1.5]
         assert found.documents[1].tolist() == [-1, -1, -1]
         assert found.documents[2].tolist() == [1, -1, -1]
-        assert found.notes == (
-            "1 of 5 lines are of documents that are not in the collection ('gone', say) and left out",
-        )
+        assert found.note == "1 of 5 lines are of documents that are not in the collection ('gone', say) and left out"
 
 
 def test_a_run_goes_by_its_bytes(tmp_path: Path) -> None:
@@ -89,7 +87,7 @@ def test_ids_with_spaces_stand_between_tabs(search: Search, tmp_path: Path) -> N
     )
     found = RunFile(path=str(path), depth=2).rank(spaced)
     assert found.documents.tolist() == [[0, 1]]
-    assert found.notes == ()
+    assert found.note == ""
     path.write_text("a query Q0 the doc 1 2.5 tag\n")
     with pytest.raises(InputError, match=r"r:1: .*ids that hold spaces need tabs"):
         RunFile(path=str(path)).rank(spaced)

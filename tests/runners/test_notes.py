@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from made_grid import grid_text
 
+from negbench.versions import versions
+
 
 @pytest.fixture
 def garden(tmp_path: Path, tiny_collection: Path) -> Path:
@@ -58,6 +60,17 @@ def test_a_table_counts_what_searches_did_not_find(
     for note in told:
         assert table.read_text().count(f"{note}.") == 1
         assert note.split(":")[1][:20] in said.out
+
+    (manifest,) = tmp_path.glob("runs/*/manifest.json")
+    assert json.loads(manifest.read_text())["versions"] == versions()
+    assert "different versions" not in table.read_text()
+    trained = sorted(tmp_path.glob(".negbench/training/*/stage.json"))[0]  # as if an earlier process had made it
+    record = json.loads(trained.read_text())
+    trained.write_text(json.dumps({**record, "versions": {**versions(), "torch": "0.1"}}))
+    assert negbench("run", "grid.yaml", *change, cwd=tmp_path).code == 0
+    assert json.loads(manifest.read_text())["versions"] == {**versions(), "torch": f"0.1, {versions()['torch']}"}
+    assert "with different versions: torch 0.1 (" in table.read_text()
+
     (tmp_path / "r").write_text("".join(f"{query} Q0 gone 1 1 t\n" for query in asked))
     said = negbench("run", "grid.yaml", *change, "--set", "seeds=[1]", cwd=tmp_path)
     assert said.code == 2
