@@ -32,7 +32,7 @@ def test_evaluate_counts_the_queries_that_find_nothing(
 ) -> None:
     asked = ["evaluate", "--encoder", "bm25", "--json", "--collection"]
     found = json.loads(negbench(*asked, garden, cwd=tmp_path).out)
-    assert found["warnings"][-1] == "2 of 12 test queries find no document"
+    assert found["warnings"][-1] == "evaluate bm25 on test: 2 of 12 test queries find no document"
     assert "find no document" not in negbench(*asked, tiny_collection, cwd=tmp_path).out
 
 
