@@ -323,7 +323,7 @@ def test_the_precision_is_settled_when_planning(collection: Path, weights: Path,
             settled = trial.training.recipe.precision
             assert settled in ("float32", "bfloat16")
             assert asked in ("auto", settled)
-            assert '"auto"' not in json.dumps([stage.identity() for stage in trial.stages])
+            assert '"precision": "auto"' not in json.dumps([stage.identity() for stage in trial.stages])
 
 
 def test_a_collection_is_named_without_the_path_to_it_however_deep(collection: Path) -> None:
