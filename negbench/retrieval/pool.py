@@ -81,4 +81,5 @@ def build(
         query_keys=search.query_keys,
         document_keys=np.where(ranking.documents >= 0, document_keys[ranking.documents], np.uint64(0)),
         recall=ranking.recall,
+        corpus_size=len(collection.document_ids),
     )

@@ -82,7 +82,7 @@ class Outputs:
             "equivalent_within": first.equivalent_within,
             "methods": len(first.methods),
             "seeds": len(first.seeds),
-            "legend": legend(found, first),
+            "legend": [*legend(found, first), *warned(data["trials"])],
         }
         shares = details.pooled(data["trials"], self._shares)
         overlaps = overlap.overlaps(data["trials"], self._drawn)
@@ -140,6 +140,12 @@ def legend(found: Sequence[Row], settings: Settings) -> list[str]:
     return lines
 
 
+def _recall(found: Sequence[Row]) -> str:
+    if all(row.index_recall is None for row in found):
+        return ""
+    return "`index recall`: of an exact search's candidates, the share that the approximate index found. "
+
+
 def notes(data: dict[str, Any], found: Sequence[Row], settings: Settings) -> list[str]:
     """Return what a reader of the table has to know, one paragraph each."""
     marks = legend(found, settings)
@@ -150,11 +156,18 @@ def notes(data: dict[str, Any], found: Sequence[Row], settings: Settings) -> lis
         "references and no comparisons. False negatives: of the mined negatives that training was handed, weighted as "
         "training sees them, the share that is relevant, with the 95 % interval over queries, seeds pooled. "
         "In-batch documents are counted apart, after masking. `filled`: drawn from the whole corpus after a shortfall. "
+        f"{_recall(found)}"
         "`seconds`: the method alone, from nothing; `added`: what it added to this grid."
     ]
     estimators = {name: rate["note"] for row in data["trials"] for name, rate in row["false_negatives"].items()}
     lines += [f"{name}: {note}." for name, note in estimators.items() if name in PRIMARY]
-    return lines + teachers(data["trials"])
+    return lines + warned(data["trials"]) + teachers(data["trials"])
+
+
+def warned(trials: Sequence[dict[str, Any]]) -> list[str]:
+    """Return a line for each method whose filters can leave nothing in its corpus."""
+    found = [(row["spelling"], why) for row in trials for why in row.get("notes", [])]
+    return [f"{method}: {why}; its negatives are random documents" for method, why in dict.fromkeys(found)]
 
 
 def teachers(trials: Sequence[dict[str, Any]]) -> list[str]:
