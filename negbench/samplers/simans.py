@@ -23,7 +23,8 @@ class SimANS(Sampler):
     order; a positive that the retriever did not find has its real score, where the code takes the last candidates.
 
     a: sharpness. b: offset of the peak, in scaled units. tau: sharpness of ``laplace``.
-    scale: the published constants are in raw dot products of about 50-100 and nearly flat on cosines. ``raw`` uses
+    scale: the published constants are in raw dot products of about 50-100 and nearly flat on cosines, where all
+    candidates are about as likely; the method by this name therefore takes ``zscore``. ``raw`` uses
     scores as they are, ``zscore`` divides differences by the standard deviation of the query's candidates,
     ``temperature`` divides them by ``temperature``.
     positive: which of several positives gives s+; the paper draws one at random.
