@@ -18,6 +18,7 @@ from negbench.errors import InputError
 from negbench.evaluation.false_negatives import Estimator
 from negbench.methods import Method, with_teacher
 from negbench.parts import registered
+from negbench.plan import similarity
 from negbench.plan.course import Course
 from negbench.plan.courses import Courses
 from negbench.plan.draw import DrawNegatives
@@ -165,6 +166,7 @@ class _Builder:
 
     def trial(self, method: Method, seed: int) -> Trial:
         settings = self.settings
+        similarity.check(method, settings.encoder)
         named, method = method, with_teacher(method, settings.teacher)
         course = self.courses.of(method, seed)
         training, handed = course.last, handing(course)
