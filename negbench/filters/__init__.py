@@ -20,8 +20,8 @@ class Filter(Asking):
 
     kind: ClassVar[str] = "filter"
 
-    def nothing_left(self, corpus_size: int) -> str:
-        """Return why no candidate can pass in a corpus of so many documents; empty where some can."""
+    def nothing_left(self, corpus_size: int | None) -> str:
+        """Return why no candidate can pass in a corpus of so many documents; empty where one can."""
         return ""
 
     @abstractmethod

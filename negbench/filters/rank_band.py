@@ -45,12 +45,12 @@ class RankBand(Filter):
             return self.high
         return min(self.high, corpus_size // self.divisor)
 
-    def nothing_left(self, corpus_size: int) -> str:
+    def nothing_left(self, corpus_size: int | None) -> str:
         """Say that the band is empty, where it is."""
         end = self.end(corpus_size)
         if end > self.low:
             return ""
-        return f"no rank lies in {self.spelling}, which ends at {end} in a corpus of {corpus_size} documents"
+        return f"{self.spelling} keeps no rank of {corpus_size} documents: it begins at {self.low} and ends at {end}"
 
     def throws_out(self, pool: CandidatePool) -> Bool:
         """Throw out what lies outside of the band."""

@@ -19,7 +19,6 @@ import numpy as np
 
 from negbench.encoders.precision import ask_gpu, cpu_flags
 from negbench.evaluation.stability import spikes
-from negbench.plan.draw import DrawNegatives
 from negbench.plan.graph import costs
 from negbench.plan.sources import read_collection
 from negbench.plan.trials import Trial
@@ -53,7 +52,6 @@ def record(trial: Trial, trials: Sequence[Trial], store: Store, failure: str | N
         "metrics": {},
         "false_negatives": {},
         "draw": {},
-        "notes": [],
         "cost": {},
         "stability": {},
         "ranks": {},
@@ -85,7 +83,6 @@ def record(trial: Trial, trials: Sequence[Trial], store: Store, failure: str | N
         row["draw"]["recall"] = store.cost(pool)["recall"]
         if pool.retriever.approximate:
             row["draw"]["index_recall"] = row["draw"]["recall"]
-        row["notes"] = _nothing_left(trial, store)
         for answer in trial.negatives.answers:
             found = store.cost(answer)
             row["draw"] |= {name: found[name] for name in ("teacher_auc", "unscored", "duplicates") if name in found}
@@ -94,17 +91,6 @@ def record(trial: Trial, trials: Sequence[Trial], store: Store, failure: str | N
     row["details"] = details.plain(details.read(trial, store))
     row["cost"] = costs(trial, trials, store)
     return row
-
-
-def _nothing_left(trial: Trial, store: Store) -> list[str]:
-    """Return which filters can leave no candidate in this corpus: all negatives of the method are then fills."""
-    assert trial.course is not None
-    drawn = [it.negatives for it in trial.course.on_labels if it.negatives is not None]
-    draws = [it if isinstance(it, DrawNegatives) else it.draw for it in drawn]
-    if not any(draw.filters for draw in draws):
-        return []
-    size = len(read_collection(store.path(trial.evaluation.collection)).document_ids)
-    return list(dict.fromkeys(why for draw in draws for rule in draw.filters if (why := rule.nothing_left(size))))
 
 
 def evidence(trials: Sequence[Trial], store: Store) -> Evidence:

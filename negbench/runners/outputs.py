@@ -14,6 +14,7 @@ from rich.text import Text
 from negbench.config.grid import Grid, Settings
 from negbench.evaluation.overlap import drawn_pairs
 from negbench.evaluation.shares import Share
+from negbench.methods import Method
 from negbench.plan.trials import Trial, collection_name
 from negbench.report import details, overlap, results, table
 from negbench.report.rows import MEANINGS, PRIMARY, Evidence, Row, rows
@@ -82,7 +83,7 @@ class Outputs:
             "equivalent_within": first.equivalent_within,
             "methods": len(first.methods),
             "seeds": len(first.seeds),
-            "legend": [*legend(found, first), *warned(data["trials"])],
+            "legend": legend(found, first),
         }
         shares = details.pooled(data["trials"], self._shares)
         overlaps = overlap.overlaps(data["trials"], self._drawn)
@@ -135,9 +136,17 @@ def legend(found: Sequence[Row], settings: Settings) -> list[str]:
         more = "" if settings.held_out is not None else "held_out or "
         ask = f"give {more}a truth, or label some: negbench audit GRID.yaml"
         lines.append(f"false negatives: these labels cannot tell; {ask}")
+    lines += [_more_pairs(method, settings) for method in settings.methods if method.equal_documents]
     if any(row.form == "interpretation" for row in found):
         lines.append(f"{table.INTERPRETED.strip()} an interpretation: its source leaves something open")
     return lines
+
+
+def _more_pairs(method: Method, settings: Settings) -> str:
+    """Return what a method reads beside as many documents a step, and which control does not."""
+    there = any(other.name == "random" for other in settings.methods)
+    control = "random reads as many documents" if there else "add random, which reads as many documents,"
+    return f"{method.spelling} reads {1 + settings.negatives} times the labelled pairs, too; {control} at equal pairs"
 
 
 def _recall(found: Sequence[Row]) -> str:
@@ -161,13 +170,7 @@ def notes(data: dict[str, Any], found: Sequence[Row], settings: Settings) -> lis
     ]
     estimators = {name: rate["note"] for row in data["trials"] for name, rate in row["false_negatives"].items()}
     lines += [f"{name}: {note}." for name, note in estimators.items() if name in PRIMARY]
-    return lines + warned(data["trials"]) + teachers(data["trials"])
-
-
-def warned(trials: Sequence[dict[str, Any]]) -> list[str]:
-    """Return a line for each method whose filters can leave nothing in its corpus."""
-    found = [(row["spelling"], why) for row in trials for why in row.get("notes", [])]
-    return [f"{method}: {why}; its negatives are random documents" for method, why in dict.fromkeys(found)]
+    return lines + teachers(data["trials"])
 
 
 def teachers(trials: Sequence[dict[str, Any]]) -> list[str]:
