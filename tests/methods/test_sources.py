@@ -194,6 +194,8 @@ class TestFaithful:
         (tmp_path / "config_sentence_transformers.json").write_text('{"similarity_fn_name": "cosine"}')
         with pytest.raises(InputError, match=rf"method {name}\(as=faithful\): its source's constants are for raw dot"):
             similarity.check(resolve(f"{name}(as=faithful)"), encoder)
+        with pytest.raises(InputError, match="constants are for raw dot products"):
+            similarity.check(resolve({"curriculum": {"stages": [f"{name}(work=1, as=faithful)"]}}), encoder)
         similarity.check(named(name), encoder)  # the fixed form has a temperature for cosines
         (tmp_path / "config_sentence_transformers.json").write_text('{"similarity_fn_name": "dot"}')
         similarity.check(resolve(f"{name}(as=faithful)"), encoder)

@@ -210,6 +210,12 @@ def test_a_method_s_parameter_changes_that_method_alone(collection: Path, weight
     assert keys(old, "negatives", "training").isdisjoint(keys(new, "negatives", "training"))
 
 
+def test_a_form_for_dot_products_is_refused_before_any_work(collection: Path, weights: Path) -> None:
+    with pytest.raises(InputError, match=r"method dpr\(as=faithful\): its source's constants are for raw dot products"):
+        plan(collection, weights, ["in-batch", "dpr(as=faithful)"])
+    plan(collection, weights, ["in-batch", "dpr"])
+
+
 def test_a_deeper_look_is_a_deeper_pool(collection: Path, weights: Path) -> None:
     found = plan(collection, weights, ["simans", {"rank-band": {"high": 300}}])
     assert pool_key(by(found, "simans")) != pool_key(by(found, "rank-band"))
