@@ -303,7 +303,7 @@ def in_form(method: Method, form: str) -> Method:
     changes = dict(method.forms[form])
     recipe = Recipe.model_validate(changes.pop("train", {}))
     train = {key: getattr(recipe, key) for key in sorted(recipe.model_fields_set)}
-    told = {key: changes.pop(key) for key in ("differs", "similarity") if key in changes}
+    told: dict[str, Any] = {key: changes.pop(key) for key in ("differs", "similarity") if key in changes}
     return override(replace(method, {**told, "form": form, "forms": {}, "train": train}), changes)
 
 

@@ -108,7 +108,7 @@ def _value(value: Any) -> str:
 BESIDE = ("R@100", "Judged@10", "nDCG(judged_only=True)@10")
 """Measures that stand beside the first one in the files."""
 
-BRIEF = ("seeds", "detectable", *BESIDE, "added")
+BRIEF = ("seeds", "detectable", *BESIDE, "index recall %", "added")
 """Columns that the terminal leaves to the files, so that the rest fits 100 letters."""
 
 

@@ -136,6 +136,9 @@ def legend(found: Sequence[Row], settings: Settings) -> list[str]:
         more = "" if settings.held_out is not None else "held_out or "
         ask = f"give {more}a truth, or label some: negbench audit GRID.yaml"
         lines.append(f"false negatives: these labels cannot tell; {ask}")
+    found_by_index = [f"{row.label} {100 * row.index_recall:.2f} %" for row in found if row.index_recall is not None]
+    if found_by_index:
+        lines.append(f"index recall, the share of an exact search's candidates: {', '.join(found_by_index)}")
     lines += [_more_pairs(method, settings) for method in settings.methods if method.equal_documents]
     if any(row.form == "interpretation" for row in found):
         lines.append(f"{table.INTERPRETED.strip()} an interpretation: its source leaves something open")
@@ -149,12 +152,6 @@ def _more_pairs(method: Method, settings: Settings) -> str:
     return f"{method.spelling} reads {1 + settings.negatives} times the labelled pairs, too; {control} at equal pairs"
 
 
-def _recall(found: Sequence[Row]) -> str:
-    if all(row.index_recall is None for row in found):
-        return ""
-    return "`index recall`: of an exact search's candidates, the share that the approximate index found. "
-
-
 def notes(data: dict[str, Any], found: Sequence[Row], settings: Settings) -> list[str]:
     """Return what a reader of the table has to know, one paragraph each."""
     marks = legend(found, settings)
@@ -165,7 +162,6 @@ def notes(data: dict[str, Any], found: Sequence[Row], settings: Settings) -> lis
         "references and no comparisons. False negatives: of the mined negatives that training was handed, weighted as "
         "training sees them, the share that is relevant, with the 95 % interval over queries, seeds pooled. "
         "In-batch documents are counted apart, after masking. `filled`: drawn from the whole corpus after a shortfall. "
-        f"{_recall(found)}"
         "`seconds`: the method alone, from nothing; `added`: what it added to this grid."
     ]
     estimators = {name: rate["note"] for row in data["trials"] for name, rate in row["false_negatives"].items()}

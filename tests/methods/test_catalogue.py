@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from negbench import spelling
-from negbench.methods import AXES, Method, catalogue, named, resolve
+from negbench.methods import Method, catalogue, named, resolve
+from negbench.methods.overrides import AXES
 from negbench.parts import registered
 
 NAMES = list(catalogue())
