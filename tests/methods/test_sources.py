@@ -199,6 +199,9 @@ class TestFaithful:
         similarity.check(named(name), encoder)  # the fixed form has a temperature for cosines
         (tmp_path / "config_sentence_transformers.json").write_text('{"similarity_fn_name": "dot"}')
         similarity.check(resolve(f"{name}(as=faithful)"), encoder)
+        (tmp_path / "modules.json").write_text('[{"type": "sentence_transformers.models.Normalize"}]')
+        with pytest.raises(InputError, match="whose dot products are cosines; give one without a Normalize module"):
+            similarity.check(resolve(f"{name}(as=faithful)"), encoder)
 
     def test_a_temperature_of_one_asks_for_dot_products(self) -> None:
         for name, method in catalogue().items():
