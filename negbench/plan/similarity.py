@@ -33,9 +33,9 @@ def check(method: Method, encoder: EncoderSpec) -> None:
 
 
 def similarity_of(encoder: EncoderSpec) -> str:
-    """Return how the encoder's own files say that vectors are compared; ``cosine`` where they do not say."""
-    settings = _read(encoder, "config_sentence_transformers.json")
-    return str((settings or {}).get("similarity_fn_name") or "cosine")
+    """Return how vectors are compared, by the spec or else by the encoder's files; ``cosine`` where neither says."""
+    settings = _read(encoder, "config_sentence_transformers.json") or {}
+    return str(getattr(encoder, "similarity", None) or settings.get("similarity_fn_name") or "cosine")
 
 
 def _normalises(encoder: EncoderSpec) -> bool:
