@@ -29,7 +29,7 @@ METHODS = {
     "in-batch": "in-batch",
     "random": "random",
     "bm25": "bm25",
-    "rank-band": "rank-band(low=10, high=110)",
+    "rank-band": "rank-band-exact(divisor=null)",  # as the script's, which searches exactly
     "simans": {"simans": {"a": 0.5, "scale": "zscore"}},
     "denoised": {
         "denoised": {

@@ -1,10 +1,10 @@
 """What one more sampler adds to a grid whose pools are there, against one more script; and a finished grid run again.
 
 The grid has in-batch, random, bm25 and simans on the collection; its mining stages are made in a store of their own.
-Then rank-band, and simans with another setting, each join it: only the draw is new, since they share the pool. The
-collection is read from disk anew each time, as in a run of its own. The script that one would write instead encodes
-queries and passages and calls sentence-transformers' ``mine_hard_negatives`` for random negatives between ranks 10
-and 110. Both use the same small encoder with random weights, so a real one would make the script slower still, and
+Then the exact rank-band, and simans with another setting, each join it: only the draw is new, since they share the
+pool. The collection is read from disk anew each time, as in a run of its own. The script that one would write instead
+encodes queries and passages and calls sentence-transformers' ``mine_hard_negatives`` for random negatives between ranks
+10 and 110. Both use the same small encoder with random weights, so a real one would make the script slower still, and
 change nothing for the sampler.
 
 A finished grid, run again by the command line in a process of its own, makes nothing and writes its results.
@@ -35,7 +35,7 @@ from negbench.types import Collection, Negatives
 
 SPLIT = "train"
 BASE = ["in-batch", "random", "bm25", "simans"]
-MORE = {"rank-band": "rank-band", "simans, another setting": "simans(a=1.0, scale=zscore)"}
+MORE = {"rank-band": "rank-band-exact", "simans, another setting": "simans(a=1.0)"}
 NEGATIVES = 5
 HELPDESK = "helpdesk(articles=200, queries=40, dev=10, test=30)"
 SCRIPT = "sentence-transformers: one more script"

@@ -202,7 +202,8 @@ class CandidatePool:
     ``query_keys`` [Q] and ``document_keys`` [Q, K] are stable hashes of the ids, which seeded noise needs.
     ``excluded`` [Q, K] marks what filters threw out.
     ``recall`` is the share of the exact top K that an approximate retriever found, 1.0 for an exact one. ``note`` is
-    the retriever's, for a reader of the results.
+    the retriever's, for a reader of the results. ``corpus_size`` is the number of documents that were searched, None
+    where nobody says.
 
     The rest is there where a part of the method asks for it (``asks.py``). ``teacher_scores`` [Q, K] and
     ``positive_teacher_scores`` [Q, P]: NaN where the teacher was not asked. ``groups`` [Q, K] and
@@ -221,6 +222,7 @@ class CandidatePool:
     document_keys: UInt64
     excluded: Bool | None = None
     recall: float = 1.0
+    corpus_size: int | None = None
     teacher_scores: Float32 | None = None
     positive_teacher_scores: Float32 | None = None
     groups: Int32 | None = None

@@ -73,7 +73,7 @@ class TestPlan:
         said = negbench("plan", "grid.yaml", "--json", cwd=here)
         assert said.code == 0
         plan = json.loads(said.out)
-        simans = "simans(scale=zscore)"
+        simans = "simans"
         names = [
             "bm25-search",
             "start",

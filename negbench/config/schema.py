@@ -7,7 +7,8 @@ from typing import Any
 from negbench.config.grid import NAME, Settings
 from negbench.encoders.languages import SIZES
 from negbench.encoders.spec import EncoderSpec
-from negbench.methods import AXES, Method, catalogue
+from negbench.methods import Method, catalogue
+from negbench.methods.overrides import AXES
 from negbench.parts import Part, earlier, registered
 from negbench.training.recipe import Recipe
 

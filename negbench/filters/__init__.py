@@ -20,6 +20,10 @@ class Filter(Asking):
 
     kind: ClassVar[str] = "filter"
 
+    def nothing_left(self, corpus_size: int | None) -> str:
+        """Return why no candidate can pass in a corpus of so many documents; empty where one can."""
+        return ""
+
     @abstractmethod
     def throws_out(self, pool: CandidatePool) -> Bool:
         """Return [Q, K]: candidates to throw out."""

@@ -14,15 +14,19 @@ from negbench.types import Bool, CandidatePool
 class RankBand(Filter):
     """Keep raw ranks ``low`` to ``high`` - 1, counted from 0: ``rank-band(low=10, high=110)`` skips the first ten.
 
-    The default is RAGatouille's intention (min_rank 10, max_rank 110), which its releases do not carry out.
+    The default bounds are those that RAGatouille means (min_rank 10, max_rank 110), which its releases do not carry
+    out. In a corpus of N documents it stops at N // 10 where that is less than 110; so does ``divisor=10``. Below 110
+    documents nothing is left then.
 
-    low: first rank kept. high: first rank no longer kept.
+    low: first rank kept. high: first rank no longer kept. divisor: ``high`` is at most the number of documents divided
+    by it, rounded down; null leaves ``high`` as it is.
     """
 
     name: ClassVar[str] = "rank-band"
 
     low: int = Field(default=10, ge=0)
     high: int = Field(default=110, ge=1)
+    divisor: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
     def _not_empty(self) -> RankBand:
@@ -35,8 +39,21 @@ class RankBand(Filter):
         """The end of the band."""
         return self.high
 
+    def end(self, corpus_size: int | None) -> int:
+        """Return the first rank no longer kept in a corpus of so many documents."""
+        if self.divisor is None or corpus_size is None:
+            return self.high
+        return min(self.high, corpus_size // self.divisor)
+
+    def nothing_left(self, corpus_size: int | None) -> str:
+        """Say that the band is empty, where it is."""
+        end = self.end(corpus_size)
+        if end > self.low:
+            return ""
+        return f"{self.spelling} keeps no rank of {corpus_size} documents: it begins at {self.low} and ends at {end}"
+
     def throws_out(self, pool: CandidatePool) -> Bool:
         """Throw out what lies outside of the band."""
         rank = np.arange(pool.depth)
-        outside = (rank < self.low) | (rank >= self.high)
+        outside = (rank < self.low) | (rank >= self.end(pool.corpus_size))
         return np.broadcast_to(outside, pool.documents.shape)

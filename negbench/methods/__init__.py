@@ -17,6 +17,7 @@ from negbench.filters import Filter
 from negbench.labels import LabelRule
 from negbench.losses import Loss
 from negbench.losses.infonce import InfoNCE
+from negbench.methods.overrides import AXES, LISTS, differences, override, replace
 from negbench.mining import Fill
 from negbench.numbers import not_booleans
 from negbench.parts import Part
@@ -25,16 +26,10 @@ from negbench.refresh.cache import Cache
 from negbench.refresh.never import Never
 from negbench.retrieval import Retriever
 from negbench.samplers import Sampler
+from negbench.samplers.softmax import Softmax
 from negbench.teachers import Teacher
 from negbench.training.recipe import Recipe
 from negbench.writers import Writer
-
-AXES = (
-    *("candidates", "labels", "filters", "selection", "draws", "fill", "written"),
-    *("refresh", "trains", "batching", "detector", "loss", "negatives", "growing", "stages"),
-)
-LISTS = ("labels", "filters")
-"""Axes that hold several parts, each found under ``AXIS.NAME``."""
 
 Form = Literal["fixed", "faithful", "interpretation"]
 
@@ -92,8 +87,11 @@ class Method(BaseModel):
     with the grid's number, and so many more epochs that there are as many steps. form: ``fixed`` under equal work for
     all, ``faithful`` to its authors' recipe, ``interpretation`` where the source is unclear. forms: what the other
     forms change. train: keys of the recipe that differ from the grid's, in forms that have a recipe of their own.
-    parameters: names for fields that several parts have, as paths. stages: trainings one after another, each by a
-    method of its own; then all of the above is theirs to say. The rest is for readers.
+    parameters: names for fields that several parts have, as paths; one with several paths changes them together.
+    stages: trainings one after another, each by a method of its own; then all of the above is theirs to say.
+    similarity: ``dot`` where the constants are for raw dot products, so that an encoder which compares by cosines is
+    refused. differs: what is left out or replaced of the source's recipe; a form may have its own. not_faithful: why
+    there is no faithful form. The rest is for readers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -105,6 +103,8 @@ class Method(BaseModel):
     year: int
     shows: str
     form: Form = "fixed"
+    differs: str = ""
+    not_faithful: str = ""
     forms: dict[Form, dict[str, Any]] = {}
     train: dict[str, Any] = {}
     candidates: Retriever | None = None
@@ -122,7 +122,8 @@ class Method(BaseModel):
     negatives: int | None = Field(default=None, ge=0)
     growing: bool = False
     equal_documents: bool = False
-    parameters: dict[str, str] = {}
+    similarity: Literal["any", "dot"] = "any"
+    parameters: dict[str, str | tuple[str, ...]] = {}
     stages: tuple[Annotated[Phase, BeforeValidator(_phase)], ...] = ()
 
     def model_post_init(self, _: object) -> None:
@@ -140,6 +141,8 @@ class Method(BaseModel):
             raise ValueError("equal_documents is for a method without mined negatives")
         if self.refresh.moves:
             self._check_refresh()
+        if isinstance(self.loss.asks, CacheTargets):
+            self._check_cache(self.loss.asks.temperature)
         for axis in LISTS:
             names = [rule.name for rule in getattr(self, axis)]
             if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -208,6 +211,15 @@ class Method(BaseModel):
                     "take it out, or give refresh=never"
                 )
 
+    def _check_cache(self, temperature: float) -> None:
+        """Check that one negative is drawn from a cache by the very softmax that the loss says it stands for."""
+        drawn = isinstance(self.selection, Softmax) and self.selection.temperature == temperature
+        if not (isinstance(self.refresh, Cache) and drawn and self.negatives in (None, 1)):
+            raise ValueError(
+                "its loss wants one negative, drawn from a cache by the softmax that it stands for; give "
+                f"refresh=cache, negatives=1 and selection=softmax with temperature={temperature:g}, the loss's own"
+            )
+
     @property
     def retriever(self) -> Retriever | None:
         """The candidates' retriever, made as deep as filters and selection need."""
@@ -234,7 +246,7 @@ class Method(BaseModel):
         """Whatever differs from the named point."""
         own = named(self.name)
         form = {} if self.form == own.form else {"as": self.form}
-        return {**form, **_differences(in_form(own, self.form), self)}
+        return {**form, **differences(in_form(own, self.form), self)}
 
     @property
     def spelling(self) -> str:
@@ -280,7 +292,7 @@ def resolve(value: object) -> Method:
     method = named(name)
     if "as" in overrides:
         method = in_form(method, overrides.pop("as"))
-    return _override(method, overrides)
+    return override(method, overrides)
 
 
 def in_form(method: Method, form: str) -> Method:
@@ -289,100 +301,24 @@ def in_form(method: Method, form: str) -> Method:
         return method
     known = [method.form, *method.forms]
     if form not in known:
-        raise ValueError(f"{method.name} has no form {form!r}; it has {', '.join(known)}")
+        why = f": {method.not_faithful}" if form == "faithful" and method.not_faithful else ""
+        raise ValueError(f"{method.name} has no form {form!r}{why}; it has {', '.join(known)}")
     changes = dict(method.forms[form])
     recipe = Recipe.model_validate(changes.pop("train", {}))
     train = {key: getattr(recipe, key) for key in sorted(recipe.model_fields_set)}
-    return _override(_replace(method, {"form": form, "forms": {}, "train": train}), changes)
+    told: dict[str, Any] = {key: changes.pop(key) for key in ("differs", "similarity") if key in changes}
+    return override(replace(method, {**told, "form": form, "forms": {}, "train": train}), changes)
 
 
 def with_teacher(method: Method, teacher: Teacher | None) -> Method:
     """Return the method with ``teacher`` in all parts that ask one and do not say whom."""
     if method.stages:
         told = [it.model_copy(update={"method": with_teacher(it.method, teacher)}) for it in method.stages]
-        return _replace(method, {"stages": tuple(told)})
+        return replace(method, {"stages": tuple(told)})
     for path, part in method.part_paths().items() if teacher is not None else ():
         field = type(part).model_fields.get("teacher")
         if field is not None and part.parameters["teacher"] == field.get_default(
             call_default_factory=True, validated_data={}
         ):
-            method = _override(method, {f"{path}.teacher": teacher})
+            method = override(method, {f"{path}.teacher": teacher})
     return method
-
-
-def _override(method: Method, overrides: dict[str, Any]) -> Method:
-    """Return the method with axes and parameters changed."""
-    axes = {axis: overrides.pop(axis) for axis in AXES if axis in overrides}
-    if axes:  # before the rest, so that paths can reach into the new parts
-        method = _replace(method, axes)
-    for key, new in overrides.items():
-        path, field = _locate(method, key)
-        part = method.part_paths()[path]
-        changed = type(part).model_validate({**part.parameters, field: new})
-        axis = path.partition(".")[0]
-        if axis in LISTS:
-            rules = tuple(changed if rule.name == part.name else rule for rule in getattr(method, axis))
-            method = _replace(method, {axis: rules})
-        else:
-            method = _replace(method, {path: changed})
-    return method
-
-
-def _replace(method: Method, changes: dict[str, Any]) -> Method:
-    return Method.model_validate({**{field: getattr(method, field) for field in Method.model_fields}, **changes})
-
-
-def _locate(method: Method, key: str) -> tuple[str, str]:
-    """Return (path of the part, field) for an override's key."""
-    paths = method.part_paths()
-    path, _, field = method.parameters.get(key, key).rpartition(".")
-    if path in paths and field in type(paths[path]).model_fields:
-        return path, field
-    # not so where the part that an alias leads to has been replaced: then the bare name counts
-    owners = [path for path, part in paths.items() if key in type(part).model_fields]
-    if len(owners) == 1:
-        return owners[0], key
-    if owners:
-        choices = ", ".join(f"{path}.{key}" for path in sorted(owners))
-        raise ValueError(f"{method.name} has several parameters called {key}: say which of {choices}")
-    bare = [field for part in paths.values() for field in type(part).model_fields]
-    raise ValueError(parts.unknown(f"parameter of {method.name}", key, sorted({*bare, *AXES})))
-
-
-def _differences(base: Method, method: Method) -> dict[str, Any]:
-    """Return the overrides that turn ``base`` into ``method``, under the shortest key that ``resolve`` takes."""
-    changed: dict[str, Any] = {
-        name: getattr(method, name)
-        for name in ("trains", "negatives", "growing", "draws", "fill", "stages")
-        if getattr(method, name) != getattr(base, name)
-    }
-    replaced = [
-        axis
-        for axis in LISTS
-        if [rule.name for rule in getattr(base, axis)] != [rule.name for rule in getattr(method, axis)]
-    ]
-    changed |= {axis: list(getattr(method, axis)) for axis in replaced}
-    before, after = base.part_paths(), method.part_paths()
-    gone = ("candidates", "selection", "written", "detector")
-    changed |= {path: None for path in gone if path in before and path not in after}
-    for path, part in after.items():
-        if path.partition(".")[0] in replaced:
-            continue
-        old = before.get(path)
-        if old is None or old.name != part.name:
-            changed[path] = part
-            continue
-        for field, value in part.parameters.items():
-            if value != getattr(old, field):
-                changed[_shortest(method, path, field)] = value
-    return changed
-
-
-def _shortest(method: Method, path: str, field: str) -> str:
-    for key in (field, *method.parameters):
-        try:
-            if _locate(method, key) == (path, field):
-                return key
-        except ValueError:
-            continue
-    return f"{path}.{field}"

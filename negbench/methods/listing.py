@@ -53,6 +53,8 @@ def cost(method: Method) -> str:
         needs.append("the corpus encoded again at each refresh" if encoded else "a search at each refresh")
     if retriever is not None and retriever.name in ("bm25", "okapi", "hybrid"):
         needs.append("a BM25 index")
+    if retriever is not None and retriever.name == "voyager":
+        needs.append("a Voyager index")
     asks = dict.fromkeys(ask for part in method.asking for ask in part.asks)
     scores = [ask for ask in asks if isinstance(ask, TeacherScores)]
     if scores:
@@ -94,19 +96,31 @@ def forms(method: Method) -> str:
     return ", ".join([method.form, *method.forms])
 
 
+def differs(method: Method) -> str:
+    """Return what a method leaves out or replaces of its source's recipe, each form's with its name before it."""
+    told = [method.differs] if method.differs else []
+    told += [f"{name}: {form['differs']}" for name, form in method.forms.items() if "differs" in form]
+    told += [f"no faithful form: {method.not_faithful}"] if method.not_faithful else []
+    return "; ".join(told)
+
+
 def page(methods: Iterable[Method]) -> str:
     """Return configs/methods.md: ``negbench methods --markdown``."""
+    heading = ["method", "what it does", "paper", "axes", "form", "differs from the source in"]
+    heading += ["needs beside training", "should show"]
     lines = [
         "# Methods",
         "",
         "What a grid can name, made by `negbench methods --markdown` from `negbench/methods/`. `fixed` forms do equal",
-        "work; `METHOD(as=faithful)` takes its authors' recipe; `interpretation` marks what a source leaves open.",
+        "work; `METHOD(as=faithful)` takes its authors' recipe; `interpretation` marks what a source leaves open. What",
+        "its parts differ in stands in their docstrings.",
         "",
-        "| method | what it does | paper | axes | form | needs beside training | should show |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        f"| {' | '.join(heading)} |",
+        f"| {' | '.join(['---'] * len(heading))} |",
     ]
     for method in methods:
         paper = method.paper if str(method.year) in method.paper else f"{method.paper} ({method.year})"
-        cells = [f"`{method.name}`", method.summary, paper, axes(method), forms(method), cost(method), method.shows]
+        cells = [f"`{method.name}`", method.summary, paper, axes(method), forms(method), differs(method)]
+        cells += [cost(method), method.shows]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"

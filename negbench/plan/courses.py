@@ -36,9 +36,7 @@ from negbench.plan.sources import TRAINING_SPLIT, Embed, LoadCollection, StartEn
 from negbench.plan.targets import GuideStage, LexicalStage, TargetStage, TeachTargets
 from negbench.plan.training import Train
 from negbench.plan.writing import WriteNegatives
-from negbench.refresh.cache import Cache
 from negbench.retrieval import Retriever
-from negbench.samplers.softmax import Softmax
 from negbench.store import Stage
 from negbench.teachers import Teacher
 from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
@@ -197,8 +195,9 @@ class Courses:
                 return LexicalStage(*trained, negatives, bm25)
             case GuideTargets() as asked:
                 return self._guide(asked, negatives, collection)
-            case CacheTargets(temperature):
-                _check_drawn_from_cache(method, negatives, temperature)
+            case CacheTargets():
+                if self.settings.negatives != 1 and method.negatives is None:
+                    raise InputError(f"method {method.spelling}: its loss wants one negative; give it negatives=1")
                 return None
             case AverageTargets() | None:
                 return None
@@ -240,17 +239,3 @@ class Courses:
             return ()
         print_of = self.fingerprint(teacher)
         return tuple(TrainTeacher(pool, teacher, print_of, fold, self.precision) for fold in range(teacher.folds))
-
-
-def _check_drawn_from_cache(method: Method, negatives: Negating | None, temperature: float) -> None:
-    """Raise InputError where a negative does not stand for the softmax over a cache."""
-    if (
-        not isinstance(method.refresh, Cache)
-        or not isinstance(negatives, DrawNegatives)
-        or not isinstance(negatives.sampler, Softmax)
-        or (negatives.sampler.temperature, negatives.k) != (temperature, 1)
-    ):
-        raise InputError(
-            f"method {method.spelling}: its loss wants one negative, drawn from a cache by the softmax that it stands "
-            f"for; give refresh=cache, negatives=1 and selection=softmax with temperature={temperature:g}"
-        )

@@ -16,7 +16,7 @@ from negbench.plan.sources import At, read_collection
 from negbench.plan.writing import WriteNegatives, put_in_place, texts_of
 from negbench.retrieval.pool import Ground
 from negbench.samplers import Sampler
-from negbench.store import Stage, load_arrays, save_arrays
+from negbench.store import Stage, load_arrays, save_arrays, save_notes
 from negbench.types import CandidatePool, Int32, Negatives
 
 
@@ -89,8 +89,11 @@ class DrawNegatives(Stage):
 
     def run(self, at: At, out: Path) -> dict[str, float]:
         """Draw."""
-        drawn = self.choose(self.candidates(at), at)
+        candidates = self.candidates(at)
+        drawn = self.choose(candidates, at)
         save_arrays(drawn, out)
+        reasons = [why for rule in self.filters if (why := rule.nothing_left(candidates.corpus_size))]
+        save_notes([f"{why}; what is drawn by it are fills" for why in reasons], out)
         return amounts(drawn)
 
 

@@ -21,6 +21,7 @@ class BuildPool(Stage):
     """The candidate pool of one retriever for the training queries; shared by every sampler that draws from it."""
 
     kind: ClassVar[str] = "pool"
+    version: ClassVar[int] = 2
     collection: LoadCollection
     retriever: Retriever
     split: str

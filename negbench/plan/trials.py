@@ -16,6 +16,7 @@ from negbench.encoders.precision import Precision, resolve
 from negbench.encoders.spec import EncoderSpec
 from negbench.errors import InputError
 from negbench.methods import Method, with_teacher
+from negbench.plan import similarity
 from negbench.plan.course import Course
 from negbench.plan.courses import Courses
 from negbench.plan.draw import DrawNegatives
@@ -171,6 +172,7 @@ class _Builder:
 
     def trial(self, method: Method, seed: int) -> Trial:
         settings = self.settings
+        similarity.check(method, settings.encoder)
         named, method = method, with_teacher(method, settings.teacher)
         course = self.courses.of(method, seed)
         training, handed = course.last, handing(course)

@@ -78,7 +78,10 @@ def record(trial: Trial, trials: Sequence[Trial], store: Store, failure: str | N
         row["draw"] = describe_draw(store.load(Negatives, trial.negatives))
         if not trial.negatives.pool.retriever.seeded:  # its ranks would be those of a lottery
             row["ranks"] = rank_counts(store.load(Negatives, trial.negatives))
-        row["draw"]["recall"] = store.cost(trial.negatives.pool)["recall"]
+        pool = trial.negatives.pool
+        row["draw"]["recall"] = store.cost(pool)["recall"]
+        if pool.retriever.approximate:
+            row["draw"]["index_recall"] = row["draw"]["recall"]
         for answer in trial.negatives.answers:
             found = store.cost(answer)
             row["draw"] |= {name: found[name] for name in ("teacher_auc", "unscored", "duplicates") if name in found}

@@ -45,6 +45,7 @@ class Row:
 
     ``rate``, ``rate_low``, ``rate_high`` are the primary false-negative rate by ``estimator``, seeds pooled query by
     query; ``in_batch`` that of the in-batch documents. ``filled`` is the share of negatives that were filled in.
+    ``index_recall`` is the share of an exact search's candidates that an approximate one found, None for an exact one.
     ``seconds`` is the cost of the method alone, ``added`` what it added; ``costs`` has the other amounts. ``collapsed``
     counts the seeds that ended below half of the median of all trainings at this point, ``spikes`` holds the mean
     number of spikes by curve.
@@ -78,6 +79,7 @@ class Row:
     costs: dict[str, float]
     collapsed: int
     spikes: dict[str, float]
+    index_recall: float | None = None
 
     @property
     def label(self) -> str:
@@ -161,6 +163,7 @@ def _row(
         costs={name: amount for name, amount in _means(done, "cost").items() if name not in OWN},
         collapsed=sum(stability.collapsed(value, trained) for value in quality) if not reference else 0,
         spikes=_means(done, "stability"),
+        index_recall=_mean([trial["draw"]["index_recall"] for trial in done if "index_recall" in trial["draw"]]),
     )
 
 

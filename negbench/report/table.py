@@ -43,7 +43,8 @@ def cells(
         heading.append(f"false negatives %, {' or '.join(estimators)} [95 %]")
     if has_in_batch:
         heading.append("in-batch %")
-    heading += ["filled %", "seconds", "added"]
+    approximate = any(row.index_recall is not None for row in found)
+    heading += [*(["index recall %"] if approximate else []), "filled %", "seconds", "added"]
     body = []
     for row in found:
         line = [
@@ -66,6 +67,8 @@ def cells(
             line.append(rate)
         if has_in_batch:
             line.append("" if row.in_batch is None else f"{100 * row.in_batch:.2f}")
+        if approximate:
+            line.append("" if row.index_recall is None else f"{100 * row.index_recall:.2f}")
         line.append("" if row.filled is None else f"{100 * row.filled:.1f}")
         line += [_number(row.seconds, 1), _number(row.added, 1)]
         body.append(line)
@@ -108,7 +111,7 @@ def _value(value: Any) -> str:
 BESIDE = ("R@100", "Judged@10", "nDCG(judged_only=True)@10")
 """Measures that stand beside the first one in the files."""
 
-BRIEF = ("seeds", "detectable", *BESIDE, "added")
+BRIEF = ("seeds", "detectable", *BESIDE, "index recall %", "added")
 """Columns that the terminal leaves to the files, so that the rest fits 100 letters."""
 
 

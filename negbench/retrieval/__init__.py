@@ -61,6 +61,8 @@ class Retriever(Part):
 
     kind: ClassVar[str] = "retriever"
     needs_vectors: ClassVar[bool] = False
+    approximate: ClassVar[bool] = False
+    """Whether it may miss what an exact search finds; its recall is then reported."""
     seeded: ClassVar[bool] = False
     """Whether the ranking depends on the trial's seed."""
 

@@ -82,4 +82,5 @@ def build(
         document_keys=np.where(ranking.documents >= 0, document_keys[ranking.documents], np.uint64(0)),
         recall=ranking.recall,
         note=ranking.note,
+        corpus_size=len(collection.document_ids),
     )

@@ -35,6 +35,7 @@ class Voyager(Retriever):
     name: ClassVar[str] = "voyager"
     version: ClassVar[int] = 3
     needs_vectors: ClassVar[bool] = True
+    approximate: ClassVar[bool] = True
 
     m: int = Field(default=16, ge=2, le=512)
     ef_construction: int = Field(default=200, ge=1)

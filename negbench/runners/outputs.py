@@ -15,6 +15,7 @@ from negbench.config.grid import Grid, Settings
 from negbench.evaluation.false_negatives import meanings
 from negbench.evaluation.overlap import drawn_pairs
 from negbench.evaluation.shares import Share
+from negbench.methods import Method
 from negbench.plan.trials import Trial, collection_name
 from negbench.report import details, overlap, results, table
 from negbench.report.rows import Evidence, Row, rows
@@ -142,9 +143,20 @@ def legend(found: Sequence[Row], settings: Settings) -> list[str]:
         more = "" if settings.held_out is not None else "held_out or "
         ask = f"give {more}a truth, or label some: negbench audit GRID.yaml"
         lines.append(f"false negatives: these labels cannot tell; {ask}")
+    found_by_index = [f"{row.label} {100 * row.index_recall:.2f} %" for row in found if row.index_recall is not None]
+    if found_by_index:
+        lines.append(f"index recall, the share of an exact search's candidates: {', '.join(found_by_index)}")
+    lines += [_more_pairs(method, settings) for method in settings.methods if method.equal_documents]
     if any(row.form == "interpretation" for row in found):
         lines.append(f"{table.INTERPRETED.strip()} an interpretation: its source leaves something open")
     return lines
+
+
+def _more_pairs(method: Method, settings: Settings) -> str:
+    """Return what a method reads beside as many documents a step, and which control does not."""
+    there = any(other.name == "random" for other in settings.methods)
+    control = "random reads as many documents" if there else "add random, which reads as many documents,"
+    return f"{method.spelling} reads {1 + settings.negatives} times the labelled pairs, too; {control} at equal pairs"
 
 
 def notes(data: dict[str, Any], found: Sequence[Row], settings: Settings) -> list[str]:

@@ -23,9 +23,10 @@ class SimANS(Sampler):
     order; a positive that the retriever did not find has its real score, where the code takes the last candidates.
 
     a: sharpness. b: offset of the peak, in scaled units. tau: sharpness of ``laplace``.
-    scale: the published constants are in raw dot products of about 50-100 and nearly flat on cosines. ``raw`` uses
-    scores as they are, ``zscore`` divides differences by the standard deviation of the query's candidates,
-    ``temperature`` divides them by ``temperature``.
+    scale: the published constants are in raw dot products of about 50-100 and flat on cosines: over 100 candidates of
+    SciFact by all-MiniLM-L6-v2 the median effective sample size is 99 with ``raw``, scores as they are, and 10 with
+    ``zscore``, which divides differences by the standard deviation of the query's candidates. So the method by this
+    name takes ``zscore``. ``temperature`` divides differences by ``temperature``.
     positive: which of several positives gives s+; the paper draws one at random.
     depth: raw ranks looked at; the paper's 100.
     """

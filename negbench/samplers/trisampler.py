@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -10,21 +10,25 @@ from pydantic import Field
 from negbench.asks import Ask, PositiveSimilarity
 from negbench.noise import Noise
 from negbench.samplers import Sampler, gumbel
+from negbench.samplers.simans import SimANS
 from negbench.types import CandidatePool, Draw
 
 
 class TriSampler(Sampler):
-    """Weigh by exp(-(s(q,d) - s(q,d+))^2 / 4), which is SimANS with a = 1/4, times ReLU(s(d+,d) - s(q,d)).
+    """Weigh by exp(-z^2 / 4), z being s(q,d) - s(q,d+) in units of ``scale``, times ReLU(s(d+,d) - s(q,d)).
 
     arXiv 2402.11855, as far as its summaries go; its text could not be read, so how it composes the two and its K are
-    a guess here. The constraints of its title are the filter ``triangle``.
+    a guess here. The constraints of its title are the filter ``triangle``. The first factor is SimANS with a = 1/4, and
+    as flat on cosines where these are taken as they are, so the method by this name takes ``zscore``.
 
-    depth: raw ranks looked at. Without a positive that has a score the second factor stands alone. Candidates of
+    scale: as in ``simans``: ``raw`` scores, or ``zscore``, standard deviations of the query's candidates. depth: raw
+    ranks looked at. Without a positive that has a score the second factor stands alone. Candidates of
     weight 0 come last.
     """
 
     name: ClassVar[str] = "trisampler"
 
+    scale: Literal["raw", "zscore"] = "raw"
     depth: int = Field(default=100, ge=1)
 
     @property
@@ -36,8 +40,9 @@ class TriSampler(Sampler):
         """Draw by weight."""
         assert pool.similarity is not None, "the pool carries no similarities"
         scores = pool.scores.astype(np.float64)
+        allowed = gumbel.window(pool, self.depth)
         with np.errstate(invalid="ignore", over="ignore"):
-            gap = np.nan_to_num(scores - pool.positive_score("highest")[:, None], nan=0.0)
+            gap = np.nan_to_num(SimANS(scale=self.scale, positive="max").gaps(pool, allowed, noise), nan=0.0)
             nearer = np.nan_to_num(pool.similarity - scores, nan=0.0)
             log_weights = -np.minimum(gap**2, 1e6) / 4 + np.log(np.clip(nearer, 1e-12, 1e12))
-        return gumbel.draw(log_weights, gumbel.window(pool, self.depth), k, pool, noise)
+        return gumbel.draw(log_weights, allowed, k, pool, noise)

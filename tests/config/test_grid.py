@@ -41,7 +41,7 @@ def test_a_grid_that_uses_everything(tmp_path: Path) -> None:
     assert [method.spelling for method in settings.methods] == [
         "in-batch",
         "rank-band",  # 10 and 110 are its defaults
-        "simans(scale=zscore)",
+        "simans",
         "denoised(depth=20)",
     ]
     assert settings.methods[3] == resolve("denoised(filters.denoise.depth=20)")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -56,6 +58,21 @@ def test_the_band_by_brute_force(depth: int, known: list[int], low: int, width: 
 def test_bands_intersect_in_any_order() -> None:
     one, other = RankBand(low=3, high=12), RankBand(low=8, high=30)
     assert kept(ranked(50, [9]), one, other) == kept(ranked(50, [9]), other, one) == [108, 110, 111]
+
+
+@pytest.mark.parametrize("documents", [0, 50, 109, 110, 119, 500, 1099, 1100, 1110, 100_000])
+def test_a_corpus_of_n_documents_ends_the_band_at_a_tenth(documents: int) -> None:
+    # RAGatouille: ranks 10 to min(110, N // 10)
+    pool = replace(ranked(200, []), corpus_size=documents)
+    rule = RankBand(divisor=10)
+    assert kept(pool, rule) == [100 + rank for rank in range(10, min(110, documents // 10))]
+    assert (rule.nothing_left(documents) == "") == (documents >= 110)
+    assert kept(pool, RankBand()) == list(range(110, 210))  # where nobody asks for a share
+
+
+def test_an_empty_band_says_so() -> None:
+    said = "rank-band(divisor=10) keeps no rank of 96 documents: it begins at 10 and ends at 9"
+    assert RankBand(divisor=10).nothing_left(96) == said
 
 
 @pytest.mark.parametrize(("low", "high"), [(10, 10), (11, 10), (200, 110)])

@@ -352,3 +352,19 @@ def test_a_teacher_that_is_reversed_reverses_the_order() -> None:
                 )
                 scores = scores - 0.1 * slope(spelled(f"{name}(temperature=1.0)"), batch)
             assert sign * (scores[0, 0] - scores[0, 1]).item() > 0.5
+
+
+@pytest.mark.parametrize("seed", range(3))
+class TestAdditiveMargin:
+    def test_it_is_infonce_of_a_positive_that_scores_lower_by_the_margin(self, seed: int) -> None:
+        batch = made(seed)
+        it = Plain(batch)
+        for row, found in enumerate(spelled("additive-margin(margin=0.2, temperature=0.1)").rows(batch).tolist()):
+            ahead = it.s[row][it.target[row]] - 0.2
+            others = [exp((it.s[row][d] - ahead) / 0.1) for d in it.negatives(row)]
+            assert found == pytest.approx(log1p(sum(others)), rel=1e-4)
+
+    def test_without_a_margin_it_is_infonce(self, seed: int) -> None:
+        batch = made(seed)
+        plain = InfoNCE(temperature=0.05).rows(batch)
+        torch.testing.assert_close(spelled("additive-margin(margin=0.0)").rows(batch), plain)

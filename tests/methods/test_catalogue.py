@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from negbench import spelling
-from negbench.methods import AXES, Method, catalogue, named, resolve
+from negbench.methods import Method, catalogue, named, resolve
+from negbench.methods.overrides import AXES
 from negbench.parts import registered
 
 NAMES = list(catalogue())
@@ -45,9 +46,10 @@ def test_a_method_is_its_name(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_alias_leads_to_a_parameter_of_the_method(name: str) -> None:
-    for alias, target in named(name).parameters.items():
-        path, _, field = target.rpartition(".")
-        assert field in type(named(name).part_paths()[path]).model_fields
+    for alias, targets in named(name).parameters.items():
+        for target in [targets] if isinstance(targets, str) else targets:
+            path, _, field = target.rpartition(".")
+            assert field in type(named(name).part_paths()[path]).model_fields
         assert alias not in AXES
 
 
@@ -186,7 +188,7 @@ def test_another_form_is_spelled_and_differs(name: str, form: str) -> None:
     assert (other.form, other.spelling) == (form, f"{name}(as={form})")
     assert resolve(other.spelling) == other
     assert other != named(name)
-    changed = resolve({name: {"as": form, "negatives": 11}} if other.candidates else {name: {"as": form}})
+    changed = resolve({name: {"as": form, "growing": True}} if other.candidates else {name: {"as": form}})
     assert resolve(changed.spelling) == changed
 
 
@@ -200,7 +202,8 @@ def test_in_batch_has_no_retriever() -> None:
     [
         ("simans(a=0.5, depth=100)", "simans"),
         ("simans(selection.a=1)", "simans(a=1.0)"),
-        ("simans(selection=simans(a=1))", "simans(a=1.0)"),
+        ("simans(selection=simans(a=1))", "simans(a=1.0, scale=raw)"),
+        ("simans(a=0.5, scale=zscore)", "simans"),
         ("simans(selection=top)", "simans(selection=top)"),
         ("simans(selection=top, depth=3)", "simans(selection=top(depth=3))"),
         ("simans(loss.temperature=1)", "simans(loss.temperature=1.0)"),
@@ -208,7 +211,12 @@ def test_in_batch_has_no_retriever() -> None:
         ("random(candidates.depth=9)", "random(candidates.depth=9)"),
         ("bm25(candidates=bm25(k1=1.2))", "bm25(k1=1.2)"),
         ("bm25(candidates=dense)", "bm25(candidates=dense)"),
-        ("rank-band(filters=[rank-band(low=1)])", "rank-band(low=1)"),
+        ("rank-band(filters=[rank-band(low=1)])", "rank-band(low=1, divisor=null)"),
+        ("rocketqa(depth=9)", "rocketqa(depth=9)"),
+        ("rocketqa(labels.promote.depth=9, filters.denoise.depth=9)", "rocketqa(depth=9)"),
+        ("rocketqa(labels.promote.depth=9)", "rocketqa(labels.promote.depth=9)"),
+        ("rocketqa(labels.promote.depth=9, depth=7)", "rocketqa(labels.promote.depth=9, filters.denoise.depth=7)"),
+        ("rocketqa(labels=[], depth=9)", "rocketqa(labels=[], depth=9)"),
         ("rank-band(filters=[])", "rank-band(filters=[])"),
         ("rank-band(filters=[denoise])", "rank-band(filters=[denoise])"),
         ("rank-band(filters=[denoise, rank-band])", "rank-band(filters=[denoise, rank-band])"),

@@ -24,7 +24,17 @@ def test_the_page_is_made_from_the_methods() -> None:
         ("ance", "the corpus encoded once by the start, the corpus encoded again at each refresh"),
         ("negative-cache", "the corpus encoded once by the start, a search at each refresh"),
         ("rocketqa", "the corpus encoded once by the start, a teacher's scores of 50 ranks a query"),
-        ("tas-balanced", "a BM25 index, a teacher's scores of 100 ranks a query, k-means of the training queries"),
+        (
+            "tas-balanced",
+            "a BM25 index, a teacher's scores of 100 ranks a query, k-means of the training queries, "
+            "a teacher's scores of what is trained with",
+        ),
+        (
+            "tas-balanced-infonce",
+            "a BM25 index, a teacher's scores of 100 ranks a query, k-means of the training queries",
+        ),
+        ("rank-band", "the corpus encoded once by the start, a Voyager index"),
+        ("rank-band-exact", "the corpus encoded once by the start"),
         ("rance", "the corpus encoded once by the start, a search for the dev queries"),
         ("rance-dem", "the corpus encoded once by the start, a search for the dev queries, a BM25 index"),
         ("bm25(loss=margin-hinge(lexical=0.1))", "a BM25 index"),
@@ -42,7 +52,7 @@ def test_axes_at_rest_are_not_said() -> None:
     assert listing.axes(resolve("in-batch")) == "in-batch negatives alone"
     assert "refresh every-epoch" in listing.axes(resolve("ance"))
     assert listing.axes(resolve("repbert")) == "loss multi-label-hinge"
-    assert listing.axes(resolve("simans(a=1)")) == "candidates dense; selection simans(a=1.0)"
+    assert listing.axes(resolve("simans(a=1)")) == "candidates dense; selection simans(a=1.0, scale=zscore)"
 
 
 def test_there_is_a_grid_of_all_methods() -> None:

@@ -129,6 +129,23 @@ def test_the_draw_stage_gives_scores_to_filters_and_counts(stages: dict[str, Any
     assert cost == {"drawn": expected, "filled": drawn.size - expected, **nothing}
 
 
+@pytest.mark.parametrize(("divisor", "noted"), [(10, False), (20, True)])
+def test_a_band_that_is_empty_is_told_and_filled(
+    stages: dict[str, Any], tmp_path: Path, divisor: int, noted: bool
+) -> None:
+    """150 documents: a tenth of them ends the band at rank 15, a twentieth before its beginning."""
+    rule = RankBand(low=10, high=110, divisor=divisor)
+    draw = DrawNegatives(stages["pool"], (), (rule,), Top(), (), "corpus", 2, 0)
+    cost = draw.run(stages["folders"].__getitem__, tmp_path)
+    notes = tmp_path / "notes.json"
+    assert notes.exists() == noted
+    assert (cost["drawn"] == 0) == noted
+    assert cost["filled"] > 0 or not noted
+    if noted:
+        said = "rank-band(divisor=20) keeps no rank of 150 documents: it begins at 10 and ends at 7; what is drawn"
+        assert said in notes.read_text()
+
+
 @pytest.mark.parametrize("spelling", ["replaced", "relabelled", "injected(rate=0.2)"])
 def test_the_repair_stage_repairs_what_was_drawn_past_the_same_filters(
     stages: dict[str, Any], tmp_path: Path, spelling: str

@@ -94,6 +94,17 @@ def test_columns_that_say_nothing_are_left_out() -> None:
     assert [len(line) for line in body] == [len(heading)]
 
 
+def test_the_recall_of_an_index_stands_beside_the_rates_where_there_is_an_index() -> None:
+    exact, index = trial("rank-band-exact", 0, 0.5), trial("rank-band", 0, 0.5)
+    exact["draw"], index["draw"] = (
+        {"filled": 0.0, "recall": 1.0},
+        {"filled": 0.0, "recall": 0.9876, "index_recall": 0.9876},
+    )
+    heading, body = table.cells(rows(exact, index, baseline=None), "nDCG@10", None)
+    assert [line[heading.index("index recall %")] for line in body] == ["", "98.76"]
+    assert "index recall %" not in table.cells(rows(exact, baseline=None), "nDCG@10", None)[0]
+
+
 def test_a_measure_is_not_shown_twice() -> None:
     found = rows(trial("bm25", 0, 0.5), baseline=None, measure="R@100")
     assert [name for name in table.cells(found, "R@100", None)[0] if "R@100" in name] == [

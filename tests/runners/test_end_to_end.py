@@ -114,8 +114,11 @@ class TestResults:
                 if name.startswith("exact"):
                     assert 0 <= rate["low"] <= rate["rate"] <= rate["high"] <= 1
                 assert rate["unit"] in ("negative", "query", "instance")
-        assert finished.trial("simans")["spelling"] == "simans(scale=zscore, depth=40)"
+        assert finished.trial("simans")["spelling"] == "simans(depth=40)"
         assert finished.trial("bm25")["form"] == "fixed"
+        assert 0.9 < finished.trial("rank-band")["draw"]["index_recall"] <= 1  # Voyager's
+        assert "index_recall" not in finished.trial("denoised")["draw"]  # exact
+        assert "index recall %" in finished.results["tables"][0]["heading"]
         assert set(finished.trial("bm25")["false_negatives"]) >= {"exact", "exact/query", "exact/in-batch"}
         assert set(finished.trial("in-batch")["false_negatives"]) == {"exact/in-batch"}
 
