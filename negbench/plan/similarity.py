@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from negbench.encoders import weights
+from negbench.encoders.files import similarity_of
 from negbench.encoders.spec import EncoderSpec
 from negbench.errors import InputError
 from negbench.methods import Method
@@ -30,12 +31,6 @@ def check(method: Method, encoder: EncoderSpec) -> None:
         f"method {method.spelling}: its source's constants are for raw dot products, and encoder {encoder.spelling} "
         f"{why}, or leave out as=faithful"
     )
-
-
-def similarity_of(encoder: EncoderSpec) -> str:
-    """Return how vectors are compared, by the spec or else by the encoder's files; ``cosine`` where neither says."""
-    settings = _read(encoder, "config_sentence_transformers.json") or {}
-    return str(getattr(encoder, "similarity", None) or settings.get("similarity_fn_name") or "cosine")
 
 
 def _normalises(encoder: EncoderSpec) -> bool:

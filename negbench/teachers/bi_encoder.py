@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from pydantic import Field
 
-from negbench.encoders import weights
+from negbench.encoders import files, weights
 from negbench.encoders.encode import encode
 from negbench.encoders.load import build
 from negbench.encoders.precision import Precision
@@ -35,6 +35,7 @@ class BiEncoder(Teacher):
     """
 
     name: ClassVar[str] = "bi-encoder"
+    version: ClassVar[int] = 2
 
     model: str = Field(default="all-MiniLM-L6-v2", min_length=1)
     query_prompt: str | None = None
@@ -43,7 +44,8 @@ class BiEncoder(Teacher):
     temperature: float | None = Field(default=None, gt=0)
 
     def fingerprint(self) -> str:
-        """Return the digest of the model's weights."""
+        """Return the digest of the model's weights; InputError for a model that cannot be used."""
+        files.check(self._spec)
         return weights.fingerprint(self.model, None)
 
     def score(self, pairs: Sequence[tuple[str, str]], folder: Path | None, precision: Precision) -> Float32:
@@ -62,14 +64,17 @@ class BiEncoder(Teacher):
 
     def load(self) -> SentenceTransformer:
         """Load the model."""
+        return build(self._spec, 0)
+
+    @property
+    def _spec(self) -> EncoderSpec:
         prompts = {"query_prompt": self.query_prompt, "document_prompt": self.document_prompt}
-        return build(EncoderSpec.model_validate({"model": self.model, **prompts}), 0)
+        return EncoderSpec.model_validate({"model": self.model, "similarity": "cosine", **prompts})
 
     def vectors(self, model: SentenceTransformer, texts: Sequence[str], side: Side, precision: Precision) -> Float32:
-        """Return a vector of length 1 for each text [texts, d]; each is encoded once."""
+        """Return vectors [texts, d] of length 1, or 0 for a text without any token; each is encoded once."""
         at = {text: row for row, text in enumerate(dict.fromkeys(texts))}
         found = encode(model, list(at), side, precision, self.max_length)
-        found /= np.linalg.norm(found, axis=1, keepdims=True)
         return found[[at[text] for text in texts]]
 
 
