@@ -48,8 +48,8 @@ def run(
     ``log_models`` logs the trained encoders too.
 
     The files in ``out`` are whole at every moment; a run that was killed is completed by the next. Raises InputError
-    for a collection that cannot be read or lacks a split, a run file that does not go with it and an encoder that cannot
-    be used, before anything is written to ``out``.
+    for a collection that cannot be read or lacks a split, a run file that does not go with it and an encoder that
+    cannot be used, before anything is written to ``out``.
     """
     _check_collections(trials, store, report)
     _check_encoders(trials, store, report)
