@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from negbench.encoders.attention import fast_attention
 from negbench.encoders.precision import Precision, narrowed
 from negbench.encoders.tokens import Side, Tokens, batches, tokenised
+from negbench.errors import InputError
 from negbench.types import Float32
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+    from torch import Tensor
 
 
 def encode(
@@ -26,7 +28,8 @@ def encode(
 ) -> Float32:
     """Return embeddings [texts, dimension], float32, so that their dot product is the model's similarity.
 
-    Rows of a cosine model are normalised. ``max_length`` in tokens, special ones included, caps the model's own.
+    Rows of a cosine model are normalised; a text without any token has a vector of 0. Raises InputError where a
+    vector has NaN or infinite numbers. ``max_length`` in tokens, special ones included, caps the model's own.
     In bfloat16 a copy of the model is used whose transformer has bfloat16 weights; pooling and all that follows
     stay float32. The side's prompt is put before each text.
     """
@@ -51,12 +54,34 @@ def encode_as_is(model: SentenceTransformer, tokens: Tokens) -> Float32:
     model.eval()
     with torch.inference_mode():
         for texts, inputs in batches(tokens, model):
-            found = model(inputs)["sentence_embedding"].float()
-            if model.similarity_fn_name == "cosine":
-                found = torch.nn.functional.normalize(found, dim=-1)
-            rows[texts] = found.cpu().numpy()
+            rows[texts] = compared(model, vectors_of(model, inputs)).cpu().numpy()
     model.train(training)
+    broken = int((~np.isfinite(rows)).any(axis=1).sum())
+    if broken:
+        raise InputError(
+            f"the encoder gives {broken} of {len(rows)} texts vectors of NaN or infinite numbers; look at its weights, "
+            "or lower the learning rate of the training that made them"
+        )
     return rows
+
+
+def vectors_of(model: SentenceTransformer, inputs: Mapping[str, Any], call: Callable[..., Any] | None = None) -> Tensor:
+    """Return the vectors [n, d], float32, of texts that are ready to be read (``Tokens.padded``).
+
+    Cut to the model's ``truncate_dim``; 0 for a text without any token. ``call`` stands in for the model itself.
+    """
+    features = dict(inputs)  # a copy: the model writes into what it is given
+    empty = features.pop("empty", None)
+    found: Tensor = (call or model)(features)["sentence_embedding"].float()
+    found = found if model.truncate_dim is None else found[:, : model.truncate_dim]
+    return found if empty is None else found.masked_fill(empty[:, None], 0)
+
+
+def compared(model: SentenceTransformer, vectors: Tensor) -> Tensor:
+    """Return vectors [n, d] so that their dot product is the model's similarity, in search as in training."""
+    import torch
+
+    return torch.nn.functional.normalize(vectors, dim=-1) if model.similarity_fn_name == "cosine" else vectors
 
 
 def still(model: SentenceTransformer) -> SentenceTransformer:

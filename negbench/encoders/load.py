@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from negbench.encoders import weights
+from negbench.encoders import files, weights
+from negbench.encoders.checkpoint import not_finite, recorded, refuse_unfit
+from negbench.encoders.encode import vectors_of
 from negbench.encoders.spec import EncoderSpec
+from negbench.encoders.tokens import limit_of, readers, set_limit, tokenised
 from negbench.errors import InputError
 from negbench.noise import Noise
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
-    from torch import nn
+    from torch import Tensor, nn
+
+_DOCUMENT_PROMPTS = ("document", "passage", "corpus")
+"""What models call the prompt of a document; sentence-transformers looks for these, in this order."""
 
 
 def build(spec: EncoderSpec, seed: int) -> SentenceTransformer:
     """Return the starting encoder: loaded, layers dropped, top layers drawn afresh with ``seed``, prompts set.
 
-    Only safetensors are read and no remote code is run. Raises InputError where the spec does not fit the model.
+    Its weights are float32, whatever its files hold. Only safetensors are read and no remote code is run. A tokenizer
+    without a padding token pads with another of its special tokens, which are masked; a limit of tokens beyond the
+    positions that there are is lowered. Raises InputError where the spec does not fit the model, where the files do
+    not hold the model's weights and no others (``checkpoint.refuse_unfit``), and where the model cannot read a text.
     """
     model = _load(spec)
-    layers = _layers(model)
-    if spec.keep_layers is not None:
-        if spec.keep_layers > len(layers):
-            raise InputError(f"encoder {spec.spelling}: keep_layers={spec.keep_layers}, it has {len(layers)} layers")
-        del layers[spec.keep_layers :]
-        _transformer(model).config.num_hidden_layers = spec.keep_layers
-    if spec.reinit_layers > len(layers):
-        raise InputError(f"encoder {spec.spelling}: reinit_layers={spec.reinit_layers}, it has {len(layers)} layers")
-    if spec.reinit_layers:
-        reinitialise(layers[len(layers) - spec.reinit_layers :], _transformer(model).config.initializer_range, seed)
+    if spec.keep_layers is not None or spec.reinit_layers:
+        _alter_layers(model, spec, seed)
+    documents = (model.prompts[name] for name in _DOCUMENT_PROMPTS if model.prompts.get(name))
     model.prompts = {
         "query": spec.query_prompt if spec.query_prompt is not None else model.prompts.get("query", ""),
-        "document": spec.document_prompt if spec.document_prompt is not None else model.prompts.get("document", ""),
+        "document": spec.document_prompt if spec.document_prompt is not None else next(documents, ""),
     }
     model.default_prompt_name = None
     return model
@@ -43,25 +47,114 @@ def load(folder: Path) -> SentenceTransformer:
     """Load an encoder that negbench saved."""
     from sentence_transformers import SentenceTransformer
 
-    return SentenceTransformer(str(folder), model_kwargs={"use_safetensors": True}, local_files_only=True)
+    model = SentenceTransformer(str(folder), model_kwargs=_weights_kwargs(), local_files_only=True).float()
+    if broken := not_finite(model):
+        raise InputError(f"encoder {folder}: {broken}")
+    return model
+
+
+def _weights_kwargs() -> dict[str, Any]:
+    import torch
+
+    return {"use_safetensors": True, "dtype": torch.float32}
 
 
 def _load(spec: EncoderSpec) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
 
     place = weights.locate(spec.model)
+    files.check(spec)
     if isinstance(place, Path):
         weights.verify_offline(place)
     # A hub model is read at the very commit that stands in its digest, even where a newer one has appeared.
     revision = None if isinstance(place, Path) else weights.commit(place, spec.revision)
-    try:
-        model = SentenceTransformer(str(place), revision=revision, model_kwargs={"use_safetensors": True})
-    except Exception as error:  # each library that reads a part of the folder has errors of its own
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"encoder {spec.spelling}: cannot be loaded: {reason}") from error
+    with recorded() as loaded:
+        try:
+            model = SentenceTransformer(str(place), revision=revision, model_kwargs=_weights_kwargs()).float()
+        except Exception as error:  # each library that reads a part of the folder has errors of its own
+            raise InputError(f"encoder {spec.spelling}: cannot be loaded: {_reason(error)}") from error
+    folder = files.snapshot(spec)
+    if folder is not None and not isinstance(place, Path):
+        files.check_folder(folder, spec.spelling)
+    if broken := not_finite(model):
+        raise InputError(f"encoder {spec.spelling}: {broken}")
+    for found in loaded:  # shapes that do not fit leave no model that could read a text
+        if found.misfits:
+            refuse_unfit(found, folder, None, spec.spelling)
     if spec.pooling is not None:
         _replace_pooling(model, spec)
+    model.similarity_fn_name = files.similarity_of(spec)
+    for reader in readers(model).values():
+        _prepare_reader(reader, spec)
+    output = _read_something(model, spec)
+    for found in loaded:
+        refuse_unfit(found, folder, output, spec.spelling)
     return model
+
+
+def _prepare_reader(reader: Any, spec: EncoderSpec) -> None:
+    """Let a module that reads texts pad, and cut them where its positions end."""
+    limits = [count for count in (limit_of(reader), _positions(reader)) if count is not None and count < math.inf]
+    if limits and min(limits) != limit_of(reader):
+        set_limit(reader, min(limits))
+    transformer, tokenizer = getattr(reader, "auto_model", None), getattr(reader, "tokenizer", None)
+    if transformer is None or tokenizer is None:
+        return
+    if tokenizer.pad_token is None:
+        others = (tokenizer.eos_token, tokenizer.unk_token, *tokenizer.all_special_tokens)
+        tokenizer.pad_token = next((token for token in others if token), None)
+        if tokenizer.pad_token is None:
+            raise InputError(f"encoder {spec.spelling}: its tokenizer has no padding token, and no other special one")
+    rows, highest = transformer.get_input_embeddings().num_embeddings, max(tokenizer.get_vocab().values(), default=0)
+    if highest >= rows:
+        raise InputError(
+            f"encoder {spec.spelling}: its tokenizer has a token of number {highest}, its weights {rows} tokens; "
+            "give it the tokenizer that it was trained with"
+        )
+
+
+def _positions(reader: Any) -> int | None:
+    """Return how many tokens fit into a module's table of positions; None where it has none, as with rotary ones."""
+    from torch import nn
+
+    found = []
+    for name, module in reader.named_modules():
+        last = name.rpartition(".")[2]
+        if not isinstance(module, nn.Embedding) or not re.search("position|^wpe$", last) or "relative" in last:
+            continue
+        owner = reader.get_submodule(name.rpartition(".")[0])
+        padding = getattr(owner, "padding_idx", None)  # RoBERTa and its kin count positions from there
+        taken = padding + 1 if isinstance(padding, int) else getattr(module, "offset", 0)
+        found.append(module.num_embeddings - taken)
+    return min(found, default=None)
+
+
+def _read_something(model: SentenceTransformer, spec: EncoderSpec) -> Tensor:
+    """Return the vectors of a short text as query and as document, with their graph; InputError where that fails."""
+    import torch
+
+    model.eval()
+    try:
+        found = []
+        for side in readers(model):
+            tokens = tokenised(model, ["a text"], side)  # type: ignore[arg-type]
+            inputs = tokens.padded(torch.zeros(1, dtype=torch.int64).numpy(), model)
+            moved = {name: it.to(model.device) if hasattr(it, "to") else it for name, it in inputs.items()}
+            found.append(vectors_of(model, moved))
+    except InputError as error:
+        raise InputError(f"encoder {spec.spelling}: {error}") from error
+    except Exception as error:
+        raise InputError(f"encoder {spec.spelling}: cannot encode a text: {_reason(error)}") from error
+    query, document = (vectors.shape[1] for vectors in found)
+    if query != document:
+        raise InputError(f"encoder {spec.spelling}: gives queries {query} dimensions and documents {document}")
+    return torch.cat(found)
+
+
+def _reason(error: Exception) -> str:
+    """Return in one line what a library says."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{' '.join(lines)[:300]}" if lines else type(error).__name__
 
 
 def _replace_pooling(model: SentenceTransformer, spec: EncoderSpec) -> None:
@@ -75,15 +168,30 @@ def _replace_pooling(model: SentenceTransformer, spec: EncoderSpec) -> None:
     raise InputError(f"encoder {spec.spelling}: the model has no pooling that pooling={spec.pooling} could replace")
 
 
-def _transformer(model: SentenceTransformer) -> Any:
-    return model[0].auto_model
+def _alter_layers(model: SentenceTransformer, spec: EncoderSpec, seed: int) -> None:
+    """Drop layers and draw layers afresh, as the spec says."""
+    transformer = getattr(model[0], "auto_model", None)
+    if transformer is None:
+        raise InputError(
+            f"encoder {spec.spelling}: its first module is {type(model[0]).__name__}; keep_layers and reinit_layers "
+            "need a transformer"
+        )
+    layers = _layers(transformer)
+    if spec.keep_layers is not None:
+        if spec.keep_layers > len(layers):
+            raise InputError(f"encoder {spec.spelling}: keep_layers={spec.keep_layers}, it has {len(layers)} layers")
+        del layers[spec.keep_layers :]
+        transformer.config.num_hidden_layers = spec.keep_layers
+    if spec.reinit_layers > len(layers):
+        raise InputError(f"encoder {spec.spelling}: reinit_layers={spec.reinit_layers}, it has {len(layers)} layers")
+    if spec.reinit_layers:
+        reinitialise(layers[len(layers) - spec.reinit_layers :], transformer.config.initializer_range, seed)
 
 
-def _layers(model: SentenceTransformer) -> nn.ModuleList:
+def _layers(transformer: Any) -> nn.ModuleList:
     """Return the stack of transformer layers, whatever the architecture calls it."""
     from torch import nn
 
-    transformer = _transformer(model)
     count = transformer.config.num_hidden_layers
     for module in transformer.modules():
         if isinstance(module, nn.ModuleList) and len(module) == count:

@@ -23,7 +23,9 @@ class EncoderSpec(BaseModel):
     keep_layers: keep this many transformer layers from the bottom, drop the rest; None keeps all.
     reinit_layers: draw the top layers afresh, for a weaker start (Gaussian with the model's own
     ``initializer_range``, biases 0, layer norms 1), after ``keep_layers``.
-    query_prompt, document_prompt: text put before each; None takes the model's own prompts.
+    query_prompt, document_prompt: text put before each; None takes the model's own prompts, of which a document's may
+    be called document, passage or corpus.
+    similarity: how vectors are compared, in training as in search; None takes what the model's files say, else cosine.
     In a mapping, ``language: fr`` and ``size: small`` may stand in for the model (``languages.py``).
     """
 
@@ -37,6 +39,7 @@ class EncoderSpec(BaseModel):
     reinit_layers: int = Field(default=0, ge=0)
     query_prompt: str | None = None
     document_prompt: str | None = None
+    similarity: Literal["cosine", "dot"] | None = None
 
     @model_validator(mode="wrap")
     @classmethod

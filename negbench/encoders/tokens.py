@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from negbench.errors import InputError
 from negbench.types import Int32, Int64
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder, SentenceTransformer
-    from torch import Tensor
 
 Side = Literal["query", "document"]
+Limits = Mapping[str, int | None]
+"""The most tokens of a text that are read, by side; None for all."""
 
 CHUNK_TOKENS = {"cpu": 4096, "cuda": 65536}
 """Tokens, padding included, that go through a model in one piece: what keeps each kind of device busy."""
@@ -27,10 +29,15 @@ _ROUND = 8
 class Tokens:
     """n tokenised texts: ``columns`` holds each input by name (``input_ids``, ``attention_mask``, ...), one text after
     another, text t from ``ends[t]`` to ``ends[t + 1]``; ``ends`` [n + 1].
+
+    ``shared`` is what the model is told beside, the same for all texts: how long the prompt is, say, or which route a
+    router takes. A model of static embeddings reads ``bags``: all tokens in a row, and where each text begins.
     """
 
     columns: dict[str, Int32]
     ends: Int64
+    shared: dict[str, str | int] = field(default_factory=dict)
+    bags: bool = False
 
     @property
     def lengths(self) -> Int64:
@@ -43,7 +50,8 @@ class Tokens:
     def followed_by(self, others: Tokens) -> Tokens:
         """Return these texts and then ``others``, which the same model reads."""
         columns = {name: np.concatenate([column, others.columns[name]]) for name, column in self.columns.items()}
-        return Tokens(columns, np.concatenate([self.ends, self.ends[-1] + others.ends[1:]]))
+        ends = np.concatenate([self.ends, self.ends[-1] + others.ends[1:]])
+        return replace(self, columns=columns, ends=ends)
 
     def chunks(self, texts: Int64, most: int) -> list[Int64]:
         """Cut ``texts`` (positions) into pieces of at most ``most`` tokens, each text counted as long as the longest of
@@ -62,30 +70,117 @@ class Tokens:
             held += 1
         return [texts[piece] for piece in np.split(order, cuts[1:])] if len(texts) else []
 
-    def padded(self, texts: Int64, model: SentenceTransformer | CrossEncoder) -> dict[str, Tensor]:
-        """Return the inputs of ``texts`` (positions), padded by the model's tokenizer, [texts, length] each.
+    def padded(self, texts: Int64, model: SentenceTransformer | CrossEncoder) -> dict[str, Any]:
+        """Return the model's inputs for ``texts`` (positions), int64 tensors [texts, length], and what all share.
 
-        The length is that of the longest text, rounded up where the model's limit allows: libraries prepare each shape
-        of matrix that they have not seen, which takes as long as multiplying it.
+        They are padded at the end for an encoder, so that no text's positions depend on its neighbours, and where its
+        tokenizer wants it for a cross-encoder. The length is that of the longest text, rounded up where the model's
+        limit allows: libraries prepare each shape of matrix that they have not seen, which takes as long as
+        multiplying it. ``empty``, where there is a text without any token, bool [texts], marks those
+        (``encode.vectors_of``). For ``bags``: ``input_ids`` [tokens] and ``offsets`` [texts].
         """
-        spans = [slice(self.ends[text], self.ends[text + 1]) for text in texts]
-        columns = {name: [column[span].tolist() for span in spans] for name, column in self.columns.items()}
-        longest = max(span.stop - span.start for span in spans)
-        length = max(longest, min(-(-longest // _ROUND) * _ROUND, model.max_seq_length or longest))
-        return dict(model.tokenizer.pad(columns, padding="max_length", max_length=int(length), return_tensors="pt"))
+        import torch
+
+        lengths = self.lengths[texts]
+        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        taken = np.arange(starts[-1]) + np.repeat(self.ends[texts] - starts[:-1], lengths)
+        if self.bags:
+            ids, offsets = self.columns["input_ids"][taken].astype(np.int64), starts[:-1].copy()
+            return {"input_ids": torch.from_numpy(ids), "offsets": torch.from_numpy(offsets), **self.shared}
+        reader = model if "task" not in self.shared else readers(model)[str(self.shared["task"])]
+        longest = max(1, int(lengths.max()))
+        width = max(longest, int(min(-(-longest // _ROUND) * _ROUND, reader.max_seq_length or longest)))
+        real = np.arange(width) < lengths[:, None]
+        if _pads_before(model):
+            real = real[:, ::-1]
+        padding = {"input_ids": "pad_token_id", "token_type_ids": "pad_token_type_id"}
+        inputs: dict[str, Any] = dict(self.shared)
+        for name, column in self.columns.items():
+            fill = getattr(reader.tokenizer, padding[name], None) if name in padding else None
+            table = np.full(real.shape, fill or 0, np.int64)
+            table[real] = column[taken]
+            inputs[name] = torch.from_numpy(table)
+        if not lengths.all():
+            empty = torch.from_numpy(lengths == 0)
+            inputs["attention_mask"][empty, 0] = 1  # attention over nothing would be NaN
+            inputs["empty"] = empty
+        return inputs
+
+
+def _pads_before(model: Any) -> bool:
+    from sentence_transformers import CrossEncoder
+
+    return isinstance(model, CrossEncoder) and getattr(model.tokenizer, "padding_side", "right") == "left"
+
+
+def readers(model: Any) -> dict[str, Any]:
+    """Return the module that reads the texts of each side: the model's first, or that of the side's route."""
+    from sentence_transformers.base.modules import Router
+
+    first = model[0]
+    if not isinstance(first, Router):
+        return {"query": first, "document": first}
+    return {side: first.sub_modules[first._resolve_route(side, "text")][0] for side in ("query", "document")}
+
+
+def limit_of(reader: Any) -> int | None:
+    """Return how many tokens of a text a module reads at most; None for no limit."""
+    if _is_static(reader):
+        cut = reader.tokenizer.truncation
+        return None if cut is None else int(cut["max_length"])
+    return getattr(reader, "max_seq_length", None)
+
+
+def set_limit(reader: Any, limit: int | None) -> None:
+    """Let a module read at most so many tokens of a text."""
+    if not _is_static(reader):
+        reader.max_seq_length = limit
+    elif limit is None:
+        reader.tokenizer.no_truncation()
+    else:
+        reader.tokenizer.enable_truncation(limit)
+
+
+def limits_of(model: SentenceTransformer) -> Limits:
+    """Return how many tokens of a text a model reads at most, by side."""
+    return {side: limit_of(reader) for side, reader in readers(model).items()}
+
+
+def set_limits(model: SentenceTransformer, limits: Limits) -> None:
+    """Let a model read at most so many tokens of a text."""
+    for side, reader in readers(model).items():
+        set_limit(reader, limits[side])
+
+
+def lower_limits(model: SentenceTransformer, most: int) -> None:
+    """Let a model read at most ``most`` tokens of a text, special ones included, and no more than it does already."""
+    for reader in readers(model).values():
+        set_limit(reader, min(most, limit_of(reader) or most))
+
+
+def _is_static(reader: Any) -> bool:
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+
+    return isinstance(reader, StaticEmbedding)
 
 
 def tokenised(model: SentenceTransformer, texts: Sequence[str], side: Side, max_length: int | None = None) -> Tokens:
     """Tokenise ``texts`` with the side's prompt before each, cut at ``max_length`` tokens or the model's own limit."""
-    prompt = model.prompts.get(side, "")
-    own = model.max_seq_length
+    prompt = model.prompts.get(side) or None
+
+    def read(some: Sequence[str]) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = model.preprocess(list(some), prompt=prompt, task=side)
+        return found
+
+    if max_length is None:
+        return _read(read, texts)
+    reader = readers(model)[side]
+    own = limit_of(reader)
     try:
-        if max_length is not None:
-            model.max_seq_length = min(max_length, own or max_length)
-        return _read(lambda some: model.preprocess([prompt + text for text in some]), texts)
+        set_limit(reader, min(max_length, own or max_length))
+        return _read(read, texts)
     finally:
-        if max_length is not None:
-            model.max_seq_length = own
+        set_limit(reader, own)
 
 
 def tokenised_pairs(model: CrossEncoder, pairs: Sequence[tuple[str, str]], prompt: str | None = None) -> Tokens:
@@ -96,18 +191,30 @@ def tokenised_pairs(model: CrossEncoder, pairs: Sequence[tuple[str, str]], promp
 def _read(preprocess: Callable[[Any], Mapping[str, Any]], texts: Sequence[Any]) -> Tokens:
     parts: dict[str, list[Int32]] = {}
     lengths: list[Int64] = [np.zeros(1, np.int64)]
+    shared: dict[str, str | int] = {}
+    bags = False
     for at in range(0, len(texts), _AT_ONCE):
         inputs = preprocess(texts[at : at + _AT_ONCE])
+        if "query_expansion_positions" in inputs:
+            raise InputError("the encoder fills queries up with expansion tokens, which is not supported")
+        shared = {name: value for name, value in inputs.items() if isinstance(value, str | int)}
+        if bags := "offsets" in inputs:
+            ids = inputs["input_ids"].int().numpy()
+            lengths.append(np.diff(np.append(inputs["offsets"].numpy(), len(ids))))
+            parts.setdefault("input_ids", []).append(ids)
+            continue
         real = inputs["attention_mask"].bool()  # padding may stand on either side
         lengths.append(real.sum(1).numpy())
         for name, value in inputs.items():
             if getattr(value, "shape", None) == real.shape:
                 parts.setdefault(name, []).append(value[real].int().numpy())
-    return Tokens({name: np.concatenate(part) for name, part in parts.items()}, np.cumsum(np.concatenate(lengths)))
+    columns = {name: np.concatenate(part) for name, part in parts.items()}
+    return Tokens(columns, np.cumsum(np.concatenate(lengths)), shared, bags)
 
 
-def batches(tokens: Tokens, model: SentenceTransformer | CrossEncoder) -> Iterator[tuple[Int64, dict[str, Tensor]]]:
+def batches(tokens: Tokens, model: SentenceTransformer | CrossEncoder) -> Iterator[tuple[Int64, dict[str, Any]]]:
     """Yield all texts in pieces of like length, as (positions, inputs on the model's device)."""
     device = model.device
     for texts in tokens.chunks(np.arange(len(tokens)), CHUNK_TOKENS.get(device.type, CHUNK_TOKENS["cuda"])):
-        yield texts, {name: value.to(device) for name, value in tokens.padded(texts, model).items()}
+        inputs = tokens.padded(texts, model)
+        yield texts, {name: it.to(device) if hasattr(it, "to") else it for name, it in inputs.items()}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from negbench.encoders.tokens import Limits
 from negbench.mining import filtered
 from negbench.noise import Noise
 from negbench.plan.draw import DrawNegatives
@@ -26,7 +27,7 @@ class BankSearch(LiveSearch):
     """
 
     def __init__(
-        self, draw: DrawNegatives, at: At, limit: int | None, folder: Path, size: int | None, temperature: float | None
+        self, draw: DrawNegatives, at: At, limit: Limits, folder: Path, size: int | None, temperature: float | None
     ) -> None:
         assert draw.pool.documents is not None
         self.bank: Float32 = np.array(read_vectors(at(draw.pool.documents)), np.float32)

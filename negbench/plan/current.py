@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from negbench.encoders.encode import still
+from negbench.encoders.tokens import Limits, set_limits
 from negbench.plan.mining import BuildPool
 from negbench.plan.sources import Embed
 from negbench.retrieval.pool import Ground
@@ -19,19 +20,19 @@ if TYPE_CHECKING:
 class Current:
     """What stored vectors and pools would be, had the encoder made them as it stands; each is made once.
 
-    ``limit`` is the encoder's own limit of tokens, which a training may have lowered. ``given`` are vectors, by the key
-    of what is stored, that the training does not move. ``cost`` counts what was encoded.
+    ``limit`` are the encoder's own limits of tokens, which a training may have lowered. ``given`` are vectors, by the
+    key of what is stored, that the training does not move. ``cost`` counts what was encoded.
     """
 
     def __init__(
         self,
         model: SentenceTransformer,
-        limit: int | None,
+        limit: Limits,
         collection: Collection,
         given: Mapping[str, Vectors] | None = None,
     ) -> None:
         self.model, self.collection = still(model), collection
-        self.model.max_seq_length = limit
+        set_limits(self.model, limit)
         self.cost: Counter[str] = Counter()
         self._vectors = dict(given or {})
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import psutil
 
+from negbench.encoders.tokens import Limits
 from negbench.errors import InputError
 from negbench.mining import mine
 from negbench.plan.current import Current
@@ -40,7 +41,7 @@ class LiveSearch:
         self,
         draw: DrawNegatives,
         at: At,
-        limit: int | None,
+        limit: Limits,
         folder: Path,
         given: Mapping[str, Vectors],
     ) -> None:

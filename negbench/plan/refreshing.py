@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from negbench.encoders.tokens import Limits
 from negbench.evaluation.geometry import unit
 from negbench.evaluation.overlap import drawn_pairs, overlap, pairs
 from negbench.evaluation.where import places
@@ -84,7 +85,7 @@ class Refresher:
         self,
         draw: DrawNegatives,
         at: At,
-        limit: int | None,
+        limit: Limits,
         folder: Path,
         given: Mapping[str, Vectors] | None = None,
     ) -> None:

@@ -18,7 +18,7 @@ from negbench.encoders.encode import encode_tokens
 from negbench.encoders.load import build, load
 from negbench.encoders.precision import Precision
 from negbench.encoders.spec import EncoderSpec
-from negbench.encoders.tokens import Side, Tokens, tokenised
+from negbench.encoders.tokens import Side, Tokens, limit_of, readers, tokenised
 from negbench.errors import InputError
 from negbench.store import Stage, save_notes
 from negbench.types import Collection, Int32, Passages, Vectors
@@ -117,6 +117,7 @@ class StartEncoder(Stage):
     """The encoder that every method of a trial starts from; ``seed`` is None unless layers are drawn afresh."""
 
     kind: ClassVar[str] = "encoder"
+    version: ClassVar[int] = 2
     spec: EncoderSpec
     fingerprint: str
     seed: int | None
@@ -154,7 +155,8 @@ def _check_unchanged(what: str, before: str, after: str) -> None:
 class Embed(Stage):
     """Vectors of the documents, or of the queries of one split (in ascending row), by one encoder.
 
-    Kept in float32, or in float16 where bfloat16 made them: its eleven bits hold all that bfloat16's eight could say.
+    Kept in float32, or in float16 where bfloat16 made them and none is too large: its eleven bits hold all that
+    bfloat16's eight could say.
     """
 
     kind: ClassVar[str] = "embeddings"
@@ -191,7 +193,9 @@ class Embed(Stage):
         """
         tokens = self._tokens(model, collection, rows)
         vectors = encode_tokens(model, tokens, self.precision)
-        kept = vectors.astype(np.float16) if self.precision == "bfloat16" else vectors
+        kept: Vectors = vectors
+        if self.precision == "bfloat16" and abs(vectors).max(initial=0) <= np.finfo(np.float16).max:
+            kept = vectors.astype(np.float16)
         noun = "documents" if self.side == "document" else "queries"
         return kept, {f"{noun}_encoded": len(tokens), "tokens_encoded": int(tokens.lengths.sum())}
 
@@ -201,8 +205,11 @@ class Embed(Stage):
             assert self.split is not None
             asked = split_queries(collection, self.split) if rows is None else rows
             return tokenised(model, [collection.queries[row] for row in asked], self.side, self.max_length)
-        reading = json.dumps([self.collection.key, self.max_length, model.max_seq_length, model.prompts])
-        tokenizer = getattr(model.tokenizer, "backend_tokenizer", None)  # one in Python cannot be told from another
+        reader = readers(model)[self.side]
+        settings: dict[str, Any] = getattr(reader, "get_config_dict", dict)()
+        tokenizer = getattr(reader.tokenizer, "backend_tokenizer", None)  # one in Python cannot be told from another
+        names = getattr(reader.tokenizer, "model_input_names", None)
+        reading = json.dumps([self.collection.key, self.max_length, limit_of(reader), model.prompts, names, settings])
         key = hashlib.blake2b((reading + tokenizer.to_str()).encode()).hexdigest() if tokenizer else ""
         if not key or key not in _TOKENS:
             passages = Passages(collection.titles, collection.texts)

@@ -16,6 +16,7 @@ from negbench.asks import CacheTargets
 from negbench.batching import Batching
 from negbench.batching.random import Random
 from negbench.detectors import Detector
+from negbench.encoders.tokens import Limits, limits_of
 from negbench.losses import Loss
 from negbench.plan.background import Background, InLine
 from negbench.plan.bank import BankSearch
@@ -208,7 +209,7 @@ class Train(Stage):
             collection = extended(collection, texts_of(at(self.negatives.written)))
         detecting = self._detecting(data, clusters, labelled, documents)
         before: dict[str, float] = {}
-        with tempfile.TemporaryDirectory() as scratch, self._again(at, out, model.max_seq_length, documents) as again:
+        with tempfile.TemporaryDirectory() as scratch, self._again(at, out, limits_of(model), documents) as again:
             renewal = None
             if detecting is not None:
                 detecting.ask(model, 0)
@@ -254,7 +255,7 @@ class Train(Stage):
         return Detecting(self.detector, data, epochs, collection, self.recipe, self.seed, documents)
 
     def _again(
-        self, at: At, out: Path, limit: int | None, documents: Vectors | None
+        self, at: At, out: Path, limit: Limits, documents: Vectors | None
     ) -> AbstractContextManager[InLine | Background | None]:
         """Return what searches again on the way, if anything does."""
         drawn = self.redrawn

@@ -11,7 +11,7 @@ from negbench.asks import CacheTargets, TeacherScores
 from negbench.collections import Source
 from negbench.collections.hidden import Hidden
 from negbench.config.grid import Grid, Settings
-from negbench.encoders import weights
+from negbench.encoders import files, weights
 from negbench.encoders.precision import Precision, resolve
 from negbench.encoders.spec import EncoderSpec
 from negbench.errors import InputError
@@ -122,6 +122,7 @@ def trials(grid: Grid) -> list[Trial]:
     @cache  # a fingerprint reads whole files, and every point and seed asks again
     def fingerprint(thing: Source | Teacher | EncoderSpec) -> str:
         if isinstance(thing, EncoderSpec):
+            files.check(thing)
             return weights.fingerprint(thing.model, thing.revision)
         return thing.fingerprint()
 

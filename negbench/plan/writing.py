@@ -100,9 +100,7 @@ class ProbeWritten(Stage):
         auc = float("nan")
         if flat:
             model = load(at(self.documents.encoder) / "model")
-            if self.documents.max_length is not None:
-                model.max_seq_length = self.documents.max_length
-            vectors = encode(model, flat, "document", self.documents.precision)
+            vectors = encode(model, flat, "document", self.documents.precision, self.documents.max_length)
             rows = np.array([int(positives[row][0]) for row in queries.tolist()])
             found = np.asarray(read_vectors(at(self.documents))[rows], np.float32)
             auc = told_apart(vectors, found, of, np.arange(len(rows), dtype=np.int32))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from negbench.errors import InputError
 from negbench.retrieval.topk import GROUP, Best, top_k
 from negbench.types import Float32, Float64, Int32, Vectors
 
@@ -74,6 +75,26 @@ def in_blocks(
     if not at_once:
         found[:, :kept], values[:, :kept] = best.ranking()
     return found, values
+
+
+def refuse_overflow(queries: Vectors, documents: Vectors, block_bytes: int = BLOCK_BYTES) -> None:
+    """Raise InputError where a dot product may not fit into float32, or a vector is infinite.
+
+    NaN may stand for documents that are not held; encoding refuses it (``encoders.encode``).
+    """
+    size = max(1, block_bytes // (8 * max(1, queries.shape[1])))
+
+    def largest(vectors: Vectors) -> float:
+        parts = [vectors[first : first + size] for first in range(0, len(vectors), size)]
+        ends = [(np.fmax.reduce(part, axis=None), np.fmin.reduce(part, axis=None)) for part in parts if part.size]
+        return max((float(max(high, -low)) for high, low in ends), default=0.0)
+
+    highest = queries.shape[1] * largest(queries) * largest(documents)
+    if highest > np.finfo(np.float32).max:
+        raise InputError(
+            f"scores up to {highest:.2g} would be infinite: the vectors' numbers are too large for float32; look at "
+            "the encoder's weights"
+        )
 
 
 def _rounded(vectors: Tensor) -> tuple[Tensor, Float64, Float64]:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from negbench.encoders.precision import has_native_bfloat16
 from negbench.retrieval import Ranking, Retriever, Search
-from negbench.retrieval.blocks import BLOCK_BYTES, LARGE, in_blocks, pair_scores
+from negbench.retrieval.blocks import BLOCK_BYTES, LARGE, in_blocks, pair_scores, refuse_overflow
 from negbench.retrieval.two_pass import candidates, two_pass
 from negbench.types import Float32, Int32, Vectors
 
@@ -33,7 +33,8 @@ def exact(queries: Vectors, documents: Vectors, k: int, block_bytes: int = BLOCK
 
     ``queries`` [Q, d] and ``documents`` [N, d] are float32 or float16, in memory or memory-mapped; they are
     multiplied as float32, on a GPU where there is one; a CPU with bfloat16 units first finds candidates with these
-    (``two_pass``). Rows are padded with -1 and NaN where N < k; scores that are not finite are left out. The
+    (``two_pass``). Rows are padded with -1 and NaN where N < k; documents whose vectors are NaN
+    are left out. Raises InputError for infinite numbers. The
     documents are read block by block.
 
     Beside inputs and results this needs at most about ``block_bytes``, as a rule less than half of it, and a copy of
@@ -43,6 +44,7 @@ def exact(queries: Vectors, documents: Vectors, k: int, block_bytes: int = BLOCK
     """
     import torch
 
+    refuse_overflow(queries, documents, block_bytes)
     many = len(queries) * documents.size >= LARGE and len(documents) >= _WORTH * candidates(k)
     if many and not torch.cuda.is_available() and has_native_bfloat16():
         return two_pass(queries, documents, k, block_bytes)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from negbench.errors import InputError
 from negbench.retrieval import Ranking, Retriever, Search
-from negbench.retrieval.blocks import pair_scores
+from negbench.retrieval.blocks import pair_scores, refuse_overflow
 from negbench.retrieval.dense import exact
 from negbench.types import Float32
 
@@ -50,6 +50,7 @@ class Voyager(Retriever):
 
         # Voyager takes float32 and misreads arrays that are strided or transposed.
         queries, documents = (np.ascontiguousarray(vectors, np.float32) for vectors in search.vectors())
+        refuse_overflow(queries, documents)
         depth = min(self.depth, len(documents))
         found = np.full((len(queries), self.depth), -1, np.int32)
         scores = np.full((len(queries), self.depth), np.nan, np.float32)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from negbench import spelling
 from negbench.collections.resolve import source_of
-from negbench.encoders import weights
+from negbench.encoders import files, weights
 from negbench.encoders.precision import resolve
 from negbench.encoders.spec import EncoderSpec
 from negbench.errors import InputError, plainly
@@ -88,4 +88,5 @@ def _searcher(text: str) -> BM25 | StartEncoder:
         raise InputError(f"--encoder {text}: {field + ': ' if field else ''}{plainly(first)}") from error
     except ValueError as error:
         raise InputError(f"--encoder {text}: {error}") from error
+    files.check(spec)
     return StartEncoder(spec, weights.fingerprint(spec.model, spec.revision), 0 if spec.seeded else None)

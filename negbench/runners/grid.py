@@ -48,10 +48,11 @@ def run(
     ``log_models`` logs the trained encoders too.
 
     The files in ``out`` are whole at every moment; a run that was killed is completed by the next. Raises InputError
-    for a collection that cannot be read or lacks a split, or a run file that does not go with it, before anything is
-    written to ``out``.
+    for a collection that cannot be read or lacks a split, a run file that does not go with it, and an encoder that
+    cannot be used, before anything is written to ``out``.
     """
     _check_collections(trials, store, report)
+    _check_encoders(trials, store, report)
     out.mkdir(parents=True, exist_ok=True)
     first = grid.points[0][1]
     made = results.manifest(command, grid.text, grid.assignments, resolve(first.train.precision))
@@ -103,6 +104,16 @@ def _check_collections(trials: Sequence[Trial], store: Store, report: Callable[[
             truth_of(read_collection(store.ensure(stage.pool.collection)), stage.pool.split)
         if isinstance(stage, WeighFalseNegatives):
             truth_of(read_collection(store.ensure(stage.training.collection)), stage.training.split, "gradient")
+
+
+def _check_encoders(trials: Sequence[Trial], store: Store, report: Callable[[local.Progress], None]) -> None:
+    """Prepare the starting encoders of unfinished trials: one that cannot be used is told before any work."""
+    unfinished = [trial for trial in trials if not all(store.has(stage) for stage in trial.stages)]
+    stages = dict.fromkeys(stage for trial in unfinished for stage in trial.stages)
+    needed = [it for it in stages if isinstance(it, StartEncoder) and not store.has(it)]
+    for at, stage in enumerate(needed):
+        report(local.Progress(at, len(needed), stage.label, 0.0))
+        store.ensure(stage)
 
 
 def _digests(trials: Sequence[Trial]) -> dict[str, dict[str, str]]:

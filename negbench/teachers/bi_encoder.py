@@ -35,6 +35,7 @@ class BiEncoder(Teacher):
     """
 
     name: ClassVar[str] = "bi-encoder"
+    version: ClassVar[int] = 2
 
     model: str = Field(default="all-MiniLM-L6-v2", min_length=1)
     query_prompt: str | None = None
@@ -63,13 +64,12 @@ class BiEncoder(Teacher):
     def load(self) -> SentenceTransformer:
         """Load the model."""
         prompts = {"query_prompt": self.query_prompt, "document_prompt": self.document_prompt}
-        return build(EncoderSpec.model_validate({"model": self.model, **prompts}), 0)
+        return build(EncoderSpec.model_validate({"model": self.model, "similarity": "cosine", **prompts}), 0)
 
     def vectors(self, model: SentenceTransformer, texts: Sequence[str], side: Side, precision: Precision) -> Float32:
-        """Return a vector of length 1 for each text [texts, d]; each is encoded once."""
+        """Return vectors [texts, d] of length 1, or 0 for a text without any token; each is encoded once."""
         at = {text: row for row, text in enumerate(dict.fromkeys(texts))}
         found = encode(model, list(at), side, precision, self.max_length)
-        found /= np.linalg.norm(found, axis=1, keepdims=True)
         return found[[at[text] for text in texts]]
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from negbench.encoders.encode import vectors_of
+
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
@@ -42,7 +44,8 @@ class Average:
         training = self.model.training
         self.model.eval()  # a mask drawn here would change those that the model draws
         try:
-            found: Tensor = torch.func.functional_call(self.model, self.weights, (dict(chunk),))["sentence_embedding"]
+            return vectors_of(
+                self.model, chunk, lambda inputs: torch.func.functional_call(self.model, self.weights, (inputs,))
+            )
         finally:
             self.model.train(training)
-        return found.float()

@@ -15,11 +15,12 @@ import numpy as np
 from negbench.batching import Batching
 from negbench.batching.random import Random
 from negbench.encoders.attention import fast_attention
+from negbench.encoders.checkpoint import not_finite
 from negbench.encoders.dropout import fast_dropout
 from negbench.encoders.encode import restore_forward
 from negbench.encoders.load import load
 from negbench.encoders.precision import resolve
-from negbench.encoders.tokens import CHUNK_TOKENS
+from negbench.encoders.tokens import CHUNK_TOKENS, lower_limits
 from negbench.errors import InputError
 from negbench.losses import Loss
 from negbench.refresh import Refresh
@@ -69,7 +70,7 @@ class Renewal:
 
 
 class TrainingError(RuntimeError):
-    """The loss left the real numbers; the message says at which step."""
+    """The loss or the weights left the real numbers; the message says at which step."""
 
 
 def train(
@@ -95,7 +96,8 @@ def train(
     ``documents`` [N, d]: vectors of the corpus, where queries alone are trained.
 
     Batches follow from ``seed`` alone, and global random states are left as they were. ``scratch`` is a folder that
-    the trainer may write to. Raises TrainingError where the loss becomes NaN or infinite.
+    the trainer may write to. Raises TrainingError where the loss, or a weight after the last step,
+    becomes NaN or infinite.
 
     With several ``recipe.processes`` this one is the first: ``watch`` and ``renewal`` are called here alone, and what
     ``renewal`` gives is handed on. The others are told the rest, which must be picklable, and start from ``model``.
@@ -120,6 +122,8 @@ def train(
     step, last = curves["loss"][-1]
     if not np.isfinite(last):
         raise TrainingError(f"the loss is {last} at step {step}; lower the learning rate")
+    if broken := not_finite(model):
+        raise TrainingError(f"after step {step} {broken}; lower the learning rate")
     return curves, cost
 
 
@@ -163,7 +167,7 @@ def _fit(
     from negbench.training.trainer import RowTrainer, arguments
 
     recipe, seed = work.recipe, together.seed(work.seed)
-    model.max_seq_length = min(recipe.max_length, model.max_seq_length or recipe.max_length)
+    lower_limits(model, recipe.max_length)
     if recipe.dropout is not None:
         set_dropout(model, recipe.dropout)
     collator = Collator(work.data, work.collection, model, work.chunk_tokens, together.size, work.documents)

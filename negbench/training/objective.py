@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from negbench.asks import AverageTargets
+from negbench.encoders.encode import compared, vectors_of
 from negbench.losses import Loss, Scored
 from negbench.training.average import Average
 from negbench.training.processes import Together
@@ -88,10 +89,7 @@ class Objective(torch.nn.Module):
         of_queries = int(labels["query_chunks"])
         queries = torch.cat(chunks[:of_queries])
         documents = labels["documents"] if "documents" in labels else torch.cat(chunks[of_queries:])
-        if self.model.similarity_fn_name == "cosine":
-            queries = torch.nn.functional.normalize(queries, dim=-1)
-            documents = torch.nn.functional.normalize(documents, dim=-1)
-        return queries, documents
+        return compared(self.model, queries), compared(self.model, documents)
 
     def encoded(self, chunk: Chunk) -> Tensor:
         """Return the vectors of a chunk [n, d], float32."""
@@ -101,5 +99,4 @@ class Objective(torch.nn.Module):
         return self._encode(chunk)
 
     def _encode(self, chunk: Chunk) -> Tensor:
-        found: Tensor = self.model(dict(chunk))["sentence_embedding"]  # a copy: the model writes into what it is given
-        return found.float()
+        return vectors_of(self.model, chunk)

@@ -122,6 +122,7 @@ def arguments(recipe: Recipe, seed: int, epochs: int, scratch: Path) -> Any:
         logging_nan_inf_filter=False,
         save_strategy="no",
         report_to=[],
+        router_mapping={"query": "query", "document": "document"},  # a router wants one; the collator names the route
         disable_tqdm=True,
     )
     found._n_gpu = min(found.n_gpu, 1)  # of several it would cut every chunk up among all, by DataParallel

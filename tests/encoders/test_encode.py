@@ -126,6 +126,7 @@ def test_tokens_are_those_of_the_tokenizer(model: SentenceTransformer) -> None:
         ["ask " + TEXTS[3], "ask " + TEXTS[0]], padding=True, pad_to_multiple_of=8, return_tensors="pt"
     )
     assert tokens.padded(np.array([3, 0]), model)["input_ids"].shape[1] % 8 == 0
-    assert padded.keys() == set(again)
+    assert padded.keys() == {*again, "modality", "prompt_length"}
+    assert padded["prompt_length"] == 4  # [CLS] and a, ##s, ##k
     for name, value in again.items():
         assert padded[name].tolist() == value.tolist()

@@ -143,7 +143,7 @@ class Drawing:
             store.ensure(stage)
         draw = trial.training.redrawn
         assert draw is not None
-        search = BankSearch(draw, store.path, 32, folder / "rounds", None, self.t)
+        search = BankSearch(draw, store.path, {"query": 32, "document": 32}, folder / "rounds", None, self.t)
         model = SentenceTransformer(str(encoder))
         model.max_seq_length = 32
         collection = search.collection
@@ -154,7 +154,7 @@ class Drawing:
         random = np.random.default_rng(0)
         search.bank[:] = _unit(random.standard_normal(search.bank.shape))
         self.bank = search.bank.astype(np.float64)
-        pool = draw.candidates_now(Current(model, 32, collection, search.given), store.path)
+        pool = draw.candidates_now(Current(model, {"query": 32, "document": 32}, collection, search.given), store.path)
         own, size = search.ground.own[self.asked], len(collection.document_ids)
         drawn = [mine(pool, draw.rules, 1, 0, own, size, number).documents[:, 0] for number in range(1, draws + 1)]
         for number in range(1, 4):  # a search of a step draws just so

@@ -63,9 +63,10 @@ class Model:
         self.max_seq_length = 5
         self.tokenizer = self
 
-    def preprocess(self, texts: list[str]) -> dict[str, Any]:
+    def preprocess(self, texts: list[str], prompt: str, task: str) -> dict[str, Any]:
         """Pad on the left, to see that padding is told from the text by the mask alone."""
-        self.texts += texts
+        assert prompt == self.prompts[task]
+        self.texts += [prompt + text for text in texts]
         numbers = range(len(self.texts) - len(texts), len(self.texts))
         rows = [[0] * (5 - self.length(number)) + [number + 1] * self.length(number) for number in numbers]
         ids = torch.tensor(rows)
@@ -74,13 +75,6 @@ class Model:
     @staticmethod
     def length(number: int) -> int:
         return 1 + number * 7 % 5
-
-    def pad(
-        self, columns: dict[str, list[list[int]]], padding: str, max_length: int, return_tensors: str
-    ) -> dict[str, Any]:
-        assert (padding, return_tensors) == ("max_length", "pt")
-        width = max_length
-        return {name: torch.tensor([row + [0] * (width - len(row)) for row in rows]) for name, rows in columns.items()}
 
     def read(self, batch: dict[str, Any], side: str) -> list[list[str]]:
         """Return the texts of each chunk of a side."""

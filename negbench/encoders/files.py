@@ -1,0 +1,116 @@
+"""What an encoder's files say about it, read without torch and before anything is loaded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from negbench.encoders import weights
+from negbench.encoders.spec import EncoderSpec
+from negbench.errors import InputError
+
+Similarity = Literal["cosine", "dot"]
+
+_OF_OTHERS = {"BoW": "bags of words", "CNN": "a CNN, whose vectors depend on padding", "LSTM": "an LSTM"}
+"""Modules of sentence-transformers whose models are not read here."""
+
+_VOCABULARIES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "*.model",
+    "*.tiktoken",
+    "whitespacetokenizer_config.json",
+)
+
+_WITHOUT_VOCABULARY = ("ByT5Tokenizer", "CanineTokenizer", "PerceiverTokenizer")
+"""Tokenizers that read bytes or characters."""
+
+
+def similarity_of(spec: EncoderSpec) -> Similarity:
+    """Return how the encoder's vectors are compared: as the spec says, else as the model's own files do, else cosine.
+
+    Needs no torch. Raises InputError where the model names another similarity (euclidean, manhattan).
+    """
+    if spec.similarity is not None:
+        return spec.similarity
+    own = _settings(spec).get("similarity_fn_name") or "cosine"
+    if own not in ("cosine", "dot"):
+        raise InputError(
+            f"encoder {spec.spelling}: scores by {own} distance, and only dot products and cosines are searched for; "
+            "add similarity=dot or similarity=cosine to score it so"
+        )
+    return "dot" if own == "dot" else "cosine"
+
+
+def check(spec: EncoderSpec) -> None:
+    """Raise InputError for a model that its files show to be one that cannot be used here.
+
+    Of a hub model only what its settings say is looked at; the rest is checked when it is loaded.
+    """
+    similarity_of(spec)
+    kind = _settings(spec).get("model_type", "SentenceTransformer")
+    if kind != "SentenceTransformer":
+        raise InputError(f"encoder {spec.spelling}: is a {kind}, not a model that gives each text one vector")
+    place = weights.locate(spec.model)
+    if isinstance(place, Path):
+        check_folder(place, spec.spelling)
+
+
+def check_folder(folder: Path, name: str) -> None:
+    """Raise InputError where the folder of the encoder ``name`` lacks files or has some that are not read."""
+    if next(folder.rglob("adapter_config.json"), None):
+        raise InputError(
+            f"encoder {name}: holds an adapter (peft) without the model it belongs to; merge the two with peft's "
+            "merge_and_unload, save the result and give that folder"
+        )
+    for path in sorted(folder.rglob("pytorch_model.bin")):
+        if not list(path.parent.glob("*.safetensors")):
+            raise InputError(f"encoder {name}: {path.relative_to(folder)} holds pickled weights, which are not read")
+    for module in _json(folder / "modules.json", []):
+        kind = str(module.get("type", "")).rpartition(".")[2]
+        if kind in _OF_OTHERS:
+            raise InputError(f"encoder {name}: is made of {_OF_OTHERS[kind]}, which is not supported")
+    if not any(next(folder.rglob(pattern), None) for pattern in _VOCABULARIES):
+        settings = _json(next(folder.rglob("tokenizer_config.json"), folder / "tokenizer_config.json"), {})
+        if settings.get("tokenizer_class") not in _WITHOUT_VOCABULARY:
+            raise InputError(
+                f"encoder {name}: has no tokenizer; expected one of {', '.join(_VOCABULARIES[:4])} beside its weights"
+            )
+
+
+def snapshot(spec: EncoderSpec) -> Path | None:
+    """Return the folder that holds the model's files, which must have been loaded; None where it cannot be told."""
+    from huggingface_hub import try_to_load_from_cache
+
+    place = weights.locate(spec.model)
+    if isinstance(place, Path):
+        return place
+    found = try_to_load_from_cache(place, "config.json", revision=weights.commit(place, spec.revision))
+    return Path(found).parent if isinstance(found, str) else None
+
+
+def _settings(spec: EncoderSpec) -> dict[str, Any]:
+    """Return what ``config_sentence_transformers.json`` says; nothing where there is none."""
+    name = "config_sentence_transformers.json"
+    place = weights.locate(spec.model)
+    if isinstance(place, Path):
+        return dict(_json(place / name, {}))
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    try:
+        path = hf_hub_download(place, name, revision=weights.commit(place, spec.revision))
+    except (EntryNotFoundError, LocalEntryNotFoundError):
+        return {}
+    return dict(_json(Path(path), {}))
+
+
+def _json(path: Path, otherwise: Any) -> Any:
+    if not path.is_file():
+        return otherwise
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: not a JSON file: {error}") from error
