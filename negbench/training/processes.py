@@ -54,7 +54,7 @@ class Together:
         if self.size == 1:
             return [encode(chunk) for chunk in chunks]
         own = {at: encode(chunk) for at, chunk in enumerate(chunks) if at % self.size == self.rank}
-        inputs = [next(iter(chunk.values())) for chunk in chunks]
+        inputs = [_one_a_text(chunk) for chunk in chunks]
         everyone = torch.zeros(sum(map(len, inputs)), width, device=inputs[0].device)
         places = torch.split(everyone, [len(texts) for texts in inputs])
         for at, vectors in own.items():
@@ -84,6 +84,12 @@ class Together:
         with _all_there():
             distributed.broadcast_object_list(found, device=torch.device("cpu"))
         return found[0]  # type: ignore[return-value]
+
+
+def _one_a_text(chunk: Mapping[str, Any]) -> Tensor:
+    """Return one of a chunk's tensors that has an entry for each text: of bags of tokens, where each begins."""
+    found: Tensor = next(it for it in (chunk.get("offsets"), *chunk.values()) if isinstance(it, Tensor))
+    return found
 
 
 def _sum(values: Tensor) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from negbench.errors import InputError
 from negbench.noise import Noise, keys
 from negbench.retrieval import Search, blocks
 from negbench.retrieval.blocks import pair_scores
@@ -71,9 +72,9 @@ def test_thousands_of_documents_in_any_order(order: str, k: int) -> None:
 
 
 @pytest.mark.parametrize("block_bytes", [40, 16 * 40, 90 * 40, 2**20])
-def test_what_is_not_finite_is_left_out(block_bytes: int) -> None:
+def test_vectors_that_are_nan_are_left_out(block_bytes: int) -> None:
     d = np.arange(90, dtype=np.float32)[:, None]
-    d[[3, 40, 41, 89]] = [[np.nan], [np.inf], [-np.inf], [np.nan]]
+    d[[3, 40, 41, 89]] = np.nan
     real = [row for row in range(90) if row not in (3, 40, 41, 89)]
     rows, scores = exact(np.array([[1], [-1], [np.nan]], np.float32), d, 88, block_bytes)
     assert rows.tolist() == [real[::-1] + [-1] * 2, real + [-1] * 2, [-1] * 88]
@@ -81,6 +82,16 @@ def test_what_is_not_finite_is_left_out(block_bytes: int) -> None:
     assert np.isnan(scores[rows < 0]).all()
     few, _ = exact(np.array([[1], [-1]], np.float32), d, 3, block_bytes)
     assert few.tolist() == [[88, 87, 86], [0, 1, 2]]
+
+
+@pytest.mark.parametrize("query, document", [(np.inf, 1), (1, -np.inf), (2e19, 2e19), (-2e19, 2e19)])
+@pytest.mark.parametrize("block_bytes", [40, 2**20])
+def test_scores_that_would_be_infinite_are_refused(query: float, document: float, block_bytes: int) -> None:
+    """An infinite score, left out or first, would be a wrong ranking without a word."""
+    q, d = np.ones((3, 4), np.float32), np.ones((90, 4), np.float32)
+    q[1, 2], d[70, 3], d[5] = query, document, np.nan
+    with pytest.raises(InputError, match="would be infinite"):
+        exact(q, d, 5, block_bytes)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])

@@ -114,3 +114,10 @@ def test_a_graph_with_too_few_links_is_a_clear_error() -> None:
     copies = np.repeat(vectors(10, 16, 11), 300, axis=0)  # links lead to copies, and seldom out
     with pytest.raises(InputError, match=r"voyager\(depth=3000\) reached fewer than 3000 of 3000 documents; raise m"):
         Voyager(depth=3000).rank(search(vectors(5, 16, 12), copies))
+
+
+def test_scores_that_would_be_infinite_are_refused() -> None:
+    q, d = vectors(3, 8, 5), vectors(90, 8, 6)
+    d[70, 3] = np.inf
+    with pytest.raises(InputError, match="would be infinite"):
+        Voyager(depth=5).rank(search(q, d))

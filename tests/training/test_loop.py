@@ -172,6 +172,14 @@ class TestAgainstBareTorch:
         assert np.mean(losses[-2:]) < np.mean(losses[:2]) - 0.3
 
 
+def test_weights_that_the_last_step_breaks_are_refused(garden: Collection, tiny_encoder: Path, tmp_path: Path) -> None:
+    """The loss of the only step was a number; nothing is read by the weights that it leaves."""
+    recipe = RECIPE.model_copy(update={"epochs": 1, "batch_size": 64, "learning_rate": 1e39, "warmup": 0.0})
+    model = SentenceTransformer(str(tiny_encoder))
+    with pytest.raises(TrainingError, match=r"after step 1 \d+ of \d+ tensors hold NaN or infinite numbers: 0\.model"):
+        train(model, rows_with(garden, 1, recipe), garden, InfoNCE(), recipe, 0, tmp_path)
+
+
 class TestRepeatability:
     def test_twice_is_the_same_to_the_byte(self, trained: Callable[..., Trained]) -> None:
         first, second = trained(), trained(again=1)

@@ -127,3 +127,11 @@ def test_what_goes_wrong(
     recipe = RECIPE.model_copy(update={"processes": 2})
     with pytest.raises(error, match=line):
         train(SentenceTransformer(str(tiny_encoder)), rows_with(garden, 0), garden, loss, recipe, 0, tmp_path)
+
+
+def test_a_chunk_of_bags_has_as_many_texts_as_bags() -> None:
+    """Its tokens stand in a row; another process has to know how many vectors to wait for."""
+    from negbench.training.processes import _one_a_text
+
+    assert len(_one_a_text({"input_ids": torch.zeros(5), "offsets": torch.tensor([0, 3]), "task": "query"})) == 2
+    assert len(_one_a_text({"modality": "text", "input_ids": torch.zeros(3, 8)})) == 3
