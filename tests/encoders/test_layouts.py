@@ -1,4 +1,4 @@
-"""Encoding is what sentence-transformers' own ``encode_query`` and ``encode_document`` give, for models of any layout."""
+"""Encoding is what sentence-transformers' ``encode_query`` and ``encode_document`` give, for models of any layout."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def test_vectors_that_are_nan_are_left_out(block_bytes: int) -> None:
     assert few.tolist() == [[88, 87, 86], [0, 1, 2]]
 
 
-@pytest.mark.parametrize("query, document", [(np.inf, 1), (1, -np.inf), (2e19, 2e19), (-2e19, 2e19)])
+@pytest.mark.parametrize(("query", "document"), [(np.inf, 1), (1, -np.inf), (2e19, 2e19), (-2e19, 2e19)])
 @pytest.mark.parametrize("block_bytes", [40, 2**20])
 def test_scores_that_would_be_infinite_are_refused(query: float, document: float, block_bytes: int) -> None:
     """An infinite score, left out or first, would be a wrong ranking without a word."""
