@@ -104,3 +104,40 @@ def test_a_manifest_has_the_digests_of_all_collections_of_a_name(tmp_path: Path,
     assert list(one) == ["mismatched(helpdesk)"]
     assert list(two) == ["mismatched(helpdesk) 1", "mismatched(helpdesk) 2"]
     assert two["mismatched(helpdesk) 1"] == one["mismatched(helpdesk)"] != two["mismatched(helpdesk) 2"]
+
+
+def small(collection: Path, encoder: Path, train: str) -> str:
+    lines = [f"collection: {collection}", f"encoder: {encoder}", "methods: [in-batch]", "seeds: [0]", f"train: {train}"]
+    return "name: small\n" + "\n".join(lines) + "\n"
+
+
+def test_an_encoder_that_lacks_weights_stops_a_grid_before_it_trains(
+    tmp_path: Path, tiny_encoder: Path, tiny_collection: Path, negbench: Callable[..., Any]
+) -> None:
+    """What its files show by themselves is told by ``plan``, too."""
+    folder = shutil.copytree(tiny_encoder, tmp_path / "encoder")
+    (tmp_path / "grid.yaml").write_text(small(tiny_collection, folder, "{epochs: 1, batch_size: 64, max_length: 16}"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 4}))
+    said = negbench("run", "grid.yaml", cwd=tmp_path)
+    assert said.code == 2
+    assert said.err.splitlines()[-1].startswith(f"negbench: encoder {folder}: its files lack 16 tensors")
+    assert not (tmp_path / "runs").exists()
+    assert not list((tmp_path / ".negbench").glob("e*/*"))  # neither the encoder nor embeddings
+
+    (folder / "tokenizer.json").unlink()
+    for command in ("plan", "run"):
+        said = negbench(command, "grid.yaml", cwd=tmp_path)
+        assert (said.code, "has no tokenizer" in said.err.splitlines()[-1]) == (2, True)
+
+
+def test_a_training_that_leaves_no_numbers_fails_and_is_not_stored(
+    tmp_path: Path, tiny_encoder: Path, tiny_collection: Path, negbench: Callable[..., Any]
+) -> None:
+    train = "{epochs: 1, batch_size: 64, max_length: 16, learning_rate: 1.0e+39, precision: float32, warmup: 0.0}"
+    (tmp_path / "grid.yaml").write_text(small(tiny_collection, tiny_encoder, train))
+    said = negbench("run", "grid.yaml", "--out", "out", cwd=tmp_path)
+    assert said.code == 1
+    assert "after step 1 " in said.out + said.err
+    assert "tensors hold NaN or infinite numbers" in said.out + said.err
+    assert not list((tmp_path / ".negbench").glob("training/*"))
