@@ -15,14 +15,7 @@ Similarity = Literal["cosine", "dot"]
 _OF_OTHERS = {"BoW": "bags of words", "CNN": "a CNN, whose vectors depend on padding", "LSTM": "an LSTM"}
 """Modules of sentence-transformers whose models are not read here."""
 
-_VOCABULARIES = (
-    "tokenizer.json",
-    "vocab.txt",
-    "vocab.json",
-    "*.model",
-    "*.tiktoken",
-    "whitespacetokenizer_config.json",
-)
+_VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model", "*.tiktoken")
 
 _WITHOUT_VOCABULARY = ("ByT5Tokenizer", "CanineTokenizer", "PerceiverTokenizer")
 """Tokenizers that read bytes or characters."""
@@ -72,11 +65,15 @@ def check_folder(folder: Path, name: str) -> None:
         kind = str(module.get("type", "")).rpartition(".")[2]
         if kind in _OF_OTHERS:
             raise InputError(f"encoder {name}: is made of {_OF_OTHERS[kind]}, which is not supported")
-    if not any(next(folder.rglob(pattern), None) for pattern in _VOCABULARIES):
-        settings = _json(next(folder.rglob("tokenizer_config.json"), folder / "tokenizer_config.json"), {})
-        if settings.get("tokenizer_class") not in _WITHOUT_VOCABULARY:
+    for path in sorted(folder.rglob("config.json")):
+        beside = path.parent
+        if "model_type" not in _json(path, {}) or not list(beside.glob("*.safetensors")):
+            continue
+        settings = _json(beside / "tokenizer_config.json", {})
+        found = any(list(beside.glob(pattern)) for pattern in _VOCABULARIES)
+        if not found and settings.get("tokenizer_class") not in _WITHOUT_VOCABULARY:
             raise InputError(
-                f"encoder {name}: has no tokenizer; expected one of {', '.join(_VOCABULARIES[:4])} beside its weights"
+                f"encoder {name}: has no tokenizer; expected one of {', '.join(_VOCABULARIES)} in {beside}"
             )
 
 

@@ -84,7 +84,11 @@ def _load(spec: EncoderSpec) -> SentenceTransformer:
     if spec.pooling is not None:
         _replace_pooling(model, spec)
     model.similarity_fn_name = files.similarity_of(spec)
-    for reader in readers(model).values():
+    try:
+        sides = readers(model)
+    except ValueError as error:  # of a router
+        raise InputError(f"encoder {spec.spelling}: {_reason(error)}") from error
+    for reader in sides.values():
         _prepare_reader(reader, spec)
     output = _read_something(model, spec)
     for found in loaded:
@@ -105,8 +109,9 @@ def _prepare_reader(reader: Any, spec: EncoderSpec) -> None:
         tokenizer.pad_token = next((token for token in others if token), None)
         if tokenizer.pad_token is None:
             raise InputError(f"encoder {spec.spelling}: its tokenizer has no padding token, and no other special one")
-    rows, highest = transformer.get_input_embeddings().num_embeddings, max(tokenizer.get_vocab().values(), default=0)
-    if highest >= rows:
+    rows = getattr(transformer.get_input_embeddings(), "num_embeddings", None)
+    highest = max(tokenizer.get_vocab().values(), default=0)
+    if rows is not None and highest >= rows:
         raise InputError(
             f"encoder {spec.spelling}: its tokenizer has a token of number {highest}, its weights {rows} tokens; "
             "give it the tokenizer that it was trained with"

@@ -80,6 +80,7 @@ class Tokens:
         (``encode.vectors_of``). For ``bags``: ``input_ids`` [tokens] and ``offsets`` [texts].
         """
         import torch
+        from sentence_transformers import CrossEncoder
 
         lengths = self.lengths[texts]
         starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
@@ -91,7 +92,8 @@ class Tokens:
         longest = max(1, int(lengths.max()))
         width = max(longest, int(min(-(-longest // _ROUND) * _ROUND, reader.max_seq_length or longest)))
         real = np.arange(width) < lengths[:, None]
-        if _pads_before(model):
+        of_pairs = isinstance(model, CrossEncoder)
+        if of_pairs and model.tokenizer.padding_side == "left":
             real = real[:, ::-1]
         padding = {"input_ids": "pad_token_id", "token_type_ids": "pad_token_type_id"}
         inputs: dict[str, Any] = dict(self.shared)
@@ -100,17 +102,11 @@ class Tokens:
             table = np.full(real.shape, fill or 0, np.int64)
             table[real] = column[taken]
             inputs[name] = torch.from_numpy(table)
-        if not lengths.all():
+        if not of_pairs and not lengths.all():
             empty = torch.from_numpy(lengths == 0)
             inputs["attention_mask"][empty, 0] = 1  # attention over nothing would be NaN
             inputs["empty"] = empty
         return inputs
-
-
-def _pads_before(model: Any) -> bool:
-    from sentence_transformers import CrossEncoder
-
-    return isinstance(model, CrossEncoder) and getattr(model.tokenizer, "padding_side", "right") == "left"
 
 
 def readers(model: Any) -> dict[str, Any]:

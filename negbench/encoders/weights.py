@@ -9,6 +9,9 @@ from pathlib import Path
 from negbench.errors import InputError
 
 OFFLINE_NAMES = ("all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2")
+_READ = ("*.json", "vocab.txt", "merges.txt", "*.model", "*.tiktoken", "*.jinja")
+"""What else than weights shapes an encoder's vectors: settings, and the files of tokenizers."""
+
 OFFLINE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
@@ -61,7 +64,7 @@ def _digest_folder(folder: Path) -> str:
     if not weights:
         raise InputError(f"encoder {str(folder)!r}: no .safetensors file in the folder (pickled weights are not read)")
     digest = hashlib.sha256()
-    for path in sorted({*weights, *folder.rglob("*.json"), *folder.rglob("vocab.txt"), *folder.rglob("*.model")}):
+    for path in sorted({*weights, *(found for pattern in _READ for found in folder.rglob(pattern))}):
         digest.update(f"{path.relative_to(folder)}\0".encode())
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())

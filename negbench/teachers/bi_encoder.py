@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from pydantic import Field
 
-from negbench.encoders import weights
+from negbench.encoders import files, weights
 from negbench.encoders.encode import encode
 from negbench.encoders.load import build
 from negbench.encoders.precision import Precision
@@ -44,7 +44,8 @@ class BiEncoder(Teacher):
     temperature: float | None = Field(default=None, gt=0)
 
     def fingerprint(self) -> str:
-        """Return the digest of the model's weights."""
+        """Return the digest of the model's weights; InputError for a model that cannot be used."""
+        files.check(self._spec)
         return weights.fingerprint(self.model, None)
 
     def score(self, pairs: Sequence[tuple[str, str]], folder: Path | None, precision: Precision) -> Float32:
@@ -63,8 +64,12 @@ class BiEncoder(Teacher):
 
     def load(self) -> SentenceTransformer:
         """Load the model."""
+        return build(self._spec, 0)
+
+    @property
+    def _spec(self) -> EncoderSpec:
         prompts = {"query_prompt": self.query_prompt, "document_prompt": self.document_prompt}
-        return build(EncoderSpec.model_validate({"model": self.model, "similarity": "cosine", **prompts}), 0)
+        return EncoderSpec.model_validate({"model": self.model, "similarity": "cosine", **prompts})
 
     def vectors(self, model: SentenceTransformer, texts: Sequence[str], side: Side, precision: Precision) -> Float32:
         """Return vectors [texts, d] of length 1, or 0 for a text without any token; each is encoded once."""

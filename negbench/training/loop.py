@@ -111,6 +111,8 @@ def train(
 
     if not len(data.queries):
         raise TrainingError("the training split has no labelled pair")
+    if not any(value.requires_grad for value in model.parameters()):
+        raise TrainingError("the encoder has no weights that are trained")
     due = renewal.refresh.due(ends) if renewal else []
     restore_forward(model)
     settled = batches, due, chunk_tokens(recipe), scratch.absolute(), documents

@@ -98,6 +98,10 @@ class TestTensors:
         routes = [[Transformer(str(make.bert)), Pooling(32, mode)] for mode in ("mean", ("mean", "cls"))]
         assert "queries 32 dimensions and documents 64" in refused(make.of(Router.for_query_document(*routes)))
 
+    def test_a_router_without_a_route_for_queries(self, make: Maker) -> None:
+        made = make.of(Router({"document": [Transformer(str(make.bert)), Pooling(32, "mean")]}))
+        assert "No route found for task type 'query'" in refused(made)
+
     def test_a_pooler_that_nothing_reads_may_be_missing_and_is_0(self, folder: Path, tmp_path: Path) -> None:
         edit(folder, lambda tensors: [tensors.pop(f"pooler.dense.{name}") for name in ("weight", "bias")])
         model = build(EncoderSpec(model=str(folder)), 0)
@@ -136,6 +140,12 @@ class TestFiles:
     def test_no_tokenizer(self, folder: Path) -> None:
         (folder / "tokenizer.json").unlink()
         assert "has no tokenizer" in self.told(folder)
+
+    def test_one_route_without_a_tokenizer(self, make: Maker) -> None:
+        routes = [[Transformer(str(make.bert)), Pooling(32, "mean")] for _ in range(2)]
+        made = make.of(Router.for_query_document(*routes))
+        next(made.rglob("query*/tokenizer.json")).unlink()
+        assert "has no tokenizer" in self.told(made)
 
     def test_an_adapter(self, folder: Path) -> None:
         (folder / "adapter_config.json").write_text("{}")

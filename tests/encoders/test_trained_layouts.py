@@ -16,7 +16,7 @@ from negbench.encoders.load import build, load
 from negbench.encoders.spec import EncoderSpec
 from negbench.losses.infonce import InfoNCE
 from negbench.training.data import instances
-from negbench.training.loop import all_batches, train
+from negbench.training.loop import TrainingError, all_batches, train
 from negbench.training.recipe import Recipe
 
 RECIPE = Recipe(epochs=1, batch_size=24, learning_rate=1e-3, max_length=128, dropout=0.0, precision="float32")
@@ -61,3 +61,13 @@ def test_the_first_loss_and_what_is_kept(
         new, old = (encode(it, ["water my basil"], side, "float32") for it in (trained, before))  # type: ignore[arg-type]
         assert new.shape == old.shape
         assert abs(new - old).max() > 1e-4
+
+
+def test_word_embeddings_that_are_kept_as_they_are_cannot_be_trained(
+    tiny_collection: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    garden = Beir(path=str(tiny_collection)).load()
+    folder = LAYOUTS["words"](Maker(tmp_path / "made", tiny_encoder.parent / "bert"))
+    model, data = build(EncoderSpec(model=str(folder)), 0), instances(garden, "train", None, RECIPE)
+    with pytest.raises(TrainingError, match="no weights that are trained"):
+        train(model, data, garden, InfoNCE(), RECIPE, 0, tmp_path / "scratch")
