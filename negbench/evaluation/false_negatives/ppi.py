@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from negbench.evaluation import intervals
-from negbench.evaluation.false_negatives import Estimator, Handed, Pairs, Rate
+from negbench.evaluation.false_negatives import Estimator, Handed, Pairs, Rate, design
 from negbench.evaluation.false_negatives.calibration import NO_SCORE, cross_fitted, filled, folds, unscored
 from negbench.types import Bool, Float64, Int32
 
@@ -60,8 +60,11 @@ class PPI(Estimator):
         n, hits = int((asked & (weights > 0)).sum()), int((pairs.labels[asked & (weights > 0)] == 1).sum())
         _, query = np.unique(pairs.queries, return_inverse=True)
         clusters = len(np.unique(query[asked & (weights > 0)]))
-        if clusters < 2:
+        if self.inference == "queries-like-these" and clusters < 2:
             note = f"not estimable: labels of {clusters} queries; at least two are needed"
+            return Rate(_NAN, _NAN, _NAN, "negative", note)
+        if n < 2:
+            note = f"not estimable: {n} labels, drawn by chance, of this method's pairs; at least two are needed"
             return Rate(_NAN, _NAN, _NAN, "negative", note)
         if pairs.judge is not None and np.isnan(pairs.judge).all():
             return Rate(_NAN, _NAN, _NAN, "negative", NO_SCORE)
@@ -78,25 +81,32 @@ class PPI(Estimator):
         correction = float(each @ (labels - power * predicted))
         rate = min(max(power * float(weights @ predicted) + correction, 0.0), 1.0)
 
-        # what the labels lead one to expect of each pair: the judge's part, and its stratum's mean error
-        left = _stratum_mean(each, labels - power * predicted, pairs.strata)
-        expected = power * predicted + np.where(np.isnan(left), correction, left)[pairs.strata]
+        counted = asked & (weights > 0)
+        kish = design.effective(each[counted])
         if self.inference == "these-queries":
-            variance = _of_design(weights / weights.mean(), labels - expected, pairs.strata, asked)
+            errors = each * (labels - power * predicted - correction)  # of a ratio, linearised
+            variance = of_design(errors[asked], chance[asked], pairs.strata[asked])
+            units = max(n - len(np.unique(pairs.strata[counted])), 1) + 1  # degrees of freedom, and one
         else:
+            # what the labels lead one to expect of each pair: the judge's part, and its stratum's mean error
+            left = _stratum_mean(each, labels - power * predicted, pairs.strata)
+            expected = power * predicted + np.where(np.isnan(left), correction, left)[pairs.strata]
             shares = np.bincount(query, weights * (expected - rate) + each * (labels - expected))
-            variance = clusters / (clusters - 1) * float(shares @ shares)
-        most = float(n) if hits < self.few else float((weights > 0).sum())
-        low, high = intervals.of_variance(rate, variance if hits else 0.0, clusters if hits else n, most)
+            variance, units = clusters / (clusters - 1) * float(shares @ shares), clusters
+        most = kish if hits < self.few else float((weights > 0).sum())
+        same = hits in (0, n)
+        low, high = intervals.of_variance(rate, 0.0 if same else variance, n if same else units, most)
         helped = "no judge"
         if pairs.judge is not None:
             helped = f"a judge's help (lambda {power:.2f}){unscored(pairs.judge, weights)}"
-        return Rate(rate, low, high, "negative", self._note(n, hits, clusters, helped))
+        return Rate(rate, low, high, "negative", self._note(n, hits, kish, clusters, helped))
 
-    def _note(self, n: int, hits: int, clusters: int, helped: str) -> str:
+    def _note(self, n: int, hits: int, kish: float, clusters: int, helped: str) -> str:
         who = "queries like these" if self.inference == "queries-like-these" else "these very queries"
-        caution = "; fewer than 40 queries: t quantiles" if clusters < 40 else ""
-        return f"{n} labels of {clusters} queries, {hits} relevant, {helped}; the interval is for {who}{caution}"
+        caution = "; fewer than 40 queries: t quantiles" if clusters < 40 and who == "queries like these" else ""
+        worth = f" (worth {kish:.0f} of equal weight)" if round(kish) < n else ""
+        labels = f"{n} labels{worth} of {clusters} queries"
+        return f"{labels}, {hits} relevant, {helped}; the interval is for {who}{caution}"
 
 
 def _answered(strata: Int32, probability: Float64, asked: Bool) -> Float64:
@@ -122,9 +132,14 @@ def _power(each: Float64, labels: Float64, predicted: Float64, strata: Int32, as
     return min(max(float(square @ (y * f)[asked]) / below, 0.0), 1.0) if below > 0 else 0.0
 
 
-def _of_design(weights: Float64, errors: Float64, strata: Int32, asked: Bool) -> float:
-    """Return the variance of a stratified mean over a finite number of pairs, from the audited ones' errors."""
-    sizes, n = np.bincount(strata), np.bincount(strata[asked], minlength=int(strata.max()) + 1)
-    values = (weights * errors)[asked]
-    second = np.bincount(strata[asked], values**2, minlength=len(sizes)) / np.maximum(n - 1, 1)
-    return float((sizes**2 * (1 - n / sizes) * second / np.maximum(n, 1)).sum()) / len(strata) ** 2
+def of_design(values: Float64, chance: Float64, strata: Int32) -> float:
+    """Return the variance of the sum of ``values`` [n], each divided by its ``chance`` [n], over samples like this one.
+
+    Hajek's (1964) approximation within each of the ``strata`` [n], for unequal probabilities and a fixed number of
+    pairs: n / (n - 1) x sum of (1 - chance) x (value - mean)^2, the mean weighted by 1 - chance. With equal
+    probabilities it is the textbook's, with its correction for a finite number of pairs.
+    """
+    free, cells = 1 - chance, np.unique(strata, return_inverse=True)[1]
+    n, total = np.bincount(cells), np.bincount(cells, free)
+    mean = np.bincount(cells, free * values) / np.where(total > 0, total, 1.0)
+    return float((n / np.maximum(n - 1, 1))[cells] @ (free * (values - mean[cells]) ** 2))
