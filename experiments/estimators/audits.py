@@ -1,6 +1,6 @@
 """Audit known negatives again and again as ``negbench audit`` does, and see how often each interval holds the truth.
 
-python experiments/estimators/audits.py OUT      (resumes; a file a cell)
+python experiments/estimators/audits.py OUT [WORLD ...]      (resumes; a file a cell)
 
 The negatives stay, and so do their weights and labels: an audit speaks of the very pairs in the file. In every
 repetition other pairs are drawn and answered, without error, by the audit's own functions: what is measured is what the
@@ -26,7 +26,7 @@ from negbench.audit.rows import Negative, Row
 from negbench.evaluation.false_negatives import Pairs
 from negbench.noise import key
 from negbench.store import Store
-from negbench.types import Bool, Float64, UInt64
+from negbench.types import Bool, Float64, Int32, UInt64
 
 
 class Frame(frame.Frame):
@@ -60,18 +60,11 @@ def framed(mined: Mapping[str, Pairs], weights: Float64) -> Frame:
     return Frame(**{it.name: getattr(built, it.name) for it in fields(frame.Frame)})
 
 
-def false(cell: worlds.Cell, whole: Frame) -> Bool:
-    """Tell which pairs [N] of a frame are false negatives."""
+def rows_of(whole: Frame) -> tuple[Int32, Int32]:
+    """Return the query row [N] and document row [N] in the collection of each pair of a frame."""
     queries = np.array([int(text[1:]) for text in whole.query_texts], np.int32)[whole.queries]
     documents = np.array([int(text[1:]) for text in whole.document_texts], np.int32)[whole.documents]
-    return cell.relevant.contains(queries, documents)
-
-
-def judged(cell: worlds.Cell, whole: Frame) -> Float64:
-    """Return the judge's score of each pair [N]."""
-    queries = np.array([int(text[1:]) for text in whole.query_texts], np.int32)[whole.queries]
-    documents = np.array([int(text[1:]) for text in whole.document_texts], np.int32)[whole.documents]
-    return cell.world.judge(queries, documents)
+    return queries, documents
 
 
 def audited(
@@ -91,21 +84,25 @@ def repeat(cell: worlds.Cell, mined: Mapping[str, Pairs]) -> Iterator[dict[str, 
     """Yield a row an interval: every sampler alone, all in one audit, and alone with a judge's help."""
     name = f"{cell.world.name}/{cell.name}"
     size = len(cell.world.collection.query_ids)
-    rows_of = {"labelled pair": np.bincount(cell.labelled.queries, minlength=size).astype(float), "query": np.ones(size)}
+    weights_of = {
+        "labelled pair": np.bincount(cell.labelled.queries, minlength=size).astype(float),
+        "query": np.ones(size),
+    }
     each = worlds.CELLS["audits"]["repetitions"] // len(mined)
-    for unit, weights in rows_of.items():
+    for unit, weights in weights_of.items():
         groups = [("one method", [sampler]) for sampler in mined] + [("five methods", list(mined))]
         for kind, samplers in groups:
             whole = framed({sampler: mined[sampler] for sampler in samplers}, weights)
-            truth = false(cell, whole)
-            rates = {method: float(w @ truth) / float(w.sum()) for method, w in zip(whole.methods, whole.weights)}
-            helps = {"": None}
+            truth = cell.relevant.contains(*rows_of(whole))
+            shares = (whole.weights @ truth / whole.weights.sum(axis=1)).tolist()
+            rates = dict(zip(whole.methods, shares, strict=True))
+            helps: dict[str, Float64 | None] = {"": None}
             if kind == "one method" and unit == "labelled pair":
-                helps[", judge"] = judged(cell, whole)
+                helps[", judge"] = cell.world.judge(*rows_of(whole))
             described = {row["method"]: row for row in description.describe(whole)}
             for labels in worlds.CELLS["audits"]["labels"]:
                 for suffix, judge in helps.items():
-                    for repetition in range(each // 2 if suffix else each):
+                    for repetition in range(each // 5 if suffix else each):
                         seed = key(f"{name}/{unit}/{samplers}/{labels}/{repetition}") % 2**31
                         for method, rate, low, high in audited(whole, truth, labels, seed, judge):
                             yield {
@@ -123,11 +120,13 @@ def repeat(cell: worlds.Cell, mined: Mapping[str, Pairs]) -> Iterator[dict[str, 
                             }
 
 
-def main(out: Path) -> None:
-    """Run what is missing."""
+def main(out: Path, only: list[str]) -> None:
+    """Run what is missing, of these worlds or of all."""
     out.mkdir(parents=True, exist_ok=True)
     methods = worlds.chosen(worlds.CELLS["audits"]["samplers"])
     for name, wanted in worlds.CELLS["audits"]["cells"].items():
+        if only and name not in only:
+            continue
         world = worlds.world(name, Store.default())
         for cell in worlds.cells(world):
             path = out / f"{name}-{cell.name}.parquet"
@@ -153,4 +152,4 @@ def write(rows: list[dict[str, object]], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])

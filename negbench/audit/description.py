@@ -42,7 +42,7 @@ def known_positives(frame: Frame) -> list[tuple[str, str]]:
 def _method(frame: Frame, method: int) -> dict[str, Any]:
     weights = frame.weights[method]
     mine = weights > 0
-    by_query = np.bincount(frame.queries, weights)
+    by_query = np.bincount(frame.queries, weights).astype(np.float64)
     by_query = np.sort(by_query[by_query > 0])[::-1]
     ranks = frame.ranks[method, mine & (frame.ranks[method] >= 0)] + 1
     return {

@@ -27,7 +27,7 @@ class Drawn:
 
 
 FEWEST = 10
-"""Labels to ask for at least: if all ten of them are no, the interval still reaches up to 31 %."""
+"""Labels to ask for at least: if all ten of them are no, the interval still reaches up to 26 %."""
 
 
 def labels_needed(frame: Frame, method: int, half_width: float) -> int:

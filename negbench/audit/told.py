@@ -77,10 +77,10 @@ def _described(found: Found) -> Any:
 
 def _concentration(row: dict[str, Any]) -> str:
     heavy = math.ceil(row["queries"] / HEAVIEST)
-    are = f"heaviest {heavy} of {row['queries']} queries have" if heavy > 1 else f"heaviest of {row['queries']} queries has"
+    share, worth = 100 * row["heaviest_queries"], row["effective_queries"]
     return (
-        f"{row['method']}: the {are} {100 * row['heaviest_queries']:.1f} % of the negatives; "
-        f"weighted so, the queries are worth {row['effective_queries']:.0f} equal ones (Kish)."
+        f"{row['method']}: of {row['queries']} queries the heaviest 1 % ({heavy}) have {share:.1f} % of the negatives; "
+        f"weighted so, all are worth {worth:.0f} equal ones (Kish)."
     )
 
 

@@ -57,9 +57,9 @@ def test_the_draw_keeps_its_probabilities_and_ignores_order() -> None:
     keys = np.arange(30, dtype=np.uint64)
     counts, by_stratum = np.zeros(30), []
     for seed in range(4000):
-        drawn = design.draw(probability, strata, keys, seed) > 0
-        counts += drawn
-        by_stratum.append(np.bincount(strata[drawn], minlength=2))
+        chosen = design.draw(probability, strata, keys, seed) > 0
+        counts += chosen
+        by_stratum.append(np.bincount(strata[chosen], minlength=2))
     assert np.abs(counts - 4000 * probability).max() < 4 * np.sqrt(4000 / 4)
     expected = np.bincount(strata, probability)
     assert (np.sum(by_stratum, axis=1) == 9).all()

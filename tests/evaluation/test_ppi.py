@@ -72,7 +72,7 @@ def test_for_these_queries_it_is_the_textbook_stratified_variance() -> None:
     one = replace(pairs, judge=None, strata=strata, probability=probability, labels=labels)
     found = PPI(inference="these-queries", few=0).of(one)
     degrees = n - len(np.unique(strata))
-    assert (found.low, found.high) == pytest.approx(intervals.of_variance(found.rate, variance, degrees + 1, 800.0))
+    assert (found.low, found.high) == pytest.approx(intervals.of_sample(found.rate, variance, degrees, 800.0))
 
 
 def test_drawn_by_weight_the_estimate_and_its_variance_are_right_on_average() -> None:

@@ -27,19 +27,24 @@ class PPI(Estimator):
     arXiv:2311.01453.
 
     Differs from them in strata and clusters, in the cross-fitted calibration, and in the interval: Korn and Graubard's
-    exact one (``evaluation.intervals``), since with few relevant pairs a normal one covers far too little. While fewer
-    than ``few`` labels say relevant, the effective number of labels is at most that of the labels: a judge may then
-    move the estimate, not narrow the interval.
+    (``evaluation.intervals``), since with few relevant pairs a normal one covers far too little. While fewer than
+    ``few`` labels say relevant, or all say the same, their spread is not to be trusted: the effective number of labels
+    is then at most Kish's, (sum w)^2 / sum w^2 with w the weight over the probability p to be drawn; for these queries
+    (sum w)^2 / sum (1 - p / 2) w^2, since pairs are not put back (Wise 1954, Biometrika 41, 317-329: the binomial
+    limit of the hypergeometric distribution). A judge may then move the estimate, not narrow the interval.
+
+    Inference is for queries like these (a query is the unit that was sampled, its negatives stand or fall together),
+    or, with ``these-queries``, for the negatives of these very queries, weighted as they are: what ``negbench audit``
+    prints. The variance is that of the design alone (``of_design``), and clusters do not matter, since pairs were
+    drawn one by one; the interval is the mid-P one.
 
     Assumes that the audited pairs were drawn as the probabilities say and that labels are right; not that the judge
-    is any good. Inference is for queries like these (a query is the unit that was sampled, its negatives stand or
-    fall together), or, with ``these-queries``, for the negatives of these very queries. Pairs without an answer count
-    as not drawn, which is only right where answers are missing at random. Pairs without a judge's score count as if
-    scored at the mean of their stratum's, which costs precision alone.
+    is any good. Pairs without an answer count as not drawn, which is only right where answers are missing at random.
+    Pairs without a judge's score count as if scored at the mean of their stratum's, which costs precision alone.
     """
 
     name: ClassVar[str] = "ppi"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     inference: Inference = "queries-like-these"
     few: int = Field(default=10, ge=0)
@@ -83,19 +88,23 @@ class PPI(Estimator):
 
         counted = asked & (weights > 0)
         kish = design.effective(each[counted])
+        most = float((weights > 0).sum())
+        same = hits in (0, n)  # no spread among the labels tells nothing
         if self.inference == "these-queries":
             errors = each * (labels - power * predicted - correction)  # of a ratio, linearised
-            variance = of_design(errors[asked], chance[asked], pairs.strata[asked])
-            units = max(n - len(np.unique(pairs.strata[counted])), 1) + 1  # degrees of freedom, and one
+            variance = 0.0 if same else of_design(errors[asked], chance[asked], pairs.strata[asked])
+            if hits < self.few:
+                most = 1 / float((1 - chance[counted] / 2) @ each[counted] ** 2)
+            degrees = n - 1 if same else max(n - len(np.unique(pairs.strata[counted])), 1)
+            low, high = intervals.of_sample(rate, variance, degrees, most)
         else:
             # what the labels lead one to expect of each pair: the judge's part, and its stratum's mean error
             left = _stratum_mean(each, labels - power * predicted, pairs.strata)
             expected = power * predicted + np.where(np.isnan(left), correction, left)[pairs.strata]
             shares = np.bincount(query, weights * (expected - rate) + each * (labels - expected))
-            variance, units = clusters / (clusters - 1) * float(shares @ shares), clusters
-        most = kish if hits < self.few else float((weights > 0).sum())
-        same = hits in (0, n)
-        low, high = intervals.of_variance(rate, 0.0 if same else variance, n if same else units, most)
+            variance = 0.0 if same else clusters / (clusters - 1) * float(shares @ shares)
+            most = min(kish, most) if hits < self.few else most
+            low, high = intervals.of_variance(rate, variance, n if same else clusters, most)
         helped = "no judge"
         if pairs.judge is not None:
             helped = f"a judge's help (lambda {power:.2f}){unscored(pairs.judge, weights)}"
