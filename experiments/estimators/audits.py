@@ -102,6 +102,9 @@ def repeat(cell: worlds.Cell, mined: Mapping[str, Pairs]) -> Iterator[dict[str, 
             described = {row["method"]: row for row in description.describe(whole)}
             for labels in worlds.CELLS["audits"]["labels"]:
                 for suffix, judge in helps.items():
+                    chances = draw.probabilities(whole, labels, None, judge).probability
+                    relevant = ((whole.weights > 0) @ (chances * truth)).tolist()
+                    expected = dict(zip(whole.methods, relevant, strict=True))
                     for repetition in range(each // 5 if suffix else each):
                         seed = key(f"{name}/{unit}/{samplers}/{labels}/{repetition}") % 2**31
                         for method, rate, low, high in audited(whole, truth, labels, seed, judge):
@@ -113,6 +116,7 @@ def repeat(cell: worlds.Cell, mined: Mapping[str, Pairs]) -> Iterator[dict[str, 
                                 "labels": labels,
                                 "heaviest": described[method]["heaviest_queries"],
                                 "effective": described[method]["effective_queries"],
+                                "expected": expected[method],
                                 "truth": rates[method],
                                 "estimate": rate,
                                 "low": low,

@@ -43,10 +43,19 @@ def labels_needed(frame: Frame, method: int, half_width: float) -> int:
 def draw(frame: Frame, labels: int | None, width: float | None, seed: int, judge: Float64 | None = None) -> Drawn:
     """Draw ``labels`` pairs, or with ``width`` as many as give every method an interval of +- that share.
 
+    Raises InputError where there is nothing to ask, or fewer than ``FEWEST`` labels.
+    """
+    chances = probabilities(frame, labels, width, judge)
+    drawn = design.draw(chances.probability, chances.strata, frame.keys(), seed)
+    return Drawn(chances.strata, drawn)
+
+
+def probabilities(frame: Frame, labels: int | None, width: float | None, judge: Float64 | None = None) -> Drawn:
+    """Return every pair's stratum and probability to be drawn, 0 for what is known; arguments as of ``draw``.
+
     All methods count the same, however many rows they have: a pair's size is the root of the summed squares of its
     shares of their weights, which makes the sum of the methods' variances least. ``judge`` [N] scores steer where
-    labels go, where there are any, and ranks where not; a pair without one (NaN) goes as the mean. Raises InputError
-    where there is nothing to ask, or fewer than ``FEWEST`` labels.
+    labels go, where there are any, and ranks where not; a pair without one (NaN) goes as the mean.
     """
     open_ = ~frame.labelled
     if not open_.any():
@@ -64,7 +73,7 @@ def draw(frame: Frame, labels: int | None, width: float | None, seed: int, judge
     all_strata: Int32 = np.full(len(frame), CERTAIN, np.int32)
     probability = np.zeros(len(frame))
     all_strata[open_] = np.where(chosen < 1, strata, strata.max() + 1)
-    probability[open_] = design.draw(chosen, strata, frame.keys()[open_], seed)
+    probability[open_] = chosen
     return Drawn(all_strata, probability)
 
 
