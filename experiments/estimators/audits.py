@@ -1,15 +1,18 @@
-"""Audit known negatives again and again, and see how often each interval holds the truth.
+"""Audit known negatives again and again as ``negbench audit`` does, and see how often each interval holds the truth.
 
-python experiments/estimators/audits.py OUT      (resumes; a file a cell)
+python experiments/estimators/audits.py OUT [WORLD ...]      (resumes; a file a cell)
 
-In every repetition the queries are drawn anew, with replacement, and of their negatives the audited ones; labels
-and negatives of a query stay. The truth is the rate over all queries: what "queries like these" means here.
+The negatives stay, and so do their weights and labels: an audit speaks of the very pairs in the file. In every
+repetition other pairs are drawn and answered, without error, by the audit's own functions: what is measured is what the
+command prints.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,94 +20,127 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import worlds
 
-from negbench.evaluation.false_negatives import Pairs, Rate, design
-from negbench.evaluation.false_negatives.calibration import FOLDS
-from negbench.evaluation.false_negatives.judge import Judge
-from negbench.evaluation.false_negatives.ppi import PPI
-from negbench.noise import Noise, key
+from negbench.audit import description, draw, frame, sheet
+from negbench.audit.estimate import estimate
+from negbench.audit.rows import Negative, Row
+from negbench.evaluation.false_negatives import Pairs
+from negbench.noise import key
 from negbench.store import Store
-from negbench.types import Bool
-
-JUDGED = 10
-"""The judge alone, whose jackknife is slow, is tried in one of so many repetitions."""
+from negbench.types import Bool, Float64, Int32, UInt64
 
 
-def resampled(pairs: Pairs, false: Bool, noise: Noise, repetition: int) -> tuple[Pairs, Bool]:
-    """Return the negatives of as many queries, drawn with replacement; a query drawn twice counts as two."""
-    _, query = np.unique(pairs.queries, return_inverse=True)
-    order = np.argsort(query, kind="stable")
-    sizes = np.bincount(query)
-    starts = np.cumsum(sizes) - sizes
-    n = len(sizes)
-    drawn = (noise.uniform(repetition, np.arange(n)) * n).astype(np.int64)
-    many = sizes[drawn]
-    within = np.arange(many.sum()) - np.repeat(np.cumsum(many) - many, many)
-    rows = order[np.repeat(starts[drawn], many) + within]
-    columns = {it.name: getattr(pairs, it.name) for it in fields(Pairs)}
-    taken = Pairs(**{name: None if value is None else value[rows] for name, value in columns.items()})
-    return replace(taken, queries=np.repeat(np.arange(n), many).astype(np.int32)), false[rows]
+class Frame(frame.Frame):
+    """A frame that hashes its texts, which are ids here, once."""
+
+    @cached_property
+    def _kept(self) -> tuple[UInt64, list[str]]:
+        return super().keys(), super().digests()
+
+    def keys(self) -> UInt64:
+        """Return the hash of each pair [N]."""
+        return self._kept[0]
+
+    def digests(self) -> list[str]:
+        """Return the digest of each pair [N]."""
+        return self._kept[1]
 
 
-def audit(pairs: Pairs, false: Bool, labels: int, seed: int) -> Pairs:
-    """Return the pairs with so many of them labelled; the judge's scores guide the allocation, not calibrated."""
-    assert pairs.judge is not None
-    strata = design.strata(np.zeros(len(false), np.int32), pairs.ranks)
-    allocation = design.neyman(strata, pairs.weights, design.guessed(pairs.judge), labels)
-    probability = design.draw(strata, allocation, np.arange(len(false), dtype=np.uint64), seed)
-    told = np.where(probability > 0, false, np.nan)
-    return replace(pairs, strata=strata, probability=probability, labels=told)
+def framed(mined: Mapping[str, Pairs], weights: Float64) -> Frame:
+    """Return the frame of what these samplers mined, as read from a file; ``weights`` [queries] are rows a query."""
+    rows = {
+        sampler: [
+            Row("", f"q{query}", (), (Negative(f"d{document}", rank, weight=float(weights[query])),))
+            for query, document, rank in zip(
+                pairs.queries.tolist(), pairs.documents.tolist(), pairs.ranks.tolist(), strict=True
+            )
+        ]
+        for sampler, pairs in mined.items()
+    }
+    built = frame.build(rows, None)
+    return Frame(**{it.name: getattr(built, it.name) for it in fields(frame.Frame)})
 
 
-def main(out: Path) -> None:
-    """Run what is missing."""
+def rows_of(whole: Frame) -> tuple[Int32, Int32]:
+    """Return the query row [N] and document row [N] in the collection of each pair of a frame."""
+    queries = np.array([int(text[1:]) for text in whole.query_texts], np.int32)[whole.queries]
+    documents = np.array([int(text[1:]) for text in whole.document_texts], np.int32)[whole.documents]
+    return queries, documents
+
+
+def audited(
+    whole: Frame, truth: Bool, labels: int, seed: int, judge: Float64 | None
+) -> Iterator[tuple[str, float, float, float]]:
+    """Yield method, rate, low and high of one audit; nobody is asked twice, which changes agreement alone."""
+    asked = sheet.of(whole, draw.draw(whole, labels, None, seed, judge), seed, judge)
+    asked = replace(asked, items=np.unique(asked.items))
+    said = {(item, ""): "yes" if truth[pair] else "no" for item, pair in enumerate(asked.items.tolist(), 1)}
+    found = estimate(asked, said)  # type: ignore[arg-type]
+    assert found is not None
+    for name, rate in found.rates.items():
+        yield name, rate.rate, rate.low, rate.high
+
+
+def repeat(cell: worlds.Cell, mined: Mapping[str, Pairs]) -> Iterator[dict[str, object]]:
+    """Yield a row an interval: every sampler alone, all in one audit, and alone with a judge's help."""
+    name = f"{cell.world.name}/{cell.name}"
+    size = len(cell.world.collection.query_ids)
+    weights_of = {
+        "labelled pair": np.bincount(cell.labelled.queries, minlength=size).astype(float),
+        "query": np.ones(size),
+    }
+    each = worlds.CELLS["audits"]["repetitions"] // len(mined)
+    for unit, weights in weights_of.items():
+        groups = [("one method", [sampler]) for sampler in mined] + [("five methods", list(mined))]
+        for kind, samplers in groups:
+            whole = framed({sampler: mined[sampler] for sampler in samplers}, weights)
+            truth = cell.relevant.contains(*rows_of(whole))
+            shares = (whole.weights @ truth / whole.weights.sum(axis=1)).tolist()
+            rates = dict(zip(whole.methods, shares, strict=True))
+            helps: dict[str, Float64 | None] = {"": None}
+            if kind == "one method" and unit == "labelled pair":
+                helps[", judge"] = cell.world.judge(*rows_of(whole))
+            described = {row["method"]: row for row in description.describe(whole)}
+            for labels in worlds.CELLS["audits"]["labels"]:
+                for suffix, judge in helps.items():
+                    chances = draw.probabilities(whole, labels, None, judge).probability
+                    relevant = ((whole.weights > 0) @ (chances * truth)).tolist()
+                    expected = dict(zip(whole.methods, relevant, strict=True))
+                    for repetition in range(each // 5 if suffix else each):
+                        seed = key(f"{name}/{unit}/{samplers}/{labels}/{repetition}") % 2**31
+                        for method, rate, low, high in audited(whole, truth, labels, seed, judge):
+                            yield {
+                                "cell": name,
+                                "rows": unit,
+                                "audit": kind + suffix,
+                                "sampler": method,
+                                "labels": labels,
+                                "heaviest": described[method]["heaviest_queries"],
+                                "effective": described[method]["effective_queries"],
+                                "expected": expected[method],
+                                "truth": rates[method],
+                                "estimate": rate,
+                                "low": low,
+                                "high": high,
+                            }
+
+
+def main(out: Path, only: list[str]) -> None:
+    """Run what is missing, of these worlds or of all."""
     out.mkdir(parents=True, exist_ok=True)
-    methods = worlds.chosen(worlds.CELLS["audited"])
-    for name in worlds.CELLS["worlds"]:
+    methods = worlds.chosen(worlds.CELLS["audits"]["samplers"])
+    for name, wanted in worlds.CELLS["audits"]["cells"].items():
+        if only and name not in only:
+            continue
         world = worlds.world(name, Store.default())
         for cell in worlds.cells(world):
             path = out / f"{name}-{cell.name}.parquet"
-            if path.exists():
+            if cell.name not in wanted or path.exists():
                 continue
             pool_of = cell.pools()
             mined = {spelling: cell.mined(method, pool_of(method)) for spelling, method in methods.items()}
-            rows = [
-                row for spelling, pairs in mined.items() for row in repeat(f"{name}/{cell.name}", spelling, pairs, cell)
-            ]
+            rows = list(repeat(cell, mined))
             write(rows, path)
             print(path, len(rows), flush=True)
-
-
-def repeat(cell_name: str, spelling: str, pairs: Pairs, cell: worlds.Cell) -> list[dict[str, object]]:
-    """Return a row an estimator and repetition."""
-    false = cell.false(pairs)
-    truth = float(false.mean())
-    noise = Noise(0, f"audits/{cell_name}/{spelling}")
-    each = worlds.CELLS["repetitions"] // len(worlds.CELLS["audited"])
-    rows: list[dict[str, object]] = []
-    for labels in worlds.CELLS["labels"]:
-        for repetition in range(each):
-            again, told = resampled(pairs, false, noise, repetition)
-            seed = key(f"{cell_name}/{spelling}/{labels}/{repetition}") % 2**31
-            one = audit(again, told, labels, seed)
-            fold = (Noise(seed, "folds").bits(one.queries) % np.uint64(FOLDS)).astype(np.int32)
-            found: dict[str, Rate] = {"ppi": PPI().of(one, fold), "classical": PPI().of(replace(one, judge=None))}
-            if repetition % JUDGED == 0:
-                found["judge"] = Judge().of(one, fold)
-            rows += [
-                {
-                    "cell": cell_name,
-                    "sampler": spelling,
-                    "estimator": estimator,
-                    "labels": labels,
-                    "expected_positives": truth * labels,
-                    "truth": truth,
-                    "estimate": rate.rate,
-                    "low": rate.low,
-                    "high": rate.high,
-                }
-                for estimator, rate in found.items()
-            ]
-    return rows
 
 
 def write(rows: list[dict[str, object]], path: Path) -> None:
@@ -120,4 +156,4 @@ def write(rows: list[dict[str, object]], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])

@@ -17,7 +17,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-MARKS = {"ppi": ("o", "black"), "classical": ("^", "0.55"), "judge": ("x", "0.3")}
+MARKS = {
+    ("one method", "labelled pair"): ("o", "black"),
+    ("five methods", "labelled pair"): ("^", "0.45"),
+    ("one method", "query"): (".", "0.65"),
+    ("five methods", "query"): ("x", "0.65"),
+}
 POINT = 0.01
 """Rates nearer than this are ties: no order is asked of them."""
 RANDOM = ("random-80", "random-60", "random-50", "random-40", "random-20", "thirty-queries")
@@ -29,75 +34,90 @@ def audits(folder: Path) -> pd.DataFrame:
 
 
 def summary(raw: pd.DataFrame) -> pd.DataFrame:
-    """Return bias, RMSE, coverage and width by cell, sampler, estimator and number of labels."""
-    raw = raw.dropna(subset=["low", "high"])
+    """Return bias, RMSE, coverage and width by cell, what a row stands for, audit, sampler and number of labels."""
     raw = raw.assign(
-        covered=(raw.low <= raw.truth + 1e-6) & (raw.truth <= raw.high + 1e-6),
+        covered=(raw.low <= raw.truth + 1e-5) & (raw.truth <= raw.high + 1e-5),
         error=raw.estimate - raw.truth,
         width=raw.high - raw.low,
     )
-    keys = ["cell", "sampler", "estimator", "labels"]
-    found = raw.groupby(keys, sort=True).agg(
+    found = raw.groupby(["cell", "rows", "audit", "sampler", "labels"], sort=True).agg(
         repetitions=("error", "size"),
+        expected=("expected", "first"),
         truth=("truth", "first"),
-        expected=("expected_positives", "first"),
+        heaviest=("heaviest", "first"),
+        effective=("effective", "first"),
         bias=("error", "mean"),
         rmse=("error", lambda it: float(np.sqrt((it**2).mean()))),
-        coverage=("covered", "mean"),
+        covered=("covered", "sum"),
         width=("width", "mean"),
     )
+    found["coverage"] = found.covered / found.repetitions
     return found.reset_index()
 
 
+BINS = [("none (no false negatives)", 0, 1e-9), ("below 3", 1e-9, 3), ("3 to 10", 3, 10), ("10 or more", 10, 1e9)]
+"""Relevant pairs expected among the labels of a method's pairs, by the probabilities to be drawn."""
+
+
+def pooled(some: pd.DataFrame) -> float:
+    """Return the share of all intervals of some rows that hold the truth."""
+    return float(some.covered.sum() / some.repetitions.sum())
+
+
 def coverage_tables(found: pd.DataFrame) -> str:
-    """Return pooled coverage by estimator and expected positives, and the worst single figures."""
-    bins = [("none (no false negatives)", -1, 0), ("below 3", 0, 3), ("3 to 10", 3, 10), ("10 or more", 10, 1e9)]
-    lines = ["| estimator | labels | " + " | ".join(name for name, *_ in bins) + " |", "|---|---|" + "---|" * len(bins)]
-    for estimator in MARKS:
+    """Return pooled coverage by audit and expected positives, and the lowest and highest of a cell, samplers pooled."""
+    heading = ["rows", "audit", "labels", *(name for name, *_ in BINS)]
+    lines = ["| " + " | ".join(heading) + " |", "|" + "---|" * len(heading)]
+    for (rows, audit), mine in found.groupby(["rows", "audit"], sort=True):
         for labels in (*sorted(found.labels.unique()), "all"):
             cells = []
-            mine = found[(found.estimator == estimator) & ((found.labels == labels) | (labels == "all"))]
-            for _, low, high in bins:
-                some = mine[(mine.expected >= low) & (mine.expected < high) if low >= 0 else mine.expected == 0]
-                some = some[some.expected > 0] if low == 0 else some
+            for _, low, high in BINS:
+                some = mine[(mine.expected >= low) & (mine.expected < high)]
+                some = some if labels == "all" else some[some.labels == labels]
                 if some.empty:
                     cells.append("")
                     continue
-                pooled = np.average(some.coverage, weights=some.repetitions)
-                cells.append(
-                    f"{100 * pooled:.1f} % ({100 * some.coverage.min():.0f} to {100 * some.coverage.max():.0f})"
-                )
-            lines.append(f"| {estimator} | {labels} | " + " | ".join(cells) + " |")
+                by_cell = [100 * pooled(one) for _, one in some.groupby("cell")]
+                cells.append(f"{100 * pooled(some):.1f} % ({min(by_cell):.1f} to {max(by_cell):.1f})")
+            lines.append(f"| a {rows} | {audit} | {labels} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 def gain_table(found: pd.DataFrame) -> str:
-    """Return width and RMSE of PPI over those of the classical estimate, by world and labels, 10 or more expected."""
+    """Return width and RMSE with a judge's help over those without, by world and labels, 10 or more expected."""
     lines = [
-        "| world | labels | width, ppi / classical | RMSE, ppi / classical | bias of ppi, points |",
+        "| world | labels | width, with a judge / without | RMSE, with / without | bias with a judge, points |",
         "|---|---|---|---|---|",
     ]
-    wide = found[found.expected >= 10].pivot_table(
-        index=["cell", "sampler", "labels"], columns="estimator", values=["width", "rmse", "bias"]
+    wide = found[(found.expected >= 10) & (found.rows == "labelled pair")].pivot_table(
+        index=["cell", "sampler", "labels"], columns="audit", values=["width", "rmse", "bias"]
     )
     worlds = wide.index.get_level_values("cell").str.partition("/").get_level_values(0)
     for (world, labels), some in wide.groupby([worlds, wide.index.get_level_values("labels")]):
-        width = some["width"]["ppi"] / some["width"]["classical"]
-        error = some["rmse"]["ppi"] / some["rmse"]["classical"]
+        width = some["width"]["one method, judge"] / some["width"]["one method"]
+        error = some["rmse"]["one method, judge"] / some["rmse"]["one method"]
         lines.append(
             f"| {world} | {labels} | {width.mean():.3f} ({width.min():.2f} to {width.max():.2f}) | "
-            f"{error.mean():.3f} | {100 * some['bias']['ppi'].mean():+.2f} |"
+            f"{error.mean():.3f} | {100 * some['bias']['one method, judge'].mean():+.2f} |"
         )
     return "\n".join(lines)
 
 
 def cells_table(found: pd.DataFrame) -> str:
-    """Return coverage of PPI by cell, pooled over samplers."""
-    lines = ["| cell | true rates, % | 50 labels | 100 | 300 |", "|---|---|---|---|---|"]
-    for cell, some in found[found.estimator == "ppi"].groupby("cell", sort=False):
+    """Return by cell, a row a labelled pair, how unequal queries weigh, and coverage of one method's audits."""
+    lines = [
+        "| cell | weight of the heaviest 1 % of queries, % | worth equal queries | true rates, % | "
+        "50 labels | 100 | 300 |",
+        "|" + "---|" * 7,
+    ]
+    mine = found[(found.rows == "labelled pair") & (found.audit == "one method")]
+    for cell, some in mine.groupby("cell", sort=False):
         rates = some.groupby("sampler").truth.first() * 100
-        cover = [f"{100 * some[some.labels == n].coverage.mean():.1f}" for n in (50, 100, 300)]
-        lines.append(f"| {cell} | {rates.min():.1f} to {rates.max():.1f} | " + " | ".join(cover) + " |")
+        cover = [f"{100 * pooled(some[some.labels == n]):.1f}" for n in (50, 100, 300)]
+        lines.append(
+            f"| {cell} | {100 * some.heaviest.mean():.1f} | {some.effective.mean():.0f} | "
+            f"{rates.min():.1f} to {rates.max():.1f} | " + " | ".join(cover) + " |"
+        )
     return "\n".join(lines)
 
 
@@ -156,20 +176,31 @@ def label_free_table(found: pd.DataFrame, worlds: list[str], only_random: bool) 
     return "\n".join(lines)
 
 
+def order_table(found: pd.DataFrame) -> str:
+    """Return Kendall's tau of the two label-free estimators with the best order, cell by cell."""
+    names = ["held-out", "propensity, half labelled"]
+    lines = ["| cell | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
+    for cell, some in found[found.constant > 0].groupby("cell", sort=False):
+        tau = some.set_index("estimator").tau
+        lines.append(f"| {cell} | " + " | ".join(f"{tau[name]:.2f}" for name in names) + " |")
+    return "\n".join(lines)
+
+
 def draw_coverage(found: pd.DataFrame, path: Path) -> None:
-    """Draw coverage against expected positives; a dot stands for 20 intervals or more."""
+    """Draw coverage against expected positives; a dot is a cell, sampler and number of labels."""
     figure, axes = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
     axes.axhspan(93, 97, color="0.92", zorder=0)
     axes.axhline(95, color="0.6", linewidth=0.8, zorder=0)
-    for estimator, (marker, colour) in MARKS.items():
-        some = found[(found.estimator == estimator) & (found.expected > 0) & (found.repetitions >= 20)]
-        axes.plot(some.expected, 100 * some.coverage, marker, color=colour, markersize=3.5, alpha=0.7, label=estimator)
+    for (audit, rows), (marker, colour) in MARKS.items():
+        some = found[(found.audit == audit) & (found.rows == rows) & (found.expected > 0)]
+        label = f"{audit}, a row a {rows}"
+        axes.plot(some.expected, 100 * some.coverage, marker, color=colour, markersize=3.5, alpha=0.7, label=label)
     axes.set_xscale("log")
-    axes.set_ylim(75, 100.8)
+    axes.set_ylim(85, 100.8)
     axes.axvline(10, color="0.6", linewidth=0.8, linestyle=":")
-    axes.set_xlabel("relevant pairs expected among the labels (labels x true rate)")
+    axes.set_xlabel("relevant pairs expected among the labels of a method's pairs")
     axes.set_ylabel("intervals that hold the truth, %")
-    axes.legend(frameon=False, ncols=3, loc="lower left")
+    axes.legend(frameon=False, ncols=2, loc="lower left", fontsize=8)
     save(figure, path)
 
 
@@ -219,12 +250,12 @@ def main(out: Path) -> None:
     found = summary(audits(out / "audits"))
     found.round(5).to_csv(out / "audits.csv", index=False)
     parts = [
-        "## Coverage of nominal 95 % intervals\n\nPooled, and from the lowest to the highest single figure, by "
-        "relevant pairs expected among the labels.\n",
+        "## Coverage of nominal 95 % intervals\n\nPooled, and from the lowest to the highest cell (its samplers "
+        "together), by relevant pairs expected among the labels.\n",
         coverage_tables(found),
         "\n## What the judge adds\n",
         gain_table(found),
-        "\n## PPI by cell, coverage in %\n",
+        "\n## By cell, a row a labelled pair, one method an audit: coverage in %\n",
         cells_table(found),
     ]
     draw_coverage(found, out / "figures" / "coverage")
@@ -238,6 +269,7 @@ def main(out: Path) -> None:
         ):
             for how, only_random in (("labels missing at random", True), ("labels missing otherwise", False)):
                 parts += [f"\n## Without labels: {title}, {how}\n", label_free_table(free, worlds, only_random)]
+        parts += ["\n## Without labels: the order of samplers by cell, Kendall's tau\n", order_table(free)]
         names = ["propensity, half labelled", "propensity, frequency told", "held-out, frequency told", "transfer"]
         draw_label_free(raw, names, out / "figures" / "label_free")
     (out / "tables.md").write_text("\n".join(parts) + "\n")

@@ -9,7 +9,7 @@ import numpy as np
 from negbench.audit.frame import Frame
 from negbench.errors import InputError
 from negbench.evaluation.false_negatives import design
-from negbench.types import Bool, Float64, Int32, Int64
+from negbench.types import Bool, Float64, Int32
 
 CERTAIN = -1
 """The stratum of pairs that nobody need be asked about: the document is a known positive of the query."""
@@ -17,10 +17,17 @@ CERTAIN = -1
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """``strata`` int32 [N], ``CERTAIN`` for what is known, and ``probability`` float64 [N] to be drawn, 0 if not."""
+    """``strata`` int32 [N], ``CERTAIN`` for what is known, and ``probability`` float64 [N] to be drawn, 0 if not.
+
+    Pairs too heavy to be left to chance have a probability of 1 and a stratum of their own, the last.
+    """
 
     strata: Int32
     probability: Float64
+
+
+FEWEST = 10
+"""Labels to ask for at least: if all ten of them are no, the interval still reaches up to 26 %."""
 
 
 def labels_needed(frame: Frame, method: int, half_width: float) -> int:
@@ -28,47 +35,46 @@ def labels_needed(frame: Frame, method: int, half_width: float) -> int:
     open_ = ~frame.labelled & (frame.weights[method] > 0)
     if not open_.any():
         return 0
-    weights = frame.weights[method, open_]
-    share = weights.sum() / frame.weights[method].sum()  # what is known for certain adds no width
-    return design.labels_needed(_strata(frame, open_), weights, _chance(frame)[open_], half_width / share)
+    weights = frame.weights[method, open_] / frame.weights[method].sum()  # what is known for certain adds no width
+    deviation = design.spread(_strata(frame, open_), _chance(frame)[open_])
+    return design.labels_needed(weights * deviation, weights[None], deviation, half_width)
 
 
 def draw(frame: Frame, labels: int | None, width: float | None, seed: int, judge: Float64 | None = None) -> Drawn:
     """Draw ``labels`` pairs, or with ``width`` as many as give every method an interval of +- that share.
 
-    All methods count the same, however many rows they have. ``judge`` [N] scores steer where labels go, where there
-    are any, and ranks where not; a pair without one (NaN) goes as the mean. Raises InputError where there is nothing
-    to ask, or too few labels for the strata.
+    Raises InputError where there is nothing to ask, or fewer than ``FEWEST`` labels.
+    """
+    chances = probabilities(frame, labels, width, judge)
+    drawn = design.draw(chances.probability, chances.strata, frame.keys(), seed)
+    return Drawn(chances.strata, drawn)
+
+
+def probabilities(frame: Frame, labels: int | None, width: float | None, judge: Float64 | None = None) -> Drawn:
+    """Return every pair's stratum and probability to be drawn, 0 for what is known; arguments as of ``draw``.
+
+    All methods count the same, however many rows they have: a pair's size is the root of the summed squares of its
+    shares of their weights, which makes the sum of the methods' variances least. ``judge`` [N] scores steer where
+    labels go, where there are any, and ranks where not; a pair without one (NaN) goes as the mean.
     """
     open_ = ~frame.labelled
     if not open_.any():
         raise InputError("every negative is a known positive of its query: there is nothing to ask people about")
-    guess = _chance(frame) if judge is None else design.guessed(judge)
-    strata, chance, keys = _strata(frame, open_), guess[open_], frame.keys()[open_]
-    weights = frame.weights / frame.weights.sum(axis=1, keepdims=True)
-    if width is None:
-        assert labels is not None
-        try:
-            allocation = design.neyman(strata, weights.mean(axis=0)[open_], chance, labels)
-        except InputError as error:
-            raise InputError(f"--labels: {error}") from error
-    else:
-        asking = [mine for mine in weights if mine[open_].any()]
-        each = [_wide_enough(strata, mine[open_], mine.sum(), chance, width) for mine in asking]
-        allocation = np.maximum.reduce(each)
+    if labels is not None and labels < FEWEST:
+        raise InputError(f"--labels: {labels} labels are too few: ask for {FEWEST} or more")
+    strata = _strata(frame, open_)
+    deviation = design.spread(strata, (_chance(frame) if judge is None else design.guessed(judge))[open_])
+    weights = (frame.weights / frame.weights.sum(axis=1, keepdims=True))[:, open_]
+    size = np.sqrt((weights**2).sum(axis=0)) * deviation
+    if width is not None:
+        labels = max(FEWEST, design.labels_needed(size, weights, deviation, width))
+    assert labels is not None
+    chosen = design.probabilities(size, labels)
     all_strata: Int32 = np.full(len(frame), CERTAIN, np.int32)
     probability = np.zeros(len(frame))
-    all_strata[open_] = strata
-    probability[open_] = design.draw(strata, allocation, keys, seed)
+    all_strata[open_] = np.where(chosen < 1, strata, strata.max() + 1)
+    probability[open_] = chosen
     return Drawn(all_strata, probability)
-
-
-def _wide_enough(strata: Int32, weights: Float64, total: float, chance: Float64, width: float) -> Int64:
-    """Return how many labels of each stratum give one method's rate +- ``width``; ``total`` counts what is certain."""
-    sizes = np.bincount(strata)
-    elsewhere = np.bincount(strata, weights) == 0  # strata of other methods get their least all the same
-    needed = design.labels_needed(strata, weights, chance, width * total / weights.sum())
-    return design.neyman(strata, weights, chance, needed + int(np.minimum(sizes, design.LEAST)[elsewhere].sum()))
 
 
 def _first(frame: Frame) -> Int32:

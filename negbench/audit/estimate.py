@@ -71,16 +71,16 @@ def estimate(sheet: Sheet, answers: Answers) -> Estimate | None:
     drawn = sheet.probability > 0
     if answered.sum() < _FEWEST:
         return None
-    strata, merged = _merged(sheet.strata, answered)
-    by_method = list(zip(sheet.methods, sheet.weights, strict=True))
+    strata, merged = _merged(sheet.strata, answered, sheet.probability == 1)
 
-    def if_unsure(value: float) -> list[float]:
-        filled = np.where(unsure, value, labels)
-        return [_rate(sheet, weights, strata, filled).rate for _, weights in by_method]
+    def rates(labels: Float64) -> list[Rate]:
+        return [_rate(sheet, weights, strata, labels) for weights in sheet.weights]
 
+    found_rates = rates(labels)
+    bounds = [rates(np.where(unsure, value, labels)) if unsure.any() else found_rates for value in (0.0, 1.0)]
     return Estimate(
-        rates={name: _rate(sheet, weights, strata, labels) for name, weights in by_method},
-        unsure_as=dict(zip(sheet.methods, zip(if_unsure(0.0), if_unsure(1.0), strict=True), strict=True)),
+        rates=dict(zip(sheet.methods, found_rates, strict=True)),
+        unsure_as={name: (no.rate, yes.rate) for name, no, yes in zip(sheet.methods, *bounds, strict=True)},
         drawn=int(drawn.sum()),
         labels=int(answered.sum()),
         unsure=int(unsure.sum()),
@@ -122,14 +122,17 @@ def _labels(found: ByPair, pairs: int) -> tuple[Float64, Bool, int]:
     return labels, unsure, differing
 
 
-def _merged(strata: Int32, answered: Bool) -> tuple[Int32, int]:
-    """Join each stratum with too few answers to the next one (of the same sampler, a rank bin further, mostly)."""
+def _merged(strata: Int32, answered: Bool, heavy: Bool) -> tuple[Int32, int]:
+    """Join each stratum with too few answers to the next one (of the same sampler, a rank bin further, mostly).
+
+    None is joined to the ``heavy`` pairs [N], those asked about with certainty: they tell nothing of others' spread.
+    """
     found, merged = strata.copy(), 0
     for stratum in np.unique(strata[strata != CERTAIN]).tolist():
         mine = found == stratum
         if (mine & answered).sum() >= min(_FEWEST, mine.sum()):
             continue
-        others = np.unique(found[(found != CERTAIN) & (found != stratum)])
+        others = np.unique(found[(found != CERTAIN) & (found != stratum) & ~heavy])
         if len(others):
             later = others[others > stratum]
             found[mine] = later[0] if len(later) else others[-1]
@@ -138,32 +141,41 @@ def _merged(strata: Int32, answered: Bool) -> tuple[Int32, int]:
 
 
 def _rate(sheet: Sheet, weights: Float64, strata: Int32, labels: Float64) -> Rate:
-    """Return a method's rate over these very pairs: what is certain, and what labels say of the rest."""
-    certain = float(weights[strata == CERTAIN].sum() / weights.sum())
-    rest = strata != CERTAIN
-    mine, labels = weights[rest], labels[rest]
-    _, cells = np.unique(strata[rest], return_inverse=True)
+    """Return a method's rate over these very pairs: what is known, and what labels say of the rest.
+
+    Known are the positives that nobody was asked about, and the pairs that were asked about with certainty, if all of
+    these have an answer: they take part in full, and bring no error. The interval is that of the rest, by the rest's
+    weight.
+    """
+    _, cells = np.unique(strata, return_inverse=True)
     answered = ~np.isnan(labels)
-    if answered[mine > 0].all():
-        rate = certain + float(mine @ np.nan_to_num(labels)) / float(weights.sum())
-        return Rate(rate, rate, rate, "negative", "every pair has a label: exact for these very queries")
-    share = np.bincount(cells, answered) / np.bincount(cells)
-    unknown = np.full(len(labels), np.nan)
+    drawn = sheet.probability > 0
+    share = np.bincount(cells, answered) / np.maximum(np.bincount(cells, drawn), 1)
+    known = (strata == CERTAIN) | (answered & (np.where(answered, sheet.probability * share[cells], 0.0) == 1))
+    relevant = np.where(strata == CERTAIN, 1.0, np.nan_to_num(labels))
+    total = float(weights.sum())
+    exact, rest = float(weights[known] @ relevant[known]) / total, float(weights[~known].sum()) / total
+    if rest == 0:
+        return Rate(exact, exact, exact, "negative", "every pair has a label: exact for these very queries")
+    open_ = ~known
+    unknown = np.full(int(open_.sum()), np.nan)
     pairs = Pairs(
-        queries=sheet.queries[rest],
-        documents=np.arange(len(labels), dtype=np.int32),
-        weights=mine,
-        ranks=np.full(len(labels), -1, np.int32),
+        queries=sheet.queries[open_],
+        documents=np.arange(len(unknown), dtype=np.int32),
+        weights=weights[open_],
+        ranks=np.full(len(unknown), -1, np.int32),
         scores=unknown,
         positive_scores=unknown,
-        judge=None if sheet.judge is None else sheet.judge[rest],
-        strata=cells.astype(np.int32),
-        probability=np.where(answered, share[cells], 0.0),
-        labels=labels,
+        judge=None if sheet.judge is None else sheet.judge[open_],
+        strata=cells[open_].astype(np.int32),
+        probability=sheet.probability[open_],
+        labels=labels[open_],
     )
     found = PPI(inference="these-queries").of(pairs)
-    rate, low, high = (certain + (1 - certain) * value for value in (found.rate, found.low, found.high))
-    return Rate(rate, low, high, found.unit, found.note)
+    rate, low, high = (exact + rest * value for value in (found.rate, found.low, found.high))
+    heavy = int((known & (strata != CERTAIN) & (weights > 0)).sum())
+    note = f"{found.note}; {heavy} more, the heaviest, are all labelled" if heavy else found.note
+    return Rate(rate, low, high, found.unit, note)
 
 
 def agreement(found: ByPair) -> Agreement | None:

@@ -70,12 +70,10 @@ def ordered(pairs: Int64, keys: UInt64, seed: int) -> Int64:
     return np.concatenate([order[:half], shuffled])
 
 
-def write(folder: Path, frame: Frame, drawn: Drawn, seed: int, judge: Float64 | None = None) -> Sheet:
-    """Write the folder whole or not at all. Raises InputError where it holds something already."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder}: is there already; choose another folder with --out")
+def of(frame: Frame, drawn: Drawn, seed: int, judge: Float64 | None = None) -> Sheet:
+    """Return the sheet of what was drawn, its items shuffled."""
     chosen = np.flatnonzero(drawn.probability > 0)
-    sheet = Sheet(
+    return Sheet(
         methods=frame.methods,
         seed=seed,
         digests=frame.digests(),
@@ -86,6 +84,13 @@ def write(folder: Path, frame: Frame, drawn: Drawn, seed: int, judge: Float64 | 
         items=ordered(chosen, frame.keys()[chosen], seed),
         judge=judge,
     )
+
+
+def write(folder: Path, frame: Frame, drawn: Drawn, seed: int, judge: Float64 | None = None) -> Sheet:
+    """Write the folder whole or not at all. Raises InputError where it holds something already."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder}: is there already; choose another folder with --out")
+    sheet = of(frame, drawn, seed, judge)
     draft = folder.with_name(f"{folder.name}.{os.getpid()}.draft")
     draft.mkdir(parents=True)
     try:

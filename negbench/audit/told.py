@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from negbench.audit.description import WIDTHS
+from negbench.audit.description import HEAVIEST, WIDTHS
 from negbench.audit.estimate import Agreement, Estimate
 from negbench.audit.run import LABELS, Found
 from negbench.audit.sheet import is_there
@@ -65,6 +65,7 @@ def _described(found: Found) -> Any:
     if found.examples:
         lines.append("Known positives among the negatives are false for certain; nobody is asked about these. As in:")
         lines += [f"  {_cut(query, 60)} → {_cut(document, 90)}" for query, document in found.examples]
+    lines += map(_concentration, methods)
     lines += [
         f"{row['method']}: fuller judgments speak of {row['judged']} of {row['pairs']} pairs; {row[judged]['note']}."
         for row in methods
@@ -72,6 +73,15 @@ def _described(found: Found) -> Any:
     ]
     lines.append("The numbers of labels are a guess from ranks; an estimate brings its own interval.")
     return Group(_table(heading, body), *map(Text, lines))
+
+
+def _concentration(row: dict[str, Any]) -> str:
+    heavy = math.ceil(row["queries"] / HEAVIEST)
+    share, worth = 100 * row["heaviest_queries"], row["effective_queries"]
+    return (
+        f"{row['method']}: of {row['queries']} queries the heaviest 1 % ({heavy}) have {share:.1f} % of the negatives; "
+        f"weighted so, all are worth {worth:.0f} equal ones (Kish)."
+    )
 
 
 def _estimated(found: Estimate) -> Any:

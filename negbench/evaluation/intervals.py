@@ -64,18 +64,33 @@ def of_variance(rate: float, variance: float, clusters: int, most: float, level:
     return _korn_graubard(rate, variance, clusters, most, level)
 
 
+def of_sample(rate: float, variance: float, degrees: int, most: float, level: float = 0.95) -> tuple[float, float]:
+    """Return the mid-P interval of a rate in [0, 1], estimated from a sample of units that were drawn one by one.
+
+    The effective number of trials is Korn and Graubard's, with the ``degrees`` of freedom of the variance (labels less
+    strata) and at most ``most``, which it is where the variance is 0. Differs from theirs in the mid-P of Lancaster
+    (1961; Berry and Armitage 1995, The Statistician 44, 417-423) instead of Clopper and Pearson's interval: that one
+    allows for the steps of a binomial count, which a sum of unequal weights over strata does not have, and covers 97 to
+    98 % at 10 to 20 hits. No hits in n trials give 1 - 0.05^(1/n): the rule of three.
+    """
+    return _mid_p(rate, _trials(rate, variance, degrees + 1, most, level), level)
+
+
 def _korn_graubard(rate: float, variance: float, clusters: int, units: float, level: float) -> tuple[float, float]:
+    return _clopper_pearson(rate, _trials(rate, variance, clusters, units, level), level)
+
+
+def _trials(rate: float, variance: float, clusters: int, units: float, level: float) -> float:
+    """Return the number of trials that would give a binomial share this variance, ``units`` at most."""
     from scipy.special import stdtrit  # listing the estimators imports this file: no slow import at the top
 
     binomial = rate * (1 - rate)
     if variance <= 1e-24 * binomial:  # zero but for rounding
-        size = min(float(clusters), units)
-    else:
-        tail = (1 - level) / 2
-        # A variance from few clusters is itself uncertain: fewer trials, by the ratio of the t quantiles.
-        adjustment = stdtrit(max(units, clusters) - 1, tail) / stdtrit(clusters - 1, tail)
-        size = min(units, float(adjustment) ** 2 * binomial / variance)
-    return _clopper_pearson(rate, size, level)
+        return min(float(clusters), units)
+    tail = (1 - level) / 2
+    # A variance from few clusters is itself uncertain: fewer trials, by the ratio of the t quantiles.
+    adjustment = stdtrit(max(units, clusters) - 1, tail) / stdtrit(clusters - 1, tail)
+    return min(units, float(adjustment) ** 2 * binomial / variance)
 
 
 def _clopper_pearson(rate: float, size: float, level: float) -> tuple[float, float]:
@@ -85,4 +100,21 @@ def _clopper_pearson(rate: float, size: float, level: float) -> tuple[float, flo
     tail, hits, misses = (1 - level) / 2, rate * size, (1 - rate) * size
     low = float(betaincinv(hits, misses + 1, tail)) if rate > 0 else 0.0
     high = float(betaincinv(hits + 1, misses, 1 - tail)) if rate < 1 else 1.0
+    return low, high
+
+
+def _mid_p(rate: float, size: float, level: float) -> tuple[float, float]:
+    """Return the shares at which P(more hits) + P(as many hits) / 2 is each tail; trials may be fractional."""
+    from scipy.optimize import brentq
+    from scipy.special import betainc
+
+    tail, hits, misses = (1 - level) / 2, rate * size, (1 - rate) * size
+
+    def above(share: float) -> float:
+        as_many_or_more = betainc(hits, misses + 1, share) if hits > 0 else 1.0
+        more = betainc(hits + 1, misses, share) if misses > 0 else 0.0
+        return float(as_many_or_more + more) / 2
+
+    low = float(brentq(lambda share: above(share) - tail, 0, 1)) if rate > 0 else 0.0
+    high = float(brentq(lambda share: above(share) - 1 + tail, 0, 1)) if rate < 1 else 1.0
     return low, high

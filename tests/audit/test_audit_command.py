@@ -89,6 +89,18 @@ class TestFile:
         assert said.code == 0
         assert "60 of the 60 pairs that were drawn have a yes or no." in said.out
 
+    def test_how_concentrated_the_weight_is(self, here: Path, negbench: Callable[..., Any]) -> None:
+        """One of 40 queries with 61 rows, as it has 61 positives: 61 of 100 rows; 100^2 / (61^2 + 39) equal queries."""
+        rows = (here / "mined.jsonl").read_text().splitlines()
+        (here / "mined.jsonl").write_text("\n".join([*rows, *rows[:1] * 60]) + "\n")
+        (method,) = json.loads(negbench("audit", "mined.jsonl", "--json", cwd=here).out)["methods"]
+        assert method["queries"] == 40
+        assert method["heaviest_queries"] == pytest.approx(0.61)
+        assert method["effective_queries"] == pytest.approx(100**2 / (61**2 + 39))
+        said = " ".join(negbench("audit", "mined.jsonl", cwd=here).out.split())
+        assert "mined: of 40 queries the heaviest 1 % (1) have 61.0 % of the negatives; " in said
+        assert "weighted so, all are worth 3 equal ones (Kish)." in said
+
     def test_a_look_at_other_negatives_of_the_same_name(self, here: Path, negbench: Callable[..., Any]) -> None:
         negbench("audit", "mined.jsonl", "--labels", "60", cwd=here)
         text = (here / "mined.jsonl").read_text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,16 @@ class TestWidth:
         assert found is not None
         for rate in found.rates.values():
             assert 0.05 < (rate.high - rate.low) / 2 < 0.11
+
+    def test_concentrated_weight_is_planned_with(self) -> None:
+        """Half of the rows are one query's: an interval twice as wide as the others' part does for them."""
+        whole = frame(queries=200)
+        uneven = replace(whole, weights=whole.weights * np.where(whole.queries == 7, 199.0, 1.0))
+        few, many = (int((draw.draw(one, None, 0.05, 0).probability > 0).sum()) for one in (uneven, whole))
+        assert few == draw.labels_needed(uneven, 0, 0.05)
+        others = replace(whole, weights=whole.weights * (whole.queries != 7))
+        assert few == pytest.approx(10 + draw.labels_needed(others, 0, 0.1), abs=2)
+        assert many > 2 * few
 
     def test_too_few_labels_are_refused(self) -> None:
         with pytest.raises(InputError, match=r"--labels: 2 labels are too few"):

@@ -27,9 +27,9 @@ def population(queries: int = 100, each: int = 4, rate: float = 0.2, seed: int =
 def audited(pairs: Pairs, relevant: Float64, labels: int, seed: int = 0) -> Pairs:
     """Return the pairs after an audit."""
     strata = design.strata(np.zeros(len(pairs.queries), np.int32), pairs.ranks)
-    allocation = design.neyman(strata, pairs.weights, np.full(len(strata), 0.2), labels)
+    size = pairs.weights * design.spread(strata, np.full(len(strata), 0.2))
     keys = (pairs.queries.astype(np.uint64) << np.uint64(32)) + pairs.documents.astype(np.uint64)
-    probability = design.draw(strata, allocation, keys, seed)
+    probability = design.draw(design.probabilities(size, labels), strata, keys, seed)
     return replace(pairs, strata=strata, probability=probability, labels=np.where(probability > 0, relevant, np.nan))
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from negbench.evaluation.intervals import mean, proportion
+from negbench.evaluation.intervals import mean, of_sample, proportion
 
 
 def array(*values: float) -> np.ndarray:
@@ -160,3 +160,28 @@ def test_coverage_with_clusters_of_unequal_size(rate, n, correlation):
         inside_mean += low <= rate <= high
     assert inside / draws >= 0.93
     assert inside_mean / draws >= 0.93
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 30), (1, 30), (4, 50), (12, 40), (39, 40), (40, 40)])
+@pytest.mark.parametrize("level", [0.9, 0.95])
+def test_a_sample_of_equal_weights_has_the_mid_p_interval(hits, n, level):
+    """By the binomial distribution itself: half of the chance of as many hits belongs to the tail."""
+    rate, tail = hits / n, (1 - level) / 2
+    low, high = of_sample(rate, rate * (1 - rate) / n, n - 1, n, level)
+    if hits:
+        assert stats.binom.sf(hits, n, low) + stats.binom.pmf(hits, n, low) / 2 == pytest.approx(tail, rel=1e-6)
+    else:
+        assert low == 0
+        assert high == pytest.approx(1 - (2 * tail) ** (1 / n))
+    if hits < n:
+        assert stats.binom.cdf(hits - 1, n, high) + stats.binom.pmf(hits, n, high) / 2 == pytest.approx(tail, rel=1e-6)
+    else:
+        assert high == 1
+
+
+def test_a_sample_counts_by_its_variance_and_no_more_than_it_may():
+    wide = of_sample(0.3, 0.3 * 0.7 / 50, 10_000, 1000)
+    assert wide == pytest.approx(of_sample(0.3, 0.0, 49, 1000), rel=1e-3)
+    assert of_sample(0.3, 0.3 * 0.7 / 50, 49, 20) == of_sample(0.3, 0.0, 1000, 20)
+    few = of_sample(0.3, 0.3 * 0.7 / 50, 5, 1000)  # degrees of freedom: a t quantile of 2.57
+    assert few == pytest.approx(of_sample(0.3, 0.0, round(50 * (1.962 / 2.571) ** 2) - 1, 1000), rel=0.02)

@@ -116,9 +116,9 @@ def test_a_rate_is_a_number_wherever_somebody_was_scored(
     scored = not np.isnan(judge).all()
     for bare in (some, replace(some, labels=None), replace(some, labels=None, strata=None)):
         assert np.isnan(Judge().of(bare).rate) == (not scored)
-    enough = len(np.unique(pairs.queries[~np.isnan(told)])) > 1
-    for inference in ("queries-like-these", "these-queries"):
-        found = PPI(inference=inference).of(some)
+    queries = pairs.queries[~np.isnan(told)]
+    for inference, units in (("queries-like-these", np.unique(queries)), ("these-queries", queries)):
+        found, enough = PPI(inference=inference).of(some), len(units) > 1
         assert (not np.isnan([found.rate, found.low, found.high]).any()) == (scored and enough)
 
 

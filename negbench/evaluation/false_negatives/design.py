@@ -1,8 +1,11 @@
-"""Which mined negatives to have judged: strata, labels a stratum, and the draw.
+"""Which mined negatives to have judged: a sample drawn by what each counts, the heaviest with certainty.
 
-The strata are sampler x rank bin, the number of labels in each follows Neyman (1934): most where much weight meets
-uncertainty. Within a stratum pairs are drawn at random without replacement, so every pair's chance to be drawn is
-known: that is what makes an estimate from the labels unbiased, whatever judge or guess helped to allocate them.
+A pair's probability to be drawn is in proportion to its weight in the rate times the standard deviation that its
+label is guessed to have in its stratum, sampler x rank bin: the allocation of least variance (Neyman 1934; for unequal
+probabilities Saerndal, Swensson and Wretman 1992, Model Assisted Survey Sampling, 12.2). Weights are very unequal where
+miners write a row for each labelled pair: drawn by weight, nearly every label counts the same, so that a handful of
+heavy pairs can't decide the rate, and those too heavy for that are all asked about. The probabilities are known, which
+makes an estimate from the labels unbiased, whatever judge or guess helped to choose them.
 """
 
 from __future__ import annotations
@@ -12,15 +15,12 @@ from typing import Final
 
 import numpy as np
 
-from negbench.errors import InputError
 from negbench.evaluation.false_negatives.calibration import filled
 from negbench.noise import Noise
-from negbench.types import Float64, Int32, Int64, UInt64
+from negbench.types import Bool, Float64, Int32, UInt64
 
 BINS: Final = (0, 4, 16, 64, 256)
 """Zero-based ranks at which a bin begins; a filled negative, of rank -1, is in a bin of its own."""
-LEAST: Final = 2
-"""Labels that every stratum gets, unless it has fewer pairs: one tells nothing about its spread."""
 
 
 def strata(samplers: Int32, ranks: Int32) -> Int32:
@@ -31,42 +31,29 @@ def strata(samplers: Int32, ranks: Int32) -> Int32:
     return found
 
 
-def neyman(strata: Int32, weights: Float64, chance: Float64, budget: int) -> Int64:
-    """Return how many labels each stratum gets: int64 [strata], adding up to ``budget`` or to all pairs.
+def spread(strata: Int32, chance: Float64) -> Float64:
+    """Return the standard deviation [N] of a pair's label by the mean ``chance`` [N] to be relevant in its stratum.
 
-    ``weights`` [N] is what a pair counts in the rate and ``chance`` [N] a guess of its probability to be relevant,
-    from a judge or the same for all; a wrong guess costs precision, never validity. Raises InputError where the
-    budget has no two labels a stratum.
+    The chances are guesses: a wrong one costs precision, never validity. They are cut at 1 and 99 %.
     """
-    sizes = np.bincount(strata)
-    least = np.minimum(sizes, LEAST)
-    if budget < least.sum():
-        raise InputError(
-            f"{budget} labels are too few for {len(sizes)} strata (sampler x rank bin): ask for {least.sum()} or more, "
-            "or audit fewer samplers"
-        )
-    need = np.maximum(_spread(strata, weights, chance) * sizes, 1e-12)
-    wanted = min(budget, int(sizes.sum()))
-    low, high = 0.0, wanted / need.min()  # n = scale x need between the bounds: the scale at which they add up
-    for _ in range(200):
-        middle = (low + high) / 2
-        short_of = np.clip(middle * need, least, sizes).sum() < wanted
-        low, high = (middle, high) if short_of else (low, middle)
-    found = np.clip(high * need, least, sizes)
-    whole: Int64 = np.floor(found + 1e-9).astype(np.int64)
-    room = np.flatnonzero(whole < sizes)
-    nearest = room[np.argsort((whole - found)[room], kind="stable")]
-    whole[nearest[: wanted - int(whole.sum())]] += 1
-    return whole
+    mean = np.bincount(strata, np.clip(chance, 0.01, 0.99)) / np.maximum(np.bincount(strata), 1)
+    found: Float64 = np.sqrt(mean * (1 - mean))[strata]
+    return found
 
 
-def _spread(strata: Int32, weights: Float64, chance: Float64) -> Float64:
-    """Return for each stratum the standard deviation of weight x label that the guesses lead one to expect."""
-    sizes = np.bincount(strata)
-    p = np.clip(chance, 0.01, 0.99)
-    second = np.bincount(strata, weights**2 * p) / sizes
-    first = np.bincount(strata, weights * p) / sizes
-    return np.sqrt(np.maximum(second - first**2, 0.0))
+def probabilities(size: Float64, labels: int) -> Float64:
+    """Return each pair's probability [N] to be drawn, in proportion to its ``size`` [N] > 0; they add up to ``labels``.
+
+    Pairs that would get 1 or more are certain, and the others share what is left. All are 1 where ``labels`` >= N.
+    """
+    certain: Bool = np.full(len(size), labels >= len(size))
+    while not certain.all():
+        share = (labels - certain.sum()) * size / size[~certain].sum()
+        more = ~certain & (share >= 1)
+        if not more.any():
+            return np.where(certain, 1.0, share)
+        certain |= more
+    return np.ones(len(size))
 
 
 def guessed(judge: Float64) -> Float64:
@@ -81,30 +68,44 @@ def guessed(judge: Float64) -> Float64:
     return 1 / (1 + np.exp(3 - 1.5 * standard))
 
 
-def draw(strata: Int32, labels: Int64, keys: UInt64, seed: int) -> Float64:
-    """Draw ``labels`` [strata] pairs of each stratum; return a drawn pair's probability to be drawn, 0 for others.
+def draw(probability: Float64, strata: Int32, keys: UInt64, seed: int) -> Float64:
+    """Draw pairs with these probabilities [N]; return the probability of those that were drawn, 0 for others.
 
-    ``keys`` [N] are stable hashes of the pairs: who is drawn does not depend on their order.
+    Systematic sampling of a list that is sorted by stratum and shuffled within (Madow 1949; Hartley and Rao 1962,
+    Annals of Mathematical Statistics 33, 350-374): the number drawn is fixed, over all and, to less than one, in each
+    stratum. ``keys`` [N] are stable hashes of the pairs: who is drawn does not depend on their order.
     """
-    sizes = np.bincount(strata)
-    luck = Noise(seed, "audit").bits(keys)
-    order = np.lexsort((luck, strata))
-    place = np.empty(len(strata), np.int64)
-    place[order] = np.arange(len(strata)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return np.where(place < labels[strata], (labels / sizes)[strata], 0.0)
+    open_ = np.flatnonzero(probability < 1)
+    luck = Noise(seed, "audit").bits(keys[open_])
+    order = open_[np.lexsort((luck, strata[open_]))]
+    ends = np.floor(np.cumsum(probability[order]) + float(Noise(seed, "audit start").uniform(0)) + 1e-9)
+    found = np.where(probability < 1, 0.0, 1.0)
+    drawn = order[np.diff(ends, prepend=0.0) > 0]
+    found[drawn] = probability[drawn]
+    return found
 
 
-def labels_needed(strata: Int32, weights: Float64, chance: Float64, half_width: float) -> int:
-    """Return how many labels give an interval of about +- ``half_width`` (a share), by Neyman's allocation.
+def labels_needed(size: Float64, weights: Float64, deviation: Float64, half_width: float) -> int:
+    """Return how many labels give each of M rates an interval of about +- ``half_width`` (a share); N where none do.
 
-    For the very queries at hand and without a judge's help: a good judge needs fewer, queries like these more.
-    All pairs are returned where fewer will not do.
+    ``weights`` [M, N] is what a pair counts in each rate, ``deviation`` [N] the guessed standard deviation of its
+    label. The variance is that which these lead one to expect, sum of (1 / probability - 1) x (weight x deviation)^2
+    (Saerndal et al. 1992, 12.2): for the very pairs at hand and without a judge's help; a good judge needs fewer.
     """
-    sizes = np.bincount(strata)
-    total = weights.sum()
-    spread = _spread(strata, weights, chance) * sizes / total
     wanted = (half_width / NormalDist().inv_cdf(0.975)) ** 2
-    # variance = (sum of N s)^2 / n - sum of N s^2, the second term being what a finite number of pairs saves
-    finite = float((spread**2 / np.maximum(sizes, 1)).sum())
-    n = int(np.ceil(spread.sum() ** 2 / (wanted + finite)))
-    return int(min(max(n, np.minimum(sizes, LEAST).sum()), len(strata)))
+    square = (weights * deviation) ** 2
+    low, high = 1, len(size)
+    while low < high:
+        middle = (low + high) // 2
+        enough = float((square @ (1 / probabilities(size, middle) - 1)).max()) <= wanted
+        low, high = (low, middle) if enough else (middle + 1, high)
+    return low
+
+
+def effective(weights: Float64) -> float:
+    """Return how many units of equal weight are worth these ``weights`` [n]: (sum w)^2 / sum w^2; 0 for none.
+
+    Kish 1965, Survey Sampling, 11.7: the variance of a mean grows as if there were so few.
+    """
+    square = float(weights @ weights)
+    return float(weights.sum()) ** 2 / square if square > 0 else 0.0

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from negbench.evaluation import intervals
-from negbench.evaluation.false_negatives import Estimator, Handed, Pairs, Rate
+from negbench.evaluation.false_negatives import Estimator, Handed, Pairs, Rate, design
 from negbench.evaluation.false_negatives.calibration import NO_SCORE, cross_fitted, filled, folds, unscored
 from negbench.types import Bool, Float64, Int32
 
@@ -27,19 +27,24 @@ class PPI(Estimator):
     arXiv:2311.01453.
 
     Differs from them in strata and clusters, in the cross-fitted calibration, and in the interval: Korn and Graubard's
-    exact one (``evaluation.intervals``), since with few relevant pairs a normal one covers far too little. While fewer
-    than ``few`` labels say relevant, the effective number of labels is at most that of the labels: a judge may then
-    move the estimate, not narrow the interval.
+    (``evaluation.intervals``), since with few relevant pairs a normal one covers far too little. While fewer than
+    ``few`` labels say relevant, or all say the same, their spread is not to be trusted: the effective number of labels
+    is then at most Kish's, (sum w)^2 / sum w^2 with w the weight over the probability p to be drawn; for these queries
+    (sum w)^2 / sum (1 - p / 2) w^2, since pairs are not put back (Wise 1954, Biometrika 41, 317-329: the binomial
+    limit of the hypergeometric distribution). A judge may then move the estimate, not narrow the interval.
+
+    Inference is for queries like these (a query is the unit that was sampled, its negatives stand or fall together),
+    or, with ``these-queries``, for the negatives of these very queries, weighted as they are: what ``negbench audit``
+    prints. The variance is that of the design alone (``of_design``), and clusters do not matter, since pairs were
+    drawn one by one; the interval is the mid-P one.
 
     Assumes that the audited pairs were drawn as the probabilities say and that labels are right; not that the judge
-    is any good. Inference is for queries like these (a query is the unit that was sampled, its negatives stand or
-    fall together), or, with ``these-queries``, for the negatives of these very queries. Pairs without an answer count
-    as not drawn, which is only right where answers are missing at random. Pairs without a judge's score count as if
-    scored at the mean of their stratum's, which costs precision alone.
+    is any good. Pairs without an answer count as not drawn, which is only right where answers are missing at random.
+    Pairs without a judge's score count as if scored at the mean of their stratum's, which costs precision alone.
     """
 
     name: ClassVar[str] = "ppi"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     inference: Inference = "queries-like-these"
     few: int = Field(default=10, ge=0)
@@ -60,8 +65,11 @@ class PPI(Estimator):
         n, hits = int((asked & (weights > 0)).sum()), int((pairs.labels[asked & (weights > 0)] == 1).sum())
         _, query = np.unique(pairs.queries, return_inverse=True)
         clusters = len(np.unique(query[asked & (weights > 0)]))
-        if clusters < 2:
+        if self.inference == "queries-like-these" and clusters < 2:
             note = f"not estimable: labels of {clusters} queries; at least two are needed"
+            return Rate(_NAN, _NAN, _NAN, "negative", note)
+        if n < 2:
+            note = f"not estimable: {n} labels, drawn by chance, of this method's pairs; at least two are needed"
             return Rate(_NAN, _NAN, _NAN, "negative", note)
         if pairs.judge is not None and np.isnan(pairs.judge).all():
             return Rate(_NAN, _NAN, _NAN, "negative", NO_SCORE)
@@ -78,25 +86,36 @@ class PPI(Estimator):
         correction = float(each @ (labels - power * predicted))
         rate = min(max(power * float(weights @ predicted) + correction, 0.0), 1.0)
 
-        # what the labels lead one to expect of each pair: the judge's part, and its stratum's mean error
-        left = _stratum_mean(each, labels - power * predicted, pairs.strata)
-        expected = power * predicted + np.where(np.isnan(left), correction, left)[pairs.strata]
+        counted = asked & (weights > 0)
+        kish = design.effective(each[counted])
+        most = float((weights > 0).sum())
+        same = hits in (0, n)  # no spread among the labels tells nothing
         if self.inference == "these-queries":
-            variance = _of_design(weights / weights.mean(), labels - expected, pairs.strata, asked)
+            errors = each * (labels - power * predicted - correction)  # of a ratio, linearised
+            variance = 0.0 if same else of_design(errors[asked], chance[asked], pairs.strata[asked])
+            if hits < self.few:
+                most = 1 / float((1 - chance[counted] / 2) @ each[counted] ** 2)
+            degrees = n - 1 if same else max(n - len(np.unique(pairs.strata[counted])), 1)
+            low, high = intervals.of_sample(rate, variance, degrees, most)
         else:
+            # what the labels lead one to expect of each pair: the judge's part, and its stratum's mean error
+            left = _stratum_mean(each, labels - power * predicted, pairs.strata)
+            expected = power * predicted + np.where(np.isnan(left), correction, left)[pairs.strata]
             shares = np.bincount(query, weights * (expected - rate) + each * (labels - expected))
-            variance = clusters / (clusters - 1) * float(shares @ shares)
-        most = float(n) if hits < self.few else float((weights > 0).sum())
-        low, high = intervals.of_variance(rate, variance if hits else 0.0, clusters if hits else n, most)
+            variance = 0.0 if same else clusters / (clusters - 1) * float(shares @ shares)
+            most = min(kish, most) if hits < self.few else most
+            low, high = intervals.of_variance(rate, variance, n if same else clusters, most)
         helped = "no judge"
         if pairs.judge is not None:
             helped = f"a judge's help (lambda {power:.2f}){unscored(pairs.judge, weights)}"
-        return Rate(rate, low, high, "negative", self._note(n, hits, clusters, helped))
+        return Rate(rate, low, high, "negative", self._note(n, hits, kish, clusters, helped))
 
-    def _note(self, n: int, hits: int, clusters: int, helped: str) -> str:
+    def _note(self, n: int, hits: int, kish: float, clusters: int, helped: str) -> str:
         who = "queries like these" if self.inference == "queries-like-these" else "these very queries"
-        caution = "; fewer than 40 queries: t quantiles" if clusters < 40 else ""
-        return f"{n} labels of {clusters} queries, {hits} relevant, {helped}; the interval is for {who}{caution}"
+        caution = "; fewer than 40 queries: t quantiles" if clusters < 40 and who == "queries like these" else ""
+        worth = f" (worth {kish:.0f} of equal weight)" if round(kish) < n else ""
+        labels = f"{n} labels{worth} of {clusters} queries"
+        return f"{labels}, {hits} relevant, {helped}; the interval is for {who}{caution}"
 
 
 def _answered(strata: Int32, probability: Float64, asked: Bool) -> Float64:
@@ -122,9 +141,14 @@ def _power(each: Float64, labels: Float64, predicted: Float64, strata: Int32, as
     return min(max(float(square @ (y * f)[asked]) / below, 0.0), 1.0) if below > 0 else 0.0
 
 
-def _of_design(weights: Float64, errors: Float64, strata: Int32, asked: Bool) -> float:
-    """Return the variance of a stratified mean over a finite number of pairs, from the audited ones' errors."""
-    sizes, n = np.bincount(strata), np.bincount(strata[asked], minlength=int(strata.max()) + 1)
-    values = (weights * errors)[asked]
-    second = np.bincount(strata[asked], values**2, minlength=len(sizes)) / np.maximum(n - 1, 1)
-    return float((sizes**2 * (1 - n / sizes) * second / np.maximum(n, 1)).sum()) / len(strata) ** 2
+def of_design(values: Float64, chance: Float64, strata: Int32) -> float:
+    """Return the variance of the sum of ``values`` [n], each divided by its ``chance`` [n], over samples like this one.
+
+    Hajek's (1964) approximation within each of the ``strata`` [n], for unequal probabilities and a fixed number of
+    pairs: n / (n - 1) x sum of (1 - chance) x (value - mean)^2, the mean weighted by 1 - chance. With equal
+    probabilities it is the textbook's, with its correction for a finite number of pairs.
+    """
+    free, cells = 1 - chance, np.unique(strata, return_inverse=True)[1]
+    n, total = np.bincount(cells), np.bincount(cells, free)
+    mean = np.bincount(cells, free * values) / np.where(total > 0, total, 1.0)
+    return float((n / np.maximum(n - 1, 1))[cells] @ (free * (values - mean[cells]) ** 2))
