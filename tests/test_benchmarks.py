@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks import compare  # noqa: E402
 from benchmarks.__main__ import ORDER, table  # noqa: E402
+from benchmarks.grid import over_seeds  # noqa: E402
 
 
 def test_sides_take_turns_and_the_order_flips() -> None:
@@ -45,6 +47,23 @@ def test_a_report_says_what_was_missed(monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_the_table_knows_every_comparison() -> None:
     files = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
     assert files - {"__init__", "__main__", "compare", "peer_script"} == set(ORDER)
+
+
+def test_the_page_of_speed_is_what_its_files_say() -> None:
+    found = {
+        name: json.loads(path.read_text()) for name in ORDER if (path := compare.RESULTS / f"{name}.json").exists()
+    }
+    assert (compare.RESULTS / "README.md").read_text() == table(found), "run: python -m benchmarks table"
+    pairs = {tuple(key.rsplit(" seed ", 1)): value for key, value in found["grid"]["quality"]["by pair"].items()}
+    mean, low, high = over_seeds({(name, int(seed)): value for (name, seed), value in pairs.items()})
+    assert found["grid"]["quality"]["nDCG@10, negbench - scripts"].startswith(f"{mean:+.4f} [{low:+.4f}, {high:+.4f}]")
+
+
+def test_an_interval_over_seeds_does_not_count_samplers_as_seeds() -> None:
+    # means of the seeds 1 and 3: mean 2, standard error 1, t(0.975, 1) = 12.7062
+    pairs = {("a", 0): 0.5, ("b", 0): 1.5, ("c", 0): 1.0, ("a", 1): 3.0}
+    assert over_seeds(pairs) == pytest.approx((2.0, 2.0 - 12.7062, 2.0 + 12.7062), abs=1e-4)
+    assert over_seeds({("a", 0): 1.0, ("b", 0): 2.0})[1] != over_seeds({("a", 0): 1.0, ("b", 0): 2.0})[1]  # NaN
 
 
 @pytest.mark.slow
