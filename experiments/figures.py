@@ -1,0 +1,223 @@
+"""Figures that the pages of ``results/`` derive from their tables, written beside them as ``figures.json``.
+
+    python experiments/figures.py
+
+A page may print what a table of its folder has, and what stands in ``figures.json``; ``tests/test_pages.py`` holds it
+to that and derives these again. Each function is named after its folder (``methods_helpdesk`` for
+``methods/helpdesk``) and returns the figures by a name that says what they are; one that ends in % is in percent. After
+a grid was run again, run this, then mend the pages as the test says.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Sequence
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from negbench.evaluation import significance
+from negbench.types import Float64
+
+RESULTS = Path(__file__).parents[1] / "results"
+WITHIN = 0.01
+"""The difference that is too small to matter, as in the grids."""
+
+
+def scifact() -> dict[str, float]:
+    """Marks by today's test over the table's family; methods beside two controls; three seeds beside five."""
+    weak, strong = "start=weak", "start=strong"
+    names = _methods("scifact", weak)
+    compared = [(name, point) for point in (weak, strong) for name in names if name != "in-batch"]
+    found = _tests("scifact", [(name, "in-batch", point) for name, point in compared], "nDCG@10 against in-batch")
+    dense = [name for name in names if name.startswith(("rank-band", "simans", "denoised"))]
+    found |= _tests("scifact", [(name, "in-batch-wide", weak) for name in dense], "against in-batch-wide, weak")
+    found |= _tests("scifact", [(name, "random", weak) for name in ("bm25", *dense)], "against random, weak")
+    gains = [_change("scifact", name, "in-batch", weak) for name in dense]
+    found["between the dense ones, weak, largest"] = float(max(g.mean() for g in gains) - min(g.mean() for g in gains))
+    changes = [_change("scifact", name, "in-batch", weak) for name in names if name != "in-batch"]
+    found["three seeds to five, weak, largest move"] = max(abs(float(it[:3].mean() - it.mean())) for it in changes)
+    highest = max((_values("scifact", name, point) for point in (weak, strong) for name in names), key=np.mean)
+    found["highest mean of a trained encoder: half of its interval"] = significance.estimate(highest).half
+    rows = {(row["method"], row["start"]): row for row in _rows("scifact/table.csv")}
+    for row in (rows["in-batch", "weak"], rows["bm25", "weak"]):
+        found[f"Cranfield, weak, {row['method']}"] = float(row["cranfield/nDCG@10"])
+    trained = [row for (name, _), row in rows.items() if name in names]
+    above = [
+        float(row["cranfield/nDCG@10"]) - float(rows["in-batch", row["start"]]["cranfield/nDCG@10"]) for row in trained
+    ]
+    found["Cranfield, most above in-batch"] = max(above)
+    for pool in ("random", "bm25"):
+        found[f"in-batch, strong, among {pool}"] = float(rows["in-batch", "strong"][f"among-{pool}/nDCG@10"])
+    judged = [float(row["nDCG(judged_only=True)@10"]) for row in trained]
+    found |= {"of judged documents alone, lowest": min(judged), "of judged documents alone, highest": max(judged)}
+    (teacher,) = re.findall(r"in (\d+) % of the pairs", " ".join(_json("scifact/results.json")["notes"]))
+    return found | {"pairs that the teacher orders right, %": float(teacher)}
+
+
+def nfcorpus() -> dict[str, float]:
+    """Marks by today's test over the table's family."""
+    points = ("start=weak", "start=strong")
+    compared = [(name, "in-batch", point) for point in points for name in _methods("nfcorpus", point)]
+    return _tests("nfcorpus", [it for it in compared if it[0] != "in-batch"], "nDCG@10 against in-batch")
+
+
+def refresh() -> dict[str, float]:
+    """Marks by today's test, against no refresh and against each interval's control; steps between intervals."""
+    never, names = "ance(refresh=never)", _methods("refresh", "")
+    found = _tests("refresh", [(name, never, "") for name in names if name != never], "nDCG@10 against never")
+    intervals = [name for name in names if re.fullmatch(r"ance\(refresh=every\(steps=\d+\)\)", name)]
+    controls = {name: name.replace("every", "redraw") for name in intervals}
+    controlled = [(name, control, "") for name, control in controls.items() if control in names]
+    found |= _tests("refresh", controlled, "nDCG@10 against its control")
+    for before, after in pairwise([never, *intervals]):
+        found[f"{after} over {before}"] = float(_change("refresh", after, before, "").mean())
+    return found
+
+
+def mismatched() -> dict[str, float]:
+    """Marks by today's test at each rate; what wrong labels cost; precision and recall of NPC's detector."""
+    none, half = "collection.mismatched.rate=0.0", "collection.mismatched.rate=0.5"
+    names = _methods("mismatched", none)
+    compared = [(name, "in-batch", point) for point in (none, half) for name in names if name != "in-batch"]
+    found = _tests("mismatched", compared, "nDCG@10 against in-batch")
+    for name, point in ((name, point) for point in (none, half) for name in names):
+        found[f"{name}, {point}: half of the interval"] = significance.estimate(_values("mismatched", name, point)).half
+    mined = "npc(detector=null, loss=infonce)"
+    found["npc against the same without it, no pair wrong"] = float(_change("mismatched", "npc", mined, none).mean())
+    for name in names:
+        lost = _values("mismatched", name, none).mean() - _values("mismatched", name, half).mean()
+        found[f"lost by {name} when half of the pairs are wrong"] = float(lost)
+    for row in _rows("mismatched/details.csv"):
+        if row["group"].startswith("detector"):
+            at = f"{row['method']} {row['group']}, epoch {row['name']}, wrong {row['collection.mismatched.rate']}, %"
+            found[at] = 100 * float(row["rate"] or row["beside"])  # none is wrong: the share that is flagged
+    return found
+
+
+def repair() -> dict[str, float]:
+    """Marks of repairs by today's test; the first seed alone; what the slope says of a rate; seeds of in-batch."""
+    found: dict[str, float] = {}
+    for name in ("helpdesk", "nfcorpus"):
+        folder = f"repair/{name}"
+        gains = _json(f"{folder}/repair.json")["gains"]
+        changes = [
+            _values(folder, it["method"], f"repair={it['variant']}") - _values(folder, it["method"], "repair=None")
+            for it in gains
+        ]
+        decisions = significance.decide([significance.estimate(change) for change in changes], WITHIN)
+        for it, change, decision in zip(gains, changes, decisions, strict=True):
+            at = f"{name}, {it['method']}, {it['variant']}"
+            found[f"{at}: p"], found[f"{at}: p of a point"] = decision.differs, decision.same
+            found[f"{at}: points gained, first seed"] = 100 * float(change[0].mean())
+            found[f"{at}: points gained beyond what is expected"] = 100 * (it["gain"] - it["expected"])
+            low, high = it["low"], it["high"]
+            found[f"{at}: largest of the interval's ends, points"] = 100 * max(abs(low), abs(high))
+        (loss,) = [it for it in _json(f"{folder}/repair.json")["losses"] if it["method"] == "all samplers"]
+        found[f"{name}: points lost at 40 %, at most"] = 40 * loss["high"]
+        seeds = _values(folder, "in-batch", "repair=None").mean(axis=1)
+        found |= {f"{name}: in-batch, seed {seed}": float(value) for seed, value in enumerate(seeds)}
+        found[f"{name}: in-batch, standard deviation between seeds"] = float(seeds.std(ddof=1))
+        found[f"{name}: in-batch, highest seed less lowest"] = float(np.ptp(seeds))
+    return found
+
+
+def methods() -> dict[str, float]:
+    """How good the small teachers are, how many results on SciFact are distinct, what two threads are worth."""
+    found: dict[str, float] = {}
+    shares: list[int] = []
+    for name in ("helpdesk", "scifact"):
+        notes = " ".join(_json(f"methods/{name}/results.json")["notes"])
+        shares += map(int, re.findall(r"(\d+) % \(", notes[notes.index("50 % is chance") :]))
+        curves = [row for row in _rows(f"methods/{name}/curves.csv") if row["curve"] == "loss"]
+        for method in ("margin-mse", "margin-hinge", "adaptive-margin"):
+            losses = [float(row["value"]) for row in curves if row["trial"] == f"{method} seed 0"]
+            fifth = len(losses) // 5
+            found[f"{name}: last loss of {method}"] = losses[-1]
+            left = sum(losses[-fifth:]) / sum(losses[:fifth])
+            found[f"{name}: loss of {method}, last fifth of the steps to the first, %"] = 100 * left
+    found |= {"a teacher orders right, fewest, %": min(shares), "a teacher orders right, most, %": max(shares)}
+    table = {row["method"]: row for row in _rows("methods/scifact/table.csv")}
+    starred = [name for name, row in table.items() if float(row["p"] or 1) < 0.05 and float(row["gain"]) > 0]
+    mined = [name for name in starred if table[name]["filled"]]
+    (overlap,) = _json("methods/scifact/results.json")["overlap"]
+    draws = {
+        tuple(share == 1 for share in overlap["jaccard"][overlap["methods"].index(name)])
+        if name in overlap["methods"]
+        else name  # all of it fills
+        for name in mined
+    }
+    found |= {"scifact: starred methods that mine": len(mined), "scifact: distinct draws among them": len(draws)}
+    found["scifact: distinct results among them"] = len({table[name]["nDCG@10"] for name in mined})
+    (repbert,) = [row for row in _rows("methods/helpdesk/table.csv") if row["method"] == "repbert"]
+    found["helpdesk: R@100 of repbert"] = float(repbert["R@100"])
+    found["scifact: naive over denoised"] = float(table["naive"]["nDCG@10"]) - float(table["denoised"]["nDCG@10"])
+    return found
+
+
+PAGES = {"scifact": scifact, "nfcorpus": nfcorpus, "refresh": refresh, "mismatched": mismatched, "repair": repair}
+PAGES["methods"] = methods
+
+
+def derive(name: str) -> str:
+    """Return the text of a folder's ``figures.json``."""
+    figures = {key: float(f"{value:.6g}") for key, value in PAGES[name]().items()}
+    return json.dumps(figures, indent=1) + "\n"
+
+
+def _tests(folder: str, compared: Sequence[tuple[str, str, str]], what: str) -> dict[str, float]:
+    """Test the paired differences of a family: Holm over all of it, of no difference and of one that matters."""
+    estimates = [significance.estimate(_change(folder, *it)) for it in compared]
+    found: dict[str, float] = {}
+    for (name, _, point), estimate, decision in zip(
+        compared, estimates, significance.decide(estimates, WITHIN), strict=True
+    ):
+        at = f"{what}: {name}" + f", {point}" * bool(point)
+        found |= {at: estimate.mean, f"{at}: half": estimate.half}
+        found |= {f"{at}: p": decision.differs, f"{at}: p of {WITHIN} or more": decision.same}
+    return found
+
+
+def _change(folder: str, method: str, other: str, point: str) -> Float64:
+    """Return the difference of two methods, [seeds, queries]."""
+    return _values(folder, method, point) - _values(folder, other, point)
+
+
+def _values(folder: str, method: str, point: str) -> Float64:
+    """Return the measure of a method by seed and query, [seeds, queries]."""
+    columns = _columns(folder)
+    pattern = re.compile(re.escape(method) + r" seed \d+" + (re.escape(f" {point}") if point else "") + "$")
+    return np.stack([values for name, values in columns.items() if pattern.match(name)])
+
+
+@cache
+def _columns(folder: str) -> dict[str, Float64]:
+    with (RESULTS / folder / "by_query.csv").open(encoding="utf-8", newline="") as file:
+        heading, *rows = csv.reader(file)
+    return {name: np.array([float(row[at]) for row in rows]) for at, name in enumerate(heading) if at > 1}
+
+
+def _methods(folder: str, point: str) -> list[str]:
+    """Return the trained methods of a folder, in the order of its table."""
+    names = (re.sub(r" seed \d+.*", "", name) for name in _columns(folder) if name.endswith(point) and " seed " in name)
+    return [name for name in dict.fromkeys(names) if name != "start"]
+
+
+def _rows(path: str) -> list[dict[str, str]]:
+    with (RESULTS / path).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@cache
+def _json(path: str) -> dict[str, Any]:
+    return dict(json.loads((RESULTS / path).read_text(encoding="utf-8")))
+
+
+if __name__ == "__main__":
+    for page in PAGES:
+        (RESULTS / page / "figures.json").write_text(derive(page), encoding="utf-8")
