@@ -160,8 +160,37 @@ def methods() -> dict[str, float]:
     return found
 
 
+def estimators() -> dict[str, float]:
+    """How far estimates without labels are off, told the label frequency, where labels are missing at random.
+
+    Estimate over truth by cell and sampler, means of the redraws, where more than 1 % are false.
+    """
+    import pyarrow.parquet as pq
+
+    groups = {
+        "near the positive": ("simans(scale=zscore)", "hard-band", "semi-hard"),
+        "margins": ("margin", "percent"),
+        "shifted": ("shifted",),
+        "top ranks": ("naive", "bm25"),
+        "rank bands": ("rank-band", "bge-band", "bge-band-readme", "rank-band(low=0, high=20)"),
+    }
+    told: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
+    for row in pq.read_table(RESULTS / "estimators" / "label_free.parquet").to_pylist():
+        estimator, asked = row["estimator"].split(", ")[0], row["estimator"].endswith(", frequency told")
+        if asked and "random" in row["cell"] and row["estimate"] == row["estimate"]:
+            told.setdefault((estimator, row["sampler"], row["cell"]), []).append((row["truth"], row["estimate"]))
+    found: dict[str, float] = {}
+    for estimator in ("propensity", "held-out"):
+        for group, samplers in groups.items():
+            kept = [pairs for key, pairs in told.items() if key[0] == estimator and key[1] in samplers]
+            means = [np.array(pairs).mean(axis=0) for pairs in kept]
+            ratios = [float(estimate / truth) for truth, estimate in means if truth > 0.01]
+            found[f"{estimator}, {group}: lowest"], found[f"{estimator}, {group}: highest"] = min(ratios), max(ratios)
+    return found
+
+
 PAGES = {"scifact": scifact, "nfcorpus": nfcorpus, "refresh": refresh, "mismatched": mismatched, "repair": repair}
-PAGES["methods"] = methods
+PAGES |= {"methods": methods, "estimators": estimators}
 
 
 def derive(name: str) -> str:

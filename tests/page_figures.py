@@ -51,7 +51,8 @@ LEFT_OUT = re.compile(
 )
 NUMBER = r"(?<![\w.])[+-]?\d+(?:\.\d+)?(?![\w]|\.\d)"
 SERIES = rf"(?:{NUMBER}(?:, {NUMBER})* and\s+|{NUMBER} (?:to|or)\s+)?"  # the first of "5, 10 and 20 %", "2 to 4 %"
-PERCENT = re.compile(rf"{SERIES}{NUMBER}\s*%(?:\s\[[^\]%]*\])?")  # with its interval: "2.5 % [1.6, 3.7]"
+RANGE = rf"\s\[[^\]%]*\]|\s\({NUMBER} to {NUMBER}\)"  # what may follow: "2.5 % [1.6, 3.7]", "96.3 % (94.2 to 99.0)"
+PERCENT = re.compile(rf"{SERIES}{NUMBER}\s*%(?:{RANGE})?")
 
 
 @dataclass(frozen=True)
