@@ -105,7 +105,7 @@ class TestPlan:
         changed = json.loads(negbench("plan", "grid.yaml", "--json", *changes, cwd=here).out)
         assert [trial["name"] for trial in changed["trials"]] == ["bm25-search", "start", "bm25 seed 4"]
         longer = json.loads(negbench("plan", "grid.yaml", "--json", "--set", "train.epochs=2", cwd=here).out)
-        for kind, differs in (("training", True), ("negatives", False), ("collection", False)):
+        for kind, differs in (("training", True), ("negatives", True), ("pool", False), ("collection", False)):
             before, after = ({it["key"] for it in plan["stages"] if it["kind"] == kind} for plan in (plain, longer))
             assert (before != after) == differs, kind
 

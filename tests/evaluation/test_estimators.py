@@ -175,8 +175,8 @@ def test_a_calibrated_judge_finds_the_rate(estimator: Any) -> None:
 
 def test_propensity_finds_a_planted_rate_and_its_interval_is_of_the_right_width() -> None:
     """Labels missing at random at 0.4: what is unlabelled and relevant is known."""
-    share, rates, covered = 0.4, [], 0
-    for seed in range(200):
+    share, rates, covered, times = 0.4, [], 0, 120
+    for seed in range(times):
         draw = np.random.default_rng(seed)
         relevant = draw.random((150, 100)) < draw.gamma(2, 0.5, 150)[:, None] * 0.3 * np.exp(-np.arange(100) / 30)
         shown = relevant & (draw.random(relevant.shape) < share)
@@ -188,12 +188,12 @@ def test_propensity_finds_a_planted_rate_and_its_interval_is_of_the_right_width(
             query.astype(np.int32), rank.astype(np.int32), np.ones(n), rank.astype(np.int32), np.zeros(n), np.zeros(n)
         )
         rate = Propensity(frequency=share).of(pairs, Labelled(*[it.astype(float) for it in found]))
-        truth = 0.6 * np.mean(np.clip(draw.gamma(2, 0.5, 200000)[:, None] * 0.3 * np.exp(-np.arange(100) / 30), 0, 1))
+        truth = 0.6 * np.mean(np.clip(draw.gamma(2, 0.5, 20000)[:, None] * 0.3 * np.exp(-np.arange(100) / 30), 0, 1))
         truth /= 1 - truth / 0.6 * 0.4
         rates.append(rate.rate - truth)
         covered += rate.low <= truth <= rate.high
     assert np.mean(rates) == pytest.approx(0, abs=0.003)
-    assert 0.9 <= covered / 200 <= 0.99
+    assert 0.89 <= covered / times <= 0.99
 
 
 def test_without_a_propensity_nothing_is_identified_but_bounds() -> None:

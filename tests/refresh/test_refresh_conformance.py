@@ -15,9 +15,10 @@ from negbench.refresh.every import Every
 from negbench.refresh.every_epoch import EveryEpoch
 from negbench.refresh.every_step import EveryStep
 from negbench.refresh.never import Never
+from negbench.refresh.redraw import Redraw
 
 OURS: list[Refresh] = [Never(), EveryEpoch(), EveryStep(), Every(steps=1), Every(steps=7), Every(steps=4, lag=6)]
-OURS += [Cache(), Cache(size=9)]
+OURS += [Cache(), Cache(size=9), Redraw(steps=3)]
 
 
 def test_all_are_here() -> None:

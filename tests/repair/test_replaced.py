@@ -25,7 +25,7 @@ def test_no_relevant_one_is_left_and_the_others_stay(case: tuple[Negatives, Orac
     assert not oracle.false(found).any()
     stays = ~oracle.false(drawn)
     for field in fields(drawn):
-        before, after = getattr(drawn, field.name), getattr(found, field.name)
+        before, after = (np.asarray(getattr(it, field.name)) for it in (drawn, found))
         assert before.shape == after.shape
         assert before.dtype == after.dtype
         if field.name in ("documents", "origins", "ranks", "scores"):
