@@ -76,6 +76,24 @@ def test_epochs_differ_where_chance_has_a_say_and_fills_differ_too() -> None:
     assert same < 16  # 32 if frozen; about 6 by chance
 
 
+def test_fills_from_below_the_filters_are_drawn_afresh_as_well() -> None:
+    """Two of the 17 ranks below, in any order: alike by a chance of 1 in 272."""
+    drawn = mine(Rules(Top(), SHORT.filters, fill="unchecked"), epochs=3, k=5)
+    assert all((drawn.of_epoch(epoch).origins[:, 3:] == 1).all() for epoch in range(3))
+    found = pool()
+    filled = np.stack([drawn.of_epoch(epoch).documents[:, 3:] for epoch in range(3)])
+    below = [found.documents[row, 3:] for row in range(8)]
+    ranks = [
+        [np.flatnonzero(np.isin(below[row], filled[epoch, row])).tolist() for row in range(8)] for epoch in (0, 1, 2)
+    ]
+    assert all(len(two) == 2 for one in ranks for two in one)
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert (filled[one] != filled[other]).any(axis=1).sum() >= 6
+    places = [tuple(two) for two in ranks[0]]
+    assert len(set(places)) >= 6  # each query has chances of its own
+    assert any(max(two) >= 10 for two in places)  # and the ranks are not taken in order
+
+
 def test_training_rows_of_an_epoch_have_its_draw() -> None:
     drawn = mine(Rules(Uniform()), epochs=3)
     data = instances(collection(), "train", drawn, Recipe(epochs=3))
