@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -68,7 +67,11 @@ def test_what_is_allowed_passes(drawn: Any) -> None:
     part_checks.check_positions(Top(), drawn, pool(), K)
 
 
-Break = Callable[[CandidatePool], Any]
+def test_the_first_rank_counts_as_any_other() -> None:
+    free = replace(pool(), known=np.zeros((2, 6), np.bool_))
+    part_checks.check_positions(Top(), positions([0, 1, 2], [5, 0, 3]), free, K)
+    with pytest.raises(PartError, match="query 0: 0 was drawn twice"):
+        part_checks.check_positions(Top(), positions([0, 1, 0], [5, 0, 3]), free, K)
 
 
 def test_a_filter_that_returns_no_mask_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +104,12 @@ class Ranked:
 
 @pytest.mark.parametrize(
     ("documents", "problem"),
-    [([[0, 10]], "10 is none of 10 documents"), ([[3, 3]], "3 was found twice"), ([[-2, 1]], "-2 is none of")],
+    [
+        ([[0, 10]], "10 is none of 10 documents"),
+        ([[3, 3]], "3 was found twice"),
+        ([[0, 0]], "0 was found twice"),
+        ([[-2, 1]], "-2 is none of"),
+    ],
 )
 def test_a_retriever_that_finds_what_is_not_there_is_named(documents: list[list[int]], problem: str) -> None:
     found: Any = Ranked()
