@@ -80,6 +80,20 @@ def test_a_filter_that_returns_no_mask_is_named(monkeypatch: pytest.MonkeyPatch)
         mining.filtered(pool(), Rules(Top(), filters=(RankBand(),)))
 
 
+def test_masks_and_weights_of_another_shape_are_refused() -> None:
+    given = pool()
+    weights = np.ones(given.positives.shape, np.float32)
+    for mask in (np.ones((2, 5), np.bool_), np.ones((1, 6), np.bool_), np.ones(6, np.bool_)):
+        with pytest.raises(PartError, match=r"returned bool \[.*\]; expected bool \[2, 6\]"):
+            part_checks.check_mask(Top(), mask, (2, 6))
+        with pytest.raises(PartError, match=r"expected bool \[2, 6\]"):
+            part_checks.check_labels(Top(), mask, weights, given)
+    for wrong in (weights[:1], weights[:, :0], np.ones((2, 2), np.float32)):
+        with pytest.raises(PartError, match=r"returned weights \[.*\]; expected \[2, 1\]"):
+            part_checks.check_labels(Top(), np.zeros((2, 6), np.bool_), wrong, given)
+    part_checks.check_labels(Top(), np.zeros((2, 6), np.bool_), weights * 0, given)
+
+
 @pytest.mark.parametrize("weight", [np.nan, np.inf, -1.0])
 def test_weights_of_positives_that_are_none_are_refused(weight: float, monkeypatch: pytest.MonkeyPatch) -> None:
     def judge(self: object, pool: CandidatePool, labels: Any) -> Any:
