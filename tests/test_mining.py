@@ -172,6 +172,14 @@ def test_unchecked_fills_come_from_below_every_filter_and_then_from_the_corpus(
         assert (found.origins[query] == slots).all()
 
 
+def test_after_unchecked_fills_the_corpus_gives_others() -> None:
+    pool = make([[0, 1, 2, 3, 4, 5]] * 20, [[]] * 20, 9)
+    found = mine(pool, 9, 9, sampler=Top(depth=2), fill="unchecked").documents
+    assert (found[:, :2] == [0, 1]).all()
+    assert (np.sort(found[:, 2:6]) == [2, 3, 4, 5]).all()
+    assert (np.sort(found[:, 6:]) == [6, 7, 8]).all()
+
+
 def test_queries_with_the_same_candidates_have_unchecked_fills_of_their_own() -> None:
     pool = make([list(range(40, 60))] * 30, [[]] * 30)
     found = mine(pool, 3, 100, filters=(RankBand(low=0, high=1),), fill="unchecked").documents
