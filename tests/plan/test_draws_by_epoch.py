@@ -135,7 +135,8 @@ def test_every_row_that_is_trained_with_is_found_among_the_negatives_that_are_co
     store.ensure(trial.false_negatives)
     full = read_collection(store.path(trial.course.collection))
     replay = trial.course.replay(store.path, full)
-    drawn = read_drawn(trial.negatives, store.path).negatives
+    located = read_drawn(trial.negatives, store.path)
+    drawn = located.negatives
     seen = np.concatenate(replay.batches)
     k = replay.data.negatives.shape[1]
     rows = np.searchsorted(drawn.queries, replay.data.queries[seen])[:, None]
@@ -144,6 +145,15 @@ def test_every_row_that_is_trained_with_is_found_among_the_negatives_that_are_co
     used = np.unique(columns)
     others = np.setdiff1d(np.arange(drawn.documents.shape[1]), used)
     assert (drawn.documents[:, others] == -1).all()  # what no step sees is not counted
+    # gaps are the scores' distances in one unit a query and round, from the positive of that round's candidates
+    begins = [int(replay.columns[replay.rounds == number].min()) for number in range(int(replay.rounds.max()) + 1)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        units = (located.positives - drawn.scores) / located.gaps
+    assert np.isfinite(units).any() == ("simans" in str(method))
+    for begin, end in zip(begins, [*begins[1:], units.shape[1]], strict=True):
+        for row in units[:, begin:end]:
+            told = row[np.isfinite(row)]
+            assert len(told) == 0 or told == pytest.approx(np.full(len(told), told[0]), rel=1e-3)
     # by hand: each row of each batch counts its negatives once
     truth = full.truth["train"].at_least(1)
     handed = evidence.handed(replay.data, seen, full, "train")
