@@ -31,7 +31,7 @@ test: check
 	$(BIN)/pytest
 
 slow: venv
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow -n 2
 
 results: venv
 	$(BIN)/negbench run results/$(NAME)/manifest.json --out results/$(NAME)

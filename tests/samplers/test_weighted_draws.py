@@ -64,3 +64,13 @@ def test_draws_follow_the_formula(spelling: str) -> None:
 def test_what_has_no_weight_comes_last() -> None:
     found = drawn("trisampler", len(SCORES)).positions
     assert (found[:, -1] == NEARER.index(-0.25)).all()
+
+
+def test_a_mixture_tosses_for_each_slot_and_says_among_how_many_it_chose() -> None:
+    """The entropy of the toss and, in its share, that of the sampler's six equal candidates."""
+    found = drawn("mixture(share=0.3, of=uniform)", 2)
+    kept = found.positions >= 0
+    expected = COUNT * np.outer([0.7, 0.3], [0.7, 0.3]).ravel()
+    assert chisquare(np.bincount(kept @ [2, 1], minlength=4), expected).pvalue > 1e-3  # slots are independent
+    toss = -(0.3 * np.log(0.3) + 0.7 * np.log(0.7))
+    np.testing.assert_allclose(found.effective_size, exp(toss + 0.3 * np.log(6)), rtol=1e-5)
