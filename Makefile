@@ -1,5 +1,6 @@
 # make quickstart   a fresh .venv from the lock, then the six-sampler comparison
 # make test         lint, types, tests
+# make slow         the tests that take minutes: every benchmark in its small form, published scores
 # make results      a folder of results/ again, from its manifest: make results NAME=scifact, with NEGBENCH_DATA set
 # make bench        speed beside today's tools, hours: make bench COLLECTION=PATH_TO_SCIFACT
 PYTHON ?= python3.11
@@ -30,7 +31,7 @@ test: check
 	$(BIN)/pytest
 
 slow: venv
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow -n 2
 
 results: venv
 	$(BIN)/negbench run results/$(NAME)/manifest.json --out results/$(NAME)

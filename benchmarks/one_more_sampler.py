@@ -27,7 +27,7 @@ import numpy as np
 
 from benchmarks import compare
 from negbench.config.grid import read
-from negbench.plan.mining import DrawNegatives
+from negbench.plan.draw import DrawNegatives
 from negbench.plan.sources import read_collection
 from negbench.plan.trials import trials
 from negbench.store import Store, ancestors, load_arrays

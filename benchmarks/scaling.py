@@ -38,10 +38,11 @@ from benchmarks import compare
 from negbench.collections import storage
 from negbench.collections.beir import Beir
 from negbench.evaluation.ranking import evaluate
-from negbench.mining import mine
+from negbench.mining import Rules, mine
 from negbench.noise import Noise
 from negbench.parts import registered
-from negbench.plan.mining import BuildPool, DrawNegatives
+from negbench.plan.draw import DrawNegatives
+from negbench.plan.mining import BuildPool
 from negbench.plan.sources import LoadCollection
 from negbench.retrieval import Retriever
 from negbench.retrieval.bm25 import BM25
@@ -155,7 +156,7 @@ def draw(folder: Path, sampler: Sampler) -> Iterator[None]:
     candidates = load_arrays(CandidatePool, folder / "bm25")
     yield
     own = collection.own_documents()[candidates.queries]
-    mine(candidates, (), sampler, NEGATIVES, 0, own, len(collection.document_ids))
+    mine(candidates, Rules(sampler), NEGATIVES, 0, own, len(collection.document_ids))
 
 
 def metrics(folder: Path) -> Iterator[None]:
@@ -179,7 +180,8 @@ def stages(size: int) -> dict[str, tuple[Work, tuple[str, ...]]]:
     parquet, dense = ("pyarrow.parquet", "pandas"), ("torch",)
     bm25 = ("bm25s", "Stemmer", "scipy.sparse")
     voyager = {"pool: voyager": (partial(pool, retriever=Voyager(depth=DEPTH)), (*parquet, "voyager", *dense))}
-    samplers = {f"draw: {name}": partial(draw, sampler=part()) for name, part in registered("sampler").items()}  # type: ignore[arg-type]
+    made: list[Sampler] = [part() for part in registered("sampler").values()]  # type: ignore[misc]
+    samplers = {f"draw: {it.name}": partial(draw, sampler=it) for it in made if not it.asks}  # of the pool alone
     return {
         "(generating the texts)": (write, ("bm25s",)),
         "read BEIR's layout": (read_beir, ()),

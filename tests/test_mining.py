@@ -12,11 +12,14 @@ from scipy.stats import chisquare
 from negbench import mining
 from negbench.filters import Filter
 from negbench.filters.rank_band import RankBand
+from negbench.filters.score_cap import ScoreCap
+from negbench.labels import LabelRule, Labels
 from negbench.mining import Rules
 from negbench.noise import Noise, keys
 from negbench.retrieval.dense import Dense
 from negbench.retrieval.pool import build, pad
 from negbench.samplers import Sampler
+from negbench.samplers.mixture import Mixture
 from negbench.samplers.simans import SimANS
 from negbench.samplers.top import Top
 from negbench.samplers.uniform import Uniform
@@ -137,6 +140,90 @@ def test_the_fill_is_the_same_for_every_method() -> None:
     pool = make([[50, 51]] * 20, [[]] * 20)
     one, other = mine(pool, 6, 100), mine(pool, 6, 100, sampler=Uniform())
     assert one.documents[:, 2:].tolist() == other.documents[:, 2:].tolist()
+
+
+BANDS = st.lists(
+    st.sampled_from([RankBand(low=0, high=2), RankBand(low=1, high=5), ScoreCap(cap=980.0)]), max_size=3, unique=True
+)
+
+
+@settings(max_examples=200)
+@given(cases(), BANDS)
+def test_unchecked_fills_come_from_below_every_filter_and_then_from_the_corpus(
+    case: tuple[CandidatePool, int, int, list[int], Sampler], filters: list[Filter]
+) -> None:
+    pool, k, corpus, own, sampler = case
+    found = mine(pool, k, corpus, own, sampler=sampler, filters=filters, fill="unchecked")
+    below = max([rule.needed_depth for rule in filters], default=0)
+    chance = Noise(0, "unchecked fill")
+    for query, documents in enumerate(found.documents.tolist()):
+        drawn = [row for row, rank in zip(documents, found.ranks[query].tolist(), strict=True) if rank >= 0]
+        taken = {*drawn, *pool.positives[query].tolist(), own[query]}
+        left = np.flatnonzero(pool.available()[query, below:]) + below  # whatever filters threw out there
+        names = pool.document_keys[query] ^ pool.query_keys[query]
+        ranks = sorted(left.tolist(), key=lambda rank: int(chance.bits(names[rank])))
+        expected = [row for row in pool.documents[query, ranks].tolist() if row not in taken][: k - len(drawn)]
+        taken |= set(expected)
+        rest = k - len(drawn) - len(expected)
+        expected += mining.uniform(Noise(0, "fill"), pool.query_keys[query], corpus, rest, taken)
+        slots = found.ranks[query] < 0
+        filled = np.array(documents, np.int32)[slots].tolist()
+        assert filled == expected + [-1] * (len(filled) - len(expected))
+        assert (found.origins[query] == slots).all()
+
+
+def test_after_unchecked_fills_the_corpus_gives_others() -> None:
+    pool = make([[0, 1, 2, 3, 4, 5]] * 20, [[]] * 20, 9)
+    found = mine(pool, 9, 9, sampler=Top(depth=2), fill="unchecked").documents
+    assert (found[:, :2] == [0, 1]).all()
+    assert (np.sort(found[:, 2:6]) == [2, 3, 4, 5]).all()
+    assert (np.sort(found[:, 6:]) == [6, 7, 8]).all()
+
+
+def test_queries_with_the_same_candidates_have_unchecked_fills_of_their_own() -> None:
+    pool = make([list(range(40, 60))] * 30, [[]] * 30)
+    found = mine(pool, 3, 100, filters=(RankBand(low=0, high=1),), fill="unchecked").documents
+    assert (found[:, 0] == 40).all()
+    assert len({tuple(row) for row in found[:, 1:].tolist()}) > 20
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [{"sampler": Uniform()}, {"filters": (RankBand(low=0, high=1),), "fill": "unchecked"}, {"sampler": Top(depth=1)}],
+)
+def test_another_seed_draws_and_fills_otherwise(rules: dict[str, Any]) -> None:
+    pool = make([list(range(40, 60))] * 30, [[]] * 30)
+    one, again, other = (mine(pool, 3, 100, seed=seed, **rules).documents for seed in (4, 4, 5))
+    assert one.tolist() == again.tolist()
+    assert (one != other).any(axis=1).sum() > 25
+
+
+def test_a_slot_that_is_left_to_the_batch_has_no_document_and_no_rank() -> None:
+    pool = make([[50, 51, 52]] * 40, [[]] * 40)
+    found = mine(pool, 3, 100, sampler=Mixture(share=0.5))
+    left = found.documents < 0
+    assert 20 < left.sum() < 100
+    assert (found.ranks[left] == -1).all()
+    assert (found.origins == 0).all()
+
+
+class Says(LabelRule):
+    """Promotes a column and halves the weights."""
+
+    column: int = 0
+
+    def judge(self, pool: CandidatePool, labels: Labels) -> Labels:
+        promoted = labels.promoted | (np.arange(pool.depth) == self.column)
+        return Labels(promoted, labels.trust * np.float32(0.5))
+
+
+def test_label_rules_build_on_one_another() -> None:
+    pool = make([[50, 51, 52, 53]], [[7, 9]])
+    rules = [Says.model_construct(column=0), Says.model_construct(column=2)]
+    found = mine(pool, 2, 100, labels=rules)
+    assert found.promoted.tolist() == [[50, 52]]
+    assert found.trust.tolist() == [[0.25, 0.25]]
+    assert found.documents.tolist() == [[51, 53]]
 
 
 def test_an_exhausted_corpus_leaves_slots_empty() -> None:

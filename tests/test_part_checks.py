@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -68,13 +67,31 @@ def test_what_is_allowed_passes(drawn: Any) -> None:
     part_checks.check_positions(Top(), drawn, pool(), K)
 
 
-Break = Callable[[CandidatePool], Any]
+def test_the_first_rank_counts_as_any_other() -> None:
+    free = replace(pool(), known=np.zeros((2, 6), np.bool_))
+    part_checks.check_positions(Top(), positions([0, 1, 2], [5, 0, 3]), free, K)
+    with pytest.raises(PartError, match="query 0: 0 was drawn twice"):
+        part_checks.check_positions(Top(), positions([0, 1, 0], [5, 0, 3]), free, K)
 
 
 def test_a_filter_that_returns_no_mask_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RankBand, "throws_out", lambda self, pool: pool.scores)
     with pytest.raises(PartError, match=r"^filter rank-band: returned float32 \[2, 6\]; expected bool \[2, 6\]$"):
         mining.filtered(pool(), Rules(Top(), filters=(RankBand(),)))
+
+
+def test_masks_and_weights_of_another_shape_are_refused() -> None:
+    given = pool()
+    weights = np.ones(given.positives.shape, np.float32)
+    for mask in (np.ones((2, 5), np.bool_), np.ones((1, 6), np.bool_), np.ones(6, np.bool_)):
+        with pytest.raises(PartError, match=r"returned bool \[.*\]; expected bool \[2, 6\]"):
+            part_checks.check_mask(Top(), mask, (2, 6))
+        with pytest.raises(PartError, match=r"expected bool \[2, 6\]"):
+            part_checks.check_labels(Top(), mask, weights, given)
+    for wrong in (weights[:1], weights[:, :0], np.ones((2, 2), np.float32)):
+        with pytest.raises(PartError, match=r"returned weights \[.*\]; expected \[2, 1\]"):
+            part_checks.check_labels(Top(), np.zeros((2, 6), np.bool_), wrong, given)
+    part_checks.check_labels(Top(), np.zeros((2, 6), np.bool_), weights * 0, given)
 
 
 @pytest.mark.parametrize("weight", [np.nan, np.inf, -1.0])
@@ -101,7 +118,12 @@ class Ranked:
 
 @pytest.mark.parametrize(
     ("documents", "problem"),
-    [([[0, 10]], "10 is none of 10 documents"), ([[3, 3]], "3 was found twice"), ([[-2, 1]], "-2 is none of")],
+    [
+        ([[0, 10]], "10 is none of 10 documents"),
+        ([[3, 3]], "3 was found twice"),
+        ([[0, 0]], "0 was found twice"),
+        ([[-2, 1]], "-2 is none of"),
+    ],
 )
 def test_a_retriever_that_finds_what_is_not_there_is_named(documents: list[list[int]], problem: str) -> None:
     found: Any = Ranked()

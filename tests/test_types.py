@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from negbench.types import CandidatePool, Collection, Passages, Qrels
+from negbench.types import CandidatePool, Collection, Negatives, Passages, Qrels
 
 rows = st.integers(0, 6) | st.sampled_from([0, 1, 2**31 - 1, 2**31 - 2])
 judgments = st.lists(st.tuples(rows, rows, st.integers(-2, 3)), max_size=30)
@@ -137,3 +139,97 @@ def test_available_is_what_a_sampler_may_return() -> None:
     assert not twice.available().any()
     assert pool.excluded is None  # filters copy, they do not change
     assert once.available().any()
+
+
+small = st.integers(0, 6)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(small, small, st.integers(-1, 3)), max_size=20), st.lists(small, min_size=7, max_size=7))
+def test_copies_have_the_grade_of_what_they_are_copies_of(triples: list[tuple[int, int, int]], text: list[int]) -> None:
+    """Document d says text[d]; of two judged documents that a third is a copy of, the later one's grade counts."""
+    copies = {row: np.flatnonzero(np.array(text) == text[row]).astype(np.int32) for row in range(7)}
+    copies = {row: rows for row, rows in copies.items() if len(rows) > 1}
+    qrels = Qrels.of(triples)
+    expected: dict[tuple[int, int], int] = {}
+    for query, document, grade in qrels.triples():
+        expected |= {(query, other): grade for other in range(7) if text[other] == text[document]}
+    expected |= {(query, document): grade for query, document, grade in qrels.triples()}
+    found = qrels.with_copies(copies)
+    assert {(query, document): grade for query, document, grade in found.triples()} == expected
+    assert found.triples() == sorted(found.triples())
+
+
+def test_copies_are_groups_of_two_or_more() -> None:
+    made = collection({}, {name: ("", name) for name in "abcde"})
+    assert made.copies() == {}
+    made = replace(made, equal_texts=np.array([0, 1, 0, 3, 1], np.int32))
+    found = {row: rows.tolist() for row, rows in made.copies().items()}
+    assert found == {0: [0, 2], 2: [0, 2], 1: [1, 4], 4: [1, 4]}
+    assert made.known_copies().keys() == found.keys()
+    assert replace(made, copies_known=False).known_copies() == {}
+
+
+def negatives(start: int, promoted: list[list[int]], width: int = 2, size: float = 1.0) -> Negatives:
+    """Of two queries; documents, ranks and scores count on from ``start``, the second column is filled."""
+    table = (start + np.arange(2 * width, dtype=np.int32)).reshape(2, width)
+    filled = np.broadcast_to(np.arange(width) == 1, table.shape)
+    plain = Negatives.without_rules(
+        np.array([3, 5], np.int32),
+        table,
+        filled.astype(np.int32),
+        np.where(filled, -1, table + 100).astype(np.int32),
+        np.where(filled, np.nan, table + 200).astype(np.float32),
+        np.full(2, size, np.float32),
+    )
+    return replace(plain, promoted=np.array(promoted, np.int32))
+
+
+NOTHING: list[list[int]] = [[], []]
+SLOTS = ("documents", "origins", "ranks", "scores")
+
+
+def test_draws_stand_side_by_side_and_come_apart_again() -> None:
+    draws = [negatives(start, NOTHING, size=start) for start in (10, 20, 60)]
+    both = Negatives.side_by_side(draws)
+    assert (both.epochs, both.width, both.documents.shape) == (3, 2, (2, 6))
+    assert both.documents.tolist() == [[10, 11, 20, 21, 60, 61], [12, 13, 22, 23, 62, 63]]
+    assert both.effective_size.tolist() == [30.0, 30.0]  # the mean of 10, 20 and 60
+    for epoch, draw in enumerate(draws):
+        found = both.of_epoch(epoch)
+        assert found.epochs == 1
+        for name in SLOTS:
+            np.testing.assert_array_equal(getattr(found, name), getattr(draw, name))
+    twice = Negatives.side_by_side([both, both])
+    assert (twice.epochs, twice.width) == (6, 2)
+    np.testing.assert_array_equal(twice.of_epoch(4).documents, draws[1].documents)
+
+
+def test_one_draw_serves_every_epoch() -> None:
+    drawn = negatives(10, NOTHING)
+    for epoch in (0, 1, 7):
+        np.testing.assert_array_equal(drawn.of_epoch(epoch).documents, drawn.documents)
+    assert drawn.only([]) is drawn
+
+
+@pytest.mark.parametrize("epochs", [[], [0], [2], [0, 2], {1}, {0, 1, 2}])
+def test_draws_of_epochs_that_nobody_sees_are_blank(epochs: list[int] | set[int]) -> None:
+    draws = [negatives(start, NOTHING, width=4) for start in (10, 30, 50)]
+    found = Negatives.side_by_side(draws).only(epochs)
+    for epoch, draw in enumerate(draws):
+        left = found.of_epoch(epoch)
+        if epoch in epochs:
+            for name in SLOTS:
+                np.testing.assert_array_equal(getattr(left, name), getattr(draw, name))
+        else:
+            assert (left.documents == -1).all()
+            assert (left.ranks == -1).all()
+            assert (left.origins == 0).all()  # nothing is counted as filled
+            assert np.isnan(left.scores).all()
+
+
+def test_what_one_draw_promotes_is_promoted_in_all() -> None:
+    draws = [negatives(10, [[7, 4], [9, -1]]), negatives(20, [[4, -1], [-1, -1]]), negatives(30, [[0, 8], [9, 1]])]
+    assert Negatives.side_by_side(draws).promoted.tolist() == [[0, 4, 7, 8], [1, 9, -1, -1]]
+    same = Negatives.side_by_side([draws[0], draws[0]])
+    assert same.promoted.tolist() == [[7, 4], [9, -1]]

@@ -235,3 +235,17 @@ def test_the_mixture_is_that_of_scikit_learn_and_fails_in_words() -> None:
     single = Mixture().of(replace(pairs, judge=draw.normal(size=1000)))
     assert np.isnan(single.rate)
     assert "not estimable" in single.note
+
+
+@pytest.mark.parametrize("upper", [(2.5, 0.4), (4.0, 1.5)])
+def test_the_mixture_fails_where_its_components_are_nearer_than_asked(upper: tuple[float, float]) -> None:
+    """The distance of the centres in pooled standard deviations, by scikit-learn's fit."""
+    draw = np.random.default_rng(1)
+    scores = np.concatenate([draw.normal(0, 1, 1400), draw.normal(*upper, 600)])
+    pairs = replace(population(queries=500)[0], judge=scores)
+    peer = GaussianMixture(2, random_state=0, tol=1e-8, max_iter=2000).fit(scores[:, None])
+    apart = float(np.ptp(peer.means_) / np.sqrt(peer.covariances_.mean()))
+    assert np.isfinite(Mixture(apart=apart - 0.02).of(pairs).rate)
+    failed = Mixture(apart=apart + 0.02).of(pairs)
+    assert np.isnan([failed.rate, failed.low, failed.high]).all()
+    assert f"components of the judge's scores are {apart:.1f} standard deviations apart" in failed.note

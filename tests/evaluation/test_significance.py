@@ -136,6 +136,7 @@ def test_p_values_are_those_of_the_intervals(seeds: int) -> None:
     for margin in (0.25, 0.3):
         again = estimate(values, 1 - 2 * equivalence(found, margin))
         assert max(again.high, -again.low) == pytest.approx(margin)
+        assert equivalence(estimate(-values), margin) == pytest.approx(equivalence(found, margin))
     assert equivalence(found, 0.01) > 0.5
     assert p_value(estimate(values + 1e9)) < 1e-6  # no overflow, at any number of seeds
 

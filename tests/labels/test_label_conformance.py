@@ -144,3 +144,23 @@ def test_copies_of_a_positive_are_positives() -> None:
             rank for rank in range(25) if pool.documents[row, rank] % 11 == row % 11 and pool.available()[row, rank]
         ]
         assert np.flatnonzero(found.promoted[row]).tolist() == copies
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.25, 1.0])
+def test_a_suspicious_positive_weighs_what_it_is_told_to(weight: float) -> None:
+    pool = make()
+    assert pool.positive_teacher_scores is not None
+    found = CheckPositives(threshold=0.5, weight=weight).judge(pool, Labels.given(pool))
+    expected = [[weight if score < 0.5 else 1.0 for score in row] for row in pool.positive_teacher_scores.tolist()]
+    assert found.trust.tolist() == expected  # padding, without a score, keeps 1
+
+
+@pytest.mark.parametrize("flags", [0, 1, 3])
+def test_so_many_flags_and_no_more_are_let_pass(flags: int) -> None:
+    pool = make(6, 6)
+    scores = (np.arange(6) < np.arange(6)[:, None]).astype(np.float32)  # row r has r flags
+    bare = replace(pool, documents=np.arange(36, dtype=np.int32).reshape(6, 6), scores=np.ones((6, 6), np.float32))
+    bare = replace(bare, known=np.zeros((6, 6), np.bool_), teacher_scores=scores)
+    found = DropInstances(flags=flags).judge(bare, Labels.given(bare))
+    assert (found.trust == 1).all(axis=1).tolist() == [count <= flags for count in range(6)]
+    assert (found.trust == 0).all(axis=1).tolist() == [count > flags for count in range(6)]

@@ -103,6 +103,19 @@ class TestHinges:
         met[torch.arange(ROWS), batch.target] = False
         assert (grad[met] == 0).all()
 
+    def test_every_positive_beats_every_negative(self, seed: int) -> None:
+        """RepBERT's, with pairs that keep the margin: these ask nothing, and pay for no other."""
+        batch = made(seed)
+        it, wanted, kept = Plain(batch), [], 0
+        for row in range(ROWS):
+            positives = [d for d in range(DOCUMENTS) if it.relevant[row][d]]
+            gaps = [it.s[row][p] - it.s[row][d] for p in positives for d in it.negatives(row)]
+            kept += sum(gap > 0.3 for gap in gaps)
+            wanted.append(mean([max(0.0, 0.3 - gap) for gap in gaps]))
+        assert kept > 10
+        found = spelled("multi-label-hinge(margin=0.3)").rows(batch).tolist()
+        assert found == pytest.approx(wanted, rel=1e-4, abs=1e-6)
+
     def test_the_lexical_margin(self, seed: int) -> None:
         """RANCE's term: xi - lambda (BM25+ - BM25-); the plain margin where one of them is missing."""
         batch = made(seed)

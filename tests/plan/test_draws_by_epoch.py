@@ -76,6 +76,24 @@ def test_epochs_differ_where_chance_has_a_say_and_fills_differ_too() -> None:
     assert same < 16  # 32 if frozen; about 6 by chance
 
 
+def test_fills_from_below_the_filters_are_drawn_afresh_as_well() -> None:
+    """Two of the 17 ranks below, in any order: alike by a chance of 1 in 272."""
+    drawn = mine(Rules(Top(), SHORT.filters, fill="unchecked"), epochs=3, k=5)
+    assert all((drawn.of_epoch(epoch).origins[:, 3:] == 1).all() for epoch in range(3))
+    found = pool()
+    filled = np.stack([drawn.of_epoch(epoch).documents[:, 3:] for epoch in range(3)])
+    below = [found.documents[row, 3:] for row in range(8)]
+    ranks = [
+        [np.flatnonzero(np.isin(below[row], filled[epoch, row])).tolist() for row in range(8)] for epoch in (0, 1, 2)
+    ]
+    assert all(len(two) == 2 for one in ranks for two in one)
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert (filled[one] != filled[other]).any(axis=1).sum() >= 6
+    places = [tuple(two) for two in ranks[0]]
+    assert len(set(places)) >= 6  # each query has chances of its own
+    assert any(max(two) >= 10 for two in places)  # and the ranks are not taken in order
+
+
 def test_training_rows_of_an_epoch_have_its_draw() -> None:
     drawn = mine(Rules(Uniform()), epochs=3)
     data = instances(collection(), "train", drawn, Recipe(epochs=3))
@@ -117,7 +135,8 @@ def test_every_row_that_is_trained_with_is_found_among_the_negatives_that_are_co
     store.ensure(trial.false_negatives)
     full = read_collection(store.path(trial.course.collection))
     replay = trial.course.replay(store.path, full)
-    drawn = read_drawn(trial.negatives, store.path).negatives
+    located = read_drawn(trial.negatives, store.path)
+    drawn = located.negatives
     seen = np.concatenate(replay.batches)
     k = replay.data.negatives.shape[1]
     rows = np.searchsorted(drawn.queries, replay.data.queries[seen])[:, None]
@@ -126,6 +145,15 @@ def test_every_row_that_is_trained_with_is_found_among_the_negatives_that_are_co
     used = np.unique(columns)
     others = np.setdiff1d(np.arange(drawn.documents.shape[1]), used)
     assert (drawn.documents[:, others] == -1).all()  # what no step sees is not counted
+    # gaps are the scores' distances in one unit a query and round, from the positive of that round's candidates
+    begins = [int(replay.columns[replay.rounds == number].min()) for number in range(int(replay.rounds.max()) + 1)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        units = (located.positives - drawn.scores) / located.gaps
+    assert np.isfinite(units).any() == ("simans" in str(method))
+    for begin, end in zip(begins, [*begins[1:], units.shape[1]], strict=True):
+        for row in units[:, begin:end]:
+            told = row[np.isfinite(row)]
+            assert len(told) == 0 or told == pytest.approx(np.full(len(told), told[0]), rel=1e-3)
     # by hand: each row of each batch counts its negatives once
     truth = full.truth["train"].at_least(1)
     handed = evidence.handed(replay.data, seen, full, "train")

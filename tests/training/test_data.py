@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
+from negbench.errors import InputError
 from negbench.noise import Noise, key
 from negbench.training.data import Collator, Instances, instances
 from negbench.training.recipe import Recipe
@@ -272,3 +273,32 @@ def test_a_distrusted_positive_weighs_what_its_trust_says_and_its_stand_in_weigh
     of_three = both.queries == 3
     assert ((both.weights == 0) == (of_three & (both.positives == 4))).all()
     assert set(both.positives[of_three].tolist()) == {4, 9}
+
+
+@pytest.mark.parametrize("grade", [1, 2])
+def test_as_many_queries_train_as_were_asked_for_with_all_their_rows(grade: int) -> None:
+    collection = small_collection([(query, query + step, grade) for query in range(6) for step in range(query % 3 + 1)])
+    drawn = negatives_of(list(range(6)), [[11]] * 6)
+    everything = instances(collection, "train", drawn)
+    before: set[int] = set()
+    for count in range(1, 7):
+        data = instances(collection, "train", drawn, Recipe(epochs=1, queries=count))
+        chosen = set(data.queries.tolist())
+        assert len(chosen) == count
+        assert before < chosen  # those of a smaller number are among them
+        here = np.isin(everything.queries, list(chosen))
+        assert data.positives.tolist() == everything.positives[here].tolist()
+        assert set(data.known.queries.tolist()) == chosen
+        before = chosen
+    with pytest.raises(InputError, match=r"^train\.queries: 7 asked for, but train of small has 6$"):
+        instances(collection, "train", drawn, Recipe(epochs=1, queries=7))
+
+
+def test_which_queries_train_goes_by_their_ids() -> None:
+    collection = small_collection([(query, query, 1) for query in range(6)])
+    turned = replace(collection, query_ids=collection.query_ids[::-1])
+    for count in range(1, 6):
+        recipe = Recipe(epochs=1, queries=count)
+        first, second = (instances(it, "train", None, recipe) for it in (collection, turned))
+        names = [[it.query_ids[row] for row in data.queries] for it, data in ((collection, first), (turned, second))]
+        assert sorted(names[0]) == sorted(names[1])
