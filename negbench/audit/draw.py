@@ -26,8 +26,11 @@ class Drawn:
     probability: Float64
 
 
-FEWEST = 10
-"""Labels to ask for at least: if all ten of them are no, the interval still reaches up to 26 %."""
+FEWEST = 3
+"""Labels that can be asked for at least. If all three are no, the interval still reaches up to 63 %."""
+
+FEWEST_PLANNED = 10
+"""Labels that ``width`` asks for at least: its anticipated variance says little about fewer."""
 
 
 def labels_needed(frame: Frame, method: int, half_width: float) -> int:
@@ -67,7 +70,7 @@ def probabilities(frame: Frame, labels: int | None, width: float | None, judge: 
     weights = (frame.weights / frame.weights.sum(axis=1, keepdims=True))[:, open_]
     size = np.sqrt((weights**2).sum(axis=0)) * deviation
     if width is not None:
-        labels = max(FEWEST, design.labels_needed(size, weights, deviation, width))
+        labels = max(FEWEST_PLANNED, design.labels_needed(size, weights, deviation, width))
     assert labels is not None
     chosen = design.probabilities(size, labels)
     all_strata: Int32 = np.full(len(frame), CERTAIN, np.int32)

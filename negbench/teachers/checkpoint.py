@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from negbench.encoders.checkpoint import not_finite
 from negbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -120,12 +121,9 @@ def _reports() -> Iterator[list[LoadReport]]:
 
 
 def require_finite(model: nn.Module, who: str) -> None:
-    """Raise InputError, which begins with ``who`` and names a parameter, where the model holds NaN or infinity."""
-    import torch
-
-    broken = [name for name, value in model.named_parameters() if not torch.isfinite(value).all()]
-    if broken:
-        raise InputError(f"{who}: {_listed(broken)} of its weights hold values that are not finite")
+    """Raise InputError, which begins with ``who`` and names tensors, where the model holds NaN or infinity."""
+    if broken := not_finite(model):
+        raise InputError(f"{who}: {broken}")
 
 
 def require_vocabulary(tokenizer: Any, model: nn.Module, who: str) -> None:
