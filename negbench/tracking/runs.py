@@ -68,10 +68,10 @@ class Grid:
         run_id = self.parent.info.run_id
         digest = _digest(files)
         changed = self.parent.data.tags.get(FILES_TAG) != digest
-        sent = self._send(run_id, files, always=changed)
+        self._send(run_id, files, always=changed)
         if changed:
             self.client.set_tag(run_id, FILES_TAG, digest)
-        if sent or self.parent.info.status != "FINISHED":
+        if self.parent.info.status != "FINISHED":
             self.client.set_terminated(run_id)
 
     def _finished(self, key: str) -> Any | None:
@@ -83,7 +83,7 @@ class Grid:
         runs = self.children.get(key, [])
         kept = _kept(self.client, [run for run in runs if run.info.status == "FINISHED"])
         for run in runs:
-            if run is not kept and not _deleted(run):
+            if run is not kept and not _deleted(run):  # `mlflow gc --older-than` counts from the last deletion
                 self.client.delete_run(run.info.run_id)
         if kept is not None and _deleted(kept):  # as it was found: it has just been restored
             self._adopt(kept)
@@ -99,12 +99,10 @@ class Grid:
         held = {file.path for file in self.client.list_artifacts(run_id)} if paths else set()
         return [path for path in paths if path.name not in held]
 
-    def _send(self, run_id: str, paths: Sequence[Path], always: bool = False) -> bool:
-        """Attach files that a run lacks, or all of them; say whether there were any."""
-        lacking = paths if always else self._absent(run_id, paths)
-        for path in lacking:
+    def _send(self, run_id: str, paths: Sequence[Path], always: bool = False) -> None:
+        """Attach the files that a run lacks, or all of them."""
+        for path in paths if always else self._absent(run_id, paths):
             self.client.log_artifact(run_id, str(path))
-        return bool(lacking)
 
     def _log(self, trial: TrialLog) -> str:
         """Log one trial as a new child run and return its id. The run counts as complete once it is FINISHED."""
@@ -139,8 +137,8 @@ def connect(uri: str, name: str, out: Path, tags: Mapping[str, str]) -> Grid:
     parent = _kept(client, [run for run in runs if run.data.tags.get(GRID_TAG) == name])
     if parent is None:
         parent = client.create_run(experiment, tags={GRID_TAG: name}, run_name=name)
-    new = [RunTag(tag, text) for tag, text in tags.items() if parent.data.tags.get(tag) != text]
-    if new:
+    if tags:
+        new = [RunTag(_name(tag), text) for tag, text in tags.items()]
         client.log_batch(parent.info.run_id, tags=new, synchronous=True)
     living = {run.info.run_id for run in runs if not _deleted(run)} | {parent.info.run_id}
     children: dict[str, list[Any]] = {}

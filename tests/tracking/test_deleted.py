@@ -151,17 +151,27 @@ def test_a_finished_grid_is_open_while_it_goes_on_again(tmp_path: Path, database
     deliver(database, "more", trials, tmp_path)
 
 
-def test_of_doubled_runs_the_older_one_stays(tmp_path: Path, database: str) -> None:
-    """Restoring an experiment brings back what was deleted by hand and has been delivered again since."""
+def test_of_doubled_runs_the_older_one_stays(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where neither is deleted: restoring an experiment brings back runs that have been delivered again since."""
     trial = replace(make_trial(tmp_path), period=(1_700_000_000.0, 1_700_000_060.0))
     deliver(database, "doubled", [trial], tmp_path)
-    (parent,), _ = runs_of(database, "doubled")
+    (parent,), children = runs_of(database, "doubled")
     client = client_of(database)
     tags = {"negbench.trial": trial.key, "mlflow.parentRunId": parent.info.run_id}
     double = client.create_run(parent.info.experiment_id, tags=tags).info.run_id
     client.set_terminated(double)
     deliver(database, "doubled", [trial], tmp_path)
     assert every_run(database, "doubled")[double] == "deleted"
+    client.delete_run(children[trial.key].info.run_id)
+    client.restore_run(double)
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("one is there: nothing is to be deleted or restored")
+
+    monkeypatch.setattr(type(client), "delete_run", refuse)
+    monkeypatch.setattr(type(client), "restore_run", refuse)
+    outcome = log_grid("doubled", [trial], tmp_path, database)
+    assert (outcome.delivered, outcome.missing) == (1, 0), outcome.message
 
 
 class TestArtifacts:
