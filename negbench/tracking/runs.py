@@ -74,6 +74,11 @@ class Grid:
         if self.parent.info.status != "FINISHED":
             self.client.set_terminated(run_id)
 
+    def adopt(self, run: Any) -> None:
+        """Move a trial's run below the parent where the run that it was below is gone."""
+        if run.data.tags.get(PARENT_TAG) not in self.living:
+            self.client.set_tag(run.info.run_id, PARENT_TAG, self.parent.info.run_id)
+
     def _finished(self, key: str) -> Any | None:
         """Return the finished run of a trial, if there is one, and delete its others.
 
@@ -86,13 +91,8 @@ class Grid:
             if run is not kept and not _deleted(run):  # `mlflow gc --older-than` counts from the last deletion
                 self.client.delete_run(run.info.run_id)
         if kept is not None and _deleted(kept):  # as it was found: it has just been restored
-            self._adopt(kept)
+            self.adopt(kept)
         return kept
-
-    def _adopt(self, run: Any) -> None:
-        """Move a trial's run below the parent where the run that it was below is gone."""
-        if run.data.tags.get(PARENT_TAG) not in self.living:
-            self.client.set_tag(run.info.run_id, PARENT_TAG, self.parent.info.run_id)
 
     def _absent(self, run_id: str, paths: Sequence[Path]) -> list[Path]:
         """Return the paths whose names a run does not hold: folders of artifacts get lost on their own."""
@@ -148,7 +148,7 @@ def connect(uri: str, name: str, out: Path, tags: Mapping[str, str]) -> Grid:
     grid = Grid(client, experiment, parent, living, children)
     for run in itertools.chain.from_iterable(children.values()):
         if not _deleted(run):
-            grid._adopt(run)
+            grid.adopt(run)
     return grid
 
 
