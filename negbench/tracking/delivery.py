@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from negbench.tracking import marker, runs
-from negbench.tracking.marker import Delivered, shown
+from negbench.tracking import runs
+from negbench.tracking.address import shown
 from negbench.tracking.trial import TrialLog
 
 # MLflow's own defaults keep a run waiting for minutes at every call when the server is down.
@@ -22,7 +20,7 @@ _ENVIRONMENT = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
-_MARKER_FILE = "mlflow.json"
+_LOCK_SECONDS = 600  # another process that delivers the same grid is waited for this long
 _CHATTER = {"mlflow": logging.WARNING, "alembic": logging.WARNING, "urllib3.connectionpool": logging.ERROR}
 
 
@@ -51,57 +49,40 @@ def log_grid(
     """Log the finished ``trials`` of the grid ``name`` to MLflow, each once however often this is called.
 
     The store is ``uri``, else ``MLFLOW_TRACKING_URI``, else SQLite in ``out`` with its artifacts in
-    ``out/mlartifacts``. ``tags`` and ``artifacts`` belong to the parent run; its files are sent again whenever
-    their bytes change, and None says that the grid goes on: its run stays open. MLflow is imported only if something
-    is to be sent. Nothing is raised when the store fails: the outcome says what is missing.
+    ``out/mlartifacts``. It is asked what it holds, and gets the rest: runs that were deleted are restored. ``tags``
+    and ``artifacts`` belong to the parent run; its files are sent again whenever their bytes change, and None says
+    that the grid goes on: its run stays open. Nothing is raised when the store fails: the outcome says what is missing.
     """
     if not trials:
         return Outcome(0, 0, "MLflow: no finished trial to log")
     uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(out)
+    delivered: set[str] = set()
     keys = {trial.key for trial in trials}
-    models = {trial.key for trial in trials if trial.model is not None}
-    held = Delivered()
-    reason = ""
     try:
-        with marker.locked(out):
-            known = marker.read(out / _MARKER_FILE)
-            held = marker.held(known, uri, name)
-            files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in artifacts or ()}
+        with _locked(out), _defaults(_ENVIRONMENT), _quiet():
+            grid = runs.connect(uri, name, out, tags or {})
             if artifacts is None:
-                files = held.files
-            if keys <= held.trials.keys() and models <= held.models and files == held.files:
-                return Outcome(len(keys), 0, _message(uri, len(keys), 0, ""))
-            with _defaults(_ENVIRONMENT), _quiet():
-                grid = runs.connect(uri, name, out, tags or {})
-                save = partial(marker.write, out / _MARKER_FILE, known)
-                reason = _send_trials(grid, trials, held, save)
-                if artifacts is not None:
-                    for path in artifacts:
-                        grid.client.log_artifact(grid.run, str(path))
-                    grid.client.set_terminated(grid.run)
-                    held.files = files
-                    save()
+                grid.stay_open()
+            reason = _send_trials(grid, trials, delivered)
+            if artifacts is not None:
+                grid.finish(artifacts)
+    except runs.DeletedExperimentError as error:
+        return Outcome(0, len(keys), f"MLflow: none of {len(keys)} trials is logged at {shown(uri)}: {error}")
     except Exception as error:  # whatever goes wrong in a store, the results are safe and the grid goes on
         reason = _root(error)
-    missing = len((keys - held.trials.keys()) | (models - held.models))
-    return Outcome(len(keys) - missing, missing, _message(uri, len(keys), missing, reason))
+    return Outcome(len(delivered), len(keys - delivered), _message(uri, len(keys), len(delivered), reason))
 
 
-def _send_trials(grid: runs.Grid, trials: Sequence[TrialLog], held: Delivered, save: Callable[[], None]) -> str:
-    """Log the trials that the store lacks, noting each in ``held``; return why one was refused, if one was.
+def _send_trials(grid: runs.Grid, trials: Sequence[TrialLog], delivered: set[str]) -> str:
+    """Log what the store lacks of the trials, adding the key of each to ``delivered``; return why one was refused.
 
     A trial that MLflow will not take does not hold back the others; a store in trouble raises.
     """
     reason = ""
     for trial in trials:
         try:
-            if trial.key not in held.trials:
-                held.trials[trial.key] = grid.complete(trial.key) or grid.log(trial)
-                save()
-            if trial.model is not None and trial.key not in held.models:
-                grid.log_model(held.trials[trial.key], trial.model, trial.card)
-                held.models.add(trial.key)
-                save()
+            grid.deliver(trial)
+            delivered.add(trial.key)
         except Exception as error:
             if not runs.refused(error):
                 raise
@@ -117,11 +98,22 @@ def _root(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
 
 
-def _message(uri: str, trials: int, missing: int, reason: str) -> str:
+def _message(uri: str, trials: int, delivered: int, reason: str) -> str:
     if not reason:
         return f"MLflow: {trials} of {trials} trials are logged at {shown(uri)}"
-    lacking = f"{missing} of {trials} trials" if missing else "the grid's files"
-    return f"MLflow: {lacking} could not be logged at {shown(uri)} and will be delivered by the next run ({reason})"
+    lacking = f"{trials - delivered} of {trials} trials" if delivered < trials else "the grid's files"
+    promise = "will be delivered by the next run once this is mended"
+    return f"MLflow: {lacking} could not be logged or found at {shown(uri)} and {promise} ({reason})"
+
+
+@contextlib.contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """Hold the folder of results: two processes that finish the same grid must not both log it."""
+    from filelock import FileLock
+
+    out.mkdir(parents=True, exist_ok=True)
+    with FileLock(out / ".mlflow.lock", timeout=_LOCK_SECONDS):
+        yield
 
 
 @contextlib.contextmanager

@@ -2,54 +2,114 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 import math
 import re
+import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from negbench.tracking.marker import sqlite_file
+from negbench.tracking.address import shown, sqlite_file
 from negbench.tracking.trial import TrialLog
 
 TRIAL_TAG = "negbench.trial"
 """Tag of a child run: the trial's key."""
+MODEL_TAG = "negbench.model"
+"""Tag of a child run that holds the whole encoder."""
 GRID_TAG = "negbench.grid"
 """Tag of a parent run: the grid's name."""
+FILES_TAG = "negbench.files"
+"""Tag of a parent run: the SHA-256 of the files that it holds."""
+PARENT_TAG = "mlflow.parentRunId"
+"""MLflow's own tag of a child run: the id of the run that it is shown below."""
 
 _DIGEST_LENGTH = 36  # MLflow's limit for the digest of a dataset
 
 
+class DeletedExperimentError(Exception):
+    """The experiment was deleted. MLflow keeps its name, so that no other can be made; the message says what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """An open parent run: client, experiment id, run id, the child runs found by trial key."""
+    """A grid's experiment and parent run, the ids of all runs that are not deleted, and the trials' runs by key."""
 
     client: Any
     experiment: str
-    run: str
+    parent: Any
+    living: set[str]
     children: dict[str, list[Any]]
 
-    def complete(self, key: str) -> str | None:
-        """Return the id of the finished run of a trial, if there is one, and delete those that were cut short.
+    def deliver(self, trial: TrialLog) -> None:
+        """Log a trial: its run, its files and its encoder, each only if the store lacks it."""
+        run = self._finished(trial.key)
+        run_id = self._log(trial) if run is None else str(run.info.run_id)
+        if run is not None:
+            self._send(run_id, trial.artifacts)
+        if trial.model is None:
+            return
+        if run is None or MODEL_TAG not in run.data.tags or self._absent(run_id, [Path("model")]):
+            self.client.log_artifacts(run_id, str(trial.model), "model")
+            self.client.log_text(run_id, trial.card, "model/README.md")
+            self.client.set_tag(run_id, MODEL_TAG, "true")
 
-        Half a run is replaced rather than continued: logging a step of a curve again would double the point.
+    def stay_open(self) -> None:
+        """Show the grid as running."""
+        if self.parent.info.status != "RUNNING":
+            self.client.update_run(self.parent.info.run_id, status="RUNNING")
+
+    def finish(self, files: Sequence[Path]) -> None:
+        """Attach the grid's files where they are absent or of other bytes, and show the grid as finished."""
+        run_id = self.parent.info.run_id
+        digest = _digest(files)
+        changed = self.parent.data.tags.get(FILES_TAG) != digest
+        self._send(run_id, files, always=changed)
+        if changed:
+            self.client.set_tag(run_id, FILES_TAG, digest)
+        if self.parent.info.status != "FINISHED":
+            self.client.set_terminated(run_id)
+
+    def adopt(self, run: Any) -> None:
+        """Move a trial's run below the parent where the run that it was below is gone."""
+        if run.data.tags.get(PARENT_TAG) not in self.living:
+            self.client.set_tag(run.info.run_id, PARENT_TAG, self.parent.info.run_id)
+
+    def _finished(self, key: str) -> Any | None:
+        """Return the finished run of a trial, if there is one, and delete its others.
+
+        A deleted run is restored, so that nothing is delivered twice. A run that was cut short is replaced: logging a
+        step of a curve again would double the point. Restoring an experiment brings back all of its runs, these too.
         """
-        complete = None
-        for run in self.children.get(key, []):
-            if run.info.status == "FINISHED":
-                complete = str(run.info.run_id)
-            else:
+        runs = self.children.get(key, [])
+        kept = _kept(self.client, [run for run in runs if run.info.status == "FINISHED"])
+        for run in runs:
+            if run is not kept and not _deleted(run):  # `mlflow gc --older-than` counts from the last deletion
                 self.client.delete_run(run.info.run_id)
-        return complete
+        if kept is not None and _deleted(kept):  # as it was found: it has just been restored
+            self.adopt(kept)
+        return kept
 
-    def log(self, trial: TrialLog) -> str:
+    def _absent(self, run_id: str, paths: Sequence[Path]) -> list[Path]:
+        """Return the paths whose names a run does not hold: folders of artifacts get lost on their own."""
+        held = {file.path for file in self.client.list_artifacts(run_id)} if paths else set()
+        return [path for path in paths if path.name not in held]
+
+    def _send(self, run_id: str, paths: Sequence[Path], always: bool = False) -> None:
+        """Attach the files that a run lacks, or all of them."""
+        for path in paths if always else self._absent(run_id, paths):
+            self.client.log_artifact(run_id, str(path))
+
+    def _log(self, trial: TrialLog) -> str:
         """Log one trial as a new child run and return its id. The run counts as complete once it is FINISHED."""
         from mlflow.entities import Param, RunTag
 
         began, ended = (round(1000 * at) for at in trial.period or (time.time(), time.time()))
-        identity = {TRIAL_TAG: trial.key, "mlflow.parentRunId": self.run}
+        identity = {TRIAL_TAG: trial.key, PARENT_TAG: self.parent.info.run_id}
         run = self.client.create_run(self.experiment, start_time=began, tags=identity, run_name=trial.name)
         run_id = str(run.info.run_id)
         params = [Param(_name(name), _text(value)) for name, value in trial.parameters.items()]
@@ -57,43 +117,80 @@ class Grid:
         metrics = _metrics(trial, began, ended)
         self.client.log_batch(run_id, metrics, params, tags, synchronous=True)  # splits what is long by itself
         self.client.log_inputs(run_id, [_dataset(trial)])
-        for path in trial.artifacts:
-            self.client.log_artifact(run_id, str(path))
+        self._send(run_id, trial.artifacts, always=True)
         self.client.set_terminated(run_id, end_time=ended)
         return run_id
 
-    def log_model(self, run_id: str, folder: Path, card: str) -> None:
-        """Put an encoder under ``model`` in a run: a folder that SentenceTransformer opens, with its card."""
-        self.client.log_artifacts(run_id, str(folder), "model")
-        self.client.log_text(run_id, card, "model/README.md")
-
 
 def connect(uri: str, name: str, out: Path, tags: Mapping[str, str]) -> Grid:
-    """Find or create the experiment and the parent run of the grid ``name``, and find what hangs below."""
+    """Find or create the experiment and the parent run of the grid ``name``, and find what hangs below.
+
+    A parent that was deleted is restored. Where it is gone for good (``mlflow gc``), the trials' runs move below a new
+    one. Raises DeletedExperimentError.
+    """
     from mlflow import MlflowClient
     from mlflow.entities import RunTag
 
     client = MlflowClient(tracking_uri=uri)
-    found = client.get_experiment_by_name(name)
-    experiment = found.experiment_id if found else client.create_experiment(name, _artifact_location(uri, out))
-    parent, token = None, None
-    children: dict[str, list[Any]] = {}
-    while True:
-        page = client.search_runs([experiment], max_results=1000, page_token=token)
-        for run in page:
-            if run.data.tags.get(GRID_TAG) == name:
-                parent = run
-            elif key := run.data.tags.get(TRIAL_TAG):
-                children.setdefault(key, []).append(run)
-        token = page.token
-        if not token:
-            break
+    experiment = _experiment(client, uri, name, out)
+    runs = _runs(client, experiment)
+    parent = _kept(client, [run for run in runs if run.data.tags.get(GRID_TAG) == name])
     if parent is None:
         parent = client.create_run(experiment, tags={GRID_TAG: name}, run_name=name)
-    run_id = parent.info.run_id
-    client.update_run(run_id, status="RUNNING")
-    client.log_batch(run_id, tags=[RunTag(_name(tag), text) for tag, text in tags.items()], synchronous=True)
-    return Grid(client, experiment, run_id, children)
+    if tags:
+        new = [RunTag(_name(tag), text) for tag, text in tags.items()]
+        client.log_batch(parent.info.run_id, tags=new, synchronous=True)
+    living = {run.info.run_id for run in runs if not _deleted(run)} | {parent.info.run_id}
+    children: dict[str, list[Any]] = {}
+    for run in runs:
+        if key := run.data.tags.get(TRIAL_TAG):
+            children.setdefault(key, []).append(run)
+    grid = Grid(client, experiment, parent, living, children)
+    for run in itertools.chain.from_iterable(children.values()):
+        if not _deleted(run):
+            grid.adopt(run)
+    return grid
+
+
+def _experiment(client: Any, uri: str, name: str, out: Path) -> str:
+    """Return the id of the experiment ``name``, which is created where there is none. Raises DeletedExperimentError."""
+    found = client.get_experiment_by_name(name)  # finds deleted ones too
+    if found is None:
+        return str(client.create_experiment(name, _artifact_location(uri, out)))
+    number = str(found.experiment_id)
+    if found.lifecycle_stage == "deleted":
+        command = f"MLFLOW_TRACKING_URI={shlex.quote(shown(uri))} mlflow experiments restore --experiment-id {number}"
+        raise DeletedExperimentError(
+            f'its experiment "{name}" was deleted: restore it ({command}) or give the grid another name'
+        )
+    return number
+
+
+def _runs(client: Any, experiment: str) -> list[Any]:
+    """Return all runs of an experiment, deleted ones too, the oldest first."""
+    from mlflow.entities import ViewType
+
+    runs: list[Any] = []
+    token = None
+    while True:
+        page = client.search_runs([experiment], run_view_type=ViewType.ALL, max_results=1000, page_token=token)
+        runs += page
+        token = page.token
+        if not token:
+            return runs[::-1]
+
+
+def _kept(client: Any, runs: Sequence[Any]) -> Any | None:
+    """Return the first of some runs that is not deleted, else the first one, restored; None where there is none."""
+    for run in sorted(runs, key=_deleted):
+        if _deleted(run):
+            client.restore_run(run.info.run_id)
+        return run
+    return None
+
+
+def _deleted(run: Any) -> bool:
+    return bool(run.info.lifecycle_stage == "deleted")
 
 
 def _metrics(trial: TrialLog, began: int, ended: int) -> list[Any]:
@@ -151,6 +248,12 @@ def _artifact_location(uri: str, out: Path) -> str | None:
     if uri.partition(":")[0].partition("+")[0] in ("sqlite", "postgresql", "mysql", "mssql"):
         return (out.resolve() / "mlartifacts").as_uri()
     return None
+
+
+def _digest(files: Sequence[Path]) -> str:
+    """Return the SHA-256 over the files' names and bytes."""
+    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _name(text: str) -> str:

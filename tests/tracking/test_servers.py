@@ -65,10 +65,9 @@ class TestServer:
         before = {path.name for path in tmp_path.iterdir()}
         outcome = log_grid("remote", trials, tmp_path, artifacts=files)
         assert (outcome.delivered, outcome.missing) == (2, 0), outcome.message
-        assert {path.name for path in tmp_path.iterdir()} - before <= {"mlflow.json", ".mlflow.lock"}
+        assert {path.name for path in tmp_path.iterdir()} - before <= {".mlflow.lock"}
         assert capfd.readouterr() == ("", "")
         check_grid(server, "remote", trials)
-        (tmp_path / "mlflow.json").unlink()
         assert log_grid("remote", trials, tmp_path, artifacts=files).missing == 0
         check_grid(server, "remote", trials)
 
@@ -95,6 +94,22 @@ class TestServer:
             assert log_grid("both", [trial], tmp_path, uri, artifacts=grid_files(tmp_path)).delivered == 1
             check_grid(uri, "both", [trial])
 
+    def test_what_was_deleted_is_restored_or_told(self, tmp_path: Path, server: str) -> None:
+        trials = [make_trial(tmp_path, number) for number in range(2)]
+        files = grid_files(tmp_path)
+        assert log_grid("deleted", trials, tmp_path, server, artifacts=files).missing == 0
+        client = client_of(server)
+        (parent,), children = runs_of(server, "deleted")
+        for run in (parent, children[trials[0].key]):
+            client.delete_run(run.info.run_id)
+        assert log_grid("deleted", trials, tmp_path, server, artifacts=files).delivered == 2
+        check_grid(server, "deleted", trials)
+        client.delete_experiment(parent.info.experiment_id)
+        outcome = log_grid("deleted", trials, tmp_path, server, artifacts=files)
+        assert (outcome.delivered, outcome.missing) == (0, 2)
+        command = f"MLFLOW_TRACKING_URI={server} mlflow experiments restore --experiment-id {parent.info.experiment_id}"
+        assert command in outcome.message
+
     def test_a_refused_trial_is_told_from_a_dead_server(self, tmp_path: Path, server: str) -> None:
         bad = replace(make_trial(tmp_path, 0), collection="c" * 501)
         outcome = log_grid("refused", [bad, make_trial(tmp_path, 1)], tmp_path, server)
@@ -118,7 +133,6 @@ class TestNoAnswer:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", database)
         assert log_grid("later", trials, tmp_path, artifacts=grid_files(tmp_path)).delivered == 2
         check_grid(database, "later", trials)
-        assert "secret" not in (tmp_path / "mlflow.json").read_text()
 
     def test_a_silent_server_is_left_after_the_users_timeout(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -44,41 +44,21 @@ class TestBesideTheResults:
         held = sorted(path.name for path in (out / "mlartifacts").rglob("*") if path.is_file())
         assert held == ["draws-0.json", "draws-1.json", "results.json", "table.md"]
 
-    def test_again_logs_nothing_twice(self, out: Path) -> None:
+    def test_again_writes_nothing(self, out: Path, tmp_path: Path) -> None:
         trials = [make_trial(out, number) for number in range(2)]
         uri = tracking.default_uri(out)
         before = (out / "mlflow.db").read_bytes()
         assert log_grid("scifact", trials, out, artifacts=grid_files(out)).missing == 0
         assert (out / "mlflow.db").read_bytes() == before
-        for marker in (None, "{", '{"sqlite": 3}'):  # lost, cut off, not ours
-            (out / "mlflow.json").unlink()
-            if marker is not None:
-                (out / "mlflow.json").write_text(marker)
-            assert log_grid("scifact", trials, out, artifacts=grid_files(out)).delivered == 2
-            check_grid(uri, "scifact", trials)
-
-    def test_a_finished_grid_does_not_import_mlflow(self, out: Path) -> None:
-        code = (
-            "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[2])\n"
-            "import logged as t; from negbench.tracking import log_grid; out = Path(sys.argv[1])\n"
-            "trials = [t.make_trial(out, number) for number in range(2)]\n"
-            "outcome = log_grid('scifact', trials, out, artifacts=t.grid_files(out))\n"
-            "assert (outcome.delivered, outcome.missing) == (2, 0), outcome\n"
-            "assert log_grid('empty', [], out).delivered == 0\n"
-            "print('mlflow' in sys.modules)"
-        )
-        command = [sys.executable, "-c", code, str(out), str(Path(__file__).parent)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert (done.stdout, done.stderr) == ("False\n", "")
+        assert log_grid("scifact", trials, tmp_path, uri, artifacts=grid_files(out)).delivered == 2  # another folder
+        assert (out / "mlflow.db").read_bytes() == before
+        check_grid(uri, "scifact", trials)
 
     def test_a_removed_database_is_filled_again(self, tmp_path: Path, out: Path) -> None:
-        moved = tmp_path / "moved"
-        moved.mkdir()
-        marker = (out / "mlflow.json").read_text().replace(str(out), str(moved))
-        (moved / "mlflow.json").write_text(marker)
-        trials = [make_trial(moved)]
-        assert log_grid("scifact", trials, moved, artifacts=grid_files(moved)).delivered == 1
-        check_grid(tracking.default_uri(moved), "scifact", trials)
+        trials = [make_trial(out, number) for number in range(2)]
+        (out / "mlflow.db").rename(tmp_path / "away.db")
+        assert log_grid("scifact", trials, out, artifacts=grid_files(out)).delivered == 2
+        check_grid(tracking.default_uri(out), "scifact", trials)
 
 
 class TestOneStore:
@@ -229,3 +209,37 @@ def test_an_encoder_is_an_ordinary_folder_and_can_come_later(tmp_path: Path, tin
         assert "# Its card" in card.text
     assert log_grid("models", trials, tmp_path, uri).missing == 0
     assert log_grid("models", plain, tmp_path, uri).missing == 0
+
+
+def test_a_grid_without_a_finished_trial_does_not_import_mlflow(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from negbench.tracking import log_grid\n"
+        "log_grid('empty', [], Path(sys.argv[1])); print('mlflow' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("False\n", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_encoder_that_was_cut_short_is_sent_again(
+    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+
+    encoder = tmp_path / "encoder"
+    encoder.mkdir()
+    (encoder / "config.json").write_text("{}")
+    trial = replace(make_trial(tmp_path), model=encoder, card="# Its card")
+
+    def fail(*_: object) -> None:
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_text", fail)
+        outcome = log_grid("cut", [trial], tmp_path, database)
+        assert (outcome.delivered, outcome.missing) == (0, 1)
+        assert "no space left" in outcome.message
+    assert log_grid("cut", [trial], tmp_path, database).delivered == 1
+    run_id = runs_of(database, "cut")[1][trial.key].info.run_id
+    files = {file.path for file in client_of(database).list_artifacts(run_id, "model")}
+    assert files == {"model/config.json", "model/README.md"}
