@@ -179,8 +179,22 @@ def notes(data: dict[str, Any], found: Sequence[Row], settings: Settings) -> lis
         "grid."
     ]
     estimators = {name: rate["note"] for row in data["trials"] for name, rate in row["false_negatives"].items()}
-    lines += [f"{name}: {note}." for name, note in estimators.items() if name in meanings()]
+    shown = {row.estimator for row in found}
+    for name, note in estimators.items():
+        if name in meanings():
+            lines.append(f"{name}: {note}." + ("" if name in shown else f" In %: {rates_by(name, data['trials'])}."))
     return lines + teachers(data["trials"])
+
+
+def rates_by(estimator: str, trials: Sequence[dict[str, Any]]) -> str:
+    """Return the rates of an estimator that has no column, in percent by method and axes, as means over seeds."""
+    found: dict[str, list[float]] = {}
+    for row in trials:
+        rate = row["false_negatives"].get(estimator, {}).get("rate")
+        if rate is not None:
+            name = row["spelling"] + "".join(f" {key}={value}" for key, value in row["axes"].items())
+            found.setdefault(name, []).append(100 * rate)
+    return "; ".join(f"{name} {sum(rates) / len(rates):.2f}" for name, rates in found.items()) or "not known"
 
 
 def teachers(trials: Sequence[dict[str, Any]]) -> list[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from made_trials import rows, trial
 
 from negbench.config.grid import Settings
-from negbench.runners.outputs import legend
+from negbench.runners.outputs import legend, notes
 
 
 def settings(*methods: str, negatives: int = 3) -> Settings:
@@ -30,3 +32,20 @@ def test_the_recall_of_an_index_is_told() -> None:
     (line,) = [line for line in legend(rows(index, exact), settings("in-batch")) if "recall" in line]
     assert line.endswith("candidates: rank-band 98.76 %")
     assert not any("recall" in line for line in legend(rows(exact), settings("in-batch")))
+
+
+def test_what_is_estimated_beside_the_column_is_told_by_method() -> None:
+    """A lower bound is no column where fuller judgments give one, and is not to be lost."""
+
+    def drawn(method: str, seed: int, share: float) -> dict[str, Any]:
+        told = {"low": 0.0, "high": 1.0, "unit": "negative"}
+        both = {
+            "exact-proxy": {"rate": 0.5, "note": "a proxy", **told},
+            "equal-texts": {"rate": share, "note": "a bound", **told},
+        }
+        return {**trial(method, seed, 0.5), "false_negatives": both}
+
+    made = [drawn("bm25", 0, 0.01), drawn("bm25", 1, 0.02), drawn("naive", 0, 0.25)]
+    told = notes({"trials": made}, rows(*made), settings("bm25", "naive"))
+    assert "exact-proxy: a proxy." in told
+    assert "equal-texts: a bound. In %: bm25 1.50; naive 25.00." in told

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from negbench.evaluation import intervals
-from negbench.evaluation.false_negatives import Estimator, Handed, Pairs, Rate, design
+from negbench.evaluation.false_negatives import Estimator, Handed, Pairs, Rate, Reading, design
 from negbench.evaluation.false_negatives.calibration import NO_SCORE, cross_fitted, filled, folds, unscored
 from negbench.types import Bool, Float64, Int32
 
@@ -44,6 +44,7 @@ class PPI(Estimator):
     """
 
     name: ClassVar[str] = "ppi"
+    reads: ClassVar[tuple[Reading, ...]] = ("judge",)
     version: ClassVar[int] = 3
 
     inference: Inference = "queries-like-these"
