@@ -28,10 +28,10 @@ check: venv
 	$(BIN)/mypy
 
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 slow: venv
-	$(BIN)/pytest -m slow -n 2
+	$(BIN)/pytest -m slow -n auto
 
 results: venv
 	$(BIN)/negbench run results/$(NAME)/manifest.json --out results/$(NAME)
