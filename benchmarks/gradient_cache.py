@@ -59,7 +59,11 @@ def main() -> None:
     batch = Collator(data, collection, model, tokens)([{"row": row} for row in range(len(data.queries))])
     names = [name.removesuffix("input_ids") for name in batch if name.endswith("_input_ids")]
     chunks = [
-        {key.removeprefix(name): value.to(device) for key, value in batch.items() if key.startswith(name)}
+        {
+            key.removeprefix(name): value.to(device) if isinstance(value, torch.Tensor) else value
+            for key, value in batch.items()
+            if key.startswith(name)
+        }
         for name in names
     ]
     label = {name: value.to(device) for name, value in batch["label"].items()}

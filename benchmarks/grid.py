@@ -26,6 +26,9 @@ from negbench.encoders.load import build
 from negbench.encoders.spec import EncoderSpec
 from negbench.types import Collection
 
+NAMES = {"rank-band-exact": "rank-band"}
+"""What the scripts call a method, where negbench calls it otherwise."""
+
 METHODS = {
     "in-batch": "in-batch",
     "random": "random",
@@ -108,7 +111,7 @@ def grid(folder: Path, collection: str, samplers: list[str], seed: int, settings
         stages[stage["stage"]] = stages.get(stage["stage"], 0.0) + stage["cost"]["seconds"]
     return {
         "seconds": seconds,
-        "nDCG@10": {row["method"]: row["metrics"]["nDCG@10"] for row in found},
+        "nDCG@10": {NAMES.get(row["method"], row["method"]): row["metrics"]["nDCG@10"] for row in found},
         "stages": {name: round(spent, 1) for name, spent in stages.items()},
     }
 

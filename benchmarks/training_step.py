@@ -120,7 +120,7 @@ def with_a_bare_loop(start: Path, data: Instances, collection: Collection, recip
                 for name in [name for name in batch if name.endswith("_input_ids")]:
                     prefix = name.removesuffix("input_ids")
                     inputs = {
-                        key.removeprefix(prefix): value.to(device)
+                        key.removeprefix(prefix): value.to(device) if isinstance(value, torch.Tensor) else value
                         for key, value in batch.items()
                         if key.startswith(prefix)
                     }
