@@ -172,7 +172,7 @@ def from_texts_to_negatives(folder: Path) -> Iterator[None]:
     yield
     loaded = LoadCollection(source(folder), source(folder).fingerprint())
     candidates = BuildPool(loaded, BM25(depth=DEPTH), "train", None, None, None)
-    Store(folder / "store").ensure(DrawNegatives(candidates, (), Uniform(), None, NEGATIVES, 0))
+    Store(folder / "store").ensure(DrawNegatives(candidates, (), (), Uniform(), (), "corpus", NEGATIVES, 0))
 
 
 def stages(size: int) -> dict[str, tuple[Work, tuple[str, ...]]]:
