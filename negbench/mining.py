@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from types import MappingProxyType
 from typing import Literal
 
@@ -54,10 +55,11 @@ def mine(
     labelled, labels = apply_label_rules(pool, rules, copies)
     candidates = filtered(labelled, rules)
     promoted = [labelled.documents[row, marked] for row, marked in enumerate(labels.promoted)]
-    known = [
-        with_copies({*positives.tolist(), *more.tolist(), int(document)}, copies)
-        for positives, more, document in zip(pool.positives, promoted, own, strict=True)
-    ]
+
+    @cache  # needed for queries that fall short alone, in each epoch
+    def known(query: int) -> set[int]:
+        return with_copies({*pool.positives[query].tolist(), *promoted[query].tolist(), int(own[query])}, copies)
+
     unchecked = np.zeros(labelled.documents.shape, np.bool_)
     if rules.fill == "unchecked":
         unchecked = _below(rules.filters, labelled)
@@ -86,15 +88,15 @@ def mine(
 def _filled(
     pool: CandidatePool,
     positions: Int32,
-    known: Sequence[set[int]],
+    known: Callable[[int], set[int]],
     unchecked: Bool,
     noise: tuple[Noise, Noise],
     corpus_size: int,
 ) -> tuple[Int32, Int32, Float32]:
     """Return documents, origins and scores [Q, k] of what was drawn, with every shortfall made up.
 
-    ``known`` are the rows that must not be drawn for each query; ``unchecked`` [Q, K] marks the candidates that are
-    taken before the corpus is; ``noise`` is the one for the corpus and the one for these.
+    ``known`` gives the rows that must not be drawn for a query (by position); ``unchecked`` [Q, K] marks the
+    candidates that are taken before the corpus is; ``noise`` is the one for the corpus and the one for these.
     """
     drawn = positions >= 0
     at = np.nonzero(drawn)[0], positions[drawn]
@@ -106,7 +108,7 @@ def _filled(
     short = positions == -1
     from_corpus, below = noise
     for query in np.flatnonzero(short.any(axis=1)).tolist():
-        taken = {*documents[query].tolist(), *known[query]}
+        taken = {*documents[query].tolist(), *known(query)}
         slots = np.flatnonzero(short[query])
         left = np.flatnonzero(unchecked[query])
         order = below.order(pool.document_keys[query, left] ^ pool.query_keys[query])

@@ -27,10 +27,7 @@ def check_positions(part: Part, positions: Int32, pool: CandidatePool, k: int) -
         _refuse(part, known, positions, "is a known positive")
         unavailable = drawn & ~np.take_along_axis(pool.available(), columns, axis=1)
         _refuse(part, unavailable, positions, "was taken out by a filter or has no score")
-    order = np.sort(np.where(drawn, positions, -1), axis=1)
-    twice = np.zeros(positions.shape, np.bool_)
-    twice[:, 1:] = (order[:, 1:] == order[:, :-1]) & (order[:, 1:] >= 0)
-    _refuse(part, twice, order, "was drawn twice")
+    _refuse_repeated(part, positions, "was drawn twice")
 
 
 def check_labels(part: Part, promoted: Bool, weights: Float32, pool: CandidatePool) -> None:
@@ -51,10 +48,15 @@ def check_mask(part: Part, mask: Bool, shape: tuple[int, ...]) -> None:
 def check_ranking(part: Part, documents: Int32, corpus_size: int) -> None:
     """Check the rows that a retriever found, [Q, K]: documents of the corpus, each once a query. Raises PartError."""
     _refuse(part, (documents < -1) | (documents >= corpus_size), documents, f"is none of {corpus_size} documents")
-    order = np.sort(documents, axis=1)
-    twice = np.zeros(documents.shape, np.bool_)
+    _refuse_repeated(part, documents, "was found twice")
+
+
+def _refuse_repeated(part: Part, values: Int32, why: str) -> None:
+    """Refuse a value from 0 on that stands twice in its row of ``values`` [Q, K]."""
+    order = np.sort(values, axis=1)
+    twice = np.zeros(values.shape, np.bool_)
     twice[:, 1:] = (order[:, 1:] == order[:, :-1]) & (order[:, 1:] >= 0)
-    _refuse(part, twice, order, "was found twice")
+    _refuse(part, twice, order, why)
 
 
 def _refuse(part: Part, wrong: Bool, values: np.ndarray[tuple[int, ...], np.dtype[np.generic]], why: str) -> None:
