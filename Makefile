@@ -1,14 +1,18 @@
 # make quickstart   a fresh .venv from the lock, then the six-sampler comparison
 # make test         lint, types, tests
 # make slow         the tests that take minutes: every benchmark in its small form, published scores
-# make results      a folder of results/ again, from its manifest: make results NAME=scifact, with NEGBENCH_DATA set
+# make faults       the tests that make faults: kills, damaged files, full disks, several processes
+# make golden       the files that follow from the code: stage keys, draws, grid schema, methods page, grid of all methods
+# make pages        the HTML page and figures of a folder of results/, from its tables: make pages NAME=scifact
+# make results      run that folder's grid again, from its manifest; both need NEGBENCH_DATA for collections on disk
+# make docs       the documentation as a site in site/, with pages of all methods and parts; warnings are errors
 # make bench        speed beside today's tools, hours: make bench COLLECTION=PATH_TO_SCIFACT
 PYTHON ?= python3.11
 COLLECTION ?= scifact
 NAME ?= scifact
 BIN := .venv/bin
 
-.PHONY: quickstart test check venv slow results bench
+.PHONY: quickstart test check venv slow faults golden pages results docs bench
 
 .venv/.done: constraints.txt pyproject.toml
 	rm -rf .venv
@@ -33,9 +37,22 @@ test: check
 slow: venv
 	$(BIN)/pytest -m slow -n auto
 
+faults: venv
+	$(BIN)/pytest -m 'slow or not slow' tests/faults tests/test_store.py tests/test_upkeep.py
+
+golden: venv
+	$(BIN)/python tests/golden/made.py
+
+pages: venv
+	$(BIN)/negbench report results/$(NAME)/manifest.json --out results/$(NAME) --texts 0
+
 results: venv
 	$(BIN)/negbench run results/$(NAME)/manifest.json --out results/$(NAME)
-	$(BIN)/negbench report results/$(NAME)/manifest.json --out results/$(NAME) --texts 0
+	$(MAKE) pages NAME=$(NAME)
+
+docs: venv
+	$(BIN)/pip install -q -c constraints.txt -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 bench: venv
 	$(BIN)/pip install -q -c constraints.txt -e '.[bench]'

@@ -27,6 +27,8 @@ from negbench.types import Float64
 RESULTS = Path(__file__).parents[1] / "results"
 WITHIN = 0.01
 """The difference that is too small to matter, as in the grids."""
+LOSSES_OF = ("margin-mse", "margin-hinge", "adaptive-margin")
+"""Methods whose training losses the page on methods quotes."""
 
 
 def scifact() -> dict[str, float]:
@@ -96,7 +98,7 @@ def mismatched() -> dict[str, float]:
     for row in _rows("mismatched/details.csv"):
         if row["group"].startswith("detector"):
             at = f"{row['method']} {row['group']}, epoch {row['name']}, wrong {row['collection.mismatched.rate']}, %"
-            found[at] = 100 * float(row["rate"] or row["beside"])  # none is wrong: the share that is flagged
+            found[at] = 100 * float(row["rate"] or row["reference"])  # none is wrong: the share that is flagged
     return found
 
 
@@ -134,9 +136,9 @@ def methods() -> dict[str, float]:
     for name in ("helpdesk", "scifact"):
         notes = " ".join(_json(f"methods/{name}/results.json")["notes"])
         shares += map(int, re.findall(r"(\d+) % \(", notes[notes.index("50 % is chance") :]))
-        curves = [row for row in _rows(f"methods/{name}/curves.csv") if row["curve"] == "loss"]
-        for method in ("margin-mse", "margin-hinge", "adaptive-margin"):
-            losses = [float(row["value"]) for row in curves if row["trial"] == f"{method} seed 0"]
+        rows = _rows(f"methods/{name}/losses.csv")
+        for method in LOSSES_OF:
+            losses = [float(row["loss"]) for row in rows if row["method"] == method]
             fifth = len(losses) // 5
             found[f"{name}: last loss of {method}"] = losses[-1]
             left = sum(losses[-fifth:]) / sum(losses[:fifth])
@@ -189,8 +191,43 @@ def estimators() -> dict[str, float]:
     return found
 
 
+def teacher() -> dict[str, float]:
+    """What the scripts of ``experiments/teacher`` wrote, by the name of the file."""
+    found: dict[str, float] = {}
+    for name in ("scifact-scores", "helpdesk-scores", "helpdesk", "scifact"):
+        written = _json(f"teacher/{name}.json")
+        found |= {f"{name}: {key}": value for key, value in written.items() if isinstance(value, float)}
+    return found
+
+
+def screening() -> dict[str, float]:
+    """Kendall's tau of each measure of negatives with nDCG@10, as ``experiments/eci/predict.py`` wrote it."""
+    found: dict[str, float] = {}
+    for path in sorted((RESULTS / "screening").glob("*/prediction.json")):
+        for one in json.loads(path.read_text(encoding="utf-8")):
+            at = f"{path.parent.name}, {one['set']}, {one['predictor']}"
+            ends = {"tau": one["tau"], "low": one["low"], "high": one["high"]}
+            found |= {f"{at}: {name}": value for name, value in ends.items() if value is not None}
+    return found
+
+
 PAGES = {"scifact": scifact, "nfcorpus": nfcorpus, "refresh": refresh, "mismatched": mismatched, "repair": repair}
-PAGES |= {"methods": methods, "estimators": estimators}
+PAGES |= {"methods": methods, "estimators": estimators, "teacher": teacher, "screening": screening}
+
+
+def write_losses(folder: Path) -> None:
+    """Write ``losses.csv``, the training losses that the page on methods quotes, where a run has left ``curves.csv``.
+
+    Curves are large and not tracked; the losses of ``LOSSES_OF`` with seed 0 are.
+    """
+    if not (folder / "curves.csv").exists():
+        return
+    method_of = {f"{method} seed 0": method for method in LOSSES_OF}
+    rows = [row for row in _rows(f"{folder}/curves.csv") if row["curve"] == "loss" and row["trial"] in method_of]
+    with (folder / "losses.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["method", "step", "loss"])
+        writer.writerows([method_of[row["trial"]], row["step"], row["value"]] for row in rows)
 
 
 def derive(name: str) -> str:
@@ -248,5 +285,7 @@ def _json(path: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    for folder in ("helpdesk", "scifact"):
+        write_losses(RESULTS / "methods" / folder)
     for page in PAGES:
         (RESULTS / page / "figures.json").write_text(derive(page), encoding="utf-8")

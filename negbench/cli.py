@@ -1,59 +1,66 @@
-"""The commands. No logic: each reads its arguments, calls a room, prints."""
+"""The command line: each command calls the function of the Python API with the same purpose and prints its result."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-import json
 import logging
 import os
 import sys
 import warnings
+from collections.abc import Callable, Iterator
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
-from rich.table import Table
-from rich.text import Text
 
-from negbench.errors import InputError
-
-if TYPE_CHECKING:
-    from negbench.config.grid import Grid
-    from negbench.plan.trials import Trial
-    from negbench.runners.grid import Finished
+import negbench
+from negbench.commands import advice, listings, negatives, store
+from negbench.commands.shared import AsJson, Assignments, GridPath
+from negbench.terminal import Commands, carry_out
+from negbench.terminal import show as _show
 
 app = typer.Typer(
     name="negbench",
-    help="Benchmark hard-negative mining for dense retrieval: which negatives to train on, and how many are false.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    cls=Commands,
 )
+app.add_typer(advice.app)
+app.add_typer(negatives.app)
+app.add_typer(listings.app)
+app.add_typer(store.app, name="store")
 
-GridPath = Annotated[Path, typer.Argument(help="The grid file (YAML).", show_default=False)]
-Assignments = Annotated[
-    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the grid; dotted, repeatable.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"negbench {negbench.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Benchmark hard-negative mining for dense retrieval: which negatives to train on, and how many are false."""
 
 
 def main() -> None:
-    """Run the command line; a user's error is one line on stderr and exit code 2."""
-    _calm()
-    try:
-        app()
-    except InputError as error:
-        Console(stderr=True, soft_wrap=True).print(f"negbench: {error}", style="red", markup=False, highlight=False)
-        sys.exit(2)
+    """Run the command line; an InputError is printed in one line on stderr, with exit code 2."""
+    _configure_libraries()
+    carry_out(app)
 
 
-def _calm() -> None:
-    """Keep libraries' progress bars out of the output, and their threads from spinning, unless the user asks for it."""
-    # A thread of torch's that waits for another spins; where something else has its core, for as long as that runs.
-    # Less patience makes a busy machine up to ten times faster, and costs nothing on a quiet one.
+def _configure_libraries() -> None:
+    """Configure libraries by environment variables, unless set: no progress bars, less spinning of threads."""
+    # Torch's threads spin while they wait, even if another process needs the core. With less spinning a busy machine is
+    # up to ten times faster, and an idle one as fast.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     keep_memory()
     for name in ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS", "HF_HUB_DISABLE_TELEMETRY"):
@@ -66,204 +73,158 @@ def _calm() -> None:
 
 
 def keep_memory() -> None:
-    """Let the process keep the memory that it frees, and take it in large pages: a fifth less time on a CPU.
+    """Keep freed memory in the process and use huge pages: a fifth less time on a CPU.
 
-    Otherwise each operation of a model gets its output's memory from Linux afresh, page by page. To be called before
-    torch is imported; does nothing where the C library is not glibc.
+    Otherwise every operation of a model gets its output's memory from Linux page by page. Call it before torch is
+    imported; it does nothing without glibc.
     """
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch asks for large pages
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch uses huge pages
     with contextlib.suppress(OSError, AttributeError):
         library = ctypes.CDLL(None)
         library.mallopt(_MMAP_THRESHOLD, 2**30)
         library.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
 
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # as malloc.h numbers them
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # constants of malloc.h
 
 
-def _console() -> Console:
-    width = None if sys.stdout.isatty() else 160
-    return Console(width=width)
+class Models(StrEnum):
+    """Which encoders a run leaves in its results."""
+
+    best = "best"
+    all = "all"
+    none = "none"
 
 
 @app.command()
 def run(
     grid: GridPath,
     assignments: Assignments = [],  # noqa: B006
-    out: Annotated[Path | None, typer.Option(help="Where results go; runs/NAME otherwise.", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results; by default runs/NAME.", show_default=False)
+    ] = None,
     log_models: Annotated[
-        bool, typer.Option("--log-models", help="Log the trained encoders to MLflow too, some 90 MB each.")
+        bool, typer.Option("--log-models", help="Also log the trained encoders to MLflow, about 90 MB each.")
     ] = False,
+    models: Annotated[
+        Models, typer.Option(help="Encoders to copy to the results: the best row by dev, all rows, or none.")
+    ] = Models.best,
+    runs: Annotated[bool, typer.Option("--runs", help="Also write TREC runs and MTEB result files.")] = False,
+    push: Annotated[
+        str | None, typer.Option(metavar="REPO", help="Upload best/ to this model hub repository.", show_default=False)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run what is missing of a grid, write its results, print the table."""
-    from negbench.config.grid import read
-    from negbench.plan.trials import trials
+    """Run the stages of a grid that are not stored yet, write the results and print the table.
 
-    asked = read(grid, assignments)
-    folder = out or Path("runs") / asked.name
-    finished = _carry_out(asked, trials(asked), folder, log_models)
-    if as_json:
-        print((folder / "results.json").read_text(), end="")
-    else:
-        _console().print(finished.table)
-    _tell(finished, folder, as_json)
+    Example: negbench run grid.yaml --set 'seeds=[0, 1, 2]'
+    """
+    asked = negbench.load_grid(grid, assignments)
+    with _progress() as progress:
+        result = negbench.run(
+            asked,
+            out,
+            progress=progress,
+            log_models=log_models,
+            models=models.value,
+            runs=runs,
+            command=_command(),
+        )
+    _show(result, as_json)
+    _tell(result, as_json)
+    if push is not None:
+        Console(stderr=True).print(f"pushed to {negbench.push_model(result, push)}", markup=False, soft_wrap=True)
 
 
 @app.command()
 def repair(
     grid: GridPath,
     assignments: Assignments = [],  # noqa: B006
-    out: Annotated[Path | None, typer.Option(help="Where results go; runs/NAME otherwise.", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results; by default runs/NAME.", show_default=False)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a grid with false negatives taken out and put in, by the truth, and say what they cost."""
-    from negbench.plan.trials import trials
-    from negbench.runners import repair as repairing
-    from negbench.store import Store
+    """Run a grid with false negatives removed and injected, by its fuller judgments, and estimate what they cost.
 
-    asked = repairing.read(grid, assignments)
-    found = trials(asked)
-    repairing.check(grid, found)
-    folder = out or Path("runs") / asked.name
-    finished = _carry_out(asked, found, folder)
-    shown = repairing.write(asked, found, Store.default(), folder)
-    if as_json:
-        print((folder / "repair.json").read_text(), end="")
-    else:
-        _console().print(shown)
-    _tell(finished, folder, as_json)
-
-
-def _carry_out(asked: Grid, found: list[Trial], folder: Path, log_models: bool = False) -> Finished:
-    """Run what is missing of a grid, and say on stderr how far it is."""
-    from negbench.runners import grid as runner
-    from negbench.store import Store
-
+    Example: negbench repair grid.yaml --set 'axes.repair=[null, replaced]'
+    """
+    asked = negbench.load_grid(grid, assignments)
     with _progress() as progress:
-        task = progress.add_task("looking at what is stored", total=None, left="")
-
-        def report(now: Any) -> None:
-            left = f"about {_duration(now.seconds_left)} left"
-            progress.update(task, total=now.total, completed=now.done, description=now.label, left=left)
-            if not progress.console.is_terminal:
-                progress.console.print(
-                    f"[{now.done + 1}/{now.total}] {now.label} ({left})", markup=False, soft_wrap=True
-                )
-
-        return runner.run(asked, found, Store.default(), folder, ["negbench", *sys.argv[1:]], report, log_models)
+        result = negbench.run_repair(asked, out, progress=progress, command=_command())
+    _show(result, as_json)
+    _tell(result.run, as_json)
 
 
-def _tell(finished: Finished, folder: Path, as_json: bool) -> None:
-    """Say where the results are and what failed; exit code 1 where anything did."""
-    if not as_json:
-        where = f"results in {folder}; {finished.tracking}"
-        _console().print(where, markup=False, highlight=False, soft_wrap=True)
-    for reason in dict.fromkeys(finished.failed.values()):
-        names = [name for name, why in finished.failed.items() if why == reason]
-        whose = ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
-        Console(stderr=True).print(f"failed: {whose}: {reason}", style="red", markup=False, soft_wrap=True)
-    if finished.failed:
-        Console(stderr=True).print(f"tracebacks in {folder / 'errors.log'}", markup=False, soft_wrap=True)
+@app.command()
+def reproduce(
+    paper: Annotated[
+        str,
+        typer.Argument(help="A paper of experiments/papers, all, or a folder with paper.yaml and expect.yaml."),
+    ],
+    only: Annotated[
+        list[str], typer.Option("--only", metavar="NAME", help="A statement, or a pattern with *; can be repeated.")
+    ] = [],  # noqa: B006
+    out: Annotated[Path, typer.Option(help="Folder for the results, a folder a paper.")] = Path("results/papers"),
+    as_json: AsJson = False,
+) -> None:
+    """Run what the claims of a paper need, and give a verdict on each.
+
+    Example: negbench reproduce minilm
+    """
+    with _progress() as progress:
+        result = negbench.reproduce(paper, only, out, progress=progress, command=_command())
+    _show(result, as_json)
+    if not as_json and result.papers:
+        Console().print(f"results in {result.path}", markup=False, highlight=False, soft_wrap=True)
+    errors = Console(stderr=True)
+    for line in (*result.failures, *result.worse, *result.errors):
+        errors.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+    if result.errors:
+        raise typer.Exit(2)
+    if result.worse or result.failures:
         raise typer.Exit(1)
 
 
 @app.command()
 def plan(grid: GridPath, assignments: Assignments = [], as_json: AsJson = False) -> None:  # noqa: B006
-    """Show the trials and stages of a grid: which are stored, which are shared. Runs nothing."""
-    from negbench.config.grid import read
-    from negbench.plan.graph import planned
-    from negbench.plan.trials import trials
-    from negbench.store import Store
+    """Show the trials and stages of a grid: stored, shared, left to run. Nothing is run.
 
-    found = trials(read(grid, assignments))
-    stages = planned(found, Store.default())
-    if as_json:
-        data = {
-            "trials": [{"name": trial.name, "stages": [stage.key for stage in trial.stages]} for trial in found],
-            "stages": [
-                {"key": item.stage.key, "kind": item.stage.kind, "label": item.stage.label}
-                | {"trials": item.users, "stored": item.stored}
-                for item in stages
-            ],
-        }
-        print(json.dumps(data, indent=1))
-        return
-    table = Table(title=f"{len(found)} trials, {len(stages)} stages", title_justify="left")
-    for name in ("stage", "digest", "used by", "stored"):
-        table.add_column(name, overflow="fold")
-    for item in stages:
-        names = [trial.name for trial in found if item.stage in trial.stages]
-        users = names[0] if len(names) == 1 else f"{len(names)} trials"
-        table.add_row(item.stage.label, item.stage.key[:10], users, "yes" if item.stored else "no")
-    console = _console()
-    console.print(table)
-    missing = sum(not item.stored for item in stages)
-    console.print(f"{len(stages) - missing} stages are stored, {missing} are left to run")
+    Example: negbench plan grid.yaml
+    """
+    _show(negbench.plan_run(negbench.load_grid(grid, assignments)), as_json)
 
 
 @app.command()
 def evaluate(
-    encoder: Annotated[str, typer.Option(help="Hub id, folder, offline name, or bm25.")],
-    collection: Annotated[str, typer.Option(help="As in a grid: helpdesk, a folder, hub:ID, ir_datasets:ID.")],
-    split: Annotated[str, typer.Option(help="Which judgments.")] = "test",
-    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    encoder: Annotated[str, typer.Option(help="Hub id, model folder, name of offline weights, or bm25.")],
+    collection: Annotated[
+        str, typer.Option(help="Collection as in a grid: helpdesk, a folder, a file of pairs, hub:ID, ir_datasets:ID.")
+    ],
+    split: Annotated[str, typer.Option(help="Split to evaluate on.")] = "test",
+    precision: Annotated[str, typer.Option(help="Arithmetic of the encoder: auto, float32 or bfloat16.")] = "auto",
     max_length: Annotated[
-        int | None, typer.Option(min=8, help="Tokens a text; the model's own otherwise.", show_default=False)
+        int | None, typer.Option(min=8, help="Most tokens per text; by default the model's limit.", show_default=False)
     ] = None,
     measures: Annotated[
-        str, typer.Option(help="ir-measures, separated by spaces.")
+        str, typer.Option(help="Measures of ir-measures, separated by spaces.")
     ] = "nDCG@10 RR@10 R@100 AP Judged@10",
     as_json: AsJson = False,
 ) -> None:
-    """Measure an encoder, or BM25, on a collection."""
-    from negbench.runners.evaluate import evaluate as measure
+    """Measure an encoder, or BM25, on a collection.
 
+    Example: negbench evaluate --encoder all-MiniLM-L6-v2 --collection helpdesk
+    """
     errors = Console(stderr=True)
 
-    def report(label: str) -> None:
+    def progress(label: str) -> None:
         if not as_json:
             errors.print(label, markup=False, highlight=False, soft_wrap=True)
 
-    found = measure(encoder, collection, split, precision, max_length, tuple(measures.split()), report)
-    if as_json:
-        print(json.dumps(found, indent=1))
-        return
-    table = Table()
-    for name in found["metrics"]:
-        table.add_column(name, justify="right")
-    table.add_row(*[f"{value:.4f}" for value in found["metrics"].values()])
-    console = _console()
-    for warning in found["warnings"]:
-        console.print(f"note: {warning}", markup=False, highlight=False, soft_wrap=True)
-    title = f"{encoder} on {found['collection']}, {split}, {found['queries']} queries"
-    console.print(title, markup=False, highlight=False, soft_wrap=True)  # a table's own title wraps at its width
-    console.print(table)
-
-
-@app.command()
-def methods(
-    as_json: AsJson = False,
-    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the page of the documentation.")] = False,
-) -> None:
-    """List the methods that a grid can name: what they do, from which paper, in which forms, and what they need."""
-    from negbench.methods import catalogue, listing
-
-    listed = catalogue()
-    if as_json:
-        print(json.dumps({name: method.model_dump(mode="json") for name, method in listed.items()}, indent=1))
-        return
-    if as_markdown:
-        print(listing.page(listed.values()), end="")
-        return
-    table = Table(title="methods", title_justify="left", show_lines=True)
-    for name in ("method", "what it does", "axes", "form", "needs beside training", "paper"):
-        table.add_column(name, overflow="fold")
-    for name, method in listed.items():
-        paper = f"{method.paper} ({method.year})"
-        cells = [name, method.summary, listing.axes(method), listing.forms(method), listing.cost(method), paper]
-        table.add_row(*[Text(cell) for cell in cells])
-    _console().print(table)
+    result = negbench.evaluate(
+        encoder, collection, split, measures, precision=precision, max_length=max_length, progress=progress
+    )
+    _show(result, as_json)
 
 
 @app.command()
@@ -271,119 +232,151 @@ def report(
     grid: GridPath,
     assignments: Assignments = [],  # noqa: B006
     out: Annotated[
-        Path | None, typer.Option(help="Where the results are; runs/NAME otherwise.", show_default=False)
+        Path | None, typer.Option(help="Folder with the results; by default runs/NAME.", show_default=False)
     ] = None,
-    texts: Annotated[int, typer.Option(min=0, help="Training queries whose negatives are shown with their texts.")] = 3,
+    texts: Annotated[
+        int, typer.Option(min=0, help="Number of training queries whose negatives are shown with their texts.")
+    ] = 3,
 ) -> None:
-    """Write a page of a grid's results, figures and a LaTeX table, beside the results."""
-    from negbench.config.grid import read
-    from negbench.plan.trials import trials
-    from negbench.report import inspect, page
-    from negbench.store import Store
+    """Write an HTML page, figures and a LaTeX table of a grid's results into their folder.
 
-    asked = read(grid, assignments)
-    shown = inspect.examples(trials(asked), Store.default(), (), texts) if texts else []
-    for path in page.write(out or Path("runs") / asked.name, shown):
+    Example: negbench report grid.yaml
+    """
+    for path in negbench.write_report(negbench.load_grid(grid, assignments), out, texts=texts):
         print(path)
 
 
 @app.command()
 def inspect(
     grid: GridPath,
-    queries: Annotated[list[str], typer.Argument(help="Ids of training queries; telling ones otherwise.")] = [],  # noqa: B006
+    queries: Annotated[
+        list[str], typer.Argument(help="Ids of training queries; by default those with most false negatives.")
+    ] = [],  # noqa: B006
     assignments: Assignments = [],  # noqa: B006
 ) -> None:
-    """Show what each method drew for a query, side by side: text, score, rank, label."""
-    from negbench.config.grid import read
-    from negbench.plan.trials import trials
-    from negbench.report import inspect as inspecting
-    from negbench.store import Store
+    """Show the negatives of each method for single queries, side by side: text, score, rank, label.
 
-    _console().print(
-        inspecting.terminal(inspecting.examples(trials(read(grid, assignments)), Store.default(), queries))
-    )
+    Example: negbench inspect grid.yaml q17
+    """
+    _show(negbench.inspect(negbench.load_grid(grid, assignments), queries), as_json=False)
 
 
 @app.command()
 def audit(
     negatives: Annotated[
         list[Path],
-        typer.Argument(help="Files or folders of mined negatives, a grid, or a folder that an audit wrote."),
+        typer.Argument(help="Files or folders with mined negatives, a grid, or the folder of an audit."),
     ],
     collection: Annotated[
         str | None,
-        typer.Option(help="Whose queries, documents and judgments these are; as in a grid.", show_default=False),
+        typer.Option(
+            help="Collection that the negatives are from, as in a grid; adds its judgments.", show_default=False
+        ),
     ] = None,
     labels: Annotated[
         int | None,
-        typer.Option(min=2, help="Write a sheet that asks about so many pairs; 200 is a start.", show_default=False),
+        typer.Option(
+            min=2, help="Draw this many pairs to label, and write the sheet; 200 is a good start.", show_default=False
+        ),
     ] = None,
     width: Annotated[
         float | None,
         typer.Option(
-            min=0.001, max=0.5, help="The same, for intervals of +- this, as in 0.05: 5 points.", show_default=False
-        ),
-    ] = None,
-    label: Annotated[bool, typer.Option("--label", help="Write a sheet of 200 pairs.")] = False,
-    judge: Annotated[
-        str | None,
-        typer.Option(
-            help="Who scores all pairs, to guide the draw and narrow the interval: bi-encoder, llm(...), as a teacher.",
+            min=0.001,
+            max=0.5,
+            help="Draw as many pairs as intervals of this half-width need; 0.05 is 5 points.",
             show_default=False,
         ),
     ] = None,
-    serve: Annotated[bool, typer.Option("--serve", help="Ask in a browser, on this machine.")] = False,
+    label: Annotated[bool, typer.Option("--label", help="The same as --labels 200.")] = False,
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            help="Model that scores all pairs, for a better draw and a narrower interval: bi-encoder, llm(...), ...",
+            show_default=False,
+        ),
+    ] = None,
+    serve: Annotated[bool, typer.Option("--serve", help="Label in a browser on this machine.")] = False,
     annotator: Annotated[
-        str | None, typer.Option(help="With --serve: whose answers these are, one of several.", show_default=False)
+        str | None, typer.Option(help="With --serve: name of the annotator, if there are several.", show_default=False)
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Where the sheet goes; audits/NAME otherwise.", show_default=False)
+        Path | None, typer.Option(help="Folder for the sheet; by default audits/NAME.", show_default=False)
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draw and the order of the sheet.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw and of the order of the sheet.")] = 0,
     answers: Annotated[
-        Path | None, typer.Option(help="Answers in a file of your own: item, answer or grade.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="File with the answers instead of the sheet: columns item, answer or grade.", show_default=False
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask people which negatives are relevant, and estimate the false-negative rate from what they say.
+    """Label a sample of mined negatives, and estimate their false-negative rate.
 
-    NEGATIVES are as sentence-transformers, FlagEmbedding, Tevatron or DPR write them, triples, or a grid that was
-    run. Without --label, --labels, --width, --judge or --serve they are described; where a sheet has answers, the rate
-    is estimated.
+    NEGATIVES are files of sentence-transformers, FlagEmbedding, Tevatron or DPR, triples, or a grid that was run.
+    Without --label, --labels, --width, --judge or --serve the negatives are only described. If the sheet has answers,
+    the rate is estimated.
+
+    Example: negbench audit mined.jsonl --label
     """
-    from negbench.audit import run as auditing
-    from negbench.audit import told
-    from negbench.store import Store
-
-    console, errors = _console(), Console(stderr=True)
+    errors = Console(stderr=True)
 
     def show(address: str) -> None:
         errors.print(f"open {address}", markup=False, highlight=False, soft_wrap=True)
-        errors.print("Ctrl-C stops it; what was answered is kept.", highlight=False)
+        errors.print("Press Ctrl-C to stop; all answers are saved.", highlight=False)
 
-    if label and labels is None and width is None:
-        labels = auditing.LABELS
-    asked = auditing.Asked(tuple(negatives), collection, labels, width, serve, out, seed, answers, judge, annotator)
-    found = auditing.run(asked, Store.default(), show)
-    if as_json:
-        print(json.dumps(told.everything(found), indent=1))
-        return
-    for part in told.parts(found):
-        console.print(part, markup=False, highlight=False, soft_wrap=True)
-
-
-@app.command()
-def schema() -> None:
-    """Print the JSON schema of grid files."""
-    from negbench.config.schema import grid_schema
-
-    print(json.dumps(grid_schema(), indent=1))
+    result = negbench.audit(
+        negatives,
+        True if label and labels is None and width is None else labels,
+        collection=collection,
+        width=width,
+        judge=judge,
+        serve=serve,
+        annotator=annotator,
+        out=out,
+        seed=seed,
+        answers=answers,
+        show=show,
+    )
+    _show(result, as_json)
 
 
-def _progress() -> Progress:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
+def _tell(found: negbench.Results, as_json: bool) -> None:
+    """Print where the results are and what failed; exit with code 1 if anything failed."""
+    if not as_json:
+        where = f"results in {found.path}; {found.tracking}"
+        for line in (where, *found.model_notes):
+            Console().print(line, markup=False, highlight=False, soft_wrap=True)
+    errors = Console(stderr=True)
+    for reason in dict.fromkeys(found.failures.values()):
+        names = [name for name, why in found.failures.items() if why == reason]
+        whose = ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
+        errors.print(f"failed: {whose}: {reason}", style="red", markup=False, soft_wrap=True)
+    if found.failures:
+        errors.print(f"tracebacks in {found.path / 'errors.log'}", markup=False, soft_wrap=True)
+        raise typer.Exit(1)
+
+
+def _command() -> list[str]:
+    return ["negbench", *sys.argv[1:]]
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[Any], None]]:
+    """Yield a callback that shows progress on stderr: a bar on a terminal, else one line per stage."""
     console = Console(stderr=True)
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("checking the stored stages", total=None, left="")
+
+        def report(now: Any) -> None:
+            left = f"about {_duration(now.seconds_left)} left"
+            bar.update(task, total=now.total, completed=now.done, description=now.label, left=left)
+            if not console.is_terminal:
+                console.print(f"[{now.done + 1}/{now.total}] {now.label} ({left})", markup=False, soft_wrap=True)
+
+        yield report
 
 
 def _duration(seconds: float) -> str:

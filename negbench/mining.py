@@ -1,4 +1,4 @@
-"""From a candidate pool to the negatives that training is handed: label rules, filters, sampler, fill."""
+"""Mining: from a candidate pool to training negatives, by label rules, filters, sampler and fill."""
 
 from __future__ import annotations
 
@@ -10,21 +10,25 @@ from typing import Literal
 
 import numpy as np
 
+from negbench.errors import InputError
 from negbench.filters import Filter
 from negbench.labels import LabelRule, Labels
-from negbench.noise import Noise
 from negbench.part_checks import check_labels, check_mask, check_positions
 from negbench.retrieval.pool import pad
+from negbench.rng import CounterRNG
 from negbench.samplers import Sampler
 from negbench.types import Bool, CandidatePool, Float32, Int32, Negatives
 
-Fill = Literal["corpus", "unchecked"]
-"""Where a shortfall is made up: uniformly from the whole corpus, or from the ranks below all that filters looked at."""
+Fill = Literal["corpus", "below-filters", "drop"]
+"""Where a shortfall is made up: uniformly from the whole corpus, or from the ranks below all that filters looked at.
+
+With ``drop`` it is not: a query that is short of negatives has none, and its rows are left out of the training.
+"""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What chooses negatives from a pool: label rules and filters in order, the sampler, and how shortfalls fill."""
+    """Rules that choose negatives from a pool: label rules and filters in order, the sampler, and the fill."""
 
     sampler: Sampler
     filters: Sequence[Filter] = ()
@@ -43,14 +47,17 @@ def mine(
     *,
     epochs: int = 1,
     copies: Mapping[int, Int32] = MappingProxyType({}),
+    before: Sequence[Negatives] = (),
 ) -> Negatives:
     """Change labels, filter, draw ``k`` a query for each of ``epochs``, and fill what is short.
 
-    ``round`` counts how often the pool was searched again: every epoch of every round has chances of its own. Fills
+    ``round`` is the number of refreshes so far; every epoch of every round has random numbers of its own. Fills
     are no known or promoted positive, not the query's ``own`` document row ([Q], below 0 for none), nothing twice;
     from the corpus they are the same for every method. A slot stays -1 where nothing is left, or where the sampler
     leaves it to the batch. ``copies`` maps a document's row to all that have its text: where one of them is known or
-    promoted, so are the others. Raises PartError where a part of the rules returns what it must not.
+    promoted, so are the others. ``before`` are the negatives of the same queries from other pools: what they hold in an
+    epoch is neither drawn nor filled again, and the draw has random numbers of its own. Raises PartError where a part
+    of the rules returns something invalid.
     """
     labelled, labels = apply_label_rules(pool, rules, copies)
     candidates = filtered(labelled, rules)
@@ -60,80 +67,111 @@ def mine(
     def known(query: int) -> set[int]:
         return with_copies({*pool.positives[query].tolist(), *promoted[query].tolist(), int(own[query])}, copies)
 
-    unchecked = np.zeros(labelled.documents.shape, np.bool_)
-    if rules.fill == "unchecked":
-        unchecked = _below(rules.filters, labelled)
+    below_filters = np.zeros(labelled.documents.shape, np.bool_)
+    if rules.fill == "below-filters":
+        below_filters = _below(rules.filters, labelled)
+    place = f" {len(before) + 1}" if before else ""
     draws = []
-    for number in range(round * epochs, (round + 1) * epochs):
-        drawn = rules.sampler.draw(candidates, k, Noise(seed, rules.sampler.spelling, number))
-        check_positions(rules.sampler, drawn.positions, candidates, k)
-        fills = Noise(seed, "fill", number), Noise(seed, "unchecked fill", number)
-        documents, origins, scores = _filled(candidates, drawn.positions, known, unchecked, fills, corpus_size)
+    for epoch, number in enumerate(range(round * epochs, (round + 1) * epochs)):
+        earlier = [other.of_epoch(epoch).documents for other in before]
+        left = candidates.without(among(candidates.documents, earlier)) if earlier else candidates
+        drawn = rules.sampler.draw(left, k, CounterRNG(seed, rules.sampler.spelling + place, number))
+        check_positions(rules.sampler, drawn.positions, left, k, rules.sampler.leaves_slots)
+        positions = _without_short(drawn.positions) if rules.fill == "drop" else drawn.positions
+        # the labels of these numbers are part of what they are
+        fills = CounterRNG(seed, "fill", number), CounterRNG(seed, f"unchecked fill{place}", number)
+
+        def taken(query: int, earlier: list[Int32] = earlier) -> set[int]:
+            return known(query).union(*[documents[query].tolist() for documents in earlier])
+
+        documents, origins, scores = _filled(left, positions, taken, below_filters, fills, corpus_size)
         draws.append(
             Negatives(
-                pool.queries,
-                documents,
-                origins,
-                np.maximum(drawn.positions, -1),
-                scores,
-                drawn.effective_size,
-                pool.positives,
-                labels.trust,
-                pad(promoted),
+                queries=pool.queries,
+                documents=documents,
+                origins=origins,
+                ranks=np.maximum(positions, -1),
+                scores=scores,
+                effective_size=drawn.effective_size,
+                positives=pool.positives,
+                positive_weights=labels.positive_weights,
+                promoted=pad(promoted),
             )
         )
     return Negatives.side_by_side(draws)
 
 
+def among(candidates: Int32, documents: Sequence[Int32]) -> Bool:
+    """Return [Q, K]: the ``candidates`` [Q, K] that are among the query's ``documents``, tables [Q, k]."""
+    found = np.zeros(candidates.shape, np.bool_)
+    for column in np.concatenate(documents, axis=1).T:
+        found |= (candidates == column[:, None]) & (candidates >= 0)
+    return found
+
+
+def _without_short(positions: Int32) -> Int32:
+    """Return the positions [Q, k] with all slots empty, -2, for a query that has fewer than k candidates."""
+    short = (positions == -1).any(axis=1, keepdims=True)
+    return np.where(short, np.int32(-2), positions)
+
+
+def none_whole(k: int) -> InputError:
+    """Return the error of a method that fills nothing and has no query with ``k`` negatives."""
+    return InputError(
+        f"fill=drop: no training query has {k} negatives left, so there is no row to train on; loosen the filters, "
+        "search deeper, ask for fewer negatives, or give fill=corpus"
+    )
+
+
 def _filled(
     pool: CandidatePool,
     positions: Int32,
-    known: Callable[[int], set[int]],
-    unchecked: Bool,
-    noise: tuple[Noise, Noise],
+    taken_by: Callable[[int], set[int]],
+    below_filters: Bool,
+    rng: tuple[CounterRNG, CounterRNG],
     corpus_size: int,
 ) -> tuple[Int32, Int32, Float32]:
-    """Return documents, origins and scores [Q, k] of what was drawn, with every shortfall made up.
+    """Return documents, origins and scores [Q, k] of the drawn candidates, with every shortfall filled.
 
-    ``known`` gives the rows that must not be drawn for a query (by position); ``unchecked`` [Q, K] marks the
-    candidates that are taken before the corpus is; ``noise`` is the one for the corpus and the one for these.
+    ``taken_by`` gives the rows that must not be drawn for a query (by position); ``below_filters`` [Q, K] marks the
+    candidates that are taken before the corpus is; ``rng`` holds the random numbers of the corpus and of these.
     """
     drawn = positions >= 0
-    at = np.nonzero(drawn)[0], positions[drawn]
+    cells = np.nonzero(drawn)[0], positions[drawn]
     documents: Int32 = np.full(positions.shape, -1, np.int32)
-    documents[drawn] = pool.documents[at]
+    documents[drawn] = pool.documents[cells]
     scores: Float32 = np.full(positions.shape, np.nan, np.float32)
-    scores[drawn] = pool.scores[at]
+    scores[drawn] = pool.scores[cells]
     origins = np.zeros_like(documents)
     short = positions == -1
-    from_corpus, below = noise
+    from_corpus, below = rng
     for query in np.flatnonzero(short.any(axis=1)).tolist():
-        taken = {*documents[query].tolist(), *known(query)}
+        taken = {*documents[query].tolist(), *taken_by(query)}
         slots = np.flatnonzero(short[query])
-        left = np.flatnonzero(unchecked[query])
+        left = np.flatnonzero(below_filters[query])
         order = below.order(pool.document_keys[query, left] ^ pool.query_keys[query])
-        found = [row for row in pool.documents[query, left[order]].tolist() if row not in taken][: len(slots)]
-        taken |= set(found)
-        found += uniform(from_corpus, pool.query_keys[query], corpus_size, len(slots) - len(found), taken)
-        documents[query, slots[: len(found)]] = found
+        fill_rows = [row for row in pool.documents[query, left[order]].tolist() if row not in taken][: len(slots)]
+        taken |= set(fill_rows)
+        fill_rows += uniform(from_corpus, pool.query_keys[query], corpus_size, len(slots) - len(fill_rows), taken)
+        documents[query, slots[: len(fill_rows)]] = fill_rows
         origins[query, slots] = 1
     return documents, origins, scores
 
 
 def with_copies(rows: Iterable[int], copies: Mapping[int, Int32]) -> set[int]:
-    """Return the document rows and all that have the text of one of them."""
-    found = set(rows)
-    return found.union(*[copies[row].tolist() for row in found if row in copies])
+    """Return the document rows and those of all documents with the same texts."""
+    distinct = set(rows)
+    return distinct.union(*[copies[row].tolist() for row in distinct if row in copies])
 
 
 def apply_label_rules(
     pool: CandidatePool, rules: Rules, copies: Mapping[int, Int32] = MappingProxyType({})
 ) -> tuple[CandidatePool, Labels]:
-    """Return the pool with all known that the label rules promote, and what has the text of it; and the labels."""
+    """Return the pool with promoted documents and their copies marked as known; and the labels."""
     labels = Labels.given(pool)
     for rule in rules.labels:
-        labels = rule.judge(pool, labels)
-        check_labels(rule, labels.promoted, labels.trust, pool)
+        labels = rule.apply(pool, labels)
+        check_labels(rule, labels.promoted, labels.positive_weights, pool)
     known = pool.known | labels.promoted
     for row in np.flatnonzero(labels.promoted.any(axis=1)) if copies else ():
         promoted = with_copies(pool.documents[row, labels.promoted[row]].tolist(), copies)
@@ -142,9 +180,9 @@ def apply_label_rules(
 
 
 def filtered(pool: CandidatePool, rules: Rules) -> CandidatePool:
-    """Return the pool without what the filters, in order, throw out."""
+    """Return the pool without the candidates that the filters, applied in order, reject."""
     for rule in rules.filters:
-        excluded = rule.throws_out(pool)
+        excluded = rule.reject(pool)
         check_mask(rule, excluded, pool.documents.shape)
         pool = pool.without(excluded)
     return pool
@@ -157,20 +195,20 @@ def _below(filters: Sequence[Filter], pool: CandidatePool) -> Bool:
     return allowed
 
 
-def uniform(source: Noise, query: np.uint64, size: int, count: int, taken: set[int]) -> list[int]:
+def uniform(source: CounterRNG, query: np.uint64, size: int, count: int, taken: set[int]) -> list[int]:
     """Return up to ``count`` distinct rows below ``size`` that are not ``taken``, drawn by the ``query``'s key."""
     taken = set(taken)
     left = size - sum(0 <= row < size for row in taken)
     if left <= 8 * count:  # little is left: hash every row rather than wait for luck
         order = np.argsort(source.bits(query, np.arange(size)), kind="stable").tolist()
         return [row for row in order if row not in taken][:count]
-    found: list[int] = []
+    drawn: list[int] = []
     tried, block = 0, 2 * count
-    while len(found) < count:
+    while len(drawn) < count:
         counters = np.arange(tried, tried + block, dtype=np.uint64)
         tried += block
         for row in (source.bits(query, counters) % np.uint64(size)).tolist():
             if row not in taken:
                 taken.add(row)
-                found.append(row)
-    return found[:count]
+                drawn.append(row)
+    return drawn[:count]

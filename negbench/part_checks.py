@@ -1,16 +1,17 @@
-"""Checks of what pluggable parts return, so that a wrong part fails its trial by name and publishes no number."""
+"""Checks of the output of parts: a wrong part fails its trial by name, and publishes no number."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from negbench.errors import PartError
-from negbench.parts import Part
+from negbench.registry import Part
 from negbench.types import Bool, CandidatePool, Float32, Int32
 
 
-def check_positions(part: Part, positions: Int32, pool: CandidatePool, k: int) -> None:
-    """Check what a sampler drew: ``positions`` [Q, k] of available candidates, each once, or -1 or -2.
+def check_positions(part: Part, positions: Int32, pool: CandidatePool, k: int, leaves_slots: bool = False) -> None:
+    """Check what a sampler drew: ``positions`` [Q, k] of available candidates, each once, -1, or -2
+    from a sampler that ``leaves_slots``.
 
     Raises PartError with the part's name and the first row that is wrong.
     """
@@ -20,6 +21,7 @@ def check_positions(part: Part, positions: Int32, pool: CandidatePool, k: int) -
         )
     outside = (positions < -2) | (positions >= pool.depth)
     _refuse(part, outside, positions, f"is outside of the pool's {pool.depth} columns")
+    _refuse(part, (positions == -2) & (not leaves_slots), positions, "is a slot for the batch, and it leaves none")
     drawn = positions >= 0
     columns = np.maximum(positions, 0)
     if pool.depth:
@@ -52,7 +54,7 @@ def check_ranking(part: Part, documents: Int32, corpus_size: int) -> None:
 
 
 def _refuse_repeated(part: Part, values: Int32, why: str) -> None:
-    """Refuse a value from 0 on that stands twice in its row of ``values`` [Q, K]."""
+    """Raise PartError for a value of 0 or more that occurs twice in its row of ``values`` [Q, K]."""
     order = np.sort(values, axis=1)
     twice = np.zeros(values.shape, np.bool_)
     twice[:, 1:] = (order[:, 1:] == order[:, :-1]) & (order[:, 1:] >= 0)

@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._/-]*", re.IGNORECASE)
+_QUOTED_MAPPING = re.compile(r"[^\s(]+: *\{")
 _BARE = re.compile(r"[^\s,=()\[\]{}\"'#]+")
 _WORDS: dict[str, Any] = {"true": True, "false": False, "null": None}
 _CLOSING = {"(": ")", "[": "]"}
@@ -37,6 +38,8 @@ def _parse_text(text: str) -> tuple[str, dict[str, Any]]:
     name, bracket, rest = text.partition("(")
     if not _NAME.fullmatch(name):
         hint = "; a comma inside [...] splits it: quote the whole of it" if ")" in text else ""
+        if _QUOTED_MAPPING.match(text):
+            hint = "; a mapping is written without quotes"
         raise ValueError(f"expected a name or name(key=value), found {text!r}{hint}")
     if not bracket:
         return name, {}
@@ -105,7 +108,8 @@ def _parse_value(text: str) -> Any:
 def value(thing: object) -> str:
     """Write one parameter's value so that ``parse`` gives it back."""
     if hasattr(thing, "spelling"):
-        return str(thing.spelling)
+        text = str(thing.spelling)
+        return text if _reads_back(text) else json.dumps(text, ensure_ascii=False)
     if isinstance(thing, bool) or thing is None:
         return json.dumps(thing)
     if isinstance(thing, int | float):
@@ -113,8 +117,15 @@ def value(thing: object) -> str:
     if isinstance(thing, list | tuple):
         return "[" + ", ".join(value(item) for item in thing) + "]"
     text = str(thing)
-    plain = _BARE.fullmatch(text) is not None and _parse_value(text) == text
-    return text if plain else json.dumps(text, ensure_ascii=False)
+    return text if "(" not in text and _reads_back(text) else json.dumps(text, ensure_ascii=False)
+
+
+def _reads_back(text: str) -> bool:
+    """Return whether ``text``, as a value among others, is read as the same text."""
+    try:
+        return _split(text) == [text] and _parse_value(text) == text
+    except ValueError:
+        return False
 
 
 def write(name: str, parameters: dict[str, Any]) -> str:

@@ -15,8 +15,10 @@ PACKAGES = ("torch", "sentence-transformers", "transformers", "voyager", "bm25s"
 @cache
 def versions() -> dict[str, str]:
     """Return the versions in this process; negbench's has the commit in brackets where it runs from a checkout."""
-    at = commit()
-    ours = version("negbench") + (f" ({at[:12]}{'+' if at.endswith('+') else ''})" if at else "")
+    built_from = commit()
+    ours = version("negbench") + (
+        f" ({built_from[:12]}{'+' if built_from.endswith('+') else ''})" if built_from else ""
+    )
     return {"python": platform.python_version(), "negbench": ours, **{name: version(name) for name in PACKAGES}}
 
 
@@ -30,11 +32,11 @@ def commit() -> str | None:
         )
         if ours.returncode != 0:
             return None
-        found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
+        process = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
         state = ["git", "status", "--porcelain", "--untracked-files=no", "--", "."]
         changed = subprocess.run(state, cwd=here, capture_output=True, text=True, check=False)
     except OSError:
         return None
-    if found.returncode != 0:
+    if process.returncode != 0:
         return None
-    return found.stdout.strip() + ("+" if changed.stdout.strip() else "")
+    return process.stdout.strip() + ("+" if changed.stdout.strip() else "")

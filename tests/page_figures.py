@@ -28,6 +28,7 @@ LISTS = ("results", "experiments")
 RAW = (
     "by_query.csv",
     "curves.csv",
+    "losses.csv",
     "overlap.csv",
     "details.csv",
     "false_negatives.csv",
@@ -107,15 +108,16 @@ class Page:
 def wrong(path: Path, root: Path = ROOT) -> list[str]:
     """Return a line for each figure of the page at ``path`` that no result file has, and for each empty declaration.
 
-    Of a page at the top, such as the README, only blocks that link to results or experiments are looked at.
+    Of the README and of pages in ``docs`` only blocks that link to results or experiments are looked at.
     """
+    loose = path.parent in (root, root / "docs")
     page, told = read(path, root), []
     name = path.relative_to(root)
     for figure in page.figures:
-        folders = figure.folders if path.parent == root or is_index(path) else (path.parent, *figure.folders)
+        folders = figure.folders if loose or is_index(path) else (path.parent, *figure.folders)
         if is_index(path):  # an experiment's page links to its results
             folders += tuple(further for folder in folders for further in linked(folder / "README.md", root))
-        if figure.spelled in page.elsewhere or (path.parent == root and not folders):
+        if figure.spelled in page.elsewhere or (loose and not folders):
             continue
         known = [value for folder in dict.fromkeys(folders) for value in values(folder)]
         if is_index(path):

@@ -7,11 +7,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_group
 
+from negbench.cli import app
 from negbench.methods import catalogue
 
 GRID = """\
@@ -46,6 +49,8 @@ class TestLookingIsInstant:
             ["plan", "grid.yaml"],
             ["plan", "grid.yaml", "--json", "--set", "train.epochs=3"],
             ["methods"],
+            ["methods", "simans"],
+            ["parts"],
             ["schema"],
             ["run", "missing.yaml"],
         ],
@@ -143,6 +148,13 @@ class TestListings:
         assert schema["anyOf"][0]["required"] == ["name", "collection", "encoder", "methods"]
         assert {"seeds", "train", "axes", "baseline"} <= set(schema["properties"])
 
+    @pytest.mark.parametrize("command", get_group(app).commands)
+    def test_the_help_of_a_command_has_an_example(
+        self, command: str, tmp_path: Path, negbench: Callable[..., Any]
+    ) -> None:
+        said = negbench(command, "--help", cwd=tmp_path)
+        assert f"Example: negbench {command} " in " ".join(said.out.split())
+
     def test_without_a_command_there_is_help(self, tmp_path: Path, negbench: Callable[..., Any]) -> None:
         said = negbench(cwd=tmp_path)
         assert "evaluate" in said.out + said.err
@@ -215,7 +227,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "an unknown encoder": (["run", "grid.yaml", "--set", "encoder=./nowhere"], "'./nowhere': no such folder"),
     "an encoder nobody has": (["plan", "grid.yaml", "--set", "encoder=owner/nothing"], "'owner/nothing': not a folder"),
     "an assignment without a value": (["plan", "grid.yaml", "--set", "seeds"], "expected key=value"),
-    "a baseline that is no method": (["plan", "grid.yaml", "--set", "baseline=bm25"], "none of the methods"),
+    "a baseline that is no method": (["plan", "grid.yaml", "--set", "baseline=bm25"], "not one of the methods"),
     "an unknown measure": (["plan", "grid.yaml", "--set", "measures=[nDGC@10]"], "nDGC@10"),
     "evaluate: an unknown collection": (["evaluate", "--encoder", "bm25", "--collection", "nowhere"], "'nowhere'"),
     "evaluate: an unknown encoder": (["evaluate", "--encoder", "./no", "--collection", "helpdesk"], "'./no'"),
@@ -291,7 +303,7 @@ class TestWhatIsRefused:
     def test_a_split_that_is_not_there(self, here: Path, tiny_collection: Path, negbench: Callable[..., Any]) -> None:
         found = negbench("evaluate", "--encoder", "bm25", "--collection", tiny_collection, "--split", "exam", cwd=here)
         assert found.code == 2
-        assert found.err.splitlines()[-1] == "negbench: --split exam: garden has dev, test, train"
+        assert found.err.splitlines()[-1] == "negbench: --split exam: no such split; garden has dev, test, train"
 
     def test_options_that_do_not_exist(self, here: Path, negbench: Callable[..., Any]) -> None:
         for arguments in (["run", "grid.yaml", "--seeds", "3"], ["evaluate", "--encoder", "bm25"], ["frobnicate"]):
@@ -309,3 +321,13 @@ def test_it_is_installed_as_a_command(tmp_path: Path) -> None:
     )
     assert (found.returncode, found.stdout) == (2, "")
     assert found.stderr == "negbench: missing.yaml: no such file; give the path of a grid file\n"
+
+
+def test_the_version_is_that_of_the_package(negbench: Callable[..., Any], tmp_path: Path) -> None:
+    said = negbench("--version", cwd=tmp_path)
+    assert (said.code, said.out) == (0, f"negbench {version('negbench')}\n")
+
+
+def test_the_package_runs_as_a_module() -> None:
+    done = subprocess.run([sys.executable, "-m", "negbench", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"negbench {version('negbench')}\n"

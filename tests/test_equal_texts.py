@@ -11,18 +11,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pools import with_features
 
 from negbench import mining
 from negbench.collections.duplicates import equal_texts, normalised, unlabelled_copies
 from negbench.config.grid import read
 from negbench.labels.promote import Promote
 from negbench.mining import Rules
-from negbench.plan.false_negatives import read_rates
-from negbench.plan.sources import copies_note
 from negbench.plan.trials import trials
 from negbench.retrieval.okapi import Okapi
 from negbench.retrieval.pool import build
 from negbench.samplers.top import Top
+from negbench.stages.evaluation.false_negatives import read_rates
+from negbench.stages.inputs import copies_note
 from negbench.store import Store
 from negbench.training.data import instances, marks
 from negbench.types import CandidatePool, Collection, Negatives, Qrels
@@ -111,7 +112,7 @@ def test_what_has_the_text_of_a_promoted_document_is_neither_drawn_nor_filled(wi
     collection = collection_of(SIX, [(0, 5, 1)], ["a lamp is here"])
     copies: Any = collection.copies() if with_copies else {}
     pool = pool_of(collection)
-    pool = replace(pool, teacher_scores=np.where(pool.documents == 0, 1.0, 0.0).astype(np.float32))
+    pool = with_features(pool, teacher_scores=np.where(pool.documents == 0, 1.0, 0.0))
     found = mining.mine(pool, Rules(Top(), labels=(Promote(),)), 6, 0, np.array([-1], np.int32), 6, copies=copies)
     assert ({1, 4} & set(found.documents[0].tolist()) == set()) is with_copies
     assert 0 not in found.documents[0].tolist()

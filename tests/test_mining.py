@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pools import candidate_pool
 from scipy.stats import chisquare
 
 from negbench import mining
@@ -15,9 +16,9 @@ from negbench.filters.rank_band import RankBand
 from negbench.filters.score_cap import ScoreCap
 from negbench.labels import LabelRule, Labels
 from negbench.mining import Rules
-from negbench.noise import Noise, keys
 from negbench.retrieval.dense import Dense
 from negbench.retrieval.pool import build, pad
+from negbench.rng import CounterRNG
 from negbench.samplers import Sampler
 from negbench.samplers.mixture import Mixture
 from negbench.samplers.simans import SimANS
@@ -29,17 +30,11 @@ from negbench.types import Bool, CandidatePool, Collection, Negatives, Qrels
 def make(candidates: list[list[int]], positives: list[list[int]], corpus: int = 100) -> CandidatePool:
     """A pool of document rows by rank, with score 1000 - row and a score for every positive."""
     documents, labelled = (pad([np.array(row, np.int32) for row in rows]) for rows in (candidates, positives))
-    names = keys([f"d{n}" for n in range(corpus)])
-    known = [np.isin(row, mine) for row, mine in zip(documents, positives, strict=True)]
-    return CandidatePool(
-        queries=np.arange(len(candidates), dtype=np.int32),
+    return candidate_pool(
+        np.where(documents >= 0, 1000.0 - documents, np.nan),
         documents=documents,
-        scores=np.where(documents >= 0, 1000.0 - documents, np.nan).astype(np.float32),
-        known=np.array(known, bool).reshape(documents.shape),
         positives=labelled,
-        positive_scores=np.where(labelled >= 0, 1000.0 - labelled, np.nan).astype(np.float32),
-        query_keys=keys([f"q{n}" for n in range(len(candidates))]),
-        document_keys=np.where(documents >= 0, names[documents], np.uint64(0)),
+        positive_scores=np.where(labelled >= 0, 1000.0 - labelled, np.nan),
     )
 
 
@@ -67,7 +62,7 @@ def cases(draw: st.DrawFn) -> tuple[CandidatePool, int, int, list[int], Sampler]
 def test_draw_and_fill_by_contract(case: tuple[CandidatePool, int, int, list[int], Sampler]) -> None:
     pool, k, corpus, own, sampler = case
     found = mine(pool, k, corpus, own, sampler=sampler)
-    plain = sampler.draw(pool, k, Noise(0, sampler.spelling)).positions
+    plain = sampler.draw(pool, k, CounterRNG(0, sampler.spelling)).positions
     for field in ("documents", "origins", "ranks", "scores"):
         assert getattr(found, field).shape == (len(own), k)
     assert found.ranks.tolist() == plain.tolist()
@@ -113,7 +108,7 @@ def test_the_fill_is_uniform_over_what_is_allowed(corpus: int) -> None:
 @settings(deadline=None)
 @given(st.integers(0, 2**64 - 1), st.integers(1, 500), st.integers(1, 12), st.sets(st.integers(-1, 20), max_size=9))
 def test_the_fill_takes_the_counters_one_by_one(query: int, size: int, count: int, taken: set[int]) -> None:
-    source, found, counter = Noise(0, "fill"), list[int](), 0
+    source, found, counter = CounterRNG(0, "fill"), list[int](), 0
     left = set(range(size)) - taken
     if len(left) > 8 * count:  # the definition: draw 0, 1, 2, ... and pass over what is taken
         while len(found) < count:
@@ -153,9 +148,9 @@ def test_unchecked_fills_come_from_below_every_filter_and_then_from_the_corpus(
     case: tuple[CandidatePool, int, int, list[int], Sampler], filters: list[Filter]
 ) -> None:
     pool, k, corpus, own, sampler = case
-    found = mine(pool, k, corpus, own, sampler=sampler, filters=filters, fill="unchecked")
+    found = mine(pool, k, corpus, own, sampler=sampler, filters=filters, fill="below-filters")
     below = max([rule.needed_depth for rule in filters], default=0)
-    chance = Noise(0, "unchecked fill")
+    chance = CounterRNG(0, "unchecked fill")
     for query, documents in enumerate(found.documents.tolist()):
         drawn = [row for row, rank in zip(documents, found.ranks[query].tolist(), strict=True) if rank >= 0]
         taken = {*drawn, *pool.positives[query].tolist(), own[query]}
@@ -165,7 +160,7 @@ def test_unchecked_fills_come_from_below_every_filter_and_then_from_the_corpus(
         expected = [row for row in pool.documents[query, ranks].tolist() if row not in taken][: k - len(drawn)]
         taken |= set(expected)
         rest = k - len(drawn) - len(expected)
-        expected += mining.uniform(Noise(0, "fill"), pool.query_keys[query], corpus, rest, taken)
+        expected += mining.uniform(CounterRNG(0, "fill"), pool.query_keys[query], corpus, rest, taken)
         slots = found.ranks[query] < 0
         filled = np.array(documents, np.int32)[slots].tolist()
         assert filled == expected + [-1] * (len(filled) - len(expected))
@@ -174,7 +169,7 @@ def test_unchecked_fills_come_from_below_every_filter_and_then_from_the_corpus(
 
 def test_after_unchecked_fills_the_corpus_gives_others() -> None:
     pool = make([[0, 1, 2, 3, 4, 5]] * 20, [[]] * 20, 9)
-    found = mine(pool, 9, 9, sampler=Top(depth=2), fill="unchecked").documents
+    found = mine(pool, 9, 9, sampler=Top(depth=2), fill="below-filters").documents
     assert (found[:, :2] == [0, 1]).all()
     assert (np.sort(found[:, 2:6]) == [2, 3, 4, 5]).all()
     assert (np.sort(found[:, 6:]) == [6, 7, 8]).all()
@@ -182,14 +177,18 @@ def test_after_unchecked_fills_the_corpus_gives_others() -> None:
 
 def test_queries_with_the_same_candidates_have_unchecked_fills_of_their_own() -> None:
     pool = make([list(range(40, 60))] * 30, [[]] * 30)
-    found = mine(pool, 3, 100, filters=(RankBand(low=0, high=1),), fill="unchecked").documents
+    found = mine(pool, 3, 100, filters=(RankBand(low=0, high=1),), fill="below-filters").documents
     assert (found[:, 0] == 40).all()
     assert len({tuple(row) for row in found[:, 1:].tolist()}) > 20
 
 
 @pytest.mark.parametrize(
     "rules",
-    [{"sampler": Uniform()}, {"filters": (RankBand(low=0, high=1),), "fill": "unchecked"}, {"sampler": Top(depth=1)}],
+    [
+        {"sampler": Uniform()},
+        {"filters": (RankBand(low=0, high=1),), "fill": "below-filters"},
+        {"sampler": Top(depth=1)},
+    ],
 )
 def test_another_seed_draws_and_fills_otherwise(rules: dict[str, Any]) -> None:
     pool = make([list(range(40, 60))] * 30, [[]] * 30)
@@ -212,9 +211,9 @@ class Says(LabelRule):
 
     column: int = 0
 
-    def judge(self, pool: CandidatePool, labels: Labels) -> Labels:
+    def apply(self, pool: CandidatePool, labels: Labels) -> Labels:
         promoted = labels.promoted | (np.arange(pool.depth) == self.column)
-        return Labels(promoted, labels.trust * np.float32(0.5))
+        return Labels(promoted, labels.positive_weights * np.float32(0.5))
 
 
 def test_label_rules_build_on_one_another() -> None:
@@ -222,7 +221,7 @@ def test_label_rules_build_on_one_another() -> None:
     rules = [Says.model_construct(column=0), Says.model_construct(column=2)]
     found = mine(pool, 2, 100, labels=rules)
     assert found.promoted.tolist() == [[50, 52]]
-    assert found.trust.tolist() == [[0.25, 0.25]]
+    assert found.positive_weights.tolist() == [[0.25, 0.25]]
     assert found.documents.tolist() == [[51, 53]]
 
 
@@ -239,7 +238,7 @@ class Seen(Filter):
     columns: tuple[int, ...] = ()
     log: Any = None
 
-    def throws_out(self, pool: CandidatePool) -> Bool:
+    def reject(self, pool: CandidatePool) -> Bool:
         self.log.append(pool)
         return np.broadcast_to(np.isin(np.arange(pool.depth), self.columns), pool.documents.shape)
 
@@ -268,7 +267,15 @@ def small(count: int, documents: int, labels: Qrels) -> tuple[Collection, np.nda
     texts = [f"document {n}" for n in range(documents)]
     names = [[f"{side}{n}" for n in range(size)] for side, size in (("d", documents), ("q", count))]
     queries = [f"query {n}" for n in range(count)]
-    collection = Collection("vectors", names[0], [""] * documents, texts, names[1], queries, {"train": labels})
+    collection = Collection(
+        name="vectors",
+        document_ids=names[0],
+        titles=[""] * documents,
+        texts=texts,
+        query_ids=names[1],
+        queries=queries,
+        qrels={"train": labels},
+    )
     return collection, vectors[0], vectors[1]
 
 

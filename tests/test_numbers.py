@@ -14,7 +14,7 @@ from negbench.config.grid import read
 from negbench.encoders.spec import EncoderSpec
 from negbench.errors import InputError
 from negbench.numbers import not_booleans
-from negbench.parts import ROOMS, Part, registered
+from negbench.registry import KINDS, Part, registered
 from negbench.training.recipe import Recipe
 
 
@@ -53,7 +53,7 @@ def test_numbers_and_booleans_in_their_places_are_fine() -> None:
 
 NUMBERS = [
     (kind, name, field)
-    for kind in ROOMS
+    for kind in KINDS
     for name, part in registered(kind).items()
     for field, info in part.model_fields.items()
     if info.annotation in (int, float, int | None, float | None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import subprocess
 from pathlib import Path
 from types import ModuleType
 
@@ -12,12 +13,12 @@ import page_figures
 import pytest
 
 ROOT = Path(__file__).parents[1]
-RENDERED = ROOT / "results" / "benchmarks"  # its page is written from its files: tests/test_benchmarks.py
-PAGES = [ROOT / "README.md"] + [
+RENDERED = [ROOT / "results" / name for name in ("benchmarks", "papers")]  # written from their files, and tested so
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))] + [
     page
     for folder in ("results", "experiments")
     for page in sorted((ROOT / folder).rglob("README.md"))
-    if page.parent != RENDERED
+    if page.parent not in RENDERED
 ]
 OLDER = re.compile(r"\*\*An older run\*\*, made at commit `(\w+)`")
 
@@ -58,6 +59,20 @@ def test_a_page_about_an_older_run_names_the_commit_of_its_results(page: Path) -
         assert {it[: len(commit)] for it in made} == {commit}, (
             f"{page}: its results were made again, at {', '.join(sorted(made))}: take the note of the older run out"
         )
+
+
+def test_made_files_are_tracked_only_where_a_page_shows_them() -> None:
+    listed = subprocess.run(["git", "ls-files", "results"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode != 0 or not listed.stdout:
+        pytest.skip("not a checkout")
+    tracked = {ROOT / name for name in listed.stdout.splitlines()}
+    made = {path for path in tracked if path.suffix in (".html", ".tex", ".png", ".svg") or path.name == "curves.csv"}
+    shown = {
+        (page.parent / target).resolve()
+        for page in PAGES
+        for target in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
+    }
+    assert made == shown, "track a figure where a README shows it, and nothing else that make pages writes"
 
 
 PAGE = """# Demo

@@ -15,6 +15,7 @@ from negbench.labels.check_positives import CheckPositives
 from negbench.mining import Rules
 from negbench.retrieval.corpus import Corpus
 from negbench.retrieval.pool import build
+from negbench.samplers.mixture import Mixture
 from negbench.samplers.top import Top
 from negbench.types import CandidatePool, Collection, Draw, Qrels
 
@@ -47,6 +48,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "no such code": (positions([1, 2, 3], [1, 2, -3]), "query 1: -3 is outside of the pool's 6 columns"),
     "known": (positions([1, 2, 3], [1, 0, 3]), "query 1: 0 is a known positive"),
     "filtered": (positions([1, 2, 3], [1, 2, 5]), "query 1: 5 was taken out by a filter or has no score"),
+    "left to the batch": (positions([1, 2, 3], [-2, 1, 2]), "query 1: -2 is a slot for the batch, and it leaves none"),
     "twice": (positions([4, 2, 4], [1, 2, 3]), "query 0: 4 was drawn twice"),
     "too few": (positions([1, 2], [1, 2]), "returned int32 [2, 2]; expected integers [2, 3]"),
     "no integers": (np.ones((2, K)), "returned float64 [2, 3]; expected integers [2, 3]"),
@@ -62,9 +64,13 @@ def test_a_sampler_that_draws_wrongly_is_named(drawn: Any, problem: str, monkeyp
     assert str(caught.value) == f"sampler top: {problem}"
 
 
-@pytest.mark.parametrize("drawn", [positions([1, 2, 3], [4, -1, -1]), positions([-2, -2, -2], [1, -1, 2])])
-def test_what_is_allowed_passes(drawn: Any) -> None:
-    part_checks.check_positions(Top(), drawn, pool(), K)
+@pytest.mark.parametrize("leaves", [False, True])
+def test_what_is_allowed_passes(leaves: bool) -> None:
+    part_checks.check_positions(Top(), positions([1, 2, 3], [4, -1, -1]), pool(), K, leaves)
+
+
+def test_slots_are_left_by_a_sampler_that_says_so() -> None:
+    part_checks.check_positions(Mixture(), positions([-2, -2, -2], [1, -1, 2]), pool(), K, Mixture.leaves_slots)
 
 
 def test_the_first_rank_counts_as_any_other() -> None:
@@ -75,7 +81,7 @@ def test_the_first_rank_counts_as_any_other() -> None:
 
 
 def test_a_filter_that_returns_no_mask_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(RankBand, "throws_out", lambda self, pool: pool.scores)
+    monkeypatch.setattr(RankBand, "reject", lambda self, pool: pool.scores)
     with pytest.raises(PartError, match=r"^filter rank-band: returned float32 \[2, 6\]; expected bool \[2, 6\]$"):
         mining.filtered(pool(), Rules(Top(), filters=(RankBand(),)))
 
@@ -97,9 +103,9 @@ def test_masks_and_weights_of_another_shape_are_refused() -> None:
 @pytest.mark.parametrize("weight", [np.nan, np.inf, -1.0])
 def test_weights_of_positives_that_are_none_are_refused(weight: float, monkeypatch: pytest.MonkeyPatch) -> None:
     def judge(self: object, pool: CandidatePool, labels: Any) -> Any:
-        return replace(labels, trust=np.full_like(labels.trust, weight))
+        return replace(labels, positive_weights=np.full_like(labels.positive_weights, weight))
 
-    monkeypatch.setattr(CheckPositives, "judge", judge)
+    monkeypatch.setattr(CheckPositives, "apply", judge)
     with pytest.raises(PartError, match=r"^label-rule check-positives.*query 0: .* is no weight$"):
         mining.apply_label_rules(pool(), Rules(Top(), labels=(CheckPositives(),)))
 

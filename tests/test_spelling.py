@@ -92,6 +92,7 @@ def test_forms(text: object, expected: tuple[str, dict[str, Any]]) -> None:
     [
         ("", "expected a name or name(key=value), found ''"),
         ("two words", "expected a name or name(key=value), found 'two words'"),
+        ("simans: {selection: top}", "found 'simans: {selection: top}'; a mapping is written without quotes"),
         ("depth=100)", "expected a name or name(key=value), found 'depth=100)'; a comma inside [...] splits it: quote"),
         ("simans(a=0.5", "'simans(a=0.5' has no closing bracket; inside a YAML list in [...] quote it"),
         ("f(3)", "expected key=value inside f(...), found '3'"),

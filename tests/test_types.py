@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pools import candidate_pool, mined
 
-from negbench.types import CandidatePool, Collection, Negatives, Passages, Qrels
+from negbench.types import Collection, Negatives, Passages, Qrels
 
 rows = st.integers(0, 6) | st.sampled_from([0, 1, 2**31 - 1, 2**31 - 2])
 judgments = st.lists(st.tuples(rows, rows, st.integers(-2, 3)), max_size=30)
@@ -74,7 +75,15 @@ def test_contains_broadcasts_and_takes_scalars() -> None:
 def collection(queries: dict[str, str], documents: dict[str, tuple[str, str]], **more: object) -> Collection:
     titles, texts = [title for title, _ in documents.values()], [text for _, text in documents.values()]
     qrels = more.pop("qrels", {"train": Qrels.of([])})
-    return Collection("made", list(documents), titles, texts, list(queries), list(queries.values()), qrels)  # type: ignore[arg-type]
+    return Collection(
+        name="made",
+        document_ids=list(documents),
+        titles=titles,
+        texts=texts,
+        query_ids=list(queries),
+        queries=list(queries.values()),
+        qrels=qrels,
+    )  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -120,16 +129,12 @@ def test_split_queries_have_a_positive() -> None:
 
 
 def test_available_is_what_a_sampler_may_return() -> None:
-    documents = np.array([[4, 5, 6, 7, -1]], np.int32)
-    pool = CandidatePool(
-        queries=np.zeros(1, np.int32),
-        documents=documents,
-        scores=np.array([[3, np.nan, 1, 0.5, np.nan]], np.float32),
-        known=np.array([[True, False, False, False, False]]),
-        positives=np.array([[4]], np.int32),
-        positive_scores=np.array([[3]], np.float32),
-        query_keys=np.zeros(1, np.uint64),
-        document_keys=documents.astype(np.uint64),
+    pool = candidate_pool(
+        [[3, np.nan, 1, 0.5, np.nan]],
+        documents=[[4, 5, 6, 7, -1]],
+        known=[[True, False, False, False, False]],
+        positives=[[4]],
+        positive_scores=[[3]],
     )
     assert pool.depth == 5
     assert pool.available().tolist() == [[False, False, True, True, False]]
@@ -174,13 +179,13 @@ def negatives(start: int, promoted: list[list[int]], width: int = 2, size: float
     """Of two queries; documents, ranks and scores count on from ``start``, the second column is filled."""
     table = (start + np.arange(2 * width, dtype=np.int32)).reshape(2, width)
     filled = np.broadcast_to(np.arange(width) == 1, table.shape)
-    plain = Negatives.without_rules(
-        np.array([3, 5], np.int32),
+    plain = mined(
         table,
-        filled.astype(np.int32),
-        np.where(filled, -1, table + 100).astype(np.int32),
-        np.where(filled, np.nan, table + 200).astype(np.float32),
-        np.full(2, size, np.float32),
+        queries=[3, 5],
+        origins=filled,
+        ranks=np.where(filled, -1, table + 100),
+        scores=np.where(filled, np.nan, table + 200),
+        effective_size=[size] * 2,
     )
     return replace(plain, promoted=np.array(promoted, np.int32))
 

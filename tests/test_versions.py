@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
+import negbench
 from negbench import versions
 
 
@@ -48,3 +52,14 @@ def test_the_commit_is_that_of_our_own_checkout(tmp_path: Path, monkeypatch: pyt
     assert versions.commit() == head  # a change outside of the package
     module.write_text("2\n")
     assert versions.commit() == head + "+"
+
+
+def test_the_version_stands_in_pyproject_alone_and_pages_name_it() -> None:
+    root = Path(__file__).parents[1]
+    declared = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert negbench.__version__ == version("negbench")
+    citation = YAML(typ="safe").load((root / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == declared
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+    versions = re.findall(r"^## \[(.+)\]", (root / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert next(it for it in versions if it != "Unreleased") == declared

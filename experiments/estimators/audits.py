@@ -20,17 +20,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import worlds
 
-from negbench.audit import description, draw, frame, sheet
-from negbench.audit.estimate import estimate
-from negbench.audit.rows import Negative, Row
+from negbench.auditing import description, draw, population, sheet
+from negbench.auditing.estimate import estimate
+from negbench.collections.layouts.rows import Negative, Row
 from negbench.evaluation.false_negatives import Pairs
-from negbench.noise import key
+from negbench.rng import key
 from negbench.store import Store
 from negbench.types import Bool, Float64, Int32, UInt64
 
 
-class Frame(frame.Frame):
-    """A frame that hashes its texts, which are ids here, once."""
+class Population(population.Population):
+    """A population that hashes its texts, which are ids here, once."""
 
     @cached_property
     def _kept(self) -> tuple[UInt64, list[str]]:
@@ -45,8 +45,8 @@ class Frame(frame.Frame):
         return self._kept[1]
 
 
-def framed(mined: Mapping[str, Pairs], weights: Float64) -> Frame:
-    """Return the frame of what these samplers mined, as read from a file; ``weights`` [queries] are rows a query."""
+def framed(mined: Mapping[str, Pairs], weights: Float64) -> Population:
+    """Return the population of these samplers' negatives, as read from a file; ``weights`` [queries]: rows a query."""
     rows = {
         sampler: [
             Row("", f"q{query}", (), (Negative(f"d{document}", rank, weight=float(weights[query])),))
@@ -56,19 +56,19 @@ def framed(mined: Mapping[str, Pairs], weights: Float64) -> Frame:
         ]
         for sampler, pairs in mined.items()
     }
-    built = frame.build(rows, None)
-    return Frame(**{it.name: getattr(built, it.name) for it in fields(frame.Frame)})
+    built = population.build(rows, None)
+    return Population(**{it.name: getattr(built, it.name) for it in fields(population.Population)})
 
 
-def rows_of(whole: Frame) -> tuple[Int32, Int32]:
-    """Return the query row [N] and document row [N] in the collection of each pair of a frame."""
+def rows_of(whole: Population) -> tuple[Int32, Int32]:
+    """Return the query row [N] and document row [N] in the collection of each pair of a population."""
     queries = np.array([int(text[1:]) for text in whole.query_texts], np.int32)[whole.queries]
     documents = np.array([int(text[1:]) for text in whole.document_texts], np.int32)[whole.documents]
     return queries, documents
 
 
 def audited(
-    whole: Frame, truth: Bool, labels: int, seed: int, judge: Float64 | None
+    whole: Population, truth: Bool, labels: int, seed: int, judge: Float64 | None
 ) -> Iterator[tuple[str, float, float, float]]:
     """Yield method, rate, low and high of one audit; nobody is asked twice, which changes agreement alone."""
     asked = sheet.of(whole, draw.draw(whole, labels, None, seed, judge), seed, judge)

@@ -22,7 +22,8 @@ from negbench.evaluation.false_negatives import Pairs
 from negbench.evaluation.false_negatives.calibration import FOLDS, folds
 from negbench.evaluation.false_negatives.held_out import natural
 from negbench.evaluation.false_negatives.mixture import Mixture
-from negbench.evaluation.false_negatives.propensity import Propensity, counted
+from negbench.evaluation.false_negatives.propensity import Propensity
+from negbench.evaluation.false_negatives.rank_bins import count_labelled
 from negbench.methods import Method
 from negbench.store import Store
 from negbench.types import CandidatePool, Float64
@@ -81,7 +82,17 @@ class Seen:
         queries, documents = pool.queries[rows], pool.documents[rows, columns]
         nothing = np.zeros(len(rows))
         judge = self.cell.world.judge(queries, documents)
-        x = features(Pairs(queries, documents, nothing, columns.astype(np.int32), nothing, nothing, judge))
+        x = features(
+            Pairs(
+                queries=queries,
+                documents=documents,
+                weights=nothing,
+                ranks=columns.astype(np.int32),
+                scores=nothing,
+                positive_scores=nothing,
+                judge=judge,
+            )
+        )
         labelled, fold = pool.known[rows, columns], folds(queries)
         models, shown = [], np.zeros(len(x))
         for part in range(FOLDS):
@@ -102,8 +113,8 @@ def estimates(seen: Seen, method: Method, taught: list[LogisticRegression]) -> t
     found = {
         "held-out": hits,
         "held-out, half labelled": natural(hits, ASSUMED, share) if share > 0 else np.nan,
-        "propensity, half labelled": Propensity(frequency=ASSUMED).of(pairs, counted(pool, size)).rate,
-        "propensity, frequency told": Propensity(frequency=seen.frequency).of(pairs, counted(pool, size)).rate,
+        "propensity, half labelled": Propensity(frequency=ASSUMED).of(pairs, count_labelled(pool, size)).rate,
+        "propensity, frequency told": Propensity(frequency=seen.frequency).of(pairs, count_labelled(pool, size)).rate,
         "held-out, frequency told": natural(hits, seen.frequency, share) if share > 0 else np.nan,
         "elkan-noto": by_classifier,
         "held-out, elkan-noto's frequency": natural(hits, frequency, share) if share > 0 and frequency > 0 else np.nan,

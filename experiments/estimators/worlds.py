@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from ruamel.yaml import YAML
 
-from negbench import mining, noise
+from negbench import mining, rng
 from negbench.collections.beir import judgments
 from negbench.collections.resolve import source_of
 from negbench.collections.withholding import visible
@@ -20,9 +20,9 @@ from negbench.encoders.precision import resolve as resolve_precision
 from negbench.encoders.spec import EncoderSpec
 from negbench.evaluation.false_negatives import Pairs
 from negbench.methods import Method, resolve
-from negbench.plan.sources import Embed, LoadCollection, StartEncoder, read_collection, read_vectors
 from negbench.retrieval import pool
 from negbench.retrieval.bm25 import BM25
+from negbench.stages.inputs import Embed, LoadCollection, StartEncoder, read_collection, read_vectors
 from negbench.store import Store, ancestors
 from negbench.types import Bool, CandidatePool, Collection, Float64, Int32, Qrels, Vectors
 
@@ -79,7 +79,14 @@ def world(name: str, store: Store) -> World:
         given = EncoderSpec.model_validate(encoder)
         start = StartEncoder(given, weights.fingerprint(given.model, given.revision), None)
         both = [
-            Embed(start, loaded, side, split, CELLS["max_length"], resolve_precision("auto"))
+            Embed(
+                encoder=start,
+                collection=loaded,
+                side=side,
+                split=split,
+                max_length=CELLS["max_length"],
+                precision=resolve_precision("auto"),
+            )
             for side, split in (("query", spec["split"]), ("document", None))
         ]
         for stage in both:
@@ -94,7 +101,7 @@ def world(name: str, store: Store) -> World:
             grades = _judged(collection, Path(source.parameters["path"]) / spec[key], spec.get("grades"))
     if "queries" in spec:
         asked = np.unique(relevant.queries)
-        order = noise.Noise(0, "training queries").order(noise.keys([collection.query_ids[row] for row in asked]))
+        order = rng.CounterRNG(0, "training queries").order(rng.keys([collection.query_ids[row] for row in asked]))
         relevant = relevant.of_queries(asked[order[: spec["queries"]]])
     return World(name, collection, split, relevant, grades, vectors[0], vectors[1], _lexical(collection, split))
 
@@ -156,13 +163,13 @@ class Cell:
         documents = drawn.documents[there]
         lowest = np.repeat(candidates.positive_score("lowest"), there.shape[1])[there.ravel()]
         return Pairs(
-            queries,
-            documents,
-            np.ones(len(queries)),
-            drawn.ranks[there],
-            drawn.scores[there].astype(np.float64),
-            lowest,
-            self.world.judge(queries, documents),
+            queries=queries,
+            documents=documents,
+            weights=np.ones(len(queries)),
+            ranks=drawn.ranks[there],
+            scores=drawn.scores[there].astype(np.float64),
+            positive_scores=lowest,
+            judge=self.world.judge(queries, documents),
         )
 
     def false(self, pairs: Pairs) -> Bool:
@@ -187,8 +194,8 @@ def cells(given: World, redraw: int = 0) -> Iterator[Cell]:
 def hide(given: World, labels: Qrels, how: Any, rate: float, seed: int) -> Qrels:
     """Return the labels that stay."""
     ids = given.collection.query_ids, given.collection.document_ids
-    keys = [noise.keys(names)[rows] for names, rows in zip(ids, (labels.queries, labels.documents), strict=True)]
-    luck = noise.Noise(seed, "estimators/labels").gumbel(*keys)
+    keys = [rng.keys(names)[rows] for names, rows in zip(ids, (labels.queries, labels.documents), strict=True)]
+    luck = rng.CounterRNG(seed, "estimators/labels").gumbel(*keys)
     texts = given.collection.queries, given.collection.passages()
     shown = visible(labels, how, rate, texts, luck)
     return Qrels(labels.queries[shown], labels.documents[shown], labels.grades[shown])

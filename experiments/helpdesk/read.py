@@ -22,7 +22,7 @@ import numpy as np
 
 from negbench.collections._helpdesk2.facets import CONDITION, DEVICE, LINE, OPEN, PART, SYMPTOM, answers
 from negbench.collections.helpdesk import Helpdesk
-from negbench.noise import Noise
+from negbench.rng import CounterRNG
 from negbench.types import Bool, Int32
 
 KINDS = ("relevant",) * 4 + ("thing", "part", "symptom", "condition") + ("words",) * 2
@@ -60,8 +60,8 @@ def sample(turn: int, wanted: int) -> Iterator[tuple[int, int, str]]:
     """Yield (query row, document row, kind) in random order."""
     facets, collection = Helpdesk().facets(), Helpdesk().load()
     articles, passages = facets.world.articles, [content(text) for text in collection.passages()]
-    noise = Noise(turn, "experiments/helpdesk/read")
-    queries = noise.order(np.array(facets.splits["test"]))[:wanted].tolist()
+    rng = CounterRNG(turn, "experiments/helpdesk/read")
+    queries = rng.order(np.array(facets.splits["test"]))[:wanted].tolist()
     found = []
     for place, query in enumerate(queries):
         question, kind = facets.questions.facets[query], KINDS[place % len(KINDS)]
@@ -73,8 +73,8 @@ def sample(turn: int, wanted: int) -> Iterator[tuple[int, int, str]]:
         else:
             choice = of_kind(articles, question, kind)
         rows = np.flatnonzero(choice)
-        found.append((query, int(rows[int(noise.uniform(query, 1) * len(rows))]), kind))
-    yield from (found[place] for place in Noise(turn, "experiments/helpdesk/order").order(np.arange(len(found))))
+        found.append((query, int(rows[int(rng.uniform(query, 1) * len(rows))]), kind))
+    yield from (found[place] for place in CounterRNG(turn, "experiments/helpdesk/order").order(np.arange(len(found))))
 
 
 def of_kind(articles: Int32, question: Int32, kind: str) -> Bool:

@@ -19,10 +19,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from negbench.config.grid import read
-from negbench.plan.evaluation import EvaluateEncoder
-from negbench.plan.refreshing import found_in, read_rounds
-from negbench.plan.sources import read_collection, read_vectors
 from negbench.plan.trials import Trial, trials
+from negbench.stages.evaluation.quality import EvaluateEncoder
+from negbench.stages.inputs import read_collection, read_vectors
+from negbench.stages.refresh.rounds import found_in, read_rounds
 from negbench.store import Store
 from negbench.types import Bool, CandidatePool
 

@@ -1,11 +1,11 @@
-"""Random batches."""
+"""Batches in random order, without regard to topics."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from negbench.batching import Batching, cut
-from negbench.noise import Noise
+from negbench.rng import CounterRNG
 from negbench.types import Int32, Int64, UInt64
 
 
@@ -14,6 +14,5 @@ class Random(Batching):
 
     name: ClassVar[str] = "random"
 
-    def batches(self, keys: UInt64, clusters: Int32 | None, size: int, noise: Noise) -> list[Int64]:
-        """Shuffle and cut."""
-        return cut(noise.order(keys), size)
+    def batches(self, keys: UInt64, clusters: Int32 | None, size: int, rng: CounterRNG) -> list[Int64]:
+        return cut(rng.order(keys), size)

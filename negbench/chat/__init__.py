@@ -22,25 +22,31 @@ WITHHELD = "(withheld by the server's content filter)"
 
 
 class Chat(BaseModel):
-    """How a part reaches a language model, by the official client.
-
-    model: as the server names it. server: base URL, null for OpenAI's. key: the environment variable with the key.
-    budget: requests a stage may send; a larger one goes on where a smaller one stopped. retries, timeout: a request's,
-    in seconds; one whose reply holds no answer is sent again, too. workers: requests at a time.
-    """
+    """How a part reaches a language model, by the official client."""
 
     _numbers = not_booleans
 
     fetching: ClassVar[frozenset[str]] = frozenset({"key", "budget", "retries", "timeout", "workers"})
     """Fields that say how answers are fetched, and not what they are."""
 
-    model: str = Field(default="gpt-4o-mini", min_length=1)
-    server: str | None = None
-    key: str = Field(default="OPENAI_API_KEY", min_length=1)
-    budget: int = Field(default=10_000, ge=1)
-    retries: int = Field(default=3, ge=0, le=20)
-    timeout: float = Field(default=60.0, gt=0)
-    workers: int = Field(default=8, ge=1, le=64)
+    model: str = Field(default="gpt-4o-mini", min_length=1, description="Name of the model, as the server has it.")
+    server: str | None = Field(default=None, description="Base URL of an OpenAI-compatible server; null for OpenAI's.")
+    key: str = Field(default="OPENAI_API_KEY", min_length=1, description="Environment variable that holds the API key.")
+    budget: int = Field(
+        default=10_000,
+        ge=1,
+        description=(
+            "Largest number of requests per stage; a run with a larger budget goes on where a smaller one stopped."
+        ),
+    )
+    retries: int = Field(
+        default=3,
+        ge=0,
+        le=20,
+        description="How often a request that failed, or whose reply holds no answer, is sent again.",
+    )
+    timeout: float = Field(default=60.0, gt=0, description="Timeout of a request, in seconds.")
+    workers: int = Field(default=8, ge=1, le=64, description="Number of requests sent at the same time.")
 
     def ask(self, who: str, instructions: str, texts: Sequence[str]) -> list[str]:
         """Return the answer to each text after ``instructions``; those that are kept in the store are not asked for.
@@ -50,11 +56,11 @@ class Chat(BaseModel):
         """
         kept = Answers(Store.default().root / "answers" / "llm.sqlite")
         names = [kept.name(self.server or "", self.model, instructions, text) for text in texts]
-        found = kept.find(names)
-        missing = {name: text for name, text in zip(names, texts, strict=True) if name not in found}
+        by_name = kept.find(names)
+        missing = {name: text for name, text in zip(names, texts, strict=True) if name not in by_name}
         if missing:
-            found |= self._fetch(who, instructions, missing, kept)
-        return [found[name] for name in names]
+            by_name |= self._fetch(who, instructions, missing, kept)
+        return [by_name[name] for name in names]
 
     def _fetch(self, who: str, instructions: str, missing: dict[str, str], kept: Answers) -> dict[str, str]:
         import openai
@@ -86,7 +92,7 @@ class Chat(BaseModel):
             return name, answer
 
         allowed = list(missing.items())[: self.budget]
-        found: dict[str, str] = {}
+        fetched: dict[str, str] = {}
         late = 0
         broken: list[str] = []
         with ThreadPoolExecutor(self.workers) as pool:
@@ -94,7 +100,7 @@ class Chat(BaseModel):
             for done in as_completed(waiting):
                 try:
                     name, answer = done.result()
-                    found[name] = answer
+                    fetched[name] = answer
                 except (openai.APIConnectionError, openai.InternalServerError, openai.RateLimitError):  # and time-outs
                     late += 1
                 except BrokenReplyError as error:
@@ -111,7 +117,7 @@ class Chat(BaseModel):
             )
         if left := len(missing) - len(allowed):
             raise InputError(f"{who}: its budget of {self.budget} requests is spent, {left} are left; {goes_on}")
-        return found
+        return fetched
 
 
 class BrokenReplyError(Exception):
@@ -119,7 +125,7 @@ class BrokenReplyError(Exception):
 
 
 def read(reply: Any) -> tuple[str, str | None]:
-    """Return the answer in a reply, and None or what is wrong with the reply, which then holds no answer.
+    """Return the answer in a reply and None, or an empty answer and what is wrong with the reply.
 
     The client checks no types: a reply may be text, or lack any field. A refusal is an answer.
     """

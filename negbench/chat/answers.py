@@ -35,20 +35,20 @@ class Answers:
 
     def find(self, names: list[str]) -> dict[str, str]:
         """Return the answers that are there, by the digest of the question; empty ones, once kept, are none."""
-        found: dict[str, str] = {}
+        by_name: dict[str, str] = {}
         with self._open() as database:
             for first in range(0, len(names), 500):
                 some = names[first : first + 500]
                 marks = ",".join("?" * len(some))
-                found.update(
+                by_name.update(
                     database.execute(
                         f"SELECT question, answer FROM answers WHERE answer != '' AND question IN ({marks})",  # noqa: S608
                         some,
                     )
                 )
-        return found
+        return by_name
 
     def keep(self, name: str, answer: str) -> None:
-        """Store an answer."""
+        """Store the answer to a question, in place of an earlier one."""
         with self._open() as database:
             database.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (name, answer))

@@ -1,9 +1,10 @@
-"""A collection put together from checked records: splits carved, judgments matched, what is odd counted."""
+"""Build a collection from checked records: carve splits, match judgments, count irregularities."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 
@@ -22,14 +23,15 @@ def assemble(
     *,
     dev: float,
     test: float,
+    together: Literal["text", "positive"] = "text",
     truth: Mapping[str, Records[Judgment]] | None = None,
     truth_kind: TruthKind = "none",
 ) -> Collection:
     """Check the records, carve the splits that are missing, and build the collection.
 
     ``judgments`` and ``truth`` are keyed by split, ``dev`` and ``test`` are the shares of training queries to
-    carve where that split is missing. What is odd but usable is counted in the collection's warnings. Raises InputError
-    at the place of the first thing that is wrong.
+    carve where that split is missing, ``together`` as in ``splits.carve``. Irregularities that do no harm are counted
+    in the collection's warnings. Raises InputError with the place of the first error.
     """
     document_rows: dict[str, int] = {}
     titles: list[str] = []
@@ -54,11 +56,11 @@ def assemble(
     for file_split, records in judgments.items():
         split = SPLIT_NAMES.get(file_split, file_split)
         if split in given:
-            raise InputError(f"{records.place}: a second {split} split ({file_split}); keep one of the two")
+            raise InputError(f"{records.place}: a second {split} split ({file_split}); keep one of them")
         given[split], absent = matched(records, split, held)
         left_out += absent
     ids = list(query_rows)
-    judged, notes = complete(given, ids, questions, dev=dev, test=test)
+    judged, notes = complete(given, ids, questions, dev=dev, test=test, together=together)
     true, truth_notes = fuller(truth or {}, given, judged, held)
     odd = [*_odd_texts(titles, texts, questions), *_odd_judgments(judged, questions)]
     return Collection(
@@ -79,7 +81,7 @@ def _claim(rows: dict[str, int], identifier: str, what: str, place: str) -> None
     if identifier in rows:
         raise InputError(
             f"{place}: the id {identifier!r} already belongs to {what} number {rows[identifier] + 1}; "
-            "every id may stand once"
+            "ids must be unique"
         )
     rows[identifier] = len(rows)
 
@@ -113,5 +115,9 @@ def _odd_judgments(judged: dict[str, list[Triple]], questions: list[str]) -> lis
             "query has no positive in any split",
             "queries have no positive in any split",
         ),
-        *note(repeated, "pair is judged again; the last counts", "pairs are judged again; the last counts"),
+        *note(
+            repeated,
+            "pair is judged more than once; the last counts",
+            "pairs are judged more than once; the last counts",
+        ),
     ]

@@ -1,4 +1,4 @@
-"""A folder in BEIR's layout: ``corpus.jsonl``, ``queries.jsonl``, ``qrels/SPLIT.tsv``, each maybe ``.gz``."""
+"""A folder in BEIR's layout: ``corpus.jsonl``, ``queries.jsonl``, ``qrels/SPLIT.tsv``, optionally gzipped."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from negbench.collections import Source, assembly, checks
-from negbench.collections.splits import Share
+from negbench.collections.splits import Share, Together
 from negbench.errors import InputError
 from negbench.types import Collection
 
 _DOCUMENT_IDS = {
     f"{what}{between}id" for what in ("corpus", "doc", "document", "passage") for between in ("-", "_", "")
 }
-"""What the last column of a header is called where there are no grades."""
+"""Names of the last column in a header without grades."""
 
 
 class Beir(Source):
@@ -29,23 +29,37 @@ class Beir(Source):
 
     Ids are text or whole numbers. Judgments of what is not there are left out and counted (see ``matching``).
 
-    ``path`` is the folder. ``truth`` is a pattern of fuller judgments below it, e.g.
-    ``extra/{split}.tsv.gz``, with one file for each split that has any; ``truth_kind`` says whether they hold
-    all relevant pairs (``complete``) or only more of them (``proxy``). ``grades`` says which grade each code of the
-    judgments stands for, where they are codes: ``{1: 4, 2: 3, 3: 2, 4: 1, -1: 0}`` for Cranfield's, which run from 1,
-    the best, to 4, with -1 for the paper that the question is from; in a spelling it is a list of pairs. It holds for
-    qrels and truth alike, before anything is cut at a grade. ``dev`` and ``test`` are the shares of training queries,
-    in [0, 0.5), that are carved where the folder has no such split.
+    Codes of judgments become grades before anything is cut at a grade, in qrels and truth alike. Cranfield's run from
+    1, the best, to 4, with -1 for the paper that the question is from: ``{1: 4, 2: 3, 3: 2, 4: 1, -1: 0}``, in a
+    spelling a list of pairs. The truth has one file for each split that has any.
     """
 
     name: ClassVar[str] = "beir"
 
-    path: str
-    truth: str | None = None
-    truth_kind: Literal["proxy", "complete"] = "proxy"
-    grades: tuple[tuple[int, Annotated[int, Field(ge=0, lt=10**9)]], ...] | None = None
-    dev: Share = 0.1
-    test: Share = 0.1
+    path: str = Field(description="Folder in BEIR's layout.")
+    truth: str | None = Field(
+        default=None,
+        description="Pattern of fuller judgments below the folder, as in `extra/{split}.tsv.gz`; null for none.",
+    )
+    truth_kind: Literal["proxy", "complete"] = Field(
+        default="proxy",
+        description="Whether the fuller judgments hold all relevant pairs (`complete`) or only more of them (`proxy`).",
+    )
+    grades: tuple[tuple[int, Annotated[int, Field(ge=0, lt=10**9)]], ...] | None = Field(
+        default=None,
+        description=(
+            "Grade that each code of the judgments stands for, as pairs or a mapping; null where codes are grades."
+        ),
+    )
+    dev: Share = Field(
+        default=0.1,
+        description="Share of the training queries that becomes dev where there is no such split, in [0, 0.5).",
+    )
+    test: Share = Field(
+        default=0.1,
+        description="Share of the training queries that becomes test where there is no such split, in [0, 0.5).",
+    )
+    together: Together = "text"
 
     @field_validator("truth")
     @classmethod
@@ -73,13 +87,6 @@ class Beir(Source):
             raise ValueError(f"expected one grade for each code, as in {{1: 4, 2: 3}}, found codes {codes}")
         return tuple(sorted(value))
 
-    def identity(self) -> dict[str, Any]:
-        """Return the identity; ``grades`` is no part of it where there are none, as before there were any."""
-        found = super().identity()
-        if self.grades is None:
-            del found["parameters"]["grades"]
-        return found
-
     def fingerprint(self) -> str:
         """Return the SHA-256 of the files that ``load`` reads and of the parameters that shape the result."""
         corpus, queries, qrels, truth = self._files()
@@ -88,10 +95,12 @@ class Beir(Source):
             shape |= {"truth": self.truth, "truth_kind": self.truth_kind}
         if self.grades is not None:
             shape |= {"grades": self.grades}
+        if self.together != "text":
+            shape |= {"together": self.together}
         return digest(self._folder(), [corpus, queries, *qrels.values(), *truth.values()], shape)
 
     def load(self) -> Collection:
-        """Read and check the folder. Raises InputError with file and line for what is broken."""
+        """Read and check the folder. Raises InputError with file and line for invalid data."""
         corpus, queries, qrels, truth = self._files()
         grades = None if self.grades is None else dict(self.grades)
         return assembly.assemble(
@@ -101,6 +110,7 @@ class Beir(Source):
             {split: judgments(path, grades) for split, path in qrels.items()},
             dev=self.dev,
             test=self.test,
+            together=self.together,
             truth={split: judgments(path, grades) for split, path in truth.items()},
             truth_kind=self.truth_kind,
         )
@@ -113,10 +123,13 @@ class Beir(Source):
         folder = self._folder()
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder; expected one with corpus.jsonl, queries.jsonl and qrels/")
-        found = {stem: find(folder, stem) for stem in ("corpus", "queries")}
-        for stem, path in found.items():
+        files = {stem: find(folder, stem) for stem in ("corpus", "queries")}
+        for stem, path in files.items():
             if path is None:
-                raise InputError(f"{folder}: neither {stem}.jsonl nor {stem}.jsonl.gz is there; expected one")
+                raise InputError(
+                    f"{folder}: no {stem}.jsonl or {stem}.jsonl.gz; expected one of them (for pairs of queries and "
+                    "answers give a file, or call the files in the folder train.csv and test.csv)"
+                )
         qrels: dict[str, Path] = {}
         for suffix in (".tsv.gz", ".tsv"):  # where both are there, the plain file is read
             for path in sorted((folder / "qrels").glob(f"*{suffix}")):
@@ -129,9 +142,9 @@ class Beir(Source):
             truth = {split: path for split, path in sorted(wanted.items()) if path.is_file()}
             if not truth:
                 raise InputError(f"{folder / self.truth}: no such file for any of the splits {', '.join(wanted)}")
-        assert found["corpus"]
-        assert found["queries"]
-        return found["corpus"], found["queries"], dict(sorted(qrels.items())), truth
+        assert files["corpus"]
+        assert files["queries"]
+        return files["corpus"], files["queries"], dict(sorted(qrels.items())), truth
 
 
 def find(folder: Path, stem: str) -> Path | None:
@@ -169,7 +182,7 @@ def judgments(path: Path, grades: Mapping[int, int] | None = None) -> checks.Rec
 
 
 def lines(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the place and bytes of every line that is not blank; InputError where the file cannot be read."""
+    """Yield the place and bytes of every line that is not blank; InputError if the file is unreadable."""
     number = 0
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
@@ -177,11 +190,11 @@ def lines(path: Path) -> Iterator[tuple[str, bytes]]:
                 if line.strip():
                     yield f"{path}:{number}", line
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path}:{number + 1}: the file cannot be read from here: {error}") from error
+        raise InputError(f"{path}:{number + 1}: the file is unreadable from this line on: {error}") from error
 
 
 def objects(path: Path) -> Iterator[tuple[object, str]]:
-    """Yield the JSON and the place of every line that is not blank; InputError where it is none."""
+    """Yield the JSON value and the place of every line that is not blank; InputError for invalid JSON."""
     for place, line in lines(path):
         try:
             yield json.loads(line.rstrip()), place  # stripped, so that the column counts in this line
@@ -190,7 +203,7 @@ def objects(path: Path) -> Iterator[tuple[object, str]]:
         except UnicodeDecodeError as error:
             raise InputError(f"{place}: not UTF-8 text: {error.reason}") from error
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{place}: JSON that cannot be read: {error}") from error
+            raise InputError(f"{place}: unreadable JSON: {error}") from error
 
 
 def _judgments(path: Path, grades: Mapping[int, int] | None) -> Iterator[checks.Judgment]:
@@ -208,8 +221,8 @@ def _judgments(path: Path, grades: Mapping[int, int] | None) -> Iterator[checks.
         width = width or len(cells)
         if len(cells) != width or width not in (2, 3, 4):
             raise InputError(
-                f"{place}: expected query-id, corpus-id and score between tabs, the two ids alone, or TREC's four "
-                f"columns, as many in every line; found {text!r:.60}"
+                f"{place}: expected query-id, corpus-id and score between tabs, only the two ids, or TREC's four "
+                f"columns, the same number in every line; found {text!r:.60}"
             )
         query = checks.identifier(cells[0], "query-id", place)
         document = checks.identifier(cells[1 if width == 2 else -2], "corpus-id", place)
@@ -219,5 +232,5 @@ def _judgments(path: Path, grades: Mapping[int, int] | None) -> Iterator[checks.
         code = checks.grade(cells[-1], place)
         if grades is not None and code not in grades:
             known = ", ".join(map(str, sorted(grades)))
-            raise InputError(f"{place}: grades has none for the code {code}, it has some for {known}; add it there")
+            raise InputError(f"{place}: grades has no grade for the code {code}, only for {known}; add it")
         yield checks.Judgment(place, query, document, code if grades is None else grades[code])

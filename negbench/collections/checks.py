@@ -1,7 +1,6 @@
-"""The checks that every record of a real collection goes through, whatever it is read from.
+"""Checks of the records of a collection, for all sources.
 
-A record carries its place (``FILE:LINE``, or repository, config and row), so that whatever is wrong with it is
-reported there.
+A record carries its place (``FILE:LINE``, or repository, config and row), which errors name.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from negbench.errors import InputError
 
 T = TypeVar("T")
 SCORES = ("score", "relevance", "label", "grade", "rel")
-"""What the column of grades is called."""
+"""Names of the column of grades."""
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
 _LIMIT = 10**9  # nine digits fit the int32 of Qrels
 
@@ -68,14 +67,14 @@ def query(record: object, place: str) -> Query:
 def identifier(value: object, field: str, place: str) -> str:
     """Return an id as text; a whole number, as JSON and Parquet may hold it, is its digits.
 
-    Raises InputError for anything else, a float among it: 7.0 may have been 7 or 007.
+    Raises InputError for anything else, also for a float: 7.0 may have been 7 or 007.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    found = _string(value, field, place, "text or a whole number")
-    if not found:
+    text = _string(value, field, place, "text or a whole number")
+    if not text:
         raise InputError(f'{place}: the field "{field}" is empty; every record needs an id')
-    return found
+    return text
 
 
 def grade(value: object, place: str) -> int:
@@ -107,7 +106,7 @@ def _text(fields: dict[str, object], key: str, place: str) -> str:
 
 def _present(fields: dict[str, object], key: str, place: str) -> object:
     if key not in fields:
-        raise InputError(f'{place}: the field "{key}" is missing; it has {", ".join(fields) or "none"}')
+        raise InputError(f'{place}: the field "{key}" is missing; found {", ".join(fields) or "no fields"}')
     return fields[key]
 
 

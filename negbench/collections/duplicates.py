@@ -1,4 +1,4 @@
-"""Groups of documents that say the same: equal after normalisation, or nearly so."""
+"""Groups of duplicate documents: equal after normalisation, or near-duplicates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from negbench.types import Collection, Int32, Qrels
 
 SHINGLE = 3
-"""Words a shingle."""
+"""Words per shingle."""
 
 
 def equal_texts(texts: Iterable[str]) -> Int32:
@@ -55,7 +55,7 @@ def groups(texts: Sequence[str], threshold: float) -> Int32:
 
     if threshold < 1:
         words = {row: normalised(texts[row]).split() for row in np.unique(leader).tolist()}
-        shingles = {row: _shingles(found) for row, found in words.items() if found}  # an empty text says nothing
+        shingles = {row: _shingles(of_text) for row, of_text in words.items() if of_text}  # an empty text says nothing
         for one, other in _similar(shingles, threshold):
             join(one, other)
     return np.array([find(row) for row in range(len(texts))], np.int32)
@@ -69,18 +69,18 @@ def normalised(text: str) -> str:
 def _shingles(words: Sequence[str]) -> frozenset[str]:
     if len(words) <= SHINGLE:
         return frozenset([" ".join(words)])
-    return frozenset(" ".join(words[at : at + SHINGLE]) for at in range(len(words) - SHINGLE + 1))
+    return frozenset(" ".join(words[start : start + SHINGLE]) for start in range(len(words) - SHINGLE + 1))
 
 
 def _similar(shingles: dict[int, frozenset[str]], threshold: float) -> Iterable[tuple[int, int]]:
     from datasketch import MinHash, MinHashLSH
 
     index = MinHashLSH(threshold=threshold, num_perm=128)
-    for row, mine in shingles.items():
+    for row, own in shingles.items():
         signature = MinHash(num_perm=128, seed=1)
-        signature.update_batch([shingle.encode() for shingle in sorted(mine)])
+        signature.update_batch([shingle.encode() for shingle in sorted(own)])
         for other in index.query(signature):
             theirs = shingles[other]
-            if len(mine & theirs) >= threshold * len(mine | theirs):
+            if len(own & theirs) >= threshold * len(own | theirs):
                 yield other, row
         index.insert(row, signature)

@@ -66,33 +66,72 @@ class Facets:
 class Helpdesk(Source):
     """A generated help centre whose relevance is complete and can be read off the texts; the embedded default.
 
-    articles: how many. queries, dev, test: the number of questions in train, dev and test; the test questions are
-    the same for any number of the others. other_things, other_parts, other_symptoms, other_conditions: hardness; of
-    each kind, how many near misses a question has at least: cases that differ from it in that alone, with an article
-    each. paraphrase: the vocabulary gap; the share of a question's devices, parts, symptoms and conditions that are
-    named in words that no article uses. withhold: how labels are left out of the visible qrels of train and dev:
-    completely at random; all that lies below the depth of a pooler (character 4-gram TF-IDF); or at random with
-    articles that answer many questions, or that resemble the question, likelier to keep theirs. label_rate: the share
-    of relevant pairs that stays visible in train and in dev; a query always keeps one, so a very low rate is not
-    reached. seed: names another help centre of the same kind. Corpus and truth do not depend on paraphrase, withhold
-    or label_rate. ``helpdesk(version=1)`` is the help centre of before. Source: our own.
+    The test questions are the same for any number of the others. A near miss of a question is a case that differs from
+    it in one thing alone, and has an article of its own: the more near misses, the harder. ``paraphrase`` is the
+    vocabulary gap.
+
+    Labels are left out of the visible qrels of train and dev at ``random``; where an article lies below the depth of a
+    pooler (``pooling``, by character 4-gram TF-IDF); or at random, but less often for articles that answer many
+    questions (``popularity``) or resemble the question (``similarity``). Every query keeps one label, so a very low
+    rate is not reached. Corpus and truth do not depend on paraphrase, withhold or label_rate. ``helpdesk(version=1)``
+    is the first version. Source: our own.
     """
 
     name: ClassVar[str] = "helpdesk"
     version: ClassVar[int] = 2
 
-    articles: int = Field(default=1200, ge=100, le=30_000)
-    queries: int = Field(default=400, ge=1, le=100_000)
-    dev: int = Field(default=60, ge=1, le=100_000)
-    test: int = Field(default=200, ge=1, le=100_000)
-    other_things: int = Field(default=2, ge=0, le=4)
-    other_parts: int = Field(default=1, ge=0, le=2)
-    other_symptoms: int = Field(default=1, ge=0, le=2)
-    other_conditions: int = Field(default=3, ge=0, le=3)
-    paraphrase: float = Field(default=0.5, ge=0.0, le=1.0)
-    withhold: Withhold = "random"
-    label_rate: float = Field(default=0.5, gt=0.0, le=1.0)
-    seed: int = Field(default=0, ge=0)
+    articles: int = Field(default=1200, ge=100, le=30_000, description="Number of articles in the corpus.")
+    queries: int = Field(default=400, ge=1, le=100_000, description="Number of training questions.")
+    dev: int = Field(default=60, ge=1, le=100_000, description="Number of dev questions.")
+    test: int = Field(default=200, ge=1, le=100_000, description="Number of test questions.")
+    other_things: int = Field(
+        default=2,
+        ge=0,
+        le=4,
+        description="Least number of near misses per question that differ from it in the device alone.",
+    )
+    other_parts: int = Field(
+        default=1,
+        ge=0,
+        le=2,
+        description="Least number of near misses per question that differ from it in the part alone.",
+    )
+    other_symptoms: int = Field(
+        default=1,
+        ge=0,
+        le=2,
+        description="Least number of near misses per question that differ from it in the symptom alone.",
+    )
+    other_conditions: int = Field(
+        default=3,
+        ge=0,
+        le=3,
+        description="Least number of near misses per question that differ from it in the condition alone.",
+    )
+    paraphrase: float = Field(
+        default=0.5,
+        ge=0.0,
+        le=1.0,
+        description=(
+            "Share of a question's devices, parts, symptoms and conditions that are named in words no article uses."
+        ),
+    )
+    withhold: Withhold = Field(
+        default="random",
+        description=(
+            "How hidden labels are chosen: at `random`, by a pooler's depth (`pooling`), by `popularity` or "
+            "`similarity`."
+        ),
+    )
+    label_rate: float = Field(
+        default=0.5,
+        gt=0.0,
+        le=1.0,
+        description="Share of the relevant pairs that stays labelled in train and dev; each query keeps at least one.",
+    )
+    seed: int = Field(
+        default=0, ge=0, description="Seed of the generated texts; each makes another help centre of the same kind."
+    )
 
     def fingerprint(self) -> str:
         """Return a digest of name, version and parameters: the bytes follow from them."""

@@ -53,29 +53,41 @@ class World:
 class HelpdeskV1(Source):
     """The first generated help centre, whose relevance is complete by a rule on six facets.
 
-    articles: how many. queries, dev, test: the number of questions in train, dev and test; the test questions are
-    the same for any number of the others. near_duplicates, rewordings: shares of the articles that copy another,
-    with one facet changed or in other words. withhold: how labels are left out of the visible qrels of train and
-    dev: completely at random; all that lies below the depth of a pooler (character 4-gram TF-IDF); or at random
-    with articles that answer many questions, or that resemble the question, likelier to keep theirs. label_rate:
-    the share of relevant pairs that stays visible in train and in dev; a query always keeps one, so a very low rate
-    is not reached. seed: names another help centre of the same kind. Corpus, questions and truth depend neither on
-    withhold nor on label_rate. Source: our own.
+    The test questions are the same for any number of the others. Labels are left out of the visible qrels of train and
+    dev as in the second version, and every query keeps one. Corpus, questions and truth depend neither on withhold nor
+    on label_rate. Source: our own.
     """
 
     name: ClassVar[str] = "helpdesk"
     version: ClassVar[int] = 1
     superseded: ClassVar[bool] = True
 
-    articles: int = Field(default=1200, ge=100, le=1_000_000)
-    queries: int = Field(default=400, ge=1, le=100_000)
-    dev: int = Field(default=60, ge=1, le=100_000)
-    test: int = Field(default=200, ge=1, le=100_000)
-    near_duplicates: float = Field(default=0.25, ge=0.0, le=0.4)
-    rewordings: float = Field(default=0.15, ge=0.0, le=0.3)
-    withhold: Withhold = "random"
-    label_rate: float = Field(default=0.5, gt=0.0, le=1.0)
-    seed: int = Field(default=0, ge=0)
+    articles: int = Field(default=1200, ge=100, le=1_000_000, description="Number of articles in the corpus.")
+    queries: int = Field(default=400, ge=1, le=100_000, description="Number of training questions.")
+    dev: int = Field(default=60, ge=1, le=100_000, description="Number of dev questions.")
+    test: int = Field(default=200, ge=1, le=100_000, description="Number of test questions.")
+    near_duplicates: float = Field(
+        default=0.25, ge=0.0, le=0.4, description="Share of the articles that copy another one with one facet changed."
+    )
+    rewordings: float = Field(
+        default=0.15, ge=0.0, le=0.3, description="Share of the articles that say what another one says in other words."
+    )
+    withhold: Withhold = Field(
+        default="random",
+        description=(
+            "How hidden labels are chosen: at `random`, by a pooler's depth (`pooling`), by `popularity` or "
+            "`similarity`."
+        ),
+    )
+    label_rate: float = Field(
+        default=0.5,
+        gt=0.0,
+        le=1.0,
+        description="Share of the relevant pairs that stays labelled in train and dev; each query keeps at least one.",
+    )
+    seed: int = Field(
+        default=0, ge=0, description="Seed of the generated texts; each makes another help centre of the same kind."
+    )
 
     def fingerprint(self) -> str:
         """Return a digest of name, version and parameters: the bytes follow from them."""
@@ -90,7 +102,6 @@ class HelpdeskV1(Source):
         return World(articles, questions, split_rows(self.queries, self.dev, self.test))
 
     def load(self) -> Collection:
-        """Write the help centre down."""
         world = self.world()
         titles, texts = self._articles(world.articles)
         passages = [f"{title} {text}" for title, text in zip(titles, texts, strict=True)]

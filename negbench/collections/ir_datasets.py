@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, TypeVar
 
+from pydantic import Field
+
 from negbench.collections import Source, assembly, checks
-from negbench.collections.splits import SPLIT_NAMES, Share
+from negbench.collections.splits import SPLIT_NAMES, Share, Together
 from negbench.errors import InputError
 from negbench.types import Collection
 
@@ -17,16 +19,22 @@ _SPLITS = ("train", "dev", "test", *SPLIT_NAMES)
 class IrDatasets(Source):
     """A dataset of ``ir_datasets``, e.g. ``beir/scifact``, with the splits that it has below its id.
 
-    ``id`` with judgments of its own and no splits below it, e.g. ``cranfield``, is one split: the one that its
-    id ends in, else test. ``dev`` and ``test`` are the shares of training queries, in [0, 0.5), that are carved
-    where there is no such split. The package downloads what it needs and keeps it in its own folder.
+    A dataset with judgments of its own and no splits below it, e.g. ``cranfield``, is one split: the one that its id
+    ends in, else test. The package downloads what it needs and keeps it in its own folder.
     """
 
     name: ClassVar[str] = "ir_datasets"
 
-    id: str
-    dev: Share = 0.1
-    test: Share = 0.1
+    id: str = Field(description="Id of the dataset, as in `beir/scifact`.")
+    dev: Share = Field(
+        default=0.1,
+        description="Share of the training queries that becomes dev where there is no such split, in [0, 0.5).",
+    )
+    test: Share = Field(
+        default=0.1,
+        description="Share of the training queries that becomes test where there is no such split, in [0, 0.5).",
+    )
+    together: Together = "text"
 
     def fingerprint(self) -> str:
         """Return the parameters and the package's version, which pins the checksums of its downloads."""
@@ -37,10 +45,10 @@ class IrDatasets(Source):
 
     def load(self) -> Collection:
         """Download what is missing, read and check it. Raises InputError with dataset and record number."""
-        whole = self._dataset(self.id)
-        if not whole.has_docs():
-            raise InputError(f"{self._place(self.id)}: it has no documents; give the id of a dataset that does")
-        splits = self._splits(whole)
+        dataset = self._dataset(self.id)
+        if not dataset.has_docs():
+            raise InputError(f"{self._place(self.id)}: the dataset has no documents; give the id of one that has")
+        splits = self._splits(dataset)
         return assembly.assemble(
             self.id,
             self._records(self.id, "docs", _document),
@@ -48,6 +56,7 @@ class IrDatasets(Source):
             {split: self._records(name, "qrels", _judgment) for split, name in splits.items()},
             dev=self.dev,
             test=self.test,
+            together=self.together,
         )
 
     def _dataset(self, name: str) -> Any:
@@ -80,7 +89,9 @@ class IrDatasets(Source):
             last = self.id.rpartition("/")[2]
             splits[last if last in _SPLITS else "test"] = self.id
         if not splits:
-            raise InputError(f"{self._place(self.id)}: no judgments, neither its own nor below it in /train or /test")
+            raise InputError(
+                f"{self._place(self.id)}: no judgments, neither of the dataset itself nor of its /train or /test"
+            )
         return splits
 
     def _queries(self, splits: dict[str, str]) -> Iterator[checks.Query]:
@@ -122,7 +133,7 @@ def _query(record: Any, place: str) -> checks.Query:
 
 
 def _text_of(record: Any) -> object:
-    """Return what the package says is a record's text; only the oldest kinds of record do not say."""
+    """Return a record's default text; old record types only have a field ``text``."""
     return record.default_text() if hasattr(record, "default_text") else getattr(record, "text", None)
 
 

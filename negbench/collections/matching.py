@@ -1,10 +1,9 @@
-"""Judgments matched with the queries and documents that a collection holds.
+"""Match judgments with the queries and documents of a collection.
 
-Judgments often name what is not there: ArguAna's in BEIR name five documents that its corpus lacks, and a corpus that
-was cut down keeps the judgments of the whole. These are left out and counted. No retriever can find such a document, so
-it counts nowhere; trec_eval differs, since it has relevant documents in the ideal ranking and in recall's denominator
-whether or not the corpus holds them, and gives lower values. Ids that miss their match by how they are written, and
-judgments that match nothing at all, are an error.
+Judgments often name missing documents: ArguAna's in BEIR name five documents that its corpus lacks, and a reduced
+corpus keeps the judgments of the full one. These judgments are left out and counted. No retriever can find such a
+document, so it is ignored in all measures; trec_eval includes it in the ideal ranking and in the denominator of recall,
+and gives lower values. Ids that differ only in their spelling, and judgments without any match, are an error.
 """
 
 from __future__ import annotations
@@ -31,11 +30,11 @@ class Held(NamedTuple):
 
 
 def matched(records: Records[Judgment], split: str, held: Held) -> tuple[list[Triple], list[str]]:
-    """Return (query row, document row, grade) of the judgments of what is held, and sentences on what is left out.
+    """Return the matched judgments as (query row, document row, grade), and sentences on those left out.
 
-    Raises InputError where ids are written differently, where nothing matches, or where no positive is left.
+    Raises InputError for ids that differ only in spelling, without any match, and without any positive.
     """
-    found: list[Triple] = []
+    triples: list[Triple] = []
     without_query, without_document = [], []
     total = 0
     for total, judgment in enumerate(records.entries, 1):  # noqa: B007
@@ -45,12 +44,12 @@ def matched(records: Records[Judgment], split: str, held: Held) -> tuple[list[Tr
         elif document is None:
             without_document.append(judgment)
         else:
-            found.append((query, document, judgment.grade))
-    _check_ids(without_query + without_document, total, bool(found), held)
-    positive = {query for query, _, grade in found if grade > 0}
+            triples.append((query, document, judgment.grade))
+    _check_ids(without_query + without_document, total, bool(triples), held)
+    positive = {query for query, _, grade in triples if grade > 0}
     if not positive:
         reason = "no judgment with a score above 0" if total else "no judgments"
-        of = " of what is held here" if without_query or without_document else ""
+        of = " of a query and document of this collection" if without_query or without_document else ""
         raise InputError(f"{records.place}: {reason}{of}; fill this split or remove it")
     relevant = [judgment for judgment in without_document if judgment.grade > 0]
     lost = {held.queries[judgment.query] for judgment in relevant} - positive
@@ -58,10 +57,10 @@ def matched(records: Records[Judgment], split: str, held: Held) -> tuple[list[Tr
     notes += [sentence + _compared(len(relevant)) for sentence in _left_out(without_document, split, "document")]
     notes += note(
         len(lost),
-        f"query of {split} has no other positive than such a document and is not measured",
-        f"queries of {split} have no other positive than such documents and are not measured",
+        f"query of {split} has no positive in the corpus and is not evaluated",
+        f"queries of {split} have no positive in the corpus and are not evaluated",
     )
-    return found, notes
+    return triples, notes
 
 
 def fuller(
@@ -70,10 +69,10 @@ def fuller(
     judged: Mapping[str, Sequence[Triple]],
     held: Held,
 ) -> tuple[dict[str, Qrels], list[str]]:
-    """Return the positives of each split's qrels and truth together, and sentences on what is left out.
+    """Return the positives of qrels and truth of each split, and sentences on judgments left out.
 
     ``given`` are the splits of the files, ``judged`` those after carving. Fuller judgments may cover more than the
-    collection does. Raises InputError where ids are written differently or nothing matches.
+    collection. Raises InputError for ids that differ only in spelling, and without any match.
     """
     known: dict[str, list[Triple]] = {}
     notes = []
@@ -89,29 +88,29 @@ def fuller(
                 known[split].append((query, document, judgment.grade))
         _check_ids(absent, total, len(absent) < total, held)
         if not known[split]:
-            raise InputError(f"{records.place}: none of its {total} judgments is of a query of the split {split}")
+            raise InputError(f"{records.place}: none of its {total} judgments is about a query of the split {split}")
         notes += note(
             total - len(known[split]),
             f"truth judgment of {split} names a query or document outside the split and is left out",
             f"truth judgments of {split} name a query or document outside the split and are left out",
         )
-    found = {}
+    qrels = {}
     for split, rows in judged.items():
         origin = split if split in given else "train"  # a carved split takes its queries' truth along
         if origin in known:
             members = {row for row, _, _ in rows}
             both = [*rows, *(triple for triple in known[origin] if triple[0] in members)]
-            found[split] = Qrels.of([triple for triple in both if triple[2] > 0])
-    return found, notes
+            qrels[split] = Qrels.of([triple for triple in both if triple[2] > 0])
+    return qrels, notes
 
 
 def note(count: int, one: str, many: str) -> list[str]:
-    """Return a sentence with its count, none for 0."""
+    """Return a sentence with its count; empty for 0."""
     return [f"{count} {one if count == 1 else many}"] if count else []
 
 
 def _check_ids(absent: Sequence[Judgment], total: int, any_held: bool, held: Held) -> None:
-    """Raise InputError where an absent id is a held one written differently, or where nothing is held."""
+    """Raise InputError if a missing id differs only in spelling from an existing one, or if nothing matches."""
     if not absent:
         return
     kinds = (("query", held.queries, held.queries_place), ("document", held.documents, held.documents_place))
@@ -124,19 +123,19 @@ def _check_ids(absent: Sequence[Judgment], total: int, any_held: bool, held: Hel
             if name in near:
                 raise InputError(
                     f"{judgment.place}: the judged {kind} {name!r} does not exist in {place}, but {near[name]!r} does; "
-                    "ids are text, zeros and spaces count: write them alike in both"
+                    "ids are compared as text, with zeros and spaces: write them the same way in both"
                 )
     if not any_held:
         first = absent[0]
         raise InputError(
-            f"{first.place}: none of the {total} judgments is of a query and document held here; this one is of query "
-            f"{first.query!r} and document {first.document!r}, while {held.queries_place} has queries like "
+            f"{first.place}: none of the {total} judgments is about a query and document held here; this one has "
+            f"query {first.query!r} and document {first.document!r}, while {held.queries_place} has queries like "
             f"{next(iter(held.queries))!r} and {held.documents_place} documents like {next(iter(held.documents))!r}"
         )
 
 
 def _written_otherwise(absent: Iterable[str], rows: Mapping[str, int]) -> dict[str, str]:
-    """Return for each absent id the held one that differs in zeros in front, a fraction .0 or white space around."""
+    """Return for each missing id the existing one that differs in leading zeros, a fraction .0 or outer white space."""
     bare = {name: _bare(name) for name in absent}
     wanted = set(bare.values())
     held = {_bare(name): name for name in rows if _bare(name) in wanted} if wanted else {}
@@ -152,14 +151,14 @@ def _left_out(judgments: Sequence[Judgment], split: str, what: str) -> list[str]
     first = getattr(judgments[0], what) if judgments else ""
     return note(
         len(judgments),
-        f"judgment of {split} names a {what} that is not there and is left out ({first!r})",
-        f"judgments of {split} name a {what} that is not there and are left out (the first is {first!r})",
+        f"judgment of {split} names an unknown {what} and is left out ({first!r})",
+        f"judgments of {split} name an unknown {what} and are left out (the first is {first!r})",
     )
 
 
 def _compared(relevant: int) -> str:
-    """Return what sets the measures apart from trec_eval's, where that many absent documents are relevant."""
+    """Return the phrase on the difference to trec_eval for this many missing relevant documents; empty for 0."""
     if not relevant:
         return ""
-    are = "1 is relevant, which" if relevant == 1 else f"{relevant} are relevant, which"
-    return f"; {are} trec_eval counts as never found in nDCG and recall, and negbench does not count"
+    are = "1 is relevant and" if relevant == 1 else f"{relevant} are relevant and"
+    return f"; {are} left out of nDCG and recall, where trec_eval would count a document as not retrieved"

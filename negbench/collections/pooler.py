@@ -1,7 +1,7 @@
-"""The pooler that decides what an annotator would have seen: TF-IDF over character 4-grams, in whole numbers.
+"""The pooler that simulates which documents were judged: TF-IDF over character 4-grams, with integer weights.
 
-It is none of the retrievers that candidates are drawn from. Weights are integers, so that sums do not depend on
-their order and ranks are the same on every machine.
+It differs from all retrievers of candidates. With integer weights sums do not depend on their order, and ranks are
+the same on every machine.
 """
 
 from __future__ import annotations
@@ -36,6 +36,21 @@ def similarities(queries: list[str], documents: list[str]) -> Iterator[Float64]:
         yield from products / (wanted[start : start + _CHUNK, None] * lengths)
 
 
+def pair_similarities(queries: list[str], documents: list[str], asked: Int64, rows: Int64) -> Float64:
+    """Return the cosines [J] of the queries at ``asked`` [J] with the documents at ``rows`` [J]."""
+    counts = _counts(documents)
+    frequency = np.bincount(counts.indices, minlength=1 << _BUCKET_BITS)
+    idf = np.rint(_RESOLUTION * np.log(1 + len(documents) / np.maximum(frequency, 1))).astype(np.int64)
+    table, questions = _weighted(counts, idf), _weighted(_counts(queries), idf)
+    lengths, wanted = _lengths(table), _lengths(questions)
+    cosines = np.zeros(len(asked))
+    for start in range(0, len(asked), _TEXTS):
+        some = slice(start, start + _TEXTS)
+        products = questions[asked[some]].multiply(table[rows[some]]).sum(axis=1)
+        cosines[some] = np.asarray(products).ravel() / (wanted[asked[some]] * lengths[rows[some]])
+    return cosines
+
+
 def _counts(texts: list[str]) -> csr_array:
     """Count each text's hashed 4-grams of lower-case UTF-8 bytes; int64 [texts, buckets]."""
     from scipy.sparse import vstack
@@ -57,9 +72,9 @@ def _count(texts: list[str]) -> csr_array:
     for place in range(_GRAM):
         code |= stream[place : place + grams] << np.uint32(8 * place)
     bucket = (code * np.uint32(2654435761)) >> np.uint32(32 - _BUCKET_BITS)  # modulo 2**32
-    whole = owner[:grams] == owner[_GRAM - 1 :]  # a gram across two texts is none
-    cells = (owner[:grams][whole], bucket[whole].astype(np.int64))
-    table = csr_array((np.ones(whole.sum(), np.int64), cells), shape=(len(texts), 1 << _BUCKET_BITS))
+    within_text = owner[:grams] == owner[_GRAM - 1 :]  # a gram across two texts is none
+    cells = (owner[:grams][within_text], bucket[within_text].astype(np.int64))
+    table = csr_array((np.ones(within_text.sum(), np.int64), cells), shape=(len(texts), 1 << _BUCKET_BITS))
     table.sum_duplicates()
     return table
 

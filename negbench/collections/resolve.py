@@ -1,30 +1,103 @@
-"""From what a user writes under ``collection:`` to the source that it means."""
+"""Parse the value of ``collection:`` into a source."""
 
 from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from negbench.collections import Source
+from negbench.collections import Source, tables
+from negbench.collections.beir import find
+from negbench.collections.layouts import files
 from negbench.errors import InputError, plainly
-from negbench.parts import registered
+from negbench.registry import registered
 
+_HUB = {
+    **{
+        name: f"mteb/{name}"
+        for name in (
+            *("arguana", "climate-fever", "dbpedia", "fever", "fiqa", "hotpotqa", "msmarco", "nfcorpus", "nq", "quora"),
+            *("scidocs", "scifact", "touche2020", "trec-covid"),
+        )
+    },
+    "dbpedia-entity": "mteb/dbpedia",
+    "webis-touche2020": "mteb/touche2020",
+}
+"""Datasets of the hub by the names of BEIR's collections; in this layout a repository holds its judgments, too."""
+
+PAIRS = "pairs"
 _PREFIXES = ("hub", "ir_datasets")
-_FORMS = "helpdesk, a folder, a name under NEGBENCH_DATA, hub:ID or ir_datasets:ID"
+_FORMS = "helpdesk, a folder, a file of pairs, a name under NEGBENCH_DATA, hub:ID or ir_datasets:ID"
+
+
+@dataclass(frozen=True)
+class _Beside:
+    """The folder of a grid file, what its ``--set`` assignments say, and notes on paths that do not start from it."""
+
+    folder: Path
+    typed: Sequence[str]
+    notes: list[str] = field(default_factory=list)
+
+    def find(self, path: str) -> Path | None:
+        """Return the folder or file that a relative path means, None for none.
+
+        A path that was typed on the command line starts from the working directory.
+        """
+        here, beside = Path(path), self.folder / path
+        if any(path in text for text in self.typed) and here.exists():
+            return here
+        if beside.exists():
+            return beside
+        if not here.exists():
+            return None
+        self.notes.append(
+            f"collection {path}: there is no {beside} beside the grid, so the one in the working directory is "
+            f"read; paths start from the grid's folder: write {Path(os.path.relpath(here, self.folder)).as_posix()}"
+        )
+        return here
+
+
+_BESIDE: ContextVar[_Beside | None] = ContextVar("folder of the grid file that is read", default=None)
+
+
+@contextmanager
+def paths_beside(folder: Path, typed: Sequence[str] = ()) -> Iterator[list[str]]:
+    """Let relative paths of collections start from ``folder``, a grid file's, and yield notes on those that do not.
+
+    A folder that exists in the working directory alone is read from there. ``typed``: assignments of the command line,
+    whose paths start from the working directory.
+    """
+    beside = _Beside(folder, typed)
+    token = _BESIDE.set(beside)
+    try:
+        yield beside.notes
+    finally:
+        _BESIDE.reset(token)
+
+
+def short_name(source: Source) -> str:
+    """Return a name for a collection among others: ``scifact``, ``helpdesk``, ``hidden-scifact``."""
+    if isinstance(inner := source.parameters.get("collection"), Source):
+        return f"{source.name}-{short_name(inner)}"
+    path = source.parameters.get("path") or source.parameters.get("id")
+    return source.name if path is None else str(path).rstrip("/").rpartition("/")[2]
 
 
 def source_of(value: str | Mapping[str, Any] | Source) -> Source:
-    """Return the source that the text or mapping means.
+    """Return the source of a text or mapping.
 
-    Text is a part's spelling (``helpdesk``, ``beir(path=data)``), ``hub:ID``, ``ir_datasets:ID``, a folder, or
-    the name of a folder under the environment variable NEGBENCH_DATA, tried in this order. A mapping is a
-    part's long form, ``{beir: {path: data}}``, or ``{source: TEXT, **parameters}``, which adds parameters.
-    A source is itself. Raises InputError that says what was tried.
+    Text is a part's spelling (``helpdesk``, ``beir(path=data)``), ``hub:ID``, ``ir_datasets:ID``, a folder or file, or
+    the name of one under the environment variable NEGBENCH_DATA, or of a collection of BEIR's, tried in this order. A
+    folder is in BEIR's layout, unless it holds a saved dataset or tables by split: these and files are pairs. A mapping
+    is a part's long form, ``{beir: {path: data}}``, ``{source: TEXT, **parameters}``, which adds parameters, or
+    ``{pairs: PATH, **parameters}``. A source is returned as it is. Raises InputError that lists what was tried.
     """
     if isinstance(value, Source):
         return value
@@ -32,8 +105,12 @@ def source_of(value: str | Mapping[str, Any] | Source) -> Source:
         return _from_text(value.strip())
     if not isinstance(value, Mapping):
         raise InputError(f"collection: expected {_FORMS}, or a mapping; found {value!r:.60}")
+    if isinstance(value.get(PAIRS), str | os.PathLike):
+        rest = {field: thing for field, thing in value.items() if field != PAIRS}
+        path = str(_found(os.fspath(value[PAIRS])) or value[PAIRS])
+        return _based(_validated(Source.model_validate, {PAIRS: {"path": path, **rest}}, str(value[PAIRS])))
     if "source" not in value:
-        return _validated(Source.model_validate, dict(value), ", ".join(map(str, value)))
+        return _based(_validated(Source.model_validate, dict(value), ", ".join(map(str, value))))
     text = value["source"]
     if not isinstance(text, str):
         raise InputError(f"collection: source must be text ({_FORMS}), found {text!r:.60}")
@@ -45,30 +122,69 @@ def source_of(value: str | Mapping[str, Any] | Source) -> Source:
 def _from_text(text: str) -> Source:
     name = text.partition("(")[0]
     if name in registered("collection"):
-        return _validated(Source.model_validate, text, text)
+        return _based(_validated(Source.model_validate, text, text))
     prefix, colon, rest = text.partition(":")
     if colon and prefix in _PREFIXES:
         if not rest:
-            raise InputError(f"collection: {text!r} lacks the id after the colon, e.g. {prefix}:beir/scifact")
+            raise InputError(
+                f"collection: {text!r} has no id after the colon; expected for example {prefix}:beir/scifact"
+            )
         return _validated(Source.model_validate, {prefix: {"id": rest}}, text)
-    folder = _folder(text)
-    return _validated(Source.model_validate, {"beir": {"path": str(folder)}}, text)
+    path = _existing(text)
+    if path is None:
+        return _validated(Source.model_validate, {"hub": {"id": _HUB[text]}}, text)
+    kind = PAIRS if _holds_pairs(path) else "beir"
+    return _validated(Source.model_validate, {kind: {"path": str(path)}}, text)
 
 
-def _folder(text: str) -> Path:
-    """Return the folder that the text is the path of, or its name under NEGBENCH_DATA."""
-    if text and Path(text).expanduser().is_dir():
-        return Path(text)
+def _holds_pairs(path: Path) -> bool:
+    """Tell whether this is a file, a saved dataset or a folder of tables by split, without the files of BEIR."""
+    if path.is_file():
+        return True
+    if find(path, "corpus") is not None:
+        return False
+    return files.is_dataset(path) or bool(tables.by_split(path))
+
+
+def _found(text: str) -> Path | None:
+    """Return the file or folder with this path, or with this name under NEGBENCH_DATA; None where there is none."""
+    if text and (found := _at(text)) is not None:
+        return found
     home = os.environ.get("NEGBENCH_DATA", "")
-    if text and home and (Path(home).expanduser() / text).is_dir():
-        return Path(home) / text
-    known = list(registered("collection"))
+    return Path(home) / text if text and home and (Path(home).expanduser() / text).exists() else None
+
+
+def _existing(text: str) -> Path | None:
+    """Return what ``_found`` does, or None for a name of BEIR's; InputError where there is nothing."""
+    found = _found(text)
+    if found is not None or text in _HUB:
+        return found
+    home = os.environ.get("NEGBENCH_DATA", "")
+    known = [*registered("collection"), *_HUB]
     if home and Path(home).expanduser().is_dir():
         known += [path.name for path in Path(home).expanduser().iterdir() if path.is_dir()]
     near = difflib.get_close_matches(text, known, n=3, cutoff=0.5)
-    under = f"no folder under NEGBENCH_DATA ({home})" if home else "NEGBENCH_DATA is not set to look there"
+    under = f"no folder under NEGBENCH_DATA ({home})" if home else "NEGBENCH_DATA is not set"
     hint = f"did you mean {' or '.join(near)}?" if near else f"give {_FORMS}"
-    raise InputError(f"collection: {text!r} is no known source, no folder here, and {under}; {hint}")
+    raise InputError(f"collection: {text!r} is no known source, no folder, and {under}; {hint}")
+
+
+def _based(source: Source) -> Source:
+    """Return a source whose paths start from the folder of the grid that is read."""
+    paths = {key: source.parameters.get(key) for key in ("path", "corpus", "queries")}
+    given = {key: path for key, path in paths.items() if isinstance(path, str)}
+    if _BESIDE.get() is None:
+        return source
+    found = {key: str(place) for key, path in given.items() if (place := _at(path)) is not None}
+    return source.model_copy(update=found) if found else source
+
+
+def _at(path: str) -> Path | None:
+    """Return what a path means: from the folder of the grid that is read, or from the working directory."""
+    whole, beside = Path(path).expanduser(), _BESIDE.get()
+    if beside is not None and not whole.is_absolute():
+        return beside.find(path)
+    return Path(path) if whole.exists() else None
 
 
 def _validated(validate: Callable[[object], Source], value: object, text: str) -> Source:

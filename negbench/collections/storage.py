@@ -1,16 +1,17 @@
-"""Keep a loaded collection as Parquet, and read it back."""
+"""Store a loaded collection as Parquet, and read it back."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-from negbench.types import Collection, Qrels
+from negbench.types import Collection, GivenCandidates, Qrels
 
 _BLOCK = 8_192
-"""How many documents are converted at a time: a copy of a whole corpus in Arrow's form would double its memory."""
+"""Documents converted at a time: an Arrow copy of a whole corpus would double its memory."""
 
 
 def save(collection: Collection, folder: Path) -> None:
@@ -31,6 +32,10 @@ def save(collection: Collection, folder: Path) -> None:
             pq.write_table(pa.table(table), folder / f"{name}.{split}.parquet")
     if collection.equal_texts is not None:
         np.save(folder / "equal_texts.npy", collection.equal_texts, allow_pickle=False)
+    if collection.parents is not None:
+        np.save(folder / "parents.npy", collection.parents, allow_pickle=False)
+    if collection.given is not None:
+        pq.write_table(pa.table(asdict(collection.given)), folder / "given.parquet")
     rest = {
         "name": collection.name,
         "truth_kind": collection.truth_kind,
@@ -41,7 +46,7 @@ def save(collection: Collection, folder: Path) -> None:
 
 
 def load(folder: Path) -> Collection:
-    """Read what ``save`` wrote."""
+    """Read a collection that ``save`` wrote."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -58,7 +63,7 @@ def load(folder: Path) -> Collection:
         table = pq.read_table(path)
         columns = [table[column].to_numpy().astype(np.int32) for column in ("query", "document", "grade")]
         judged[name][split] = Qrels(*columns)
-    equal = folder / "equal_texts.npy"
+    equal, parents = folder / "equal_texts.npy", folder / "parents.npy"
     rest = json.loads((folder / "collection.json").read_text())
     return Collection(
         name=rest["name"],
@@ -73,4 +78,16 @@ def load(folder: Path) -> Collection:
         warnings=tuple(rest["warnings"]),
         equal_texts=np.load(equal, allow_pickle=False) if equal.exists() else None,
         copies_known=rest["copies_known"],
+        given=_given(folder / "given.parquet"),
+        parents=np.load(parents, allow_pickle=False) if parents.exists() else None,
     )
+
+
+def _given(path: Path) -> GivenCandidates | None:
+    """Return the candidates that came with the collection; None where there is no file of them."""
+    import pyarrow.parquet as pq
+
+    if not path.exists():
+        return None
+    table = pq.read_table(path)
+    return GivenCandidates(**{name: table[name].to_numpy() for name in table.column_names})

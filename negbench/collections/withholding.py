@@ -1,4 +1,4 @@
-"""Which relevant pairs keep their label: four ways to leave the rest out."""
+"""Four ways to choose which relevant pairs keep their label."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from negbench.types import Bool, Float64, Int32, Int64, Qrels
 Withhold = Literal["random", "pooling", "popularity", "similarity"]
 
 SLOPE: Final = 1.5
-"""Popularity and similarity: by how much a pair's log-weight rises for one standard deviation."""
+"""Increase of a pair's log-weight per standard deviation of popularity or similarity."""
 
 
 def visible(truth: Qrels, how: Withhold, rate: float, texts: tuple[list[str], list[str]], luck: Float64) -> Bool:
@@ -55,7 +55,7 @@ def similarity(truth: Qrels, queries: list[str], documents: list[str]) -> Float6
     """Return for each pair the pooler's cosine of query and document."""
     relevant = truth.by_query()
     cosines = similarities([queries[row] for row in relevant], documents)
-    return np.concatenate([scores[found] for scores, found in zip(cosines, relevant.values(), strict=True)])
+    return np.concatenate([scores[rows] for scores, rows in zip(cosines, relevant.values(), strict=True)])
 
 
 def _ranks(truth: Qrels, queries: list[str], documents: list[str]) -> Int64:
@@ -63,8 +63,8 @@ def _ranks(truth: Qrels, queries: list[str], documents: list[str]) -> Int64:
     relevant = truth.by_query()
     cosines = similarities([queries[row] for row in relevant], documents)
     ranks = []
-    for scores, found in zip(cosines, relevant.values(), strict=True):
-        ranks += [(scores > scores[row]).sum() + (scores[:row] == scores[row]).sum() for row in found]
+    for scores, rows in zip(cosines, relevant.values(), strict=True):
+        ranks += [(scores > scores[row]).sum() + (scores[:row] == scores[row]).sum() for row in rows]
     return np.array(ranks, np.int64)
 
 

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from negbench.config import collection_axis
+from negbench.config.choice import Choice
 from negbench.config.document import Document
 from negbench.errors import InputError
 
 ONCE = ("name", "baseline", "measures", "equivalent_within", "axes")
-"""Keys of which a grid has one value."""
+"""Keys that have one value in a grid."""
 
 
 _SINGLE = "train.epochs"
-"""What a single key looks like."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One value of an axis: what it sets, and where each of these stands in the file.
-
-    ``label`` is what a point of the grid is called by: the value itself, or the name of a set.
-    """
-
-    label: Any
-    sets: dict[str, Any]
-    places: dict[str, list[str | int]]
+"""An example of a single key."""
 
 
 def read(document: Document, keys: Iterable[str]) -> dict[str, list[Choice]]:
@@ -35,32 +24,40 @@ def read(document: Document, keys: Iterable[str]) -> dict[str, list[Choice]]:
 
     ``{train.epochs: [1, 3]}`` varies one key, dotted or not. ``{start: {weak: {encoder: ...}, strong: {encoder:
     ...}}}`` varies several together, and its points are called by these names. No key of one axis may lead to one of
-    another. Raises InputError.
+    another. The axis ``collection`` takes collections with keys of their own (``collection_axis``); ``collections`` at
+    the top of the file is that axis, and the first one. Raises InputError.
     """
     axes = document.data.get("axes") or {}
     if not isinstance(axes, dict):
         raise InputError(f"{document.where(['axes'])}: expected a mapping from dotted keys to lists of values")
-    found: dict[str, list[Choice]] = {}
+    choices: dict[str, list[Choice]] = {}
     owners: dict[str, str] = {}
+    side_by_side = collection_axis.of_document(document)
+    if side_by_side is not None and side_by_side[0] == [collection_axis.KEY]:
+        axes = {collection_axis.AXIS: side_by_side[1], **axes}
     for axis, values in axes.items():
         if not isinstance(axis, str):
             raise InputError(f"{document.where(['axes', axis])}: expected a dotted key, as in train.epochs")
-        named = isinstance(values, dict) and axis.partition(".")[0] not in keys
-        found[axis] = _named(document, axis, values) if named else _listed(document, axis, values)
-        for choice in found[axis]:
+        if axis == collection_axis.AXIS and side_by_side is not None:
+            choices[axis] = collection_axis.read(document, *side_by_side)
+        else:
+            named = isinstance(values, dict) and axis.partition(".")[0] not in keys
+            choices[axis] = _named(document, axis, values) if named else _listed(document, axis, values)
+        place = side_by_side[0] if side_by_side is not None and axis == collection_axis.AXIS else ["axes", axis]
+        for choice in choices[axis]:
             _check_apart(document, axis, choice)
-        for key in dict.fromkeys(key for choice in found[axis] for key in choice.sets):
-            _check(document, axis, key, owners)
-    return found
+        for key in dict.fromkeys(key for choice in choices[axis] for key in choice.sets):
+            _check(document, document.where(place), axis, key, owners)
+    return choices
 
 
 def _listed(document: Document, axis: str, values: Any) -> list[Choice]:
     where = document.where(["axes", axis])
     if not isinstance(values, list) or not values:
         raise InputError(f"{where}: expected a list of values in [...], found {values!r:.60}")
-    if twice := [value for at, value in enumerate(values) if value in values[:at]]:
-        raise InputError(f"{where}: {twice[0]!r:.60} stands there twice; keep one")
-    return [Choice(value, {axis: value}, {axis: ["axes", axis, at]}) for at, value in enumerate(values)]
+    if twice := [value for position, value in enumerate(values) if value in values[:position]]:
+        raise InputError(f"{where}: {twice[0]!r:.60} is given twice; keep one")
+    return [Choice(value, {axis: value}, {axis: ["axes", axis, position]}) for position, value in enumerate(values)]
 
 
 def _named(document: Document, axis: str, values: dict[Any, Any]) -> list[Choice]:
@@ -76,7 +73,7 @@ def _named(document: Document, axis: str, values: dict[Any, Any]) -> list[Choice
 
 
 def _overlap(one: str, other: str) -> bool:
-    """Tell whether two dotted keys are the same, or one leads to the other."""
+    """Return whether two dotted keys are the same, or one leads to the other."""
     return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
 
 
@@ -88,9 +85,8 @@ def _check_apart(document: Document, axis: str, choice: Choice) -> None:
             raise InputError(f"{where}: {one} and {other} overlap; keep one, or write single keys such as {_SINGLE}")
 
 
-def _check(document: Document, axis: str, key: str, owners: dict[str, str]) -> None:
+def _check(document: Document, where: str, axis: str, key: str, owners: dict[str, str]) -> None:
     """Refuse what only a grid has, what another axis sets, in part or whole, or the command line has set."""
-    where = document.where(["axes", axis])
     if key in ONCE:
         raise InputError(f"{where}: a grid has one {key}; put it outside of axes")
     for other, owner in owners.items():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,18 +22,22 @@ from pydantic import (
 )
 
 from negbench.collections import Source
-from negbench.collections.resolve import source_of
+from negbench.collections.resolve import paths_beside, source_of
 from negbench.config import axes
+from negbench.config.collection_axis import AXIS, KEY, NAME
 from negbench.config.document import Document, place
+from negbench.config.further import FurtherCollection
 from negbench.encoders.spec import EncoderSpec
 from negbench.errors import InputError, plainly
 from negbench.evaluation import ranking
-from negbench.evaluation.false_negatives import Estimator, every
+from negbench.evaluation.false_negatives import READINGS, Estimator, every
 from negbench.methods import Method, resolve
 from negbench.numbers import not_booleans
-from negbench.parts import unknown
+from negbench.registry import unknown
 from negbench.repair import Repair
 from negbench.teachers import Teacher
+from negbench.training.lora import LoRA
+from negbench.training.max_length import MaxLength
 from negbench.training.recipe import Recipe
 
 
@@ -42,54 +47,107 @@ def _measure(spelling: Any) -> Any:
     return spelling
 
 
-NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
-"""What a grid's name looks like: it names a folder."""
-
-
 class Settings(BaseModel):
-    """One point of a grid's axes: everything but the methods' and seeds' product.
-
-    name: names the results. collection: ``helpdesk``, a folder, a name under NEGBENCH_DATA, ``hub:ID`` or
-    ``ir_datasets:ID``. encoder: a hub id, folder or offline name, or a mapping. methods: names, as ``negbench
-    methods`` lists them, with overrides. seeds: one trial each. negatives: mined negatives a training row. train: the
-    recipe. baseline: the method that the others are compared with. measures: anything ir-measures knows; the first is
-    the one that methods are compared by. equivalent_within: the difference that is too small to matter. warm_up: a
-    training with in-batch negatives that comes first; all methods mine and train from where it ends; what it does not
-    say is as in train. evaluate_on: further collections that every encoder is measured on. curve_points: how often a
-    training is measured on dev as it goes, on a part of the corpus. teacher: whom filters, samplers and label rules
-    ask where a method does not say. judge: who is asked about the mined negatives, and chose none of them. held_out:
-    hide so large a share of the labels, mine again, and count how many hidden positives come back. estimators: of the
-    false-negative rate; all of them by default. gradient: also
-    tell which part of the loss's gradient falls on false negatives, by the truth; encodes the training queries once
-    more a training. equal_texts: whether a document with a labelled positive's own text, under another id, is ``known``
-    as a positive in mining and training, or ``unlabelled`` as the labels have it. repair: what is done, by the truth,
-    about the false negatives of every method that mines; for experiments, since no way of mining knows the truth.
-    """
+    """One point of a grid's axes: its keys, with the values that hold there."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     _numbers = not_booleans
 
-    name: str
-    collection: Annotated[Source, BeforeValidator(source_of)]
-    encoder: EncoderSpec
-    methods: tuple[Annotated[Method, BeforeValidator(resolve)], ...] = Field(min_length=1)
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0,), min_length=1)
-    negatives: int = Field(default=1, ge=1, le=1000)
-    train: Recipe = Recipe()
-    baseline: str | None = None
-    measures: tuple[Annotated[str, BeforeValidator(_measure)], ...] = Field(default=ranking.DEFAULT, min_length=1)
-    split: str = "test"
-    equivalent_within: float = Field(default=0.01, gt=0, le=1)
-    warm_up: Recipe | None = None
-    evaluate_on: tuple[Annotated[Source, BeforeValidator(source_of)], ...] = ()
-    curve_points: int = Field(default=0, ge=0, le=100)
-    teacher: Teacher | None = None
-    judge: Teacher | None = None
-    held_out: float | None = Field(default=None, gt=0, lt=1)
-    estimators: tuple[Estimator, ...] = Field(default_factory=every, min_length=1)
-    gradient: bool = False
-    equal_texts: Literal["known", "unlabelled"] = "known"
-    repair: Repair | None = None
+    name: str = Field(description="Name of the results' folder.")
+    collection: Annotated[Source, BeforeValidator(source_of)] = Field(
+        description=(
+            "Collection to train and evaluate on: `helpdesk`, a folder, a file of pairs, a name under NEGBENCH_DATA, "
+            "`hub:ID` or `ir_datasets:ID`."
+        )
+    )
+    encoder: EncoderSpec = Field(
+        description="Encoder that all methods start from: a hub id, folder or offline name, or a mapping."
+    )
+    methods: tuple[Annotated[Method, BeforeValidator(resolve)], ...] = Field(
+        min_length=1,
+        description=(
+            "Methods to compare, by name and with overrides; `negbench methods` lists them. `{METHOD: {...}, name: "
+            "TEXT}` names its row in the tables."
+        ),
+    )
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        default=(0,), min_length=1, description="Seeds; each method is trained once per seed."
+    )
+    negatives: int = Field(default=1, ge=1, le=1000, description="Mined negatives per training row.")
+    train: Recipe = Field(default=Recipe(), description="Training recipe of all methods.")
+    baseline: str | None = Field(default=None, description="Method that the others are compared with.")
+    measures: tuple[Annotated[str, BeforeValidator(_measure)], ...] = Field(
+        default=ranking.DEFAULT,
+        min_length=1,
+        description="Measures that ir-measures knows; methods are compared by the first.",
+    )
+    split: str = Field(default="test", description="Split that encoders are evaluated on.")
+    equivalent_within: float = Field(
+        default=0.01,
+        gt=0,
+        le=1,
+        description="Largest difference of the first measure that does not matter, for the equivalence test.",
+    )
+    warm_up: Recipe | None = Field(
+        default=None,
+        description=(
+            "Recipe of a training with in-batch negatives before all methods; keys that are missing are those of "
+            "`train`."
+        ),
+    )
+    evaluate_on: tuple[FurtherCollection, ...] = Field(
+        default=(),
+        description=(
+            "Further collections that every encoder is evaluated on; `{collection: NAME, query_prompt: TEXT, "
+            "document_prompt: TEXT}` changes the prompts of one."
+        ),
+    )
+    curve_points: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        description="Number of evaluations on dev during a training, over a part of the corpus.",
+    )
+    teacher: Teacher | None = Field(
+        default=None,
+        description="Teacher of filters, samplers, label rules and losses where a method does not name one.",
+    )
+    judge: Teacher | None = Field(
+        default=None,
+        description="Teacher that scores the mined negatives for evaluation alone, and chose none of them.",
+    )
+    held_out: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description=(
+            "Share of the labels that is hidden to mine again and count how many hidden positives come back; null "
+            "for none."
+        ),
+    )
+    estimators: tuple[Estimator, ...] = Field(
+        default_factory=every,
+        min_length=1,
+        validate_default=True,
+        description="Estimators of the false-negative rate; all of them by default.",
+    )
+    gradient: bool = Field(
+        default=False,
+        description=(
+            "Whether to measure the share of the loss's gradient on false negatives; encodes the training queries "
+            "once more."
+        ),
+    )
+    equal_texts: Literal["known", "unlabelled"] = Field(
+        default="known",
+        description=(
+            "Whether a document with a labelled positive's own text is a `known` positive or stays `unlabelled`."
+        ),
+    )
+    repair: Repair | None = Field(
+        default=None,
+        description="Repair of the false negatives of every method that mines, by the truth; for experiments alone.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -113,16 +171,22 @@ class Settings(BaseModel):
     @classmethod
     def _no_repeats(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         names = [value.spelling if isinstance(value, Method) else value for value in values]
-        if twice := [name for at, name in enumerate(names) if name in names[:at]]:
-            raise ValueError(f"{twice[0]} stands there twice; keep one")
+        called = [value.label if isinstance(value, Method) else value for value in values]
+        for listed in (names, called):
+            if twice := [name for position, name in enumerate(listed) if name in listed[:position]]:
+                raise ValueError(f"{twice[0]} is given twice; keep one")
         return values
 
     @field_validator("estimators")
     @classmethod
-    def _one_of_a_name(cls, estimators: tuple[Estimator, ...]) -> tuple[Estimator, ...]:
+    def _one_of_a_name_that_reads_what_there_is(cls, estimators: tuple[Estimator, ...]) -> tuple[Estimator, ...]:
         names = [estimator.name for estimator in estimators]
-        if twice := [name for at, name in enumerate(names) if name in names[:at]]:
-            raise ValueError(f"{twice[0]} stands there twice, and its rates have one name; keep one")
+        if twice := [name for position, name in enumerate(names) if name in names[:position]]:
+            raise ValueError(f"{twice[0]} is given twice, and a table has one place for its rate; keep one")
+        for estimator in estimators:
+            if missing := sorted(set(estimator.reads) - set(READINGS)):
+                known = " and ".join(READINGS)
+                raise ValueError(f"{estimator.name} reads {missing[0]}, which no grid can give; known are {known}")
         return estimators
 
     @field_validator("judge")
@@ -130,7 +194,8 @@ class Settings(BaseModel):
     def _comes_as_it_is(cls, judge: Teacher | None) -> Teacher | None:
         if judge is not None and judge.training_folds:
             raise ValueError(
-                f"{judge.name} is trained on the labels at hand; a judge comes as it is: cross-encoder, llm"
+                f"{judge.name} is trained on this collection's labels; a judge must be a given model, such as "
+                "cross-encoder or llm"
             )
         return judge
 
@@ -139,17 +204,20 @@ class Settings(BaseModel):
     def _is_a_method(cls, baseline: str | None, info: ValidationInfo) -> str | None:
         if baseline is None or "methods" not in info.data:  # these have an error of their own
             return baseline
-        known = [method.spelling for method in info.data["methods"]]
+        known: dict[str, str] = {method.spelling: method.label for method in info.data["methods"]}
+        if baseline in known.values():
+            return baseline
         canonical = resolve(baseline).spelling
         if canonical not in known:
-            raise ValueError(f"{baseline} is none of the methods; expected one of {', '.join(known)}")
-        return canonical
+            raise ValueError(f"{baseline} is not one of the methods; expected one of {', '.join(known.values())}")
+        return known[canonical]
 
 
 class Grid(BaseModel):
     """A validated grid: the settings at every point of its axes (one point where it has none).
 
-    ``text`` is the file's, ``assignments`` what was changed in it.
+    ``text`` is the file's, ``assignments`` what was changed in it. Relative paths of collections start from ``folder``,
+    that of the file, None where the grid is no file; ``notes`` are sentences on paths that do not.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -158,26 +226,39 @@ class Grid(BaseModel):
     text: str
     assignments: tuple[str, ...]
     points: tuple[tuple[dict[str, Any], Settings], ...]
+    folder: str | None = None
+    notes: tuple[str, ...] = ()
 
 
-def read(path: Path, assignments: Sequence[str] = ()) -> Grid:
-    """Read a grid file, or the manifest of a run, apply ``--set`` assignments, and validate every point.
+def read(source: Path | Mapping[str, Any], assignments: Sequence[str] = ()) -> Grid:
+    """Read a grid file, the manifest of a run, or a mapping; apply ``--set`` assignments, and validate every point.
 
+    Relative paths of collections start from the file's folder, those of assignments from the working directory.
     Raises InputError whose message has one line an error: file, line, key, what is wrong.
     """
-    document = Document.read(path)
+    document = Document.read(source) if isinstance(source, Path) else Document.of(source)
     for assignment in assignments:
         document.set(assignment)
+    if document.folder is None:
+        return _validated(document)
+    with paths_beside(document.folder, document.assignments) as notes:
+        grid = _validated(document)
+    return grid.model_copy(update={"folder": document.folder.as_posix(), "notes": tuple(dict.fromkeys(notes))})
+
+
+def _validated(document: Document) -> Grid:
     varied = axes.read(document, Settings.model_fields)
-    plain = {key: value for key, value in document.data.items() if key != "axes"}
+    plain = {key: value for key, value in document.data.items() if key not in ("axes", KEY)}
     points: list[tuple[dict[str, Any], Settings]] = []
     errors: list[str] = []
     for chosen in itertools.product(*varied.values()):
         data = copy.deepcopy(plain)
         places: dict[str, list[str | int]] = {}
-        for choice in chosen:
+        for axis, choice in zip(varied, chosen, strict=True):
             places |= choice.places
             for key, value in choice.sets.items():
+                if axis == AXIS:
+                    _open_encoder(data, key)
                 place(data, key, copy.deepcopy(value), document.where(choice.places[key]))
         try:
             settings = Settings.model_validate(data)
@@ -192,6 +273,19 @@ def read(path: Path, assignments: Sequence[str] = ()) -> Grid:
     return Grid(name=points[0][1].name, text=document.text, assignments=changed, points=tuple(points))
 
 
+def _open_encoder(data: dict[str, Any], key: str) -> None:
+    """Write an encoder's text as a mapping, in place, so that a collection can set ``key`` of it, such as a prompt."""
+    if key.startswith("encoder.") and isinstance(data.get("encoder"), str):
+        with contextlib.suppress(ValidationError, ValueError):
+            spec = EncoderSpec.model_validate(data["encoder"])
+            data["encoder"] = spec.model_dump(mode="json", exclude_defaults=True)
+
+
+def origin(source: Path | Mapping[str, Any]) -> str:
+    """Return how messages call a grid: by its path, or ``grid`` where it is a mapping."""
+    return str(source) if isinstance(source, Path) else "grid"
+
+
 def _explain(document: Document, places: dict[str, list[str | int]], issue: Any) -> str:
     location = [step for step in issue["loc"] if not str(step).startswith("function-")]
     key = ".".join(map(str, location))
@@ -201,10 +295,20 @@ def _explain(document: Document, places: dict[str, list[str | int]], issue: Any)
         ("train",): Recipe,
         ("warm_up",): Recipe,
         ("encoder",): EncoderSpec,
-    }
-    if issue["type"] == "extra_forbidden" and (model := models.get(tuple(location[:-1]))):
-        known = [*model.model_fields, *(["axes"] if model is Settings else [])]
-        message = unknown("key", str(location[-1]), known)
+        ("train", "lora"): LoRA,
+        ("train", "max_length"): MaxLength,
+    }  # an encoder may stand in a method's candidates, too
+    model = EncoderSpec if location[-2:-1] == ["encoder"] else models.get(tuple(location[:-1]))
+    if issue["type"] == "extra_forbidden" and model:
+        known = [*model.model_fields, *(["axes", KEY] if model is Settings else [])]
+        name = str(location[-1])
+        elsewhere = [
+            str(path[0])
+            for path, other in models.items()
+            if path and path != ("warm_up",) and name in other.model_fields
+        ]
+        near = f"no key is called {name!r} here; it is a key of {' and of '.join(elsewhere)}"
+        message = near if elsewhere else unknown("key", name, known)
     elif issue["type"] == "missing":
         needed = [name for name, field in Settings.model_fields.items() if field.is_required()]
         message += f"; a grid needs {', '.join(needed)}" if len(location) == 1 else "; add it"

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from negbench.detectors import Detector
-from negbench.noise import Noise
+from negbench.rng import CounterRNG
 from negbench.types import Bool, Float32
 
 
@@ -22,14 +22,13 @@ class PairMixture(Detector):
 
     name: ClassVar[str] = "pair-mixture"
 
-    def clean(self, perplexity: Float32, noise: Noise) -> Bool:
-        """Fit and compare."""
+    def matched(self, perplexity: Float32, rng: CounterRNG) -> Bool:
         from sklearn.mixture import GaussianMixture
 
         if len(np.unique(perplexity)) < 2:
             return np.ones(len(perplexity), np.bool_)
         values = perplexity.astype(np.float64)[:, None]
-        seed = int(noise.bits(0) >> np.uint64(32))
-        found = GaussianMixture(2, max_iter=1000, random_state=seed).fit(values)
-        clean: Bool = found.predict_proba(values)[:, found.means_[:, 0].argmin()] > 0.5
+        seed = int(rng.bits(0) >> np.uint64(32))
+        mixture = GaussianMixture(2, max_iter=1000, random_state=seed).fit(values)
+        clean: Bool = mixture.predict_proba(values)[:, mixture.means_[:, 0].argmin()] > 0.5
         return clean

@@ -42,7 +42,7 @@ def fast_attention(model: nn.Module, bfloat16: bool) -> Iterator[None]:
 
 
 def _suits(module: Any) -> bool:
-    """Tell whether the module takes other attention functions, and does nothing that this one leaves out."""
+    """Return whether the module accepts other attention functions and needs nothing that this one lacks."""
     config = module.config
     heads = getattr(config, "num_attention_heads", None)
     return bool(

@@ -38,20 +38,20 @@ def recorded() -> Iterator[list[Loaded]]:
     from transformers import PreTrainedModel
 
     own = PreTrainedModel.__dict__["from_pretrained"]
-    found: list[Loaded] = []
+    loaded: list[Loaded] = []
 
     def recording(cls: Any, *inputs: Any, **named: Any) -> Any:
         named |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
-        model, told = own.__func__(cls, *inputs, **named)
-        misfits = {name: (tuple(file), tuple(here)) for name, file, here in told["mismatched_keys"]}
-        found.append(
-            Loaded(model, frozenset(told["missing_keys"]), frozenset(told["unexpected_keys"]) - {*misfits}, misfits)
+        model, info = own.__func__(cls, *inputs, **named)
+        misfits = {name: (tuple(file), tuple(here)) for name, file, here in info["mismatched_keys"]}
+        loaded.append(
+            Loaded(model, frozenset(info["missing_keys"]), frozenset(info["unexpected_keys"]) - {*misfits}, misfits)
         )
         return model
 
     PreTrainedModel.from_pretrained = classmethod(recording)
     try:
-        yield found
+        yield loaded
     finally:
         PreTrainedModel.from_pretrained = own
 

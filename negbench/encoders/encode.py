@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from negbench.encoders.adapters import merge_adapters
 from negbench.encoders.attention import fast_attention
-from negbench.encoders.precision import Precision, narrowed
+from negbench.encoders.precision import Precision, narrowed, widen
 from negbench.encoders.tokens import Side, Tokens, batches, tokenised
 from negbench.errors import InputError
 from negbench.types import Float32
@@ -72,9 +73,9 @@ def vectors_of(model: SentenceTransformer, inputs: Mapping[str, Any], call: Call
     """
     features = dict(inputs)  # a copy: the model writes into what it is given
     empty = features.pop("empty", None)
-    found: Tensor = (call or model)(features)["sentence_embedding"].float()
-    found = found if model.truncate_dim is None else found[:, : model.truncate_dim]
-    return found if empty is None else found.masked_fill(empty[:, None], 0)
+    vectors: Tensor = (call or model)(features)["sentence_embedding"].float()
+    vectors = vectors if model.truncate_dim is None else vectors[:, : model.truncate_dim]
+    return vectors if empty is None else vectors.masked_fill(empty[:, None], 0)
 
 
 def compared(model: SentenceTransformer, vectors: Tensor) -> Tensor:
@@ -84,13 +85,16 @@ def compared(model: SentenceTransformer, vectors: Tensor) -> Tensor:
     return torch.nn.functional.normalize(vectors, dim=-1) if model.similarity_fn_name == "cosine" else vectors
 
 
-def still(model: SentenceTransformer) -> SentenceTransformer:
+def frozen_copy(model: SentenceTransformer) -> SentenceTransformer:
     """Return a copy of a model that is being trained, without what its trainer has wrapped around it, fit to encode.
 
-    The model itself stays as it is, wrapped and in training.
+    In the copy adapters are merged, and all weights are float32. The model itself stays as it is, wrapped and in
+    training.
     """
     copied = copy.deepcopy(model)
     restore_forward(copied)
+    widen(copied)  # first, since its wrapper calls the model that was copied
+    merge_adapters(copied)
     copied.eval()
     return copied
 

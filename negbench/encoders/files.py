@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ from negbench.errors import InputError
 Similarity = Literal["cosine", "dot"]
 
 _OF_OTHERS = {"BoW": "bags of words", "CNN": "a CNN, whose vectors depend on padding", "LSTM": "an LSTM"}
-"""Modules of sentence-transformers whose models are not read here."""
+"""Modules of sentence-transformers that cannot be loaded here, and what their models are."""
 
 _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model", "*.tiktoken")
 
@@ -43,12 +44,35 @@ def check(spec: EncoderSpec) -> None:
     Of a hub model only what its settings say is looked at; the rest is checked when it is loaded.
     """
     similarity_of(spec)
+    if spec.attention == "flash_attention_2" and find_spec("flash_attn") is None:
+        raise InputError(
+            f"encoder {spec.spelling}: flash attention needs the package flash-attn, which is not installed; leave out "
+            "attention, or give attention=sdpa"
+        )
     kind = _settings(spec).get("model_type", "SentenceTransformer")
     if kind != "SentenceTransformer":
         raise InputError(f"encoder {spec.spelling}: is a {kind}, not a model that gives each text one vector")
+    _refuse_code(spec)
     place = weights.locate(spec.model)
     if isinstance(place, Path):
         check_folder(place, spec.spelling)
+
+
+def _refuse_code(spec: EncoderSpec) -> None:
+    """Raise InputError for a model with modules or an architecture of its own, whose code would have to be run."""
+    own = [str(module.get("type", "")) for module in read_json(spec, "modules.json", [])]
+    own = [kind for kind in own if not kind.startswith("sentence_transformers.")]
+    config = read_json(spec, "config.json", {})
+    if not own and "auto_map" in config:
+        from transformers import CONFIG_MAPPING
+
+        architecture = str(config.get("model_type"))
+        own = [] if architecture in CONFIG_MAPPING else [architecture]
+    if own:
+        raise InputError(
+            f"encoder {spec.spelling}: needs code that comes with the model ({own[0]}), and no remote code is run; "
+            "give a model that sentence-transformers and transformers know"
+        )
 
 
 def check_folder(folder: Path, name: str) -> None:
@@ -70,8 +94,8 @@ def check_folder(folder: Path, name: str) -> None:
         if "model_type" not in _json(path, {}) or not list(beside.glob("*.safetensors")):
             continue
         settings = _json(beside / "tokenizer_config.json", {})
-        found = any(list(beside.glob(pattern)) for pattern in _VOCABULARIES)
-        if not found and settings.get("tokenizer_class") not in _WITHOUT_VOCABULARY:
+        has_vocabulary = any(list(beside.glob(pattern)) for pattern in _VOCABULARIES)
+        if not has_vocabulary and settings.get("tokenizer_class") not in _WITHOUT_VOCABULARY:
             raise InputError(
                 f"encoder {name}: has no tokenizer; expected one of {', '.join(_VOCABULARIES)} in {beside}"
             )
@@ -84,24 +108,28 @@ def snapshot(spec: EncoderSpec) -> Path | None:
     place = weights.locate(spec.model)
     if isinstance(place, Path):
         return place
-    found = try_to_load_from_cache(place, "config.json", revision=weights.commit(place, spec.revision))
-    return Path(found).parent if isinstance(found, str) else None
+    cached = try_to_load_from_cache(place, "config.json", revision=weights.commit(place, spec.revision))
+    return Path(cached).parent if isinstance(cached, str) else None
 
 
 def _settings(spec: EncoderSpec) -> dict[str, Any]:
     """Return what ``config_sentence_transformers.json`` says; nothing where there is none."""
-    name = "config_sentence_transformers.json"
+    return dict(read_json(spec, "config_sentence_transformers.json", {}))
+
+
+def read_json(spec: EncoderSpec, name: str, otherwise: Any) -> Any:
+    """Return what a JSON file of the model says, downloaded for a hub model; ``otherwise`` where there is none."""
     place = weights.locate(spec.model)
     if isinstance(place, Path):
-        return dict(_json(place / name, {}))
+        return _json(place / name, otherwise)
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     try:
         path = hf_hub_download(place, name, revision=weights.commit(place, spec.revision))
     except (EntryNotFoundError, LocalEntryNotFoundError):
-        return {}
-    return dict(_json(Path(path), {}))
+        return otherwise
+    return _json(Path(path), otherwise)
 
 
 def _json(path: Path, otherwise: Any) -> Any:

@@ -27,7 +27,7 @@ def encoder_for(language: str, size: str) -> dict[str, Any]:
     name = language.lower()
     if name == "fr" and size == "small":
         size = "base"
-    found = {"model": _MODELS.get(name, _OTHER).format(size=size)}
+    parameters = {"model": _MODELS.get(name, _OTHER).format(size=size)}
     if name not in _MODELS:
-        found |= {"query_prompt": "query: ", "document_prompt": "passage: "}
-    return found
+        parameters |= {"query_prompt": "query: ", "document_prompt": "passage: "}
+    return parameters

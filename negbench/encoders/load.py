@@ -8,19 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from negbench.encoders import files, weights
+from negbench.encoders.adapters import transformers_of
 from negbench.encoders.checkpoint import not_finite, recorded, refuse_unfit
 from negbench.encoders.encode import vectors_of
 from negbench.encoders.spec import EncoderSpec
-from negbench.encoders.tokens import limit_of, readers, set_limit, tokenised
+from negbench.encoders.tokens import Side, limit_of, readers, set_limit, tokenised
 from negbench.errors import InputError
-from negbench.noise import Noise
+from negbench.rng import CounterRNG
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from torch import Tensor, nn
 
+_ATTENTION = "attention.txt"
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
-"""What models call the prompt of a document; sentence-transformers looks for these, in this order."""
+"""Names that models give the prompt of a document; sentence-transformers looks for these, in this order."""
 
 
 def build(spec: EncoderSpec, seed: int) -> SentenceTransformer:
@@ -40,17 +42,43 @@ def build(spec: EncoderSpec, seed: int) -> SentenceTransformer:
         "document": spec.document_prompt if spec.document_prompt is not None else next(documents, ""),
     }
     model.default_prompt_name = None
+    if spec.attention is not None:
+        try:
+            set_attention(model, spec.attention)
+        except ValueError as error:
+            raise InputError(f"encoder {spec.spelling}: attention={spec.attention}: {_reason(error)}") from error
     return model
 
 
+def save(model: SentenceTransformer, folder: Path) -> None:
+    """Save an encoder to a folder, and the attention that was chosen for it, which transformers does not."""
+    model.save_pretrained(str(folder), create_model_card=False)
+    if (attention := vars(model).get("attention")) is not None:
+        (folder / _ATTENTION).write_text(attention + "\n")
+
+
 def load(folder: Path) -> SentenceTransformer:
-    """Load an encoder that negbench saved."""
+    """Load an encoder that ``save`` saved."""
     from sentence_transformers import SentenceTransformer
 
     model = SentenceTransformer(str(folder), model_kwargs=_weights_kwargs(), local_files_only=True).float()
     if broken := not_finite(model):
         raise InputError(f"encoder {folder}: {broken}")
+    if (folder / _ATTENTION).is_file():
+        set_attention(model, (folder / _ATTENTION).read_text().strip())
     return model
+
+
+def set_attention(model: SentenceTransformer, attention: str) -> None:
+    """Let the transformers of an encoder use an attention by its name; ValueError where one cannot."""
+    transformers = transformers_of(model)
+    if not transformers:
+        raise ValueError("there is no transformer that has one")
+    for transformer in transformers:
+        transformer.set_attn_implementation(attention)
+    for reader in readers(model).values():
+        reader.unpad_inputs = False  # with flash attention, sentence-transformers would write texts in a row
+    vars(model)["attention"] = attention
 
 
 def _weights_kwargs() -> dict[str, Any]:
@@ -78,9 +106,9 @@ def _load(spec: EncoderSpec) -> SentenceTransformer:
         files.check_folder(folder, spec.spelling)
     if broken := not_finite(model):
         raise InputError(f"encoder {spec.spelling}: {broken}")
-    for found in loaded:  # shapes that do not fit leave no model that could read a text
-        if found.misfits:
-            refuse_unfit(found, folder, None, spec.spelling)
+    for checkpoint in loaded:  # shapes that do not fit leave no model that could read a text
+        if checkpoint.misfits:
+            refuse_unfit(checkpoint, folder, None, spec.spelling)
     if spec.pooling is not None:
         _replace_pooling(model, spec)
     model.similarity_fn_name = files.similarity_of(spec)
@@ -88,19 +116,20 @@ def _load(spec: EncoderSpec) -> SentenceTransformer:
         sides = readers(model)
     except ValueError as error:  # of a router
         raise InputError(f"encoder {spec.spelling}: {_reason(error)}") from error
-    for reader in sides.values():
-        _prepare_reader(reader, spec)
+    for side, reader in sides.items():
+        _prepare_reader(reader, side, spec)
     output = _read_something(model, spec)
-    for found in loaded:
-        refuse_unfit(found, folder, output, spec.spelling)
+    for checkpoint in loaded:
+        refuse_unfit(checkpoint, folder, output, spec.spelling)
     return model
 
 
-def _prepare_reader(reader: Any, spec: EncoderSpec) -> None:
-    """Let a module that reads texts pad, and cut them where its positions end."""
-    limits = [count for count in (limit_of(reader), _positions(reader)) if count is not None and count < math.inf]
-    if limits and min(limits) != limit_of(reader):
-        set_limit(reader, min(limits))
+def _prepare_reader(reader: Any, side: Side, spec: EncoderSpec) -> None:
+    """Let a module that reads a side's texts pad, and cut them where its positions end."""
+    own = limit_of(reader, side)
+    limits = [count for count in (own, _positions(reader)) if count is not None and count < math.inf]
+    if limits and min(limits) != own:
+        set_limit(reader, side, min(limits))
     transformer, tokenizer = getattr(reader, "auto_model", None), getattr(reader, "tokenizer", None)
     if transformer is None or tokenizer is None:
         return
@@ -122,7 +151,7 @@ def _positions(reader: Any) -> int | None:
     """Return how many tokens fit into a module's table of positions; None where it has none, as with rotary ones."""
     from torch import nn
 
-    found = []
+    room_left = []
     for name, module in reader.named_modules():
         last = name.rpartition(".")[2]
         if not isinstance(module, nn.Embedding) or not re.search("position|^wpe$", last) or "relative" in last:
@@ -130,8 +159,8 @@ def _positions(reader: Any) -> int | None:
         owner = reader.get_submodule(name.rpartition(".")[0])
         padding = getattr(owner, "padding_idx", None)  # RoBERTa and its kin count positions from there
         taken = padding + 1 if isinstance(padding, int) else getattr(module, "offset", 0)
-        found.append(module.num_embeddings - taken)
-    return min(found, default=None)
+        room_left.append(module.num_embeddings - taken)
+    return min(room_left, default=None)
 
 
 def _read_something(model: SentenceTransformer, spec: EncoderSpec) -> Tensor:
@@ -140,24 +169,24 @@ def _read_something(model: SentenceTransformer, spec: EncoderSpec) -> Tensor:
 
     model.eval()
     try:
-        found = []
+        probes = []
         for side in readers(model):
-            tokens = tokenised(model, ["a text"], side)  # type: ignore[arg-type]
+            tokens = tokenised(model, ["a text"], side)
             inputs = tokens.padded(torch.zeros(1, dtype=torch.int64).numpy(), model)
             moved = {name: it.to(model.device) if hasattr(it, "to") else it for name, it in inputs.items()}
-            found.append(vectors_of(model, moved))
+            probes.append(vectors_of(model, moved))
     except InputError as error:
         raise InputError(f"encoder {spec.spelling}: {error}") from error
     except Exception as error:
         raise InputError(f"encoder {spec.spelling}: cannot encode a text: {_reason(error)}") from error
-    query, document = (vectors.shape[1] for vectors in found)
+    query, document = (vectors.shape[1] for vectors in probes)
     if query != document:
         raise InputError(f"encoder {spec.spelling}: gives queries {query} dimensions and documents {document}")
-    return torch.cat(found)
+    return torch.cat(probes)
 
 
 def _reason(error: Exception) -> str:
-    """Return in one line what a library says."""
+    """Return a library's error message in one line of at most 300 characters, else the error's type."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{' '.join(lines)[:300]}" if lines else type(error).__name__
 
@@ -184,9 +213,14 @@ def _alter_layers(model: SentenceTransformer, spec: EncoderSpec, seed: int) -> N
     layers = _layers(transformer)
     if spec.keep_layers is not None:
         if spec.keep_layers > len(layers):
-            raise InputError(f"encoder {spec.spelling}: keep_layers={spec.keep_layers}, it has {len(layers)} layers")
+            raise InputError(
+                f"encoder {spec.spelling}: keep_layers={spec.keep_layers}, but it has {len(layers)} layers"
+            )
         del layers[spec.keep_layers :]
         transformer.config.num_hidden_layers = spec.keep_layers
+        for name in ("layer_types", "mlp_layer_types"):  # one for each layer, where an architecture mixes several
+            if (kinds := getattr(transformer.config, name, None)) is not None:
+                setattr(transformer.config, name, kinds[: spec.keep_layers])
     if spec.reinit_layers > len(layers):
         raise InputError(f"encoder {spec.spelling}: reinit_layers={spec.reinit_layers}, it has {len(layers)} layers")
     if spec.reinit_layers:
@@ -214,7 +248,7 @@ def reinitialise(layers: nn.ModuleList, std: float, seed: int) -> None:
     import torch
     from torch import nn
 
-    generator = torch.Generator().manual_seed(int(Noise(seed, "reinitialise").bits(0) >> 1))
+    generator = torch.Generator().manual_seed(int(CounterRNG(seed, "reinitialise").bits(0) >> 1))
     with torch.no_grad():
         for module in layers.modules():
             if isinstance(module, nn.Linear):

@@ -31,7 +31,7 @@ def resolve(precision: str) -> Precision:
 
 @cache
 def has_native_bfloat16() -> bool:
-    """Tell whether the GPU (compute capability 8.0 or more) or, without one for torch, the CPU has bfloat16 units."""
+    """Return whether the GPU (compute capability 8.0 or more) or, without one for torch, the CPU has bfloat16 units."""
     capability = _gpu_capability() if torch_is_built_for_cuda() else None
     if capability is not None:
         return capability >= 8.0
@@ -41,7 +41,7 @@ def has_native_bfloat16() -> bool:
 
 @cache
 def torch_is_built_for_cuda() -> bool:
-    """Tell whether the installed torch can use NVIDIA's GPUs, from its ``version.py``: importing it takes seconds."""
+    """Return whether the installed torch can use NVIDIA's GPUs, from its ``version.py``: importing it takes seconds."""
     spec = PathFinder.find_spec("torch")
     if spec is None or spec.origin is None:
         return False
@@ -98,8 +98,8 @@ def _nvidia_smi(*arguments: str) -> list[str]:
     """Return the lines that nvidia-smi prints; none without it or a GPU."""
     if not Path("/dev/nvidiactl").exists() or not shutil.which("nvidia-smi"):
         return []
-    found = subprocess.run(["nvidia-smi", *arguments], capture_output=True, text=True, check=False)
-    return found.stdout.splitlines() if found.returncode == 0 else []
+    process = subprocess.run(["nvidia-smi", *arguments], capture_output=True, text=True, check=False)
+    return process.stdout.splitlines() if process.returncode == 0 else []
 
 
 @cache
@@ -118,13 +118,29 @@ def narrowed(model: Model) -> Model:
 
     Heads, pooling and all that follows stay float32: a score of eight bits would tie with its neighbours.
     """
-    from transformers import PreTrainedModel
-
     copied = copy.deepcopy(model)
-    for base in {id(m.base_model): m.base_model for m in copied.modules() if isinstance(m, PreTrainedModel)}.values():
+    narrow(copied)
+    return copied
+
+
+def narrow(model: nn.Module) -> None:
+    """Make the weights of a model's transformers bfloat16, and let them hand on float32."""
+    for base in _bases(model):
         base.bfloat16()
         base.forward = _widened(base.forward)  # not a hook: sentence-transformers calls forward itself
-    return copied
+
+
+def widen(model: nn.Module) -> None:
+    """Undo ``narrow``, where it was done; the weights keep the values that bfloat16 has for them."""
+    for base in _bases(model):
+        base.float()
+        vars(base).pop("forward", None)
+
+
+def _bases(model: nn.Module) -> list[Any]:
+    from transformers import PreTrainedModel
+
+    return [*{id(m.base_model): m.base_model for m in model.modules() if isinstance(m, PreTrainedModel)}.values()]
 
 
 def _widened(forward: Callable[..., Any]) -> Callable[..., Any]:

@@ -12,34 +12,56 @@ from negbench.encoders.languages import encoder_for
 from negbench.numbers import not_booleans
 
 Pooling = Literal["mean", "cls", "max", "lasttoken"]
+Attention = Literal["eager", "sdpa", "flash_attention_2"]
 
 
 class EncoderSpec(BaseModel):
     """An encoder: ``all-MiniLM-L6-v2``, a folder, a hub id, or a mapping with ``model`` and what is altered.
 
-    model: hub id, folder of a sentence-transformers or transformers model, or a name of the offline weights.
-    revision: commit of the hub repository; the newest one otherwise, pinned when it is first seen.
-    pooling: replaces the model's pooling; None keeps it (mean where it has none).
-    keep_layers: keep this many transformer layers from the bottom, drop the rest; None keeps all.
-    reinit_layers: draw the top layers afresh, for a weaker start (Gaussian with the model's own
-    ``initializer_range``, biases 0, layer norms 1), after ``keep_layers``.
-    query_prompt, document_prompt: text put before each; None takes the model's own prompts, of which a document's may
-    be called document, passage or corpus.
-    similarity: how vectors are compared, in training as in search; None takes what the model's files say, else cosine.
-    In a mapping, ``language: fr`` and ``size: small`` may stand in for the model (``languages.py``).
+    Layers drawn afresh are Gaussian with the model's own ``initializer_range``, biases 0, layer norms 1. In a mapping,
+    ``language: fr`` and ``size: small`` may stand in for the model (``languages.py``).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     _numbers = not_booleans
 
-    model: str = Field(min_length=1)
-    revision: str | None = None
-    pooling: Pooling | None = None
-    keep_layers: int | None = Field(default=None, ge=1)
-    reinit_layers: int = Field(default=0, ge=0)
-    query_prompt: str | None = None
-    document_prompt: str | None = None
-    similarity: Literal["cosine", "dot"] | None = None
+    model: str = Field(
+        min_length=1,
+        description="Hub id, folder of a sentence-transformers or transformers model, or name of offline weights.",
+    )
+    revision: str | None = Field(
+        default=None, description="Commit of the hub repository; null for the newest, pinned when it is first seen."
+    )
+    pooling: Pooling | None = Field(
+        default=None, description="Pooling that replaces the model's; null keeps it (mean where it has none)."
+    )
+    keep_layers: int | None = Field(
+        default=None, ge=1, description="Number of transformer layers to keep, from the bottom; null for all."
+    )
+    reinit_layers: int = Field(
+        default=0, ge=0, description="Number of top layers drawn afresh, after `keep_layers`, for a weaker start."
+    )
+    query_prompt: str | None = Field(
+        default=None, description="Text put before each query; null for the model's own prompt."
+    )
+    document_prompt: str | None = Field(
+        default=None,
+        description="Text put before each document; null for the model's own document, passage or corpus prompt.",
+    )
+    similarity: Literal["cosine", "dot"] | None = Field(
+        default=None,
+        description=(
+            "How vectors are compared, in training and in search; null takes what the model's files say, else cosine."
+        ),
+    )
+    attention: Attention | None = Field(
+        default=None,
+        exclude_if=lambda attention: attention is None,
+        description=(
+            "Attention of its transformer, by transformers' name; null for the one that fits. `flash_attention_2` "
+            "needs the package flash-attn, a GPU and bfloat16."
+        ),
+    )
 
     @model_validator(mode="wrap")
     @classmethod
@@ -60,7 +82,7 @@ class EncoderSpec(BaseModel):
 
     @property
     def spelling(self) -> str:
-        """The short form, as in ``all-MiniLM-L6-v2(reinit_layers=2)``."""
+        """The short form of the encoder, as in ``all-MiniLM-L6-v2(reinit_layers=2)``."""
         return spelling.write(self.model, self.model_dump(exclude={"model"}, exclude_defaults=True))
 
     @property

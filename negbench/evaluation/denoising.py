@@ -1,4 +1,4 @@
-"""What filters are worth: how much of what they throw out is relevant, and how much of what is relevant they find."""
+"""Precision and recall of filters against the truth."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def denoising(pool: CandidatePool, filters: Sequence[Filter], relevant: Bool) ->
     it could look at: unlabelled candidates that no earlier one threw out, down to its needed depth. All together are
     judged on the candidates, as deep as every one of them looks; a single filter is told once.
 
-    Precision is the share of relevant ones in what is thrown out; ``beside`` it, the share in all it could look at,
-    which throwing out by chance would reach. Recall is the share of the relevant ones that is thrown out; ``beside``
+    Precision is the share of relevant ones in what is thrown out; ``reference`` it, the share in all it could look at,
+    which throwing out by chance would reach. Recall is the share of the relevant ones that is thrown out; ``reference``
     it, the share of all. A candidate is a unit, whatever training would make of it.
     """
     precision: dict[str, Share] = {}
@@ -30,13 +30,13 @@ def denoising(pool: CandidatePool, filters: Sequence[Filter], relevant: Bool) ->
     def judge(name: str, looked: Bool, out: Bool) -> None:
         thrown, wanted, hits = looked & out, looked & relevant, looked & out & relevant
         everyone = max(int(looked.sum()), 1)
-        for found, of, beside in ((precision, thrown, wanted), (recall, wanted, thrown)):
+        for shares, of, reference in ((precision, thrown, wanted), (recall, wanted, thrown)):
             clusters = np.stack([hits.sum(axis=1), of.sum(axis=1)]).astype(np.float64)
-            found[name] = Share(clusters, float(beside.sum()) / everyone)
+            shares[name] = Share(clusters, float(reference.sum()) / everyone)
 
     left = pool
     for number, rule in enumerate(filters, start=1):
-        out = rule.throws_out(left)
+        out = rule.reject(left)
         judge(f"{number}. {rule.spelling}", left.available() & _within(pool, rule.needed_depth), out)
         left = left.without(out)
     if len(filters) > 1:

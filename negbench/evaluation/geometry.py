@@ -1,4 +1,4 @@
-"""Where an encoder puts texts: alignment, uniformity, and the gap between positives and their neighbours."""
+"""Geometry of embeddings: alignment, uniformity, and the gap between positives and their neighbours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from negbench.retrieval.dense import exact
 from negbench.types import Float32, Int32, Qrels, Vectors
 
 NEIGHBOURS = 16
-"""So many neighbours of a positive are looked at for one that is not labelled."""
+"""Number of nearest neighbours of a positive among which one without a label is looked for."""
 
 
 def alignment(queries: Float32, positives: Float32) -> float:
@@ -39,19 +39,19 @@ def neighbour_gap(queries: Float32, rows: Int32, positives: Int32, documents: Ve
     document rows. The neighbour is the nearest by this encoder among the 16 nearest that is no positive of the query
     in ``known``; a pair without one is left out. Mean difference of cosines; NaN where no pair is left.
     """
-    mine = unit(documents[positives])
-    found, _ = exact(mine, documents, min(NEIGHBOURS, len(documents)))
-    free = (found >= 0) & (found != positives[:, None]) & ~known.contains(rows[:, None], found)
+    of_positives = unit(documents[positives])
+    nearest, _ = exact(of_positives, documents, min(NEIGHBOURS, len(documents)))
+    free = (nearest >= 0) & (nearest != positives[:, None]) & ~known.contains(rows[:, None], nearest)
     kept = free.any(axis=1)
     if not kept.any():
         return float("nan")
-    neighbours = found[kept, free[kept].argmax(axis=1)]
-    difference = mine[kept] - unit(documents[neighbours])
+    neighbours = nearest[kept, free[kept].argmax(axis=1)]
+    difference = of_positives[kept] - unit(documents[neighbours])
     return float(np.einsum("nd,nd->n", queries[kept], difference).mean())
 
 
 def unit(vectors: Vectors) -> Float32:
     """Return ``vectors`` [n, d] at length 1, in float32; those of length 0 stay."""
-    whole = vectors.astype(np.float32)
-    lengths = np.linalg.norm(whole, axis=1, keepdims=True)
-    return np.asarray(whole / np.where(lengths > 0, lengths, np.float32(1)))
+    as_float32 = vectors.astype(np.float32)
+    lengths = np.linalg.norm(as_float32, axis=1, keepdims=True)
+    return np.asarray(as_float32 / np.where(lengths > 0, lengths, np.float32(1)))

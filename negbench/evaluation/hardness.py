@@ -1,4 +1,4 @@
-"""How hard negatives are to the retriever that found them."""
+"""Hardness of negatives for their retriever."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from negbench.types import CandidatePool, Float64, Negatives
 def hardness(negatives: Negatives, pool: CandidatePool) -> float:
     """Return how many standard deviations above its query's mean candidate a negative scores, on average.
 
-    Only what has a score counts: fills and documents from outside of the pool have none. NaN where none has, or where
-    the retriever tells no candidate of a query from another.
+    Negatives without a score are left out: random fill and documents from outside the pool. NaN if none has a score, or
+    if all candidates of every query score the same.
     """
     mean, spread = moments(pool)
     above = (negatives.scores - mean[:, None]) / np.where(spread > 0, spread, np.nan)[:, None]

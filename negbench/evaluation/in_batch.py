@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 
 from negbench.evaluation import intervals
 from negbench.evaluation.false_negatives import Rate
-from negbench.types import Int32, Qrels
+from negbench.types import Int32, Qrels, TruthKind
+
+NAMES: Final[Mapping[TruthKind, str]] = {"complete": "exact/in-batch", "proxy": "exact-proxy/in-batch"}
+"""Names of the rate, by the judgments that it is counted against."""
 
 
 def false_negatives(
@@ -33,11 +37,11 @@ def false_negatives(
     for rows in batches:
         documents = np.unique(np.concatenate([positives[rows], negatives[rows].ravel()]))
         documents = documents[documents >= 0]
-        mine = queries[rows]
+        of_batch = queries[rows]
         own = (documents == positives[rows][:, None]) | (documents == negatives[rows][:, :, None]).any(axis=1)
-        counted = ~own & ~visible.contains(mine[:, None], documents)
+        counted = ~own & ~visible.contains(of_batch[:, None], documents)
         np.add.at(totals, rows, counted.sum(axis=1))
-        np.add.at(hits, rows, (counted & relevant.contains(mine[:, None], documents)).sum(axis=1))
+        np.add.at(hits, rows, (counted & relevant.contains(of_batch[:, None], documents)).sum(axis=1))
     _, cluster = np.unique(queries, return_inverse=True)
     rate = intervals.proportion(
         np.bincount(cluster, weights=hits).astype(np.float64),
@@ -47,4 +51,4 @@ def false_negatives(
         "documents of the other rows of each batch, after masking known positives, looked up in the truth; "
         "the interval is for queries like these"
     )
-    return Rate(*rate, "negative", note)
+    return Rate.of(rate, "negative", note)

@@ -39,11 +39,11 @@ class Judged:
 
 
 def computed(measure: Any) -> bool:
-    """Tell whether this ir-measures measure is computed here; its cutoff and ``rel`` may be any."""
+    """Return whether this ir-measures measure is computed here; its cutoff and ``rel`` may be any."""
     free = ("cutoff", "rel", "judged_only") if measure.NAME == "nDCG" else ("cutoff", "rel")
-    mine = {name: value for name, value in measure.params.items() if name not in free}
-    default = {name: measure.SUPPORTED_PARAMS[name].default for name in mine}
-    return measure.NAME in NAMES and mine == default and isinstance(measure.params.get("rel", 1), int)
+    fixed = {name: value for name, value in measure.params.items() if name not in free}
+    default = {name: measure.SUPPORTED_PARAMS[name].default for name in fixed}
+    return measure.NAME in NAMES and fixed == default and isinstance(measure.params.get("rel", 1), int)
 
 
 def deepest(measures: list[Any]) -> int | None:

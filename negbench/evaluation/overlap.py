@@ -1,4 +1,4 @@
-"""How far two samplers draw the same negatives."""
+"""Jaccard overlap of two samplers' negatives."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from negbench.types import Int32, Int64, Negatives
 def drawn_pairs(negatives: Negatives) -> Int64:
     """Return the distinct pairs of query and document that were drawn from candidates, as ascending int64 codes.
 
-    Fills do not count, since the same are handed to all methods that lack some, nor what was written.
+    Random fill is left out, since methods share it, and so are synthetic negatives.
     """
     return pairs(negatives.queries, np.where(negatives.origins == 0, negatives.documents, np.int32(-1)))
 
@@ -25,9 +25,9 @@ def pairs(queries: Int32, documents: Int32) -> Int64:
 
 
 def overlap(mine: Int64, others: Int64) -> tuple[float, float]:
-    """Return the share of ``mine`` that is among ``others``, and Jaccard's: common pairs by those of either.
+    """Return the share of ``mine`` that is in ``others``, and the Jaccard overlap of the two sets of pairs.
 
-    Both are distinct. NaN where there is nothing to divide by.
+    Each is without duplicates. NaN where there is nothing to divide by.
     """
     common = len(np.intersect1d(mine, others, assume_unique=True))
     either = len(mine) + len(others) - common

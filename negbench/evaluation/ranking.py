@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from negbench import noise
+from negbench import rng
 from negbench.errors import InputError
 from negbench.evaluation import measures as arrays
+from negbench.evaluation.passages import by_parent
 from negbench.types import Collection, Float32, Float64, Int32, Int64, Qrels, UInt64
 
 DEFAULT = ("nDCG@10", "RR@10", "R@100", "AP", "Judged@10", "nDCG(judged_only=True)@10")
@@ -24,7 +25,7 @@ unjudged: methods that avoid false negatives find documents that nobody judged.
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What was measured, by measure as the caller spelled it.
+    """Values by measure, named as the caller spelled it.
 
     ``per_query`` holds [Q] aligned with the queries given, NaN for a query without a positive in the split;
     ``mean`` is the mean of the others, NaN where there are none.
@@ -48,13 +49,17 @@ def evaluate(
     better, NaN ranks last. Equal scores rank in an order drawn by ``tie_keys``, so neither the order of the corpus nor
     the names of its ids help: an encoder that has collapsed scores as chance does. Differs from trec_eval, which ranks
     the higher id first. The document that a query was taken from (``Collection.own_documents``) is taken out of its
-    ranking. A query with a positive and an empty ranking scores 0. Raises InputError for a split or a measure that
-    does not exist or cannot be computed here.
+    ranking. A query with a positive and an empty ranking scores 0. Passages of longer documents
+    (``Collection.parents``) become a ranking of these, judged as wholes. Raises InputError for a split or a measure
+    that does not exist or cannot be computed here.
     """
     parsed = {spelling: parse(spelling) for spelling in measures}
     if split not in collection.qrels:
         known = ", ".join(sorted(collection.qrels))
         raise InputError(f"collection {collection.name} has no split {split!r}; it has {known}")
+    if collection.parents is not None:
+        documents, scores = by_parent(documents, scores, collection.parents)
+        collection = collection.by_parent()
     evaluated = np.isin(queries, collection.split_queries(split))
     asked = np.flatnonzero(evaluated)
     rows = queries[asked]
@@ -80,6 +85,27 @@ def evaluate(
         for spelling, column in per_query.items()
     }
     return Scores(mean, per_query)
+
+
+def ranked(documents: Int32, scores: Float32, queries: Int32, collection: Collection) -> tuple[Int32, Float32]:
+    """Return the rankings of ``queries`` [Q] that ``evaluate`` measures, with scores: documents [Q, K], scores [Q, K].
+
+    Best first, ties in the order drawn by ``tie_keys``, without the documents that the queries were taken from; -1 and
+    NaN past the end. Scores fall strictly: in a tie the lower rank has the next smaller float32, so that a tool which
+    ranks by score finds this very order.
+    """
+    own = collection.own_documents()[queries]
+    ordered = _ordered(documents, scores, queries, collection)
+    falling = -np.sort(-scores, axis=1)  # as the documents are ordered now; NaN last
+    falling[ordered < 0] = np.nan
+    kept = (ordered >= 0) & (ordered != own[:, None])
+    order = np.argsort(~kept, axis=1, kind="stable")
+    rows = np.take_along_axis(np.where(kept, ordered, np.int32(-1)), order, axis=1)
+    values = np.take_along_axis(np.where(kept, falling, np.float32(np.nan)), order, axis=1)
+    for rank in range(1, values.shape[1]):
+        values[:, rank] = np.fmin(values[:, rank], np.nextafter(values[:, rank - 1], np.float32(-np.inf)))
+    values[rows < 0] = np.nan
+    return rows, values
 
 
 def parse(spelling: str) -> Any:
@@ -114,10 +140,10 @@ def parse(spelling: str) -> Any:
 
 def tie_keys(collection: Collection, queries: Int32, documents: Int32) -> UInt64:
     """Return random numbers by the ids of ``queries`` [Q] and ``documents`` [Q, K]; the lower ranks first in a tie."""
-    found, at = np.unique(documents, return_inverse=True)
-    named = noise.keys([collection.document_ids[row] for row in found.tolist()])[at].reshape(documents.shape)
-    asked = noise.keys([collection.query_ids[row] for row in queries.tolist()])
-    return noise.Noise(0, "ties").bits(asked[:, None], named)
+    distinct, inverse = np.unique(documents, return_inverse=True)
+    named = rng.keys([collection.document_ids[row] for row in distinct.tolist()])[inverse].reshape(documents.shape)
+    asked = rng.keys([collection.query_ids[row] for row in queries.tolist()])
+    return rng.CounterRNG(0, "ties").bits(asked[:, None], named)
 
 
 def _ordered(documents: Int32, scores: Float32, queries: Int32, collection: Collection) -> Int32:
@@ -147,11 +173,11 @@ def _judged(ranked: Int32, queries: Int32, judgments: Qrels, depth: int | None) 
     width = np.int64(1) << 32
     keys = judgments.queries.astype(np.int64) * width + judgments.documents  # ascending, as the rows are
     wanted = queries.astype(np.int64)[:, None] * width + ranked
-    at = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
-    judged = (keys[at] == wanted) & (ranked >= 0) if len(keys) else np.zeros(ranked.shape, np.bool_)
-    grades = np.where(judged, judgments.grades[at], 0) if len(keys) else np.zeros(ranked.shape, np.int32)
-    owners, mine = _of(queries, judgments)
-    return arrays.Judged(grades, judged, lengths, owners, judgments.grades[mine])
+    places = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
+    judged = (keys[places] == wanted) & (ranked >= 0) if len(keys) else np.zeros(ranked.shape, np.bool_)
+    grades = np.where(judged, judgments.grades[places], 0) if len(keys) else np.zeros(ranked.shape, np.int32)
+    owners, selected = _of(queries, judgments)
+    return arrays.Judged(grades, judged, lengths, owners, judgments.grades[selected])
 
 
 def _of(queries: Int32, judgments: Qrels) -> tuple[Int64, Int64]:
@@ -163,10 +189,10 @@ def _of(queries: Int32, judgments: Qrels) -> tuple[Int64, Int64]:
 
 
 def _qrels(asked: Int64, queries: Int32, judgments: Qrels) -> dict[str, dict[str, int]]:
-    owners, mine = _of(queries, judgments)
+    owners, selected = _of(queries, judgments)
     qrels: dict[str, dict[str, int]] = {str(position): {} for position in asked.tolist()}
     for position, document, grade in zip(
-        asked[owners].tolist(), judgments.documents[mine].tolist(), judgments.grades[mine].tolist(), strict=True
+        asked[owners].tolist(), judgments.documents[selected].tolist(), judgments.grades[selected].tolist(), strict=True
     ):
         qrels[str(position)][str(document)] = grade
     return qrels
@@ -179,7 +205,7 @@ def _run(asked: Int64, ranked: Int32) -> dict[str, dict[str, float]]:
     since some providers divide by its length.
     """
     return {
-        str(position): {str(document): -float(rank) for rank, document in enumerate(mine[mine >= 0].tolist())}
-        for position, mine in zip(asked.tolist(), ranked, strict=True)
-        if (mine >= 0).any()
+        str(position): {str(document): -float(rank) for rank, document in enumerate(of_query[of_query >= 0].tolist())}
+        for position, of_query in zip(asked.tolist(), ranked, strict=True)
+        if (of_query >= 0).any()
     }

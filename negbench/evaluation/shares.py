@@ -1,4 +1,4 @@
-"""A share that is known by query, so that it has an interval and seeds can be pooled."""
+"""A share with counts by query, for intervals and for pooling seeds."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from negbench.types import Float64, Int64
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Hits among units, by query.
+    """A share as hits among units, summed by query for its interval.
 
     ``clusters`` [2, n] holds hits and totals of each of n queries, in ascending row; the totals add up to the number
-    of units (``evaluation.intervals``). ``beside`` is a share to hold it against; whoever makes one says which.
+    of units (``evaluation.intervals``). ``reference`` is a reference share, defined by the caller.
     """
 
     clusters: Float64
-    beside: float
+    reference: float
 
     def interval(self) -> tuple[float, float, float]:
         """Return the share and its 95 % interval, (rate, low, high), queries being what was sampled."""
@@ -32,6 +32,6 @@ def by_query(cluster: Int64, queries: int, hits: Float64, totals: Float64, units
     ``cluster`` [N] numbers each entry's query. Both are scaled so that the totals add up to ``units``: what repeats in
     training weighs, but is no more evidence.
     """
-    found = np.stack([np.bincount(cluster, weights=values, minlength=queries) for values in (hits, totals)])
-    whole = float(found[1].sum())
-    return np.asarray(found * (units / whole) if whole else found, np.float64)
+    sums = np.stack([np.bincount(cluster, weights=values, minlength=queries) for values in (hits, totals)])
+    total = float(sums[1].sum())
+    return np.asarray(sums * (units / total) if total else sums, np.float64)

@@ -43,7 +43,7 @@ _NAN = float("nan")
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean with its interval; NaN where there is too little to tell.
+    """A mean with its confidence interval; NaN where there is too little data.
 
     ``parts``: the parts of the mean's variance, each with its degrees of freedom; none where nothing varies.
     ``seeds``: how many seeds it is over.
@@ -57,12 +57,12 @@ class Estimate:
 
     @property
     def half(self) -> float:
-        """Half the width of the interval."""
+        """Half the width of the confidence interval, in the estimate's unit."""
         return (self.high - self.low) / 2
 
     @property
     def tested(self) -> bool:
-        """Whether a difference may be said to be one, or none: one seed does not tell an effect from its own luck."""
+        """Whether differences are tested at all: with one seed an effect cannot be told from chance."""
         return self.seeds > 1
 
     @property
@@ -87,6 +87,44 @@ def estimate(values: Float64, level: float = LEVEL) -> Estimate:
     parts = _parts(values)
     half = _half(parts, (1 - level) / 2)
     return Estimate(mean, mean - half, mean + half, parts, seeds)
+
+
+def estimate_mean(tables: Sequence[Float64], level: float = LEVEL) -> Estimate:
+    """Estimate the mean over C collections of the means of ``tables``, each [S, Q_c] with the same S seeds in order.
+
+    Every collection counts the same. The variance is again the sum of a part of the seeds and parts of the queries:
+
+        of seeds         the variance between seeds of the mean over collections, by S: what a seed does to all of them
+                         counts in full, as where they start from the same weights; S - 1 degrees of freedom
+        of collection c  B of that collection by C squared, Q_c - 1 degrees of freedom
+
+    The collections themselves are not taken for a sample: the interval is about these, not about others. Queries with a
+    NaN in any seed are left out.
+    """
+    kept = [values[:, ~np.isnan(values).any(axis=0)] for values in tables]
+    seeds, count = len(kept[0]), len(kept)
+    if any(values.size == 0 for values in kept):
+        return Estimate(_NAN, _NAN, _NAN, (), seeds)
+    by_seed = np.mean([values.mean(axis=1) for values in kept], axis=0)
+    mean = float(by_seed.mean())
+    if seeds == 1 and any(values.size == 1 for values in kept):
+        return Estimate(mean, _NAN, _NAN, (), seeds)
+    parts = [(float(by_seed.var(ddof=1)) / seeds, seeds - 1.0)] if seeds > 1 else []
+    parts += [(_of_queries(values) / count**2, values.shape[1] - 1.0) for values in kept if values.shape[1] > 1]
+    found = tuple((part, freedom) for part, freedom in parts if part > 0)
+    half = _half(found, (1 - level) / 2)
+    return Estimate(mean, mean - half, mean + half, found, seeds)
+
+
+def _of_queries(values: Float64) -> float:
+    """Return the part of the variance of the mean of ``values`` [S, Q] that is the queries' effect, B above."""
+    seeds, queries = values.shape
+    between = float(values.mean(axis=0).var(ddof=1)) / int(queries)
+    if seeds == 1:
+        return between
+    left = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0) + values.mean()
+    rest = float((left**2).sum()) / ((seeds - 1) * (queries - 1)) / values.size
+    return float(max(between - rest, 0.0))
 
 
 def _parts(values: Float64) -> tuple[tuple[float, float], ...]:
@@ -124,7 +162,7 @@ def _tail(parts: Sequence[tuple[float, float]], distance: float) -> float:
 
 
 _LEAST = 1e-100
-"""The least tail that is told from 0."""
+"""Smallest tail probability that counts as more than 0."""
 
 
 def p_value(found: Estimate, against: float = 0.0) -> float:
@@ -201,10 +239,10 @@ def decide(family: Sequence[Estimate], margin: float) -> list[Decision]:
     Where ``differs`` below 0.05 is called a difference, at most 5 % of families call so one that is 0; where ``same``
     below 0.05 is called none, at most 5 % call so one that reaches ``margin``.
     """
-    if any(not found.tested for found in family):
+    if any(not difference.tested for difference in family):
         raise ValueError("a difference over one seed is not tested: nothing tells how much seeds differ")
-    differs = holm([p_value(found) for found in family])
-    same = holm([equivalence(found, margin) for found in family])
+    differs = holm([p_value(difference) for difference in family])
+    same = holm([equivalence(difference, margin) for difference in family])
     return [Decision(*both) for both in zip(differs, same, strict=True)]
 
 

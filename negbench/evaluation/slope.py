@@ -20,5 +20,5 @@ def slopes(rates: Float64, values: Float64) -> Float64:
     varied = (rates.max(axis=2) > rates.min(axis=2)).any(axis=0)
     spread = np.where(varied, (centred**2).sum(axis=(0, 2)), np.nan)
     products = np.einsum("msv,msvq->sq", centred, values)
-    found: Float64 = products / spread[:, None]
-    return found
+    by_seed: Float64 = products / spread[:, None]
+    return by_seed

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from negbench.filters import Filter
+from negbench.requirements import TeacherScores
 from negbench.teachers import Teacher
 from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
 from negbench.types import Bool, CandidatePool
@@ -19,19 +20,30 @@ class Denoise(Filter):
     RocketQA, Qu et al. 2021, arXiv 2010.08191: of the retriever's top 50 keep those below 0.1. Differs from its code
     in: what is left over past the checked ranks is not used as a fill.
 
-    threshold: keep scores strictly below it. unit: ``score`` compares the teacher's probability itself;
-    ``quantile`` its rank among all scores the teacher gave in this pool, for teachers that are not calibrated (0.9
-    throws out the highest tenth), ``query-quantile`` its rank among those of the query, a threshold for each.
-    depth: raw ranks that the teacher is asked about; deeper ones are thrown out. teacher: who scores.
+    The units ``quantile`` and ``query-quantile`` are for teachers that are not calibrated: with a threshold of 0.9 the
+    first rejects the highest tenth of all scores that the teacher gave in this pool, the second that of each query.
     """
 
     name: ClassVar[str] = "denoise"
     version: ClassVar[int] = 2
 
-    threshold: float = 0.1
-    unit: Literal["score", "quantile", "query-quantile"] = "score"
-    depth: int = Field(default=50, ge=1)
-    teacher: Teacher = Field(default_factory=TrainedCrossEncoder)
+    threshold: float = Field(default=0.1, description="Candidates are kept whose teacher score is strictly below it.")
+    unit: Literal["score", "quantile", "query-quantile"] = Field(
+        default="score",
+        description=(
+            "What the threshold is compared with: the `score`, or its `quantile` in the pool or among the query's "
+            "scores."
+        ),
+    )
+    depth: int = Field(
+        default=50,
+        ge=1,
+        description=(
+            "Number of top retriever ranks that the teacher scores, counted before filtering; deeper candidates are "
+            "rejected."
+        ),
+    )
+    teacher: Teacher = Field(default_factory=TrainedCrossEncoder, description="Model that scores the candidates.")
 
     @model_validator(mode="after")
     def _quantile_is_a_share(self) -> Denoise:
@@ -39,10 +51,10 @@ class Denoise(Filter):
             raise ValueError(f"threshold={self.threshold} as a quantile must lie in (0, 1]")
         return self
 
-    def throws_out(self, pool: CandidatePool) -> Bool:
-        """Throw out high scores and whatever has none."""
-        assert pool.teacher_scores is not None, "the pool carries no teacher scores"
-        scores = np.where(np.arange(pool.depth) < self.depth, pool.teacher_scores, np.nan)
+    def reject(self, pool: CandidatePool) -> Bool:
+        """Mark candidates with a high teacher score and those without a score, [Q, K]."""
+        given = self.feature(pool, TeacherScores).candidates
+        scores = np.where(np.arange(pool.depth) < self.depth, given, np.nan)
         limit = np.full((len(scores), 1), self.threshold)
         if self.unit == "quantile":
             limit[:] = np.nanquantile(scores, self.threshold) if np.isfinite(scores).any() else np.inf

@@ -16,15 +16,15 @@ class GapBand(Filter):
 
     The hard version of SimANS (arXiv 2210.11773) with low = -m and high = m; semi-hard negatives (FaceNet, Schroff et
     al. 2015, arXiv 1503.03832) with high = 0. A query whose positives have no score keeps its candidates.
-
-    low, high: in the retriever's score units, relative to the positive's. positive: which of several gives s+.
     """
 
     name: ClassVar[str] = "gap-band"
 
-    low: float = Field(default=-0.1)
-    high: float = Field(default=0.1)
-    positive: Literal["highest", "lowest"] = "highest"
+    low: float = Field(default=-0.1, description="Lower bound of s - s+, included, in the retriever's score units.")
+    high: float = Field(default=0.1, description="Upper bound of s - s+, included, in the retriever's score units.")
+    positive: Literal["highest", "lowest"] = Field(
+        default="highest", description="Which of a query's positives gives s+."
+    )
 
     @model_validator(mode="after")
     def _not_empty(self) -> GapBand:
@@ -32,8 +32,7 @@ class GapBand(Filter):
             raise ValueError(f"low={self.low} must be below high={self.high}")
         return self
 
-    def throws_out(self, pool: CandidatePool) -> Bool:
-        """Throw out what lies outside."""
+    def reject(self, pool: CandidatePool) -> Bool:
         with np.errstate(invalid="ignore"):
             gap = pool.scores - pool.positive_score(self.positive)[:, None]
             outside: Bool = (gap < self.low) | (gap > self.high)

@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from negbench.asks import Ask, NearDuplicates
 from negbench.filters import Filter
+from negbench.requirements import NearDuplicates
 from negbench.types import Bool, CandidatePool
 
 
@@ -17,25 +17,27 @@ class WithoutNearDuplicates(Filter):
 
     A copy of a positive under another id is the surest false negative there is; two copies among the negatives are one
     negative that counts twice.
-
-    threshold: Jaccard similarity of three-word shingles from which two documents say the same; 1 means equal words.
     """
 
     name: ClassVar[str] = "without-near-duplicates"
 
-    threshold: float = Field(default=1.0, gt=0, le=1)
+    threshold: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description=(
+            "Jaccard similarity of three-word shingles from which two documents are duplicates; 1 means equal words."
+        ),
+    )
 
     @property
-    def asks(self) -> tuple[Ask, ...]:
-        """The groups of documents that say the same."""
+    def requires(self) -> tuple[NearDuplicates]:
         return (NearDuplicates(self.threshold),)
 
-    def throws_out(self, pool: CandidatePool) -> Bool:
-        """Throw out by group."""
-        assert pool.groups is not None, "the pool carries no groups"
-        assert pool.positive_groups is not None
+    def reject(self, pool: CandidatePool) -> Bool:
+        duplicates = self.feature(pool, NearDuplicates)
         out = np.zeros(pool.documents.shape, np.bool_)
-        for row, (groups, positives) in enumerate(zip(pool.groups, pool.positive_groups, strict=True)):
+        for row, (groups, positives) in enumerate(zip(duplicates.candidates, duplicates.positives, strict=True)):
             _, first = np.unique(groups, return_index=True)
             again = np.ones(len(groups), np.bool_)
             again[first] = False

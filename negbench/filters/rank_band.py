@@ -17,16 +17,17 @@ class RankBand(Filter):
     The default bounds are those that RAGatouille means (min_rank 10, max_rank 110), which its releases do not carry
     out. In a corpus of N documents it stops at N // 10 where that is less than 110; so does ``divisor=10``. Below 110
     documents nothing is left then.
-
-    low: first rank kept. high: first rank no longer kept. divisor: ``high`` is at most the number of documents divided
-    by it, rounded down; null leaves ``high`` as it is.
     """
 
     name: ClassVar[str] = "rank-band"
 
-    low: int = Field(default=10, ge=0)
-    high: int = Field(default=110, ge=1)
-    divisor: int | None = Field(default=None, ge=1)
+    low: int = Field(default=10, ge=0, description="First rank that is kept, counted from 0.")
+    high: int = Field(default=110, ge=1, description="Rank after the last one that is kept, counted from 0.")
+    divisor: int | None = Field(
+        default=None,
+        ge=1,
+        description="Lowers `high` to the number of documents divided by this, rounded down; null leaves it.",
+    )
 
     @model_validator(mode="after")
     def _not_empty(self) -> RankBand:
@@ -36,7 +37,6 @@ class RankBand(Filter):
 
     @property
     def needed_depth(self) -> int:
-        """The end of the band."""
         return self.high
 
     def end(self, corpus_size: int | None) -> int:
@@ -46,14 +46,12 @@ class RankBand(Filter):
         return min(self.high, corpus_size // self.divisor)
 
     def nothing_left(self, corpus_size: int | None) -> str:
-        """Say that the band is empty, where it is."""
         end = self.end(corpus_size)
         if end > self.low:
             return ""
         return f"{self.spelling} keeps no rank of {corpus_size} documents: it begins at {self.low} and ends at {end}"
 
-    def throws_out(self, pool: CandidatePool) -> Bool:
-        """Throw out what lies outside of the band."""
+    def reject(self, pool: CandidatePool) -> Bool:
         rank = np.arange(pool.depth)
         outside = (rank < self.low) | (rank >= self.end(pool.corpus_size))
         return np.broadcast_to(outside, pool.documents.shape)

@@ -19,16 +19,21 @@ class Sieve(Filter):
     Differs from the paper in: the scores are those of the pool's retriever, not of an encoder that was trained with
     CCR's regulariser; several positives count as one with their mean score, which is the average over the rows that
     the paper makes of them; where all candidates lie above the mean the lowest stays (there one at random).
-
-    depth: raw ranks scored; the paper's 30. Deeper ones are thrown out.
     """
 
     name: ClassVar[str] = "sieve"
     version: ClassVar[int] = 2
+    depends_on_known: ClassVar[bool] = True
 
-    depth: int = Field(default=30, ge=1)
+    depth: int = Field(
+        default=30,
+        ge=1,
+        description=(
+            "Number of top retriever ranks that are compared; deeper candidates are rejected. The paper has 30."
+        ),
+    )
 
-    def throws_out(self, pool: CandidatePool) -> Bool:
+    def reject(self, pool: CandidatePool) -> Bool:
         """Throw out what lies above the mean of the positive and of what no label rules out by rank."""
         looked_at = (pool.documents >= 0) & ~pool.known & ~np.isnan(pool.scores)
         looked_at[:, self.depth :] = False

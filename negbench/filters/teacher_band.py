@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from negbench.filters import Filter
+from negbench.requirements import TeacherScores
 from negbench.teachers import Teacher
 from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
 from negbench.types import Bool, CandidatePool
@@ -17,16 +18,21 @@ class TeacherBand(Filter):
     """Keep the candidates that a teacher scores from ``low`` to ``high``: neither relevant nor easy.
 
     The practitioners' rule keeps 0.3 to 0.7 of a cross-encoder's probability.
-
-    low, high: bounds, included. depth: raw ranks that the teacher is asked about; deeper ones are thrown out.
     """
 
     name: ClassVar[str] = "teacher-band"
 
-    low: float = 0.3
-    high: float = 0.7
-    depth: int = Field(default=50, ge=1)
-    teacher: Teacher = Field(default_factory=TrainedCrossEncoder)
+    low: float = Field(default=0.3, description="Lowest teacher score that is kept.")
+    high: float = Field(default=0.7, description="Highest teacher score that is kept.")
+    depth: int = Field(
+        default=50,
+        ge=1,
+        description=(
+            "Number of top retriever ranks that the teacher scores, counted before filtering; deeper candidates are "
+            "rejected."
+        ),
+    )
+    teacher: Teacher = Field(default_factory=TrainedCrossEncoder, description="Model that scores the candidates.")
 
     @model_validator(mode="after")
     def _not_empty(self) -> TeacherBand:
@@ -34,10 +40,10 @@ class TeacherBand(Filter):
             raise ValueError(f"low={self.low} must be below high={self.high}")
         return self
 
-    def throws_out(self, pool: CandidatePool) -> Bool:
+    def reject(self, pool: CandidatePool) -> Bool:
         """Throw out what lies outside and whatever has no score."""
-        assert pool.teacher_scores is not None, "the pool carries no teacher scores"
+        scores = self.feature(pool, TeacherScores).candidates
         with np.errstate(invalid="ignore"):
-            inside = (pool.teacher_scores >= self.low) & (pool.teacher_scores <= self.high)
+            inside: Bool = (scores >= self.low) & (scores <= self.high)
         inside[:, self.depth :] = False
         return ~inside

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from negbench.labels import LabelRule, Labels
+from negbench.requirements import TeacherScores
 from negbench.teachers import Teacher
 from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
 from negbench.types import CandidatePool, Float32
@@ -19,20 +20,18 @@ class CheckPositives(LabelRule):
 
     A check of labels before mining: mismatched pairs teach the encoder what is wrong, and their positives set margins
     that are wrong for every candidate of the query. Cross-fitted teachers have not seen the pair.
-
-    threshold: scores below it are suspicious. weight: what such a row weighs; 0 takes it out.
     """
 
     name: ClassVar[str] = "check-positives"
 
-    threshold: float = 0.1
-    weight: float = Field(default=0.0, ge=0, le=1)
-    teacher: Teacher = Field(default_factory=TrainedCrossEncoder)
+    threshold: float = Field(default=0.1, description="Teacher score below which a labelled pair is suspicious.")
+    weight: float = Field(
+        default=0.0, ge=0, le=1, description="Training weight of a suspicious row; 0 takes it out of the loss."
+    )
+    teacher: Teacher = Field(default_factory=TrainedCrossEncoder, description="Model that scores the labelled pairs.")
 
-    def judge(self, pool: CandidatePool, labels: Labels) -> Labels:
-        """Weigh."""
-        assert pool.positive_teacher_scores is not None, "the pool carries no teacher scores of positives"
+    def apply(self, pool: CandidatePool, labels: Labels) -> Labels:
         with np.errstate(invalid="ignore"):
-            suspicious = pool.positive_teacher_scores < self.threshold
+            suspicious = self.feature(pool, TeacherScores).positives < self.threshold
         weight: Float32 = np.where(suspicious, self.weight, 1.0).astype(np.float32)
-        return replace(labels, trust=labels.trust * weight)
+        return replace(labels, positive_weights=labels.positive_weights * weight)

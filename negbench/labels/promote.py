@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from negbench.labels import LabelRule, Labels
+from negbench.requirements import TeacherScores
 from negbench.teachers import Teacher
 from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
 from negbench.types import CandidatePool
@@ -19,22 +20,21 @@ class Promote(LabelRule):
 
     RocketQA's pseudo-positives, Qu et al. 2021, arXiv 2010.08191: above 0.9 of the top 50. Differs from the paper in:
     they are taken from labelled queries, where they also stop being negatives; the paper labels further queries.
-
-    threshold: scores strictly above it. depth: raw ranks that the teacher is asked about. most: at most so many a
-    query, the highest first.
     """
 
     name: ClassVar[str] = "promote"
 
-    threshold: float = 0.9
-    depth: int = Field(default=50, ge=1)
-    most: int = Field(default=5, ge=1)
-    teacher: Teacher = Field(default_factory=TrainedCrossEncoder)
+    threshold: float = Field(default=0.9, description="Teacher score above which, strictly, a candidate is promoted.")
+    depth: int = Field(
+        default=50, ge=1, description="Number of top retriever ranks that the teacher scores, counted before filtering."
+    )
+    most: int = Field(
+        default=5, ge=1, description="Largest number of candidates promoted per query, highest scores first."
+    )
+    teacher: Teacher = Field(default_factory=TrainedCrossEncoder, description="Model that scores the candidates.")
 
-    def judge(self, pool: CandidatePool, labels: Labels) -> Labels:
-        """Mark them."""
-        assert pool.teacher_scores is not None, "the pool carries no teacher scores"
-        scores = np.where(pool.available(), pool.teacher_scores, np.nan)
+    def apply(self, pool: CandidatePool, labels: Labels) -> Labels:
+        scores = np.where(pool.available(), self.feature(pool, TeacherScores).candidates, np.nan)
         scores[:, self.depth :] = np.nan
         sure = np.where(np.isnan(scores), -np.inf, scores) > self.threshold
         order = np.argsort(np.where(sure, -scores, np.inf), axis=1, kind="stable")

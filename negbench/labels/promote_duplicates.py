@@ -8,31 +8,32 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from negbench.asks import Ask, NearDuplicates
 from negbench.labels import LabelRule, Labels
+from negbench.requirements import NearDuplicates
 from negbench.types import CandidatePool
 
 
 class PromoteDuplicates(LabelRule):
-    """Candidates that say the same as a labelled positive become positives, without asking any teacher.
-
-    threshold: Jaccard similarity of three-word shingles from which two documents say the same; 1 means equal words.
-    """
+    """Candidates that say the same as a labelled positive become positives, without asking any teacher."""
 
     name: ClassVar[str] = "promote-duplicates"
 
-    threshold: float = Field(default=1.0, gt=0, le=1)
+    threshold: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description=(
+            "Jaccard similarity of three-word shingles from which two documents are duplicates; 1 means equal words."
+        ),
+    )
 
     @property
-    def asks(self) -> tuple[Ask, ...]:
-        """The groups of documents that say the same."""
+    def requires(self) -> tuple[NearDuplicates]:
         return (NearDuplicates(self.threshold),)
 
-    def judge(self, pool: CandidatePool, labels: Labels) -> Labels:
-        """Mark them."""
-        assert pool.groups is not None, "the pool carries no groups"
-        assert pool.positive_groups is not None
-        same = np.zeros(pool.groups.shape, np.bool_)
-        for row, positives in enumerate(pool.positive_groups):
-            same[row] = np.isin(pool.groups[row], positives[positives >= 0])
+    def apply(self, pool: CandidatePool, labels: Labels) -> Labels:
+        groups = self.feature(pool, NearDuplicates)
+        same = np.zeros(groups.candidates.shape, np.bool_)
+        for row, positives in enumerate(groups.positives):
+            same[row] = np.isin(groups.candidates[row], positives[positives >= 0])
         return replace(labels, promoted=labels.promoted | (same & pool.available()))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from negbench.losses import Loss, Scored
+from negbench.losses import Loss, ScoredBatch
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,19 +18,20 @@ class AdditiveMargin(Loss):
     Additive margin softmax, Yang et al. 2019, arXiv 1902.08564, for dual encoders. Differs from the paper in: queries
     are scored against documents and not the other way round as well; a document that several rows of the batch share
     is counted once, and a query's other known positives are masked.
-
-    margin: in units of the scores, cosines; the paper's is 0.3, and 0 is InfoNCE. temperature: divides the scores.
     """
 
     name: ClassVar[str] = "additive-margin"
 
-    margin: float = Field(default=0.1, ge=0)
-    temperature: float = Field(default=0.05, gt=0)
+    margin: float = Field(
+        default=0.1,
+        ge=0,
+        description="Amount subtracted from the positive's score, a cosine; the paper has 0.3, and 0 is InfoNCE.",
+    )
+    temperature: float = Field(default=0.05, gt=0, description="Divisor of the scores before the softmax.")
 
-    def rows(self, batch: Scored) -> Tensor:
-        """Return -log softmax at the target."""
+    def rows(self, batch: ScoredBatch) -> Tensor:
         from torch.nn.functional import cross_entropy
 
-        scores = batch.scores.scatter(1, batch.target[:, None], batch.positive() - self.margin)
+        scores = batch.scores.scatter(1, batch.positive_column[:, None], batch.positive() - self.margin)
         logits = (scores / self.temperature).masked_fill(~batch.counted(), float("-inf"))
-        return cross_entropy(logits, batch.target, reduction="none")
+        return cross_entropy(logits, batch.positive_column, reduction="none")

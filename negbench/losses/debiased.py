@@ -1,4 +1,4 @@
-"""Debiased contrastive learning."""
+"""Debiased contrastive learning: InfoNCE corrected for relevant documents among the negatives."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from negbench.losses import Loss, Scored
+from negbench.losses import Loss, ScoredBatch
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _NONE = -1e9
-"""The logarithm of nothing: far below any score, and finite."""
+"""Stand-in for log 0: far below any score, and finite."""
 
 
 class Debiased(Loss):
@@ -22,17 +22,25 @@ class Debiased(Loss):
     -log(e^{s+/t} / (e^{s+/t} + Ng)), Ng = max((sum of e^{s-/t} - tau N e^{s+/t}) / (1 - tau), N e^{-1/t}): DCL, Chuang
     et al. 2020, arXiv 2007.00224. At tau 0 it is InfoNCE. A heuristic for mined negatives: its derivation wants
     negatives drawn from all documents alike, and false ones that score as the positive does.
-
-    temperature: divides the scores, cosines by the lower bound of Ng; the paper has 0.5 for images. tau: the prior
-    that a negative is relevant; the paper's 0.1 is one in ten classes.
     """
 
     name: ClassVar[str] = "debiased"
 
-    temperature: float = Field(default=0.05, gt=0)
-    tau: float = Field(default=0.1, ge=0, lt=1)
+    temperature: float = Field(
+        default=0.05,
+        gt=0,
+        description=(
+            "Divisor of the scores, which the lower bound of Ng takes to be cosines; the paper has 0.5 for images."
+        ),
+    )
+    tau: float = Field(
+        default=0.1,
+        ge=0,
+        lt=1,
+        description="Prior probability that a negative is relevant; the paper's 0.1 is one in ten classes.",
+    )
 
-    def rows(self, batch: Scored) -> Tensor:
+    def rows(self, batch: ScoredBatch) -> Tensor:
         """Return the loss, all of it in logarithms; 0 without any negative."""
         import torch
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, field_validator
 
-from negbench.asks import GuideTargets
-from negbench.losses import Loss, Scored
+from negbench.losses import Loss, ScoredBatch
+from negbench.requirements import GuideTargets
 from negbench.teachers import Teacher
-from negbench.teachers.bi_encoder import BiEncoder, quick
+from negbench.teachers.bi_encoder import BiEncoder, require_bi_encoder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,34 +21,35 @@ class Gist(Loss):
     GISTEmbed, Solatorio 2024, arXiv 2402.16829. Differs from the paper in: queries are compared with documents alone
     (the paper also pushes queries from queries and documents from documents); sentence-transformers' GISTEmbedLoss
     does the same with contrast_anchors and contrast_positives off.
-
-    temperature: divides the scores. margin: how far below the positive, in the guide's cosines, masking begins.
-    guide: the encoder that is asked, a bi-encoder.
     """
 
     name: ClassVar[str] = "gist"
 
-    temperature: float = Field(default=0.05, gt=0)
-    margin: float = Field(default=0.0, ge=0)
-    guide: Teacher = Field(default_factory=BiEncoder)
+    temperature: float = Field(default=0.05, gt=0, description="Divisor of the scores before the softmax.")
+    margin: float = Field(
+        default=0.0,
+        ge=0,
+        description="Distance below the positive's cosine, by the guide, from which on negatives are masked.",
+    )
+    guide: Teacher = Field(
+        default_factory=BiEncoder, description="Bi-encoder whose cosines decide which negatives are masked."
+    )
 
     @field_validator("guide")
     @classmethod
     def _quick(cls, guide: Teacher) -> Teacher:
-        return quick(guide)
+        return require_bi_encoder(guide)
 
     @property
-    def asks(self) -> GuideTargets:
-        """The guide's cosines."""
-        assert isinstance(self.guide, BiEncoder)
-        return GuideTargets(self.guide)
+    def requires(self) -> tuple[GuideTargets]:
+        return (GuideTargets(self.guide),)
 
-    def rows(self, batch: Scored) -> Tensor:
+    def rows(self, batch: ScoredBatch) -> Tensor:
         """Return -log softmax at the target over what the guide leaves."""
         from torch.nn.functional import cross_entropy
 
-        targets = batch.told()
-        masked = targets > targets.gather(1, batch.target[:, None]) - self.margin
-        masked = (masked | ~batch.counted()).scatter(1, batch.target[:, None], value=False)
+        targets = self.target_scores(batch, GuideTargets)
+        masked = targets > targets.gather(1, batch.positive_column[:, None]) - self.margin
+        masked = (masked | ~batch.counted()).scatter(1, batch.positive_column[:, None], value=False)
         logits = (batch.scores / self.temperature).masked_fill(masked, float("-inf"))
-        return cross_entropy(logits, batch.target, reduction="none")
+        return cross_entropy(logits, batch.positive_column, reduction="none")

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from negbench.asks import TeacherTargets
-from negbench.losses import Loss, Scored
+from negbench.losses import Loss, ScoredBatch
 from negbench.losses.lambda_mrr import ranks
+from negbench.requirements import TeacherTargets
 from negbench.teachers import Teacher
 from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
 
@@ -26,22 +26,26 @@ class LambdaGraded(Loss):
     coarse labels to fine ones. The label that the collection gives has no say. Differs from the code
     (HansiZeng/CL-DRD) in: the mean is taken row by row.
 
-    temperature: divides the scores; the paper has 1 over dot products. top, hard: the stages are 5 and 12, then 10 and
-    10, then all, of 30 documents a row.
+    The paper's stages have ``top`` 5 and ``hard`` 12, then 10 and 10, then all, of 30 documents a row.
     """
 
     name: ClassVar[str] = "lambda-graded"
     mined_only: ClassVar[bool] = True
 
-    temperature: float = Field(default=0.05, gt=0)
-    top: int = Field(default=5, ge=1)
-    hard: int = Field(default=12, ge=0)
-    teacher: Teacher = Field(default_factory=TrainedCrossEncoder)
+    temperature: float = Field(
+        default=0.05, gt=0, description="Divisor of score differences; the paper has 1 for dot products."
+    )
+    top: int = Field(
+        default=5, ge=1, description="Number of documents, best first by the teacher, that have a label of their own."
+    )
+    hard: int = Field(default=12, ge=0, description="Number of documents after those that have the label -0.25.")
+    teacher: Teacher = Field(
+        default_factory=TrainedCrossEncoder, description="Model whose order the documents should have."
+    )
 
     @property
-    def asks(self) -> TeacherTargets:
-        """The teacher's scores."""
-        return TeacherTargets(self.teacher)
+    def requires(self) -> tuple[TeacherTargets]:
+        return (TeacherTargets(self.teacher),)
 
     def labels(self, count: int) -> Tensor:
         """Return the label float32 [count] of each place in the teacher's order."""
@@ -50,17 +54,17 @@ class LambdaGraded(Loss):
         place = torch.arange(1, count + 1)
         return torch.where(place <= self.top, 1 / place, torch.where(place <= self.top + self.hard, -0.25, -0.5))
 
-    def rows(self, batch: Scored) -> Tensor:
+    def rows(self, batch: ScoredBatch) -> Tensor:
         """Return the mean over a row's pairs; 0 without any."""
         import torch
 
-        told = batch.told()
-        listed = batch.mined().scatter(1, batch.target[:, None], value=True) & ~told.isnan()
+        targets = self.target_scores(batch, TeacherTargets)
+        listed = batch.mined().scatter(1, batch.positive_column[:, None], value=True) & ~targets.isnan()
         width = int(listed.sum(1).max())
-        order = told.masked_fill(~listed, -1.0).argsort(dim=1, descending=True, stable=True)[:, :width]
-        scores, there = batch.scores.gather(1, order), listed.gather(1, order)  # [B, W], in the teacher's order
-        label, worth = self.labels(width).to(scores.device), 1 / ranks(scores, there)
-        pairs = (label[:, None] > label) & there[:, :, None] & there[:, None, :]
+        order = targets.masked_fill(~listed, -1.0).argsort(dim=1, descending=True, stable=True)[:, :width]
+        scores, filled = batch.scores.gather(1, order), listed.gather(1, order)  # [B, W], in the teacher's order
+        label, worth = self.labels(width).to(scores.device), 1 / ranks(scores, filled)
+        pairs = (label[:, None] > label) & filled[:, :, None] & filled[:, None, :]
         gap = (scores[:, None, :] - scores[:, :, None]) / self.temperature
         weight = (worth[:, :, None] - worth[:, None, :]).abs() * pairs
         return (weight * torch.nn.functional.softplus(gap)).sum((1, 2)) / pairs.sum((1, 2)).clamp(min=1)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from negbench.losses import Loss, Scored
+from negbench.losses import Loss, ScoredBatch
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,29 +19,38 @@ class LambdaMRR(Loss):
     ADORE, Zhan et al. 2021, arXiv 2104.08051. Differs from the paper in: the list that is ranked is what the batch
     holds (ADORE searches the corpus at each step). Grades by a teacher: lambda-graded.
 
-    temperature: divides the scores; the paper has 1 over raw dot products. cut: ranks below it count as never found;
-    ADORE's 200. among: who is ranked and paired, all documents of the ``batch`` or each row's ``own``: its positives
-    and its mined negatives, as ADORE ranks a query's list alone.
+    Among ``own`` documents is as ADORE ranks, whose list is that of one query.
     """
 
     name: ClassVar[str] = "lambda-mrr"
 
-    temperature: float = Field(default=0.05, gt=0)
-    cut: int = Field(default=200, ge=1)
-    among: Literal["batch", "own"] = "batch"
+    temperature: float = Field(
+        default=0.05, gt=0, description="Divisor of score differences; the paper has 1 for raw dot products."
+    )
+    cut: int = Field(
+        default=200,
+        ge=1,
+        description="Last rank that counts; documents below it have a reciprocal rank of 0. ADORE has 200.",
+    )
+    among: Literal["batch", "own"] = Field(
+        default="batch",
+        description=(
+            "Documents that are ranked and paired: the whole `batch`, or the row's `own` positives and mined negatives."
+        ),
+    )
 
-    def rows(self, batch: Scored) -> Tensor:
+    def rows(self, batch: ScoredBatch) -> Tensor:
         """Return the mean over a row's pairs, all known positives in the batch being i; 0 without any pair."""
         import torch
 
         negative = batch.negative() if self.among == "batch" else batch.mined()
-        rank = ranks(batch.scores, batch.relevant | negative)
+        rank = ranks(batch.scores, batch.known_mask | negative)
         worth = torch.where(rank <= self.cut, 1 / rank, 0.0)
-        row, column = batch.relevant.nonzero(as_tuple=True)  # the P positives
+        row, column = batch.known_mask.nonzero(as_tuple=True)  # the P positives
         gap = (batch.scores[row] - batch.scores[row, column][:, None]) / self.temperature  # [P, D]
         weight = (worth[row, column][:, None] - worth[row]).abs() * negative[row]
         sums = (weight * torch.nn.functional.softplus(gap)).sum(1)
-        pairs = batch.relevant.sum(1) * negative.sum(1)
+        pairs = batch.known_mask.sum(1) * negative.sum(1)
         return torch.zeros_like(batch.scores[:, 0]).index_add(0, row, sums) / pairs.clamp(min=1)
 
 

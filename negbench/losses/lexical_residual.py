@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from negbench.asks import LexicalTargets
-from negbench.losses import Loss, Scored
+from negbench.losses import Loss, ScoredBatch
 from negbench.losses.infonce import InfoNCE
-from negbench.retrieval.bm25 import BM25
+from negbench.requirements import LexicalTargets
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,22 +24,18 @@ class LexicalResidual(Loss):
 
     BM25 is that of this collection's index. It is known of a row's positive and mined negatives; where it is not, for
     the documents of other queries and for written ones, it counts as 0, as where no term is shared.
-
-    temperature: divides the scores. weight: of BM25's scores, in logits for one of BM25's.
     """
 
     name: ClassVar[str] = "lexical-residual"
 
-    temperature: float = Field(default=0.05, gt=0)
-    weight: float = Field(default=0.1, ge=0)
+    temperature: float = Field(default=0.05, gt=0, description="Divisor of the encoder's scores.")
+    weight: float = Field(default=0.1, ge=0, description="Logits added per unit of BM25 score.")
 
     @property
-    def asks(self) -> LexicalTargets:
-        """BM25's scores."""
-        return LexicalTargets(BM25(depth=1))
+    def requires(self) -> tuple[LexicalTargets]:
+        return (LexicalTargets(),)
 
-    def rows(self, batch: Scored) -> Tensor:
-        """Return -log softmax at the target."""
-        lexical = self.weight * batch.told().nan_to_num(0.0)
+    def rows(self, batch: ScoredBatch) -> Tensor:
+        lexical = self.weight * self.target_scores(batch, LexicalTargets).nan_to_num(0.0)
         summed = replace(batch, scores=batch.scores / self.temperature + lexical)
         return InfoNCE(temperature=1.0).rows(summed)

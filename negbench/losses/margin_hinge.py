@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from negbench.asks import LexicalTargets
-from negbench.losses import Loss, Scored, over
-from negbench.retrieval.bm25 import BM25
+from negbench.losses import Loss, ScoredBatch, over
+from negbench.requirements import LexicalTargets
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,27 +20,32 @@ class MarginHinge(Loss):
     margin - l * (BM25(q, d+) - BM25(q, d-)): the encoder has to add what BM25 lacks. This is the lexical term of RANCE,
     10.1145/3404835.3463106, with margin 1 and l 0.1 over raw dot products. Differs from the paper in: BM25 is that of
     this collection's index; a written negative has no BM25 score, and the plain margin.
-
-    margin: in units of the scores; 0.2 suits cosines. lexical: units of the scores for one of BM25's.
     """
 
     name: ClassVar[str] = "margin-hinge"
     mined_only: ClassVar[bool] = True
 
-    margin: float = Field(default=0.2, gt=0)
-    lexical: float = Field(default=0.0, ge=0)
+    margin: float = Field(
+        default=0.2, gt=0, description="Margin between positive and negative, in score units; 0.2 suits cosines."
+    )
+    lexical: float = Field(
+        default=0.0,
+        ge=0,
+        description="Score units that the margin loses per unit of BM25 difference; 0 is the plain triplet loss.",
+    )
 
     @property
-    def asks(self) -> LexicalTargets | None:
-        """BM25's scores, if they have a say."""
-        return LexicalTargets(BM25(depth=1)) if self.lexical else None
+    def requires(self) -> tuple[LexicalTargets, ...]:
+        return (LexicalTargets(),) if self.lexical else ()
 
-    def rows(self, batch: Scored) -> Tensor:
+    def rows(self, batch: ScoredBatch) -> Tensor:
         """Return the mean hinge over the row's mined negatives; 0 without any."""
         import torch
 
         margin = torch.full_like(batch.scores, self.margin)
         if self.lexical:
-            targets = batch.told()
-            margin = margin - self.lexical * (targets.gather(1, batch.target[:, None]) - targets).nan_to_num(0.0)
+            targets = self.target_scores(batch, LexicalTargets)
+            margin = margin - self.lexical * (targets.gather(1, batch.positive_column[:, None]) - targets).nan_to_num(
+                0.0
+            )
         return over((margin - (batch.positive() - batch.scores)).clamp(min=0), batch.mined())

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from negbench.asks import CacheTargets
-from negbench.losses import Loss, Scored, over
+from negbench.losses import Loss, ScoredBatch, over
+from negbench.requirements import CacheTargets
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,25 +24,27 @@ class NegativeCache(Loss):
 
     Differs from the paper in: known positives of the query are neither drawn nor summed over; rows of one query that
     meet in a batch share a draw.
-
-    temperature: divides the scores, and is that of the draw; 0.05 is the code's example, 20 times the cosine.
     """
 
     name: ClassVar[str] = "negative-cache"
+    stops_gradient: ClassVar[bool] = True
     mined_only: ClassVar[bool] = True
 
-    temperature: float = Field(default=0.05, gt=0)
+    temperature: float = Field(
+        default=0.05,
+        gt=0,
+        description="Divisor of the scores in the loss and in the draw from the cache; the code's example is 0.05.",
+    )
 
     @property
-    def asks(self) -> CacheTargets:
-        """What the negative was drawn among."""
-        return CacheTargets(self.temperature)
+    def requires(self) -> tuple[CacheTargets]:
+        return (CacheTargets(self.temperature),)
 
-    def rows(self, batch: Scored) -> Tensor:
+    def rows(self, batch: ScoredBatch) -> Tensor:
         """Return -log p+, with a gradient of its own; the mean over negatives if there are several, 0 without any."""
         from torch.nn.functional import softplus
 
-        positive, total = batch.positive(), batch.told()
+        positive, total = batch.positive(), self.target_scores(batch, CacheTargets)
         chosen = batch.mined() & ~total.isnan()
         odds = total.nan_to_num() - positive.detach() / self.temperature  # the log of (1 - p+) / p+
         pull = over(odds.sigmoid() * (batch.scores - positive) / self.temperature, chosen)

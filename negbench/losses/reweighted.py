@@ -18,14 +18,22 @@ class Reweighted(Debiased):
     Robinson et al. 2021, arXiv 2010.04592; code joshr17/HCL: the sum of e^{s-/t} becomes N times the mean weighted so,
     and gradients flow through the weights. At beta 0 it is the debiased loss, at tau 0 as well InfoNCE.
 
-    beta: concentration. It acts as beta / temperature in units of the score: the paper's 1 at temperature 0.5 is 0.1
-    at 0.05. tau: as in the debiased loss, 0 here: weights up alone.
+    The paper's beta of 1 at temperature 0.5 is 0.1 at 0.05.
     """
 
     name: ClassVar[str] = "reweighted"
 
-    tau: float = Field(default=0.0, ge=0, lt=1)
-    beta: float = Field(default=0.1, ge=0)
+    tau: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Prior probability that a negative is relevant; 0 weights without debiasing.",
+    )
+    beta: float = Field(
+        default=0.1,
+        ge=0,
+        description="Concentration on hard negatives, which acts as beta / temperature; 0 weights all alike.",
+    )
 
     def log_mass(self, logits: Tensor, count: Tensor) -> Tensor:
         """Return log(N sum of w e^{s-/t} / sum of w)."""

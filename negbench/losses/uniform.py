@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from negbench.losses import Loss, Scored, over
+from negbench.losses import Loss, ScoredBatch, over
 from negbench.losses.infonce import InfoNCE
 
 if TYPE_CHECKING:
@@ -23,28 +23,31 @@ class Uniform(Loss):
     has its own mean, and the first its own log (theirs are one, over all pairs of a batch); pairs of two mined
     negatives are left out; the second moment has no floor at 1 / dimension, where random vectors lie.
 
-    temperature: divides InfoNCE's scores. weight: of the regulariser; both papers have 1, beside other losses. of:
-    which one. Similarities have to be cosines.
+    Similarities have to be cosines.
     """
 
     name: ClassVar[str] = "uniform"
 
-    temperature: float = Field(default=0.05, gt=0)
-    weight: float = Field(default=1.0, ge=0)
-    of: Literal["uniformity", "orthogonal"] = "uniformity"
+    temperature: float = Field(default=0.05, gt=0, description="Divisor of InfoNCE's scores before the softmax.")
+    weight: float = Field(
+        default=1.0, ge=0, description="Weight of the regulariser; both papers have 1, added to other losses."
+    )
+    of: Literal["uniformity", "orthogonal"] = Field(
+        default="uniformity", description="Regulariser: `uniformity` or `orthogonal`."
+    )
 
-    def rows(self, batch: Scored) -> Tensor:
+    def rows(self, batch: ScoredBatch) -> Tensor:
         """Return both, weighted; a row without any negative has a regulariser of 0."""
         return InfoNCE(temperature=self.temperature).rows(batch) + self.weight * self.spread(batch)
 
-    def spread(self, batch: Scored) -> Tensor:
+    def spread(self, batch: ScoredBatch) -> Tensor:
         """Return the regulariser of each row, float32 [B]: the lower, the farther apart."""
         import torch
 
-        assert batch.beside is not None, "the batch carries no similarities among documents"
+        assert batch.positive_similarity is not None, "the batch carries no similarities among documents"
         negative = batch.negative()
         if self.of == "orthogonal":
-            return over(batch.beside**2, negative)
-        exponent = 4 * (batch.beside - 1)  # -2 ||x - y||^2 of unit vectors
+            return over(batch.positive_similarity**2, negative)
+        exponent = 4 * (batch.positive_similarity - 1)  # -2 ||x - y||^2 of unit vectors
         mass = exponent.masked_fill(~negative, -1e9).logsumexp(1) - negative.sum(1).clamp(min=1).log()
         return torch.where(negative.any(1), mass, 0.0)

@@ -3,92 +3,126 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from negbench.asks import (
-    AverageTargets,
-    GuideTargets,
-    JudgedRanks,
-    LexicalTargets,
-    NearDuplicates,
-    PositiveSimilarity,
-    TeacherScores,
-    TeacherTargets,
-)
+from negbench.batching.pairs import PairBatching
 from negbench.methods import Method
+from negbench.methods.axes import AXES
+from negbench.methods.overrides import KEYS, shortest_key
+from negbench.methods.part_fields import parameter, plain
+from negbench.requirements import merged
 
 
 def axes(method: Method) -> str:
     """Return where a method stands on the axes, those at rest left out."""
-    if method.stages:
-        return f"stages {', '.join(phase.spelling for phase in method.stages)}"
-    said = []
-    if method.candidates is not None:
-        said.append(f"candidates {method.candidates}")
-    said += [f"labels {', '.join(map(str, method.labels))}"] if method.labels else []
-    said += [f"filters {', '.join(map(str, method.filters))}"] if method.filters else []
-    if method.selection is not None:
-        said.append(f"selection {method.selection}")
-    said += [f"refresh {method.refresh}"] if method.refresh.moves else []
-    said += [f"trains {method.trains} alone"] if method.trains != "both" else []
-    said += [f"batching {method.batching}"] if method.batching.name != "random" else []
-    said += [f"detector {method.detector}"] if method.detector is not None else []
-    said += [f"loss {method.loss}"] if method.loss.name != "infonce" else []
-    said += ["growing"] if method.growing else []
+    if method.phases:
+        return f"phases {', '.join(phase.spelling for phase in method.phases)}"
+    said = [_place(axis, getattr(method, axis)) for axis in AXES if not method.at_rest(axis)]
+    if method.candidates is None:  # then there can be no others
+        said.remove(_place("negatives", 0))
     said += ["as many documents a step"] if method.equal_documents else []
     return "; ".join(said) or "in-batch negatives alone"
 
 
+def _place(axis: str, value: object) -> str:
+    """Return ``filters margin, rank-band``; the axis alone where it is on or off."""
+    if isinstance(value, bool):
+        return axis
+    return f"{axis} {', '.join(map(str, value)) if isinstance(value, tuple) else value}"
+
+
+def fields(method: Method) -> dict[str, Any]:
+    """Return every field of a method ready for JSON, parts with their names and all of their parameters."""
+    return {name: plain(getattr(method, name)) for name in type(method).model_fields}
+
+
+def axes_of(method: Method) -> dict[str, str]:
+    """Return the method's place on each axis, spelled; of a method in phases, the phases."""
+    if method.phases:
+        return {f"phase {number}": phase.spelling for number, phase in enumerate(method.phases, 1)}
+    places = {axis: _value(getattr(method, axis)) for axis in AXES}
+    return places if method.negatives is not None else {**places, "negatives": "the grid's number"}
+
+
+def _value(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)
+
+
+def parameters(method: Method) -> list[dict[str, Any]]:
+    """Return the parameters of a method's parts with the shortest key that sets each, its value and its default.
+
+    The default is that of the part; the method may set another value.
+    """
+    found = []
+    for path, part in method.part_paths().items():
+        for name, field in type(part).model_fields.items():
+            said = parameter(name, field)
+            key = shortest_key(method, path, name)
+            found.append({**said, "key": key, "part": f"{path}: {part.name}", "value": plain(getattr(part, name))})
+    return found
+
+
+def form_changes(method: Method) -> list[str]:
+    """Return a line for each further form with what it changes."""
+    lines = []
+    for name, form in method.forms.items():
+        changes = [f"{key}={plain(value)}" for key, value in form.items() if key != "differs"]
+        lines.append(f"form {name}, {method.name}(as={name}): {', '.join(changes)}")
+    return lines
+
+
 def cost(method: Method) -> str:
     """Return what a method needs beside its training."""
-    if method.stages:
-        return _cost_of_stages(method)
+    if method.phases:
+        return _cost_of_phases(method)
+    if len(method.by_source) > 1:
+        return _each_once(map(cost, method.by_source))
     retriever = method.retriever
     needs = []
     if method.equal_documents:
         needs.append("twice the documents a step (at one negative a row)")
     if retriever is not None and retriever.needs_vectors:
-        needs.append("the corpus encoded once by the start")
-    if method.refresh.moves:
-        encoded = method.refresh.whole and method.trains == "both"
+        by = "the start" if retriever.miner is None else retriever.miner.model
+        needs.append(f"the corpus encoded once by {by}")
+    if method.refresh.mode == "when-easy":
+        needs.append("queries and negatives in use encoded again at each check")
+    elif method.refresh.searches:
+        encoded = not method.refresh.per_batch and method.trains == "both"
         needs.append("the corpus encoded again at each refresh" if encoded else "a search at each refresh")
     if retriever is not None and retriever.name in ("bm25", "okapi", "hybrid"):
         needs.append("a BM25 index")
     if retriever is not None and retriever.name == "voyager":
         needs.append("a Voyager index")
-    asks = dict.fromkeys(ask for part in method.asking for ask in part.asks)
-    scores = [ask for ask in asks if isinstance(ask, TeacherScores)]
-    if scores:
-        depth = max(ask.depth for ask in scores)
-        needs.append(f"a teacher's scores of {f'{depth} ranks a query' if depth else 'the positives'}")
-    words = {
-        NearDuplicates: "a search for near-duplicates",
-        PositiveSimilarity: "similarities to the positives",
-        JudgedRanks: "a search for the dev queries",
-    }
-    needs += [text for kind, text in words.items() if any(isinstance(ask, kind) for ask in asks)]
+    needs += [it.cost for it in merged(it for part in method.pool_parts for it in part.requires)]
     if method.batching.wants_clusters is not None:
         needs.append("k-means of the training queries")
+    if isinstance(method.batching, PairBatching):
+        needs.append("training queries and the corpus encoded by the start or a teacher")
     if method.detector is not None:
         needs.append("queries and positives encoded before an epoch")
-    asked = {
-        TeacherTargets: "a teacher's scores of what is trained with",
-        LexicalTargets: "a BM25 index",
-        GuideTargets: "what is trained with encoded by a guide",
-        AverageTargets: "each batch encoded by a copy, too",
-    }
-    told = (method.loss.asks, method.loss.guided)
-    needs += [text for kind, text in asked.items() if any(isinstance(it, kind) for it in told) and text not in needs]
-    return ", ".join(needs) or "nothing"
+    needs += [requirement.cost for requirement in method.loss.requires]
+    return ", ".join(dict.fromkeys(filter(None, needs))) or "nothing"
 
 
-def _cost_of_stages(method: Method) -> str:
-    """Return what the stages need, each thing once."""
-    needs = dict.fromkeys(cost(phase.method) for phase in method.stages)
-    later = [phase for phase in method.stages[1:] if phase.candidates_from == "previous"]
-    if any(phase.method.retriever is not None and phase.method.retriever.needs_vectors for phase in later):
-        needs["the corpus encoded again for a later stage"] = None
-    needs.pop("nothing", None)
-    return ", ".join(dict.fromkeys(need for needed in needs for need in needed.split(", "))) or "nothing"
+def _cost_of_phases(method: Method) -> str:
+    """Return what a method of several phases needs beside its training, each thing once."""
+    needs = [cost(phase.method) for phase in method.phases]
+    later = [phase for phase in method.phases[1:] if phase.candidates_from == "previous"]
+    retrievers = [retriever for phase in later if (retriever := phase.method.retriever) is not None]
+    if any(retriever.needs_vectors and retriever.miner is None for retriever in retrievers):
+        needs.append("the corpus encoded again for a later phase")
+    return _each_once(needs)
+
+
+def _each_once(needs: Iterable[str]) -> str:
+    """Join what several methods need, each thing once."""
+    things = dict.fromkeys(need for needed in needs for need in needed.split(", "))
+    things.pop("nothing", None)
+    return ", ".join(things) or "nothing"
 
 
 def forms(method: Method) -> str:
@@ -98,14 +132,14 @@ def forms(method: Method) -> str:
 
 def differs(method: Method) -> str:
     """Return what a method leaves out or replaces of its source's recipe, each form's with its name before it."""
-    told = [method.differs] if method.differs else []
-    told += [f"{name}: {form['differs']}" for name, form in method.forms.items() if "differs" in form]
-    told += [f"no faithful form: {method.not_faithful}"] if method.not_faithful else []
-    return "; ".join(told)
+    differences = [method.differs] if method.differs else []
+    differences += [f"{name}: {form['differs']}" for name, form in method.forms.items() if "differs" in form]
+    differences += [f"no faithful form: {method.not_faithful}"] if method.not_faithful else []
+    return "; ".join(differences)
 
 
 def page(methods: Iterable[Method]) -> str:
-    """Return configs/methods.md: ``negbench methods --markdown``."""
+    """Return the Markdown page ``configs/methods.md``, which ``negbench methods --markdown`` prints."""
     heading = ["method", "what it does", "paper", "axes", "form", "differs from the source in"]
     heading += ["needs beside training", "should show"]
     lines = [
@@ -123,4 +157,6 @@ def page(methods: Iterable[Method]) -> str:
         cells = [f"`{method.name}`", method.summary, paper, axes(method), forms(method), differs(method)]
         cells += [cost(method), method.shows]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    lines += ["", "## Axes", "", "What a grid can set of a method: `simans: {loss: margin-mse}`.", ""]
+    lines += [f"- `{key}`: {Method.model_fields[key].description}" for key in KEYS]
     return "\n".join(lines) + "\n"

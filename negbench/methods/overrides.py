@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from negbench import parts
+from negbench import registry
+from negbench.methods.axes import AXES, LISTS, PARTS, VALUES
+from negbench.methods.sources import CandidateSources
 
 if TYPE_CHECKING:
     from negbench.methods import Method
 
-AXES = (
-    *("candidates", "labels", "filters", "selection", "draws", "fill", "written"),
-    *("refresh", "trains", "batching", "detector", "loss", "negatives", "growing", "stages"),
-)
-LISTS = ("labels", "filters")
-"""Axes that hold several parts, each found under ``AXIS.NAME``."""
+KEYS = (*AXES, "phases")
+"""What a grid may set of a method by name: the axes, or the phases that take their place."""
 
 
 def override(method: Method, overrides: dict[str, Any]) -> Method:
     """Return the method with axes and parameters changed."""
-    axes = {axis: overrides.pop(axis) for axis in AXES if axis in overrides}
+    if "stages" in overrides:
+        if "phases" in overrides:
+            raise ValueError("phases and stages are one key; give phases")
+        overrides = {**overrides, "phases": overrides["stages"]}
+        del overrides["stages"]
+    axes = {key: overrides.pop(key) for key in KEYS if key in overrides}
     if axes:  # before the rest, so that paths can reach into the new parts
         method = replace(method, axes)
     changed: dict[str, dict[str, Any]] = {}  # by part, then all at once: some must change together
@@ -53,10 +56,10 @@ def _locate(method: Method, key: str) -> list[tuple[str, str]]:
     """Return (path of the part, field) for an override's key; several for a name that moves several fields."""
     paths = method.part_paths()
     targets = method.parameters.get(key, key)
-    found = [target.rpartition(".")[::2] for target in ([targets] if isinstance(targets, str) else targets)]
-    found = [(path, field) for path, field in found if path in paths and field in type(paths[path]).model_fields]
-    if found:
-        return found
+    fields = [target.rpartition(".")[::2] for target in ([targets] if isinstance(targets, str) else targets)]
+    fields = [(path, field) for path, field in fields if path in paths and field in type(paths[path]).model_fields]
+    if fields:
+        return fields
     # not so where the parts that an alias leads to have been replaced: then the bare name counts
     owners = [path for path, part in paths.items() if key in type(part).model_fields]
     if len(owners) == 1:
@@ -65,15 +68,13 @@ def _locate(method: Method, key: str) -> list[tuple[str, str]]:
         choices = ", ".join(f"{path}.{key}" for path in sorted(owners))
         raise ValueError(f"{method.name} has several parameters called {key}: say which of {choices}")
     bare = [field for part in paths.values() for field in type(part).model_fields]
-    raise ValueError(parts.unknown(f"parameter of {method.name}", key, sorted({*bare, *AXES})))
+    raise ValueError(registry.unknown(f"parameter of {method.name}", key, sorted({*bare, *KEYS})))
 
 
 def differences(base: Method, method: Method) -> dict[str, Any]:
     """Return the overrides that turn ``base`` into ``method``, under the shortest key that ``resolve`` takes."""
     changed: dict[str, Any] = {
-        name: getattr(method, name)
-        for name in ("trains", "negatives", "growing", "draws", "fill", "stages")
-        if getattr(method, name) != getattr(base, name)
+        name: getattr(method, name) for name in (*VALUES, "phases") if getattr(method, name) != getattr(base, name)
     }
     replaced = [
         axis
@@ -82,8 +83,10 @@ def differences(base: Method, method: Method) -> dict[str, Any]:
     ]
     changed |= {axis: list(getattr(method, axis)) for axis in replaced}
     before, after = base.part_paths(), method.part_paths()
-    gone = ("candidates", "selection", "written", "detector")
-    changed |= {path: None for path in gone if path in before and path not in after}
+    for axis in PARTS:
+        value = getattr(method, axis)
+        if axis not in after and value != getattr(base, axis):
+            changed[axis] = list(value.sources) if isinstance(value, CandidateSources) else value
     for path, part in after.items():
         if path.partition(".")[0] in replaced:
             continue
@@ -93,7 +96,7 @@ def differences(base: Method, method: Method) -> dict[str, Any]:
             continue
         for field, value in part.parameters.items():
             if value != getattr(old, field):
-                changed[_shortest(method, path, field)] = value
+                changed[shortest_key(method, path, field)] = value
     return _together(method, changed)
 
 
@@ -101,7 +104,7 @@ def _together(method: Method, changed: dict[str, Any]) -> dict[str, Any]:
     """Return the overrides with one key for fields that a name of the method's moves together, where all have moved."""
     for name in method.parameters:
         try:
-            keys = [_shortest(method, *place) for place in _locate(method, name)]
+            keys = [shortest_key(method, *place) for place in _locate(method, name)]
         except ValueError:  # the parts that the name leads to are gone
             continue
         if len(keys) > 1 and all(key in changed and changed[key] == changed[keys[0]] for key in keys):
@@ -109,8 +112,11 @@ def _together(method: Method, changed: dict[str, Any]) -> dict[str, Any]:
     return changed
 
 
-def _shortest(method: Method, path: str, field: str) -> str:
+def shortest_key(method: Method, path: str, field: str) -> str:
+    """Return the shortest key by which a grid sets ``field`` of the part at ``path``: ``a``, else ``selection.a``."""
     for key in (field, *method.parameters):
+        if key in KEYS:  # an axis: a wrapper's own loss is loss.loss
+            continue
         try:
             if _locate(method, key) == [(path, field)]:
                 return key

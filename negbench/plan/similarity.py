@@ -1,4 +1,4 @@
-"""Whether an encoder compares as a method's constants expect."""
+"""Check that an encoder's similarity, cosine or dot product, is the one a method's constants are for."""
 
 from __future__ import annotations
 
@@ -14,23 +14,28 @@ from negbench.methods import Method
 
 
 def check(method: Method, encoder: EncoderSpec) -> None:
-    """Raise InputError where a method's constants are for raw dot products and the encoder's scores are cosines.
+    """Raise InputError where a method's constants are for raw dot products and scores are cosines.
+
+    Those of ``encoder``, which is trained, or of a model that finds the method's candidates.
 
     At a temperature of 1 a softmax over cosines is nearly flat: a positive at 1 among 127 negatives at 0 gets 2 %.
     """
-    wanted = {method.similarity, *(phase.method.similarity for phase in method.phases)}
+    wanted = {method.similarity, *(phase.method.similarity for phase in method.trained_phases)}
     if "dot" not in wanted:
         return
+    for one in (encoder, *method.miners):
+        if why := _cosines(one):
+            raise InputError(
+                f"method {method.spelling}: its paper's constants are for raw dot products, and encoder {one.spelling} "
+                f"{why}, or leave out as=faithful"
+            )
+
+
+def _cosines(encoder: EncoderSpec) -> str:
+    """Return why the encoder's scores are cosines, and what to do; empty where they are not."""
     if _normalises(encoder):
-        why = "makes vectors of length 1, whose dot products are cosines; give one without a Normalize module"
-    elif similarity_of(encoder) != "dot":
-        why = "compares by cosines; give it similarity: dot"
-    else:
-        return
-    raise InputError(
-        f"method {method.spelling}: its source's constants are for raw dot products, and encoder {encoder.spelling} "
-        f"{why}, or leave out as=faithful"
-    )
+        return "makes vectors of length 1, whose dot products are cosines; give one without a Normalize module"
+    return "" if similarity_of(encoder) == "dot" else "compares by cosines; give it similarity: dot"
 
 
 def _normalises(encoder: EncoderSpec) -> bool:

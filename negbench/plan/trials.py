@@ -1,97 +1,106 @@
-"""From a grid to its trials, each a handful of stages."""
+"""The trials of a grid and the stages of each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from typing import Any
 
-from negbench.asks import CacheTargets, TeacherScores
 from negbench.collections import Source
 from negbench.collections.hidden import Hidden
+from negbench.config.further import FurtherCollection
 from negbench.config.grid import Grid, Settings
-from negbench.encoders import files, weights
+from negbench.encoders import files, published, weights
 from negbench.encoders.precision import Precision, resolve
 from negbench.encoders.spec import EncoderSpec
+from negbench.encoders.tokens import Side
 from negbench.errors import InputError
 from negbench.methods import Method, with_teacher
-from negbench.plan import similarity
-from negbench.plan.course import Course
-from negbench.plan.courses import Courses
-from negbench.plan.draw import DrawNegatives
-from negbench.plan.evaluation import EvaluateAmong, EvaluateEncoder, EvaluateRetriever, Geometry
-from negbench.plan.false_negatives import CountInBatch, EstimateFalseNegatives
-from negbench.plan.gradient import WeighFalseNegatives
-from negbench.plan.handed import Handing, handing
-from negbench.plan.judging import JudgeNegatives
-from negbench.plan.mining import BuildPool
-from negbench.plan.sources import LoadCollection
-from negbench.plan.training import Train
-from negbench.plan.where import JudgeDetector, JudgeFilters, LocateFalseNegatives
-from negbench.plan.writing import ProbeWritten
+from negbench.methods.alias import REFERENCES
+from negbench.plan import similarity, student
+from negbench.plan.training_builder import TrainingBuilder
 from negbench.retrieval import Retriever
 from negbench.retrieval.bm25 import BM25
 from negbench.retrieval.corpus import Corpus
+from negbench.stages.evaluation.breakdown import DetectorQuality, FilterQuality, LocateFalseNegatives
+from negbench.stages.evaluation.false_negatives import CountInBatch, EstimateFalseNegatives
+from negbench.stages.evaluation.gradient import WeighFalseNegatives
+from negbench.stages.evaluation.judging import JudgeNegatives
+from negbench.stages.evaluation.measured_negatives import MeasureNegatives
+from negbench.stages.evaluation.quality import EvaluateAmong, EvaluateEncoder, EvaluateRetriever, Geometry
+from negbench.stages.evaluation.training_negatives import negatives_of
+from negbench.stages.inputs import TRAINING_SPLIT, Embed, LoadCollection, StartEncoder
+from negbench.stages.mining.negatives_stage import NegativesStage
+from negbench.stages.mining.pool import BuildPool
+from negbench.stages.mining.writing import ProbeWritten
+from negbench.stages.training.sequence import TrainingSequence
+from negbench.stages.training.train import Train
 from negbench.store import Stage, ancestors
 from negbench.teachers import Teacher
+from negbench.teachers.bi_encoder import BiEncoder
 
-START = "start"
-BM25_SEARCH = "bm25-search"
+BM25_SEARCH, START, UNTOUCHED = REFERENCES
+SIDES: tuple[Side, ...] = ("document", "query")
 ELSEWHERE_SPLIT = "test"
-"""What further collections are measured on."""
+"""The split that further collections are evaluated on."""
 
 EASIER: dict[str, Retriever] = {"among-bm25": BM25(depth=100), "among-random": Corpus(depth=100)}
-"""Tasks beside the search of the whole corpus: rank positives among so many others. How much these flatter shows what
-an evaluation of that kind is worth."""
+"""Tasks easier than search of the whole corpus: rank positives among so many others. They show how much
+such evaluations overestimate effectiveness."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Trial:
-    """A row of the results: a method with a seed, or one of the two references (start, BM25 search)."""
+    """A row of the results: a method with a seed, or a reference (BM25 search, the encoder before training)."""
 
     method: str
     spelling: str
     form: str
     seed: int | None
-    point: dict[str, Any]
+    axis_values: dict[str, Any]
     settings: Settings
     evaluation: EvaluateEncoder | EvaluateRetriever
-    course: Course | None = None
-    negatives: Handing | None = None
+    sequence: TrainingSequence | None = None
+    negatives: NegativesStage | None = None
     false_negatives: CountInBatch | None = None
-    """Those among the documents of its batches."""
+    """Counts false negatives among in-batch documents."""
     estimates: tuple[EstimateFalseNegatives, ...] = ()
-    """Those among its mined negatives, an estimator each."""
-    beside: dict[str, Stage] = field(default_factory=dict)
+    """Estimates of the false-negative rate of its mined negatives, one stage per estimator."""
+    extra_evaluations: dict[str, Stage] = field(default_factory=dict)
     """Further measurements of the same encoder, by the prefix of their metrics."""
-    details: tuple[Stage, ...] = ()
-    """What is told of its false negatives beside their rate (``plan.details``)."""
+    breakdowns: tuple[Stage, ...] = ()
+    """Breakdowns of false negatives, and quality of filters and detectors (``stages.evaluation.breakdown_files``)."""
     stages: tuple[Stage, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         """Collect the stages, inputs first."""
-        further = (*self.beside.values(), *self.details)
-        found = {stage.key: stage for end in (*self._ends(), *further) for stage in ancestors(end)}
-        object.__setattr__(self, "stages", tuple(found.values()))
+        further = (*self.extra_evaluations.values(), *self.breakdowns)
+        stages = {stage.key: stage for end in (*self._ends(), *further) for stage in ancestors(end)}
+        object.__setattr__(self, "stages", tuple(stages.values()))
 
     def _ends(self) -> list[Stage]:
         return [self.evaluation, *self.counts]
 
     @property
     def counts(self) -> tuple[CountInBatch, ...]:
-        """The stages that tell its false-negative rates; none for a reference."""
+        """The stages of its false-negative rates; none for a reference."""
         return self.estimates if self.false_negatives is None else (*self.estimates, self.false_negatives)
 
     @property
-    def priced(self) -> tuple[Stage, ...]:
-        """The stages that the method's cost counts: all but what is measured beside."""
+    def costed_stages(self) -> tuple[Stage, ...]:
+        """The stages that count towards the method's cost: those of its quality, not those that estimate a rate."""
+        return tuple(ancestors(self.evaluation))
+
+    @property
+    def result_stages(self) -> tuple[Stage, ...]:
+        """The stages behind its quality and its false-negative rates."""
         return tuple({stage.key: stage for end in self._ends() for stage in ancestors(end)}.values())
 
     @property
     def training(self) -> Train | None:
-        """The training that makes the encoder; before it come those of other stages."""
-        return None if self.course is None else self.course.last
+        """The training of the final encoder, that of the last phase; None for a reference."""
+        return None if self.sequence is None else self.sequence.last
 
     @property
     def collection_name(self) -> str:
@@ -99,9 +108,16 @@ class Trial:
         return collection_name(self.settings.collection)
 
     @property
+    def elsewhere(self) -> dict[str, EvaluateEncoder | EvaluateRetriever]:
+        """The evaluations on further collections by their names, without that of the collection trained on."""
+        sources = [it.collection for it in self.settings.evaluate_on if it.collection != self.settings.collection]
+        found = {name: self.extra_evaluations.get(name) for name in map(collection_name, sources)}
+        return {name: it for name, it in found.items() if isinstance(it, EvaluateEncoder | EvaluateRetriever)}
+
+    @property
     def name(self) -> str:
-        """What a person calls it."""
-        where = "".join(f" {key}={value}" for key, value in self.point.items())
+        """Name in tables and logs: the method, the seed, and the point on the axes."""
+        where = "".join(f" {key}={value}" for key, value in self.axis_values.items())
         return self.spelling + ("" if self.seed is None else f" seed {self.seed}") + where
 
 
@@ -126,21 +142,32 @@ def trials(grid: Grid) -> list[Trial]:
             return weights.fingerprint(thing.model, thing.revision)
         return thing.fingerprint()
 
-    found: list[Trial] = []
-    for point, settings in grid.points:
-        sources = (settings.collection, *settings.evaluate_on)
+    expanded: list[Trial] = []
+    for axis_values, settings in grid.points:
+        sources = (settings.collection, *(it.collection for it in settings.evaluate_on))
         loaded = [LoadCollection(it, fingerprint(it), settings.equal_texts) for it in sources]
-        builder = _Builder(point, settings, loaded[0], loaded[1:], resolve(settings.train.precision), fingerprint)
-        found.append(builder.bm25())
+        builder = _Builder(
+            axis_values=axis_values,
+            settings=settings,
+            collection=loaded[0],
+            others=loaded[1:],
+            precision=resolve(settings.train.precision),
+            fingerprint=fingerprint,
+        )
+        for recipe in (settings.train, settings.warm_up):
+            student.check_adapters(recipe, settings.encoder)
+        expanded.append(builder.bm25())
         for seed in settings.seeds if builder.seeded else settings.seeds[:1]:
-            found.append(builder.start(seed))
-        found += [builder.trial(method, seed) for seed in settings.seeds for method in settings.methods]
-    return found
+            expanded.append(builder.start(seed))
+        if builder.altered:
+            expanded.append(builder.untouched())
+        expanded += [builder.trial(method, seed) for seed in settings.seeds for method in settings.methods]
+    return expanded
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Builder:
-    point: dict[str, Any]
+    axis_values: dict[str, Any]
     settings: Settings
     collection: LoadCollection
     others: list[LoadCollection]
@@ -148,17 +175,26 @@ class _Builder:
     fingerprint: Callable[[Source | Teacher | EncoderSpec], str]
 
     @cached_property
-    def courses(self) -> Courses:
-        return Courses(self.settings, self.collection, self.precision, self.fingerprint)
+    def training_builder(self) -> TrainingBuilder:
+        return TrainingBuilder(self.settings, self.collection, self.precision, self.fingerprint)
 
     def bm25(self) -> Trial:
         settings = self.settings
         stage = EvaluateRetriever(self.collection, BM25(), settings.split, settings.measures)
-        beside: dict[str, Stage] = {
+        extra: dict[str, Stage] = {
             collection_name(it.source): EvaluateRetriever(it, BM25(), ELSEWHERE_SPLIT, settings.measures)
             for it in self.others
         }
-        return Trial(BM25_SEARCH, BM25_SEARCH, "reference", None, self.point, settings, stage, beside=beside)
+        return Trial(
+            method=BM25_SEARCH,
+            spelling=BM25_SEARCH,
+            form="reference",
+            seed=None,
+            axis_values=self.axis_values,
+            settings=settings,
+            evaluation=stage,
+            extra_evaluations=extra,
+        )
 
     @property
     def seeded(self) -> bool:
@@ -166,113 +202,199 @@ class _Builder:
         return self.settings.encoder.seeded or self.settings.warm_up is not None
 
     def start(self, seed: int) -> Trial:
-        encoder = self.courses.start(seed)
-        evaluation, beside = self._evaluate(encoder, self.collection, self.settings.split), self._beside(encoder)
+        encoder = self.training_builder.start(seed)
+        evaluation, extra = (
+            self._evaluate(encoder, self.collection, self.settings.split),
+            self._extra_evaluations(encoder),
+        )
         shown = seed if self.seeded else None
-        return Trial(START, START, "reference", shown, self.point, self.settings, evaluation, beside=beside)
+        return Trial(
+            method=START,
+            spelling=START,
+            form="reference",
+            seed=shown,
+            axis_values=self.axis_values,
+            settings=self.settings,
+            evaluation=evaluation,
+            extra_evaluations=extra,
+        )
+
+    @property
+    def altered(self) -> bool:
+        """Whether the start is another model than the published one: other layers, shorter texts, a warm-up."""
+        settings = self.settings
+        return settings.warm_up is not None or published.is_altered(settings.encoder, settings.train.max_length.by_side)
+
+    def untouched(self) -> Trial:
+        """Return the trial of the encoder as published, with its own layers, prompts and tokens per text."""
+        settings, spec = self.settings, published.as_published(self.settings.encoder)
+        encoder = StartEncoder(spec, self.fingerprint(spec), None)
+
+        def measured(collection: LoadCollection, split: str) -> EvaluateEncoder:
+            documents, queries = (
+                Embed(
+                    encoder=encoder,
+                    collection=collection.texts,
+                    side=side,
+                    split=None if side == "document" else split,
+                    max_length=None,
+                    precision=self.precision,
+                )
+                for side in SIDES
+            )
+            return EvaluateEncoder(collection, documents, queries, split, settings.measures)
+
+        return Trial(
+            method=UNTOUCHED,
+            spelling=UNTOUCHED,
+            form="reference",
+            seed=None,
+            axis_values=self.axis_values,
+            settings=settings,
+            evaluation=measured(self.collection, settings.split),
+            extra_evaluations={collection_name(it.source): measured(it, ELSEWHERE_SPLIT) for it in self.others},
+        )
 
     def trial(self, method: Method, seed: int) -> Trial:
         settings = self.settings
         similarity.check(method, settings.encoder)
+        student.check_dimensions(method, settings.encoder)
         named, method = method, with_teacher(method, settings.teacher)
-        course = self.courses.of(method, seed)
-        training, handed = course.last, handing(course)
-        judging = self._judging(method, handed)
-        held_out = self._held_out(method, self.courses.start(seed), seed)
+        sequence = self.training_builder.of(method, seed)
+        training, negatives = sequence.last, negatives_of(sequence)
+        judging = self._judging(method, negatives)
+        held_out = self._held_out(method, self.training_builder.start(seed), seed)
         estimates = [
             EstimateFalseNegatives(
-                course, it, judging if "judge" in it.reads else None, held_out if "held-out" in it.reads else None
+                sequence, it, judging if "judge" in it.reads else None, held_out if "held-out" in it.reads else None
             )
             for it in settings.estimators
         ]
         return Trial(
-            named.name,
-            named.spelling,
-            named.form,
-            seed,
-            self.point,
-            settings,
-            self._evaluate(training, self.collection, settings.split),
-            course,
-            handed,
-            CountInBatch(course),
-            tuple(estimates),
-            {**self._beside(training), **self._probe(course)},
-            self._details(course, handed),
+            method=named.name,
+            spelling=named.label,
+            form=named.form,
+            seed=seed,
+            axis_values=self.axis_values,
+            settings=settings,
+            evaluation=self._evaluate(training, self.collection, settings.split),
+            sequence=sequence,
+            negatives=negatives,
+            false_negatives=CountInBatch(sequence),
+            estimates=tuple(estimates),
+            extra_evaluations={
+                **self._extra_evaluations(training),
+                **self._measured_negatives(sequence, seed),
+                **self._probe(sequence),
+            },
+            breakdowns=self._breakdowns(sequence, negatives),
         )
 
-    def _evaluate(self, encoder: Stage, collection: LoadCollection, split: str) -> EvaluateEncoder:
-        vectors = self.courses.embed(encoder, collection, None), self.courses.embed(encoder, collection, split)
+    def _evaluate(
+        self, encoder: Stage, collection: LoadCollection, split: str, further: FurtherCollection | None = None
+    ) -> EvaluateEncoder:
+        vectors = self._vectors(encoder, collection, split, further)
         return EvaluateEncoder(collection, *vectors, split, self.settings.measures)
 
-    def _beside(self, encoder: Stage) -> dict[str, Stage]:
-        """Return what else is measured: other collections, two easier tasks, the geometry."""
+    def _vectors(
+        self, encoder: Stage, collection: LoadCollection, split: str, further: FurtherCollection | None = None
+    ) -> tuple[Embed, Embed]:
+        """Return the vectors of the documents and of the queries of ``split``, with the prompts of ``further``."""
+        embed = self.training_builder.embed
+        of_document, of_query = (None, None) if further is None else (further.document_prompt, further.query_prompt)
+        return embed(encoder, collection, None, of_document), embed(encoder, collection, split, of_query)
+
+    def _extra_evaluations(self, encoder: Stage) -> dict[str, Stage]:
+        """Return the extra evaluations: other collections, two easier tasks, the geometry."""
         split, measures = self.settings.split, self.settings.measures[:1]
-        vectors = (
-            self.courses.embed(encoder, self.collection, None),
-            self.courses.embed(encoder, self.collection, split),
-        )
-        found: dict[str, Stage] = {
-            collection_name(it.source): self._evaluate(encoder, it, ELSEWHERE_SPLIT) for it in self.others
+        vectors = self._vectors(encoder, self.collection, split)
+        evaluations: dict[str, Stage] = {
+            collection_name(it.source): self._evaluate(encoder, it, ELSEWHERE_SPLIT, further)
+            for it, further in zip(self.others, self.settings.evaluate_on, strict=True)
         }
         for name, retriever in EASIER.items():
-            pool = BuildPool(self.collection, retriever, split, 0 if retriever.seeded else None, None, None)
-            found[name] = EvaluateAmong(pool, *vectors, measures)
-        return {**found, "geometry": Geometry(self.collection, *vectors, split)}
-
-    def _details(self, course: Course, negatives: Handing | None) -> tuple[Stage, ...]:
-        """Return what looks closer at false negatives, and at labels.
-
-        Filters are judged on the first candidates, those of the last stage that has some; so is a detector. The
-        gradient is that of the last stage.
-        """
-        training = course.last
-        found: list[Stage] = []
-        found += [JudgeDetector(it) for it in course.on_labels if it.detector is not None][-1:]
-        if negatives is not None:
-            found.append(LocateFalseNegatives(course, negatives))
-            drawn = [it.negatives for it in course.on_labels if it.negatives is not None]
-            draws = [it if isinstance(it, DrawNegatives) else it.draw for it in drawn]
-            found += [JudgeFilters(draw) for draw in draws if draw.filters][-1:]
-        written = any(it.negatives is not None and it.negatives.written is not None for it in course.trainings)
-        told = isinstance(training.loss.asks, CacheTargets)  # of each step by itself, which is not kept
-        if self.settings.gradient and not written and not told:  # what was written has no stored vectors
-            start, trained = (
-                (self.courses.embed(it, self.collection, None), self.courses.embed(it, self.collection, training.split))
-                for it in (training.encoder, training)
+            pool = BuildPool(
+                collection=self.collection,
+                retriever=retriever,
+                split=split,
+                seed=0 if retriever.seeded else None,
+                documents=None,
+                queries=None,
             )
-            found.append(WeighFalseNegatives(training, start, trained))
-        return tuple(found)
+            evaluations[name] = EvaluateAmong(pool, *vectors, measures)
+        return {**evaluations, "geometry": Geometry(self.collection, *vectors, split)}
 
-    def _probe(self, course: Course) -> dict[str, Stage]:
-        for training in course.trainings:
+    def _breakdowns(self, sequence: TrainingSequence, negatives: NegativesStage | None) -> tuple[Stage, ...]:
+        """Return the breakdowns of false negatives, and the quality of filters and detectors.
+
+        Each is measured in the last phase that has one, filters on its first candidates, of several sources those of
+        the first. The gradient is that of the last phase.
+        """
+        training = sequence.last
+        breakdowns: list[Stage] = []
+        breakdowns += [DetectorQuality(it) for it in sequence.on_labels if it.detector is not None][-1:]
+        if negatives is not None:
+            breakdowns.append(LocateFalseNegatives(sequence, negatives))
+            drawn = [it.negatives for it in sequence.on_labels if it.negatives is not None]
+            breakdowns += [FilterQuality(it) for it in drawn if it.rules.filters][-1:]
+        replayable = all(requirement.replayable for requirement in training.loss.requires)
+        if self.settings.gradient and replayable and not _has_written(sequence):
+            start, trained = (self._vectors(it, self.collection, training.split) for it in (training.encoder, training))
+            breakdowns.append(WeighFalseNegatives(training, start, trained))
+        return tuple(breakdowns)
+
+    def _measured_negatives(self, sequence: TrainingSequence, seed: int) -> dict[str, Stage]:
+        """Return the measures of the negatives by the encoder that the method starts from; none without negatives."""
+        if negatives_of(sequence) is None or _has_written(sequence):
+            return {}
+        vectors = self._vectors(self.training_builder.start(seed), self.collection, sequence.split)
+        return {"negatives": MeasureNegatives(sequence, *vectors)}
+
+    def _probe(self, sequence: TrainingSequence) -> dict[str, Stage]:
+        for training in sequence.trainings:
             if training.negatives is not None and training.negatives.written is not None:
-                vectors = self.courses.embed(training.encoder, self.collection, None)
+                vectors = self.training_builder.embed(training.encoder, self.collection, None)
                 return {"probe": ProbeWritten(training.negatives.written, vectors)}
         return {}
 
-    def _judging(self, method: Method, negatives: Handing | None) -> JudgeNegatives | None:
+    def _judging(self, method: Method, negatives: NegativesStage | None) -> JudgeNegatives | None:
         judge = self.settings.judge
         if judge is None or negatives is None:
             return None
-        asking = [part for phase in method.phases for part in phase.method.asking]
-        asked = [ask.teacher for part in asking for ask in part.asks if isinstance(ask, TeacherScores)]
+        parts = [part for phase in method.trained_phases for part in phase.method.pool_parts]
+        asked = [teacher for part in parts for it in part.requires for teacher in it.teachers]
         chose = {self.fingerprint(member) for teacher in asked for member in teacher.members}
+        chose |= {self.fingerprint(miner) for miner in method.miners}
         if not chose.isdisjoint(self.fingerprint(member) for member in judge.members):
             raise InputError(
-                f"judge: {judge.spelling} is the teacher of {method.spelling}, or began from the same weights; what "
-                "chose the negatives cannot say how many are false"
+                f"judge: {judge.spelling} is a teacher or miner of {method.spelling}, or has the same starting "
+                "weights; a model that selects negatives cannot judge how many are false"
             )
-        return JudgeNegatives(negatives, judge, self.fingerprint(judge), self.precision)
+        vectors = self._judge_vectors(judge) if isinstance(judge, BiEncoder) else None
+        return JudgeNegatives(negatives, judge, self.fingerprint(judge), self.precision, vectors)
 
-    def _held_out(self, method: Method, encoder: Stage, seed: int) -> DrawNegatives | None:
+    def _judge_vectors(self, judge: BiEncoder) -> tuple[Embed, Embed]:
+        """Return the judge's vectors of the documents and of the training queries, which all trials share."""
+        encoder = self.training_builder.given(judge.encoder, 0)
+        documents, queries = (
+            replace(self.training_builder.embed(encoder, self.collection, split), max_length=judge.max_length)
+            for split in (None, TRAINING_SPLIT)
+        )
+        return documents, queries
+
+    def _held_out(self, method: Method, encoder: Stage, seed: int) -> NegativesStage | None:
         """Return a draw of the method's under thinned labels; it shares the vectors, and nothing is trained on it.
 
-        It would say nothing of lists that are drawn later.
+        None without ``held_out``, and for methods with a refresh or phases: it covers first draws alone.
         """
         share = self.settings.held_out
-        if share is None or method.stages or method.refresh.moves:
+        if share is None or method.phases or method.refresh.is_dynamic:
             return None
         thinned = Hidden(collection=self.collection.source, label_rate=1 - share, seed=seed)
         labels = LoadCollection(thinned, self.fingerprint(thinned), self.settings.equal_texts)
-        return self.courses.draw(method, encoder, seed, labels)
+        return self.training_builder.draw(method, encoder, seed, labels)
+
+
+def _has_written(sequence: TrainingSequence) -> bool:
+    """Return whether some negatives are synthetic; no vectors are stored for these."""
+    return any(it.negatives is not None and it.negatives.written is not None for it in sequence.trainings)

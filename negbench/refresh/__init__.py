@@ -1,34 +1,66 @@
-"""Refresh: when candidates are searched again with the encoder that is being trained. One file a choice."""
+"""Refresh: when negatives are drawn again while an encoder trains, and from which candidates. One file a choice."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal, get_args
 
-from negbench.parts import Part
+from negbench.registry import Part
+
+Mode = Literal["none", "full", "per-batch", "cached-vectors", "redraw", "when-easy"]
 
 
 class Refresh(Part):
-    """When negatives are drawn anew on the way, as a rule from candidates that are searched for again."""
+    """The optimizer steps after which negatives are replaced, and where the new ones come from.
+
+    A new one says both in a file of its own and nothing else: ``refresh_steps`` and, unless all queries are searched
+    for again, ``mode``.
+    """
 
     kind: ClassVar[str] = "refresh"
-    moves: ClassVar[bool] = True
-    """Whether it ever searches again."""
-    whole: ClassVar[bool] = True
-    """Whether it searches for all queries, or for those of the next batch alone."""
+    mode: ClassVar[Mode] = "full"
+    """Where new negatives come from.
 
-    searches: ClassVar[bool] = True
-    """Whether it searches for candidates again, or draws from the first ones."""
+    ``none``: there are none. ``full``: the encoder as it stands searches for all queries. ``per-batch``: it searches
+    for the next batch's queries, over document vectors that are not trained. ``cached-vectors``: the same over
+    document vectors as they were last seen in training, of ``size`` documents, if the part has such a field.
+    ``redraw``: another draw from the first candidates. ``when-easy``: the same for queries whose negatives have become
+    easy.
+    """
+
+    before_first_step: ClassVar[bool] = False
+    """Whether negatives are replaced before the first step too, so that nobody trains on the first ones."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
+        if cls.mode not in get_args(Mode):
+            raise TypeError(f"refresh {cls.name}: mode {cls.mode!r} is none of {', '.join(get_args(Mode))}")
+        super().__pydantic_init_subclass__(**kwargs)
 
     @property
-    def behind(self) -> int:
-        """By how many steps the encoder that searched is older; above 0 a second process searches meanwhile."""
+    def is_dynamic(self) -> bool:
+        """Whether negatives are ever replaced."""
+        return self.mode != "none"
+
+    @property
+    def searches(self) -> bool:
+        """Whether candidates are searched for again."""
+        return self.mode in ("full", "per-batch", "cached-vectors")
+
+    @property
+    def per_batch(self) -> bool:
+        """Whether negatives are replaced for the next batch's queries alone, rather than for all."""
+        return self.mode in ("per-batch", "cached-vectors")
+
+    @property
+    def search_lag(self) -> int:
+        """Steps between a full search and the use of its negatives; above 0 a worker process searches meanwhile."""
         return 0
 
     @abstractmethod
-    def due(self, ends: Sequence[int]) -> list[int]:
-        """Return after which optimizer steps rows change, ascending and all before the last one; 0 is before the first.
+    def refresh_steps(self, epoch_ends: Sequence[int]) -> list[int]:
+        """Return the steps after which negatives are replaced, ascending, before the last; 0 means before step 1.
 
-        ``ends`` holds the number of steps that are done at the end of each epoch.
+        ``epoch_ends`` holds the number of steps that are done at the end of each epoch.
         """

@@ -1,4 +1,4 @@
-"""Refresh before every step, in vectors as they were last seen."""
+"""Refresh before every step, over cached document vectors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from negbench.refresh import Refresh
+from negbench.refresh import Mode, Refresh
 
 
 class Cache(Refresh):
@@ -21,16 +21,21 @@ class Cache(Refresh):
 
     Differs from the paper in: which documents it holds is decided once; there, a queue takes in each batch's positives
     for the oldest. With the whole corpus inside there is nothing to take in.
-
-    size: how many documents of the corpus, chosen at random, the cache holds; null takes all. The code's example has
-    131,072.
     """
 
     name: ClassVar[str] = "cache"
-    whole: ClassVar[bool] = False
+    mode: ClassVar[Mode] = "cached-vectors"
+    before_first_step: ClassVar[bool] = True
 
-    size: int | None = Field(default=None, ge=1)
+    size: int | None = Field(
+        default=None,
+        ge=1,
+        description=(
+            "Number of documents in the cache, chosen at random from the corpus; null takes all. The code's example "
+            "has 131,072."
+        ),
+    )
 
-    def due(self, ends: Sequence[int]) -> list[int]:
-        """Return all steps, the first one too: the first candidates are not drawn from the cache."""
-        return list(range(ends[-1]))
+    def refresh_steps(self, epoch_ends: Sequence[int]) -> list[int]:
+        """Return all steps, the first one too: the first candidates do not come from the cache."""
+        return list(range(epoch_ends[-1]))

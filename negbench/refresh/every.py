@@ -16,21 +16,21 @@ class Every(Refresh):
     Differs from the paper in: when the new list comes is given. With a lag of 0 training waits for it, and it is that
     of the encoder at this very step. Else a second process makes it while training goes on with the old one, as ANCE's
     does, and it is taken after so many further steps, neither before nor after, so that results repeat.
-
-    steps: ANCE's 10,000 batches are for half a million queries; a training with fewer steps never gets there. lag: in
-    steps.
     """
 
     name: ClassVar[str] = "every"
 
-    steps: int = Field(ge=1)
-    lag: int = Field(default=0, ge=0)
+    steps: int = Field(
+        ge=1, description="Optimizer steps between searches; ANCE has 10,000, for half a million training queries."
+    )
+    lag: int = Field(
+        default=0, ge=0, description="Optimizer steps between a search and the use of its negatives; 0 waits for it."
+    )
 
     @property
-    def behind(self) -> int:
-        """Return the lag."""
+    def search_lag(self) -> int:
         return self.lag
 
-    def due(self, ends: Sequence[int]) -> list[int]:
-        """Return the multiples, by the lag later."""
-        return list(range(self.steps + self.lag, ends[-1], self.steps))
+    def refresh_steps(self, epoch_ends: Sequence[int]) -> list[int]:
+        """Return the multiples of ``steps``, each ``lag`` later."""
+        return list(range(self.steps + self.lag, epoch_ends[-1], self.steps))

@@ -13,6 +13,5 @@ class EveryEpoch(Refresh):
 
     name: ClassVar[str] = "every-epoch"
 
-    def due(self, ends: Sequence[int]) -> list[int]:
-        """Return where epochs end."""
-        return list(ends[:-1])
+    def refresh_steps(self, epoch_ends: Sequence[int]) -> list[int]:
+        return list(epoch_ends[:-1])

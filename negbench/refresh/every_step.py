@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from negbench.refresh import Refresh
+from negbench.refresh import Mode, Refresh
 
 
 class EveryStep(Refresh):
@@ -16,8 +16,8 @@ class EveryStep(Refresh):
     """
 
     name: ClassVar[str] = "every-step"
-    whole: ClassVar[bool] = False
+    mode: ClassVar[Mode] = "per-batch"
 
-    def due(self, ends: Sequence[int]) -> list[int]:
-        """Return all steps; what the first one needs was there before."""
-        return list(range(1, ends[-1]))
+    def refresh_steps(self, epoch_ends: Sequence[int]) -> list[int]:
+        """Return all steps but the first, which uses the draw before training."""
+        return list(range(1, epoch_ends[-1]))

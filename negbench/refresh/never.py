@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from negbench.refresh import Refresh
+from negbench.refresh import Mode, Refresh
 
 
 class Never(Refresh):
-    """One list for the whole training, drawn by the starting encoder."""
+    """One list for the whole training, of the candidates that the starting encoder, or a miner, finds."""
 
     name: ClassVar[str] = "never"
-    moves: ClassVar[bool] = False
+    mode: ClassVar[Mode] = "none"
 
-    def due(self, ends: Sequence[int]) -> list[int]:
-        """Return none."""
+    def refresh_steps(self, epoch_ends: Sequence[int]) -> list[int]:
         return []

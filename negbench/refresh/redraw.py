@@ -1,4 +1,4 @@
-"""New draws on the way, from the first candidates."""
+"""Redraw from the first candidates during training."""
 
 from __future__ import annotations
 
@@ -7,23 +7,20 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from negbench.refresh import Refresh
+from negbench.refresh import Mode, Refresh
 
 
 class Redraw(Refresh):
-    """Draw again after every so many optimizer steps, from the candidates that the starting encoder found.
+    """Draw again after every so many optimizer steps, from the candidates that were found before training.
 
     The control of a refresh: what a fresh draw gives without a search by a better encoder. With the same ``steps`` as
     ``every``, negatives change at the same steps and by the same chances.
-
-    steps: optimizer steps between draws.
     """
 
     name: ClassVar[str] = "redraw"
-    searches: ClassVar[bool] = False
+    mode: ClassVar[Mode] = "redraw"
 
-    steps: int = Field(ge=1)
+    steps: int = Field(ge=1, description="Optimizer steps between draws.")
 
-    def due(self, ends: Sequence[int]) -> list[int]:
-        """Return the multiples before the last step."""
-        return list(range(self.steps, ends[-1], self.steps))
+    def refresh_steps(self, epoch_ends: Sequence[int]) -> list[int]:
+        return list(range(self.steps, epoch_ends[-1], self.steps))

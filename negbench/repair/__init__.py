@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from negbench.mining import with_copies
-from negbench.parts import Part
+from negbench.registry import Part
 from negbench.types import Bool, CandidatePool, Int32, Negatives, Qrels
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Oracle:
     """What a repair knows of Q queries.
 
@@ -49,12 +49,12 @@ class Oracle:
 
 
 class Repair(Part):
-    """What is done about the false negatives of a draw."""
+    """A change of a draw's false negatives, by the truth."""
 
     kind: ClassVar[str] = "repair"
 
     @abstractmethod
-    def mend(self, drawn: Negatives, oracle: Oracle) -> Negatives:
+    def apply(self, drawn: Negatives, oracle: Oracle) -> Negatives:
         """Return the negatives after the repair: as many as before, in the same slots.
 
         A document from outside of the pool counts as filled: origin 1, rank -1, score NaN.

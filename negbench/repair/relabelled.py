@@ -18,9 +18,8 @@ class Relabelled(Repair):
 
     name: ClassVar[str] = "relabelled"
 
-    def mend(self, drawn: Negatives, oracle: Oracle) -> Negatives:
-        """Replace and promote."""
+    def apply(self, drawn: Negatives, oracle: Oracle) -> Negatives:
         before = [row[row >= 0] for row in drawn.promoted]
-        found = [row[false] for row, false in zip(drawn.documents, oracle.false(drawn), strict=True)]
-        promoted = pad([np.concatenate(both) for both in zip(before, found, strict=True)])
-        return replace(Replaced().mend(drawn, oracle), promoted=promoted)
+        relevant = [row[false] for row, false in zip(drawn.documents, oracle.false(drawn), strict=True)]
+        promoted = pad([np.concatenate(both) for both in zip(before, relevant, strict=True)])
+        return replace(Replaced().apply(drawn, oracle), promoted=promoted)

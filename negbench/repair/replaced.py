@@ -7,9 +7,9 @@ from typing import ClassVar
 import numpy as np
 
 from negbench.mining import uniform
-from negbench.noise import Noise
 from negbench.repair import Oracle, Repair
 from negbench.repair.matching import Change, exchanged, nearest
+from negbench.rng import CounterRNG
 from negbench.types import Negatives
 
 
@@ -24,12 +24,11 @@ class Replaced(Repair):
 
     name: ClassVar[str] = "replaced"
 
-    def mend(self, drawn: Negatives, oracle: Oracle) -> Negatives:
-        """Replace."""
+    def apply(self, drawn: Negatives, oracle: Oracle) -> Negatives:
         pool, false = oracle.pool, oracle.false(drawn)
         relevant = oracle.relevant.by_query()
         free = pool.available() & ~oracle.relevant.contains(pool.queries[:, None], pool.documents)
-        source = Noise(oracle.seed, "repair fill", oracle.epoch)
+        source = CounterRNG(oracle.seed, "repair fill", oracle.epoch)
         changes: list[Change] = []
         for query in np.flatnonzero(false.any(axis=1)).tolist():
             taken = set(drawn.documents[query].tolist())

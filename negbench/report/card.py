@@ -2,16 +2,68 @@
 
 from __future__ import annotations
 
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from negbench.plan.trials import Trial
+import numpy as np
+
+from negbench.evaluation import significance
+from negbench.evaluation.false_negatives import headline
+from negbench.plan.trials import START, Trial
+from negbench.stages.inputs import StartEncoder
+from negbench.store import Store, ancestors
+from negbench.training.max_length import MaxLength
+
+Intervals = Mapping[str, tuple[float, float]]
+"""The ends of the 95 % confidence interval over queries, by measure."""
 
 
-def card(trial: Trial, record: dict[str, Any]) -> str:
-    """Return the card as Markdown, with the front matter that model hubs read; ``record`` is as in results.json.
+@dataclass(frozen=True)
+class Choice:
+    """Why an encoder was chosen: the ``measure`` on ``split`` by row of the table, in the mean over seeds.
 
-    It names collection and model without the paths to them.
+    Without a split it is the only row.
+    """
+
+    measure: str
+    split: str | None
+    values: Mapping[str, float]
+
+    @property
+    def sentence(self) -> str:
+        """The choice in one sentence, with the untrained start where that is no worse."""
+        if self.split is None:
+            return "the only row that was trained"
+        trained = {name: value for name, value in self.values.items() if not name.startswith(START)}
+        top = max(trained.values())
+        said = f"highest {self.measure} on {self.split}, {top:.4f}, of {len(trained)} rows"
+        starts = [value for name, value in self.values.items() if name.startswith(START)]
+        if starts and max(starts) >= top:
+            said += f"; the encoder before training has {max(starts):.4f} there, so training gains nothing"
+        return said
+
+
+def intervals(trial: Trial, store: Store) -> Intervals:
+    """Return the intervals of the measures of a finished trial; none where a measure has too few queries."""
+    folder = store.path(trial.evaluation)
+    names: list[str] = json.loads((folder / "measures.json").read_text())
+    found = {}
+    for number, name in enumerate(names):
+        values = np.load(folder / f"{number}.npy", allow_pickle=False)
+        estimate = significance.estimate(values[None])
+        if not math.isnan(estimate.low):
+            found[name] = (estimate.low, estimate.high)
+    return found
+
+
+def card(trial: Trial, record: dict[str, Any], intervals: Intervals | None = None, choice: Choice | None = None) -> str:
+    """Return the card as Markdown with the front matter of model hubs; ``record`` is the trial's in results.json.
+
+    The card gives names of collection and model, not their local paths. ``choice``: why the encoder was taken.
     """
     from huggingface_hub import EvalResult, ModelCardData
 
@@ -39,19 +91,26 @@ def card(trial: Trial, record: dict[str, Any]) -> str:
         ],
     )
     recipe = settings.train.model_dump(mode="json")
+    digests = {"collection": trial.evaluation.collection.fingerprint}
+    if trial.training is not None:
+        starts = [stage for stage in ancestors(trial.training) if isinstance(stage, StartEncoder)]
+        digests |= {f"encoder {Path(stage.spec.model).name}": stage.fingerprint for stage in starts}
+        digests["training"] = trial.training.key
     return f"""---
 {data.to_yaml()}
 ---
 
 # {trial.name}
 
-A SentenceTransformer trained by negbench to compare ways of choosing negatives.
+A SentenceTransformer trained by negbench in a comparison of hard-negative mining methods.
 
-- start: `{Path(given).name}`, altered: {_altered(trial)}
+- starting encoder: `{Path(given).name}`, modified: {_altered(trial)}
+- grid: {settings.name}{_chosen(choice)}
 - method: `{trial.spelling}` ({trial.form}), seed {trial.seed}
 - collection: {trial.collection_name}, split `train`
-- negatives a row: {settings.negatives if trial.negatives is not None else "those of the batch alone"}
+- mined negatives per row: {settings.negatives if trial.negatives is not None else "none, in-batch negatives only"}
 - recipe: {", ".join(f"{name} {value}" for name, value in recipe.items() if value is not None)}
+- digests: {", ".join(f"{name} `{digest}`" for name, digest in digests.items())}
 
 ```python
 from sentence_transformers import SentenceTransformer
@@ -61,10 +120,51 @@ queries = model.encode_query(["a question"])
 documents = model.encode_document(["a passage"])
 print(model.similarity(queries, documents))
 ```
-
-It was trained on one collection for an experiment, with at most {recipe["max_length"]} tokens a text. How well it does
-elsewhere was not measured, unless the run that it belongs to says so.
+{_one_sided(trial)}
+{_scores(trial, record, intervals or {})}
+It was trained on one collection for an experiment, with at most {_tokens(settings.train.max_length)}. Its quality on
+other collections was not measured, unless the results of its run say so.
 """
+
+
+def _chosen(choice: Choice | None) -> str:
+    return "" if choice is None else f"; chosen as {choice.sentence}"
+
+
+def _one_sided(trial: Trial) -> str:
+    """Return a warning on an encoder whose documents were not trained."""
+    if trial.training is None or trial.training.documents is None:
+        return ""
+    return (
+        "\nOnly the query side was trained. Encode documents with the starting encoder: the document vectors of this "
+        "folder do not fit its queries.\n"
+    )
+
+
+def _scores(trial: Trial, record: dict[str, Any], intervals: Intervals) -> str:
+    """Return the measures on the split as a table, and the false-negative rate of the negatives."""
+    lines = [f"| measure on {trial.settings.split} | value | 95 % interval over queries |", "|---|---|---|"]
+    for measure in trial.settings.measures:
+        value = record["metrics"].get(measure)
+        if value is not None:
+            low, high = intervals.get(measure, (math.nan, math.nan))
+            shown = "" if math.isnan(low) else f"{low:.4f} to {high:.4f}"
+            lines.append(f"| {measure} | {value:.4f} | {shown} |")
+    lines += ["", "One training: the interval does not cover the variation between seeds."]
+    rates = record.get("false_negatives", {})
+    if (name := headline([name for name, rate in rates.items() if rate.get("rate") is not None])) is not None:
+        rate = rates[name]
+        ends = [rate.get(end) for end in ("low", "high")]
+        span = "" if None in ends else f" [{100 * ends[0]:.2f}, {100 * ends[1]:.2f}]"
+        share = f"{100 * rate['rate']:.2f} %{span}"
+        lines += ["", f"False negatives among the mined ones ({name}): {share}; {rate['note']}."]
+    return "\n".join(lines) + "\n"
+
+
+def _tokens(most: MaxLength) -> str:
+    if most.query == most.document:
+        return f"{most.query} tokens per text"
+    return f"{most.query} tokens per query and {most.document} per document"
 
 
 def _altered(trial: Trial) -> str:

@@ -1,4 +1,4 @@
-"""Shares beside the false-negative rate: where false negatives lie, what filters find, where the gradient goes."""
+"""Breakdowns of the negatives: false negatives by rank, gap and epoch; filters, detectors, and the loss gradient."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from typing import Any
 import numpy as np
 
 from negbench.evaluation.shares import Share
-from negbench.plan import details
 from negbench.plan.trials import Trial
+from negbench.stages.evaluation import breakdown_files
 from negbench.store import Store
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Detail:
-    """A share of one method at one point of the axes: ``name`` of ``group``, as in ``1-4`` of ``rank``.
+    """A share of one method at one point of the axes: entry ``name`` of ``group``, such as ``1-4`` of ``rank``.
 
-    ``rate``, ``low`` and ``high`` are the share with its 95 % interval, seeds pooled query by query, None where there
-    is nothing to divide by. ``beside`` is what it is held against: the share of all negatives that lie in a bin of
-    ``rank``, ``gap`` or ``epoch``; for ``precision`` the share of relevant candidates before the filter, for ``recall``
-    the share of all that it throws out; for ``gradient`` the share of false negatives in number; for
-    ``detector-precision`` the share of mismatched rows, for ``detector-recall`` the share of all rows that is flagged.
+    ``rate``, ``low`` and ``high`` are the share with its 95 % interval, seeds pooled query by query; None if the
+    denominator is 0. ``reference`` is the share to compare it with: for ``rank``, ``gap`` and ``epoch`` the share of
+    all negatives that lie in the bin; for ``precision`` the share of relevant candidates before the filter, for
+    ``recall`` the share of candidates that it rejects; for ``gradient`` the share of false negatives by count; for
+    ``detector-precision`` the share of mismatched rows, for ``detector-recall`` the share of rows that are flagged.
     """
 
     method: str
@@ -36,29 +36,34 @@ class Detail:
     rate: float | None
     low: float | None
     high: float | None
-    beside: float
+    reference: float
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Detail:
+        """Return the share that a results.json holds; older ones write ``beside`` for ``reference``."""
+        return cls(**{"reference" if name == "beside" else name: value for name, value in data.items()})
 
 
 def read(trial: Trial, store: Store) -> dict[str, dict[str, Share]]:
-    """Return what the stages of a finished trial found, by group and name."""
-    found: dict[str, dict[str, Share]] = {}
-    for stage in trial.details:
-        found |= details.read(store.path(stage))
-    return found
+    """Return the shares of a finished trial, by group and name."""
+    groups: dict[str, dict[str, Share]] = {}
+    for stage in trial.breakdowns:
+        groups |= breakdown_files.read(store.path(stage))
+    return groups
 
 
 def plain(found: Mapping[str, Mapping[str, Share]]) -> dict[str, Any]:
-    """Return one trial's shares as plain data, with their intervals."""
+    """Return one trial's shares as plain data, with intervals."""
     return {group: {name: _told(share) for name, share in shares.items()} for group, shares in found.items()}
 
 
 def pooled(
     records: Sequence[Mapping[str, Any]], found: Mapping[str, Mapping[str, Mapping[str, Share]]]
 ) -> list[Detail]:
-    """Return every share of every method, over its finished seeds; ``found`` is by the trial's name.
+    """Return every share of every method, pooled over its finished seeds; ``found`` is by the trial's name.
 
-    A query is a cluster whatever the seed, and its hits and totals are averaged, as for the rate itself. A seed that
-    has nothing in a bin counts as nothing.
+    Clusters are queries. Counts of a query are averaged over seeds, as for the false-negative rate; a seed with nothing
+    in a bin counts as 0.
     """
     methods: dict[tuple[str, str], list[Mapping[str, Mapping[str, Share]]]] = {}
     for record in records:
@@ -70,24 +75,24 @@ def pooled(
             for name in _in_order(seeds, group):
                 shares = [seed[group][name] for seed in seeds if name in seed.get(group, {})]
                 clusters = np.sum([share.clusters for share in shares], axis=0) / len(seeds)
-                share = Share(clusters, sum(share.beside for share in shares) / len(seeds))
-                made.append(Detail(method, json.loads(axes), group, name, **_told(share)))
+                share = Share(clusters, sum(share.reference for share in shares) / len(seeds))
+                made.append(Detail(method=method, axes=json.loads(axes), group=group, name=name, **_told(share)))
     return made
 
 
 def _in_order(seeds: Sequence[Mapping[str, Mapping[str, Share]]], group: str) -> list[str]:
-    """Return the names in ``group``, those of the longest seed first: a bin may be empty in some."""
+    """Return the names in ``group`` over all seeds, in the order of the seed with the most names."""
     longest = sorted(seeds, key=lambda seed: -len(seed.get(group, {})))
     return list(dict.fromkeys(name for seed in longest for name in seed.get(group, {})))
 
 
 def _told(share: Share) -> dict[str, Any]:
     ends = [None if math.isnan(end) else end for end in share.interval()]
-    return {**dict(zip(("rate", "low", "high"), ends, strict=True)), "beside": share.beside}
+    return {**dict(zip(("rate", "low", "high"), ends, strict=True)), "reference": share.reference}
 
 
 def to_csv(found: Sequence[Detail]) -> str:
-    """Return a line a share, unrounded, with a column an axis."""
+    """Return the shares as CSV, unrounded: one line per share, one column per axis."""
     axes = list(dict.fromkeys(key for detail in found for key in detail.axes))
     figures = [field.name for field in fields(Detail) if field.name not in ("method", "axes")]
     out = io.StringIO()
@@ -100,27 +105,29 @@ def to_csv(found: Sequence[Detail]) -> str:
 
 
 def tables(found: Sequence[Detail]) -> list[dict[str, Any]]:
-    """Return what filters and detectors find and where the gradient goes, each with title, note, heading and body."""
+    """Return the tables of filters, detectors and the loss gradient, each with title, note, heading and body."""
     return [table for table in (_denoising(found), _detection(found), _gradient(found)) if table["body"]]
 
 
 def _denoising(found: Sequence[Detail]) -> dict[str, Any]:
     return {
-        "title": "What filters find",
-        "note": "Of the unlabelled candidates that a filter could look at: how many it threw out; how many were "
-        "relevant before, which is what throwing out by chance would hit; of those thrown out, the share that is "
-        "relevant (precision); of the relevant, the share that is thrown out (recall). 95 % intervals over queries.",
-        "heading": ["method", *_axes(found), "filter", "thrown out %", "relevant before %", *FOUND],
+        "title": "Precision and recall of filters",
+        "note": "Over the unlabelled candidates that a filter checks. rejected: share that the filter rejects. "
+        "relevant: share that is relevant, which is the precision of rejecting at random. precision: share of relevant "
+        "documents among the rejected ones. recall: share of the relevant ones that is rejected. 95 % intervals over "
+        "queries.",
+        "heading": ["method", *_axes(found), "filter", "rejected %", "relevant %", *FOUND],
         "body": _precision_and_recall(found, "precision", "recall"),
     }
 
 
 def _detection(found: Sequence[Detail]) -> dict[str, Any]:
     return {
-        "title": "What detectors find",
-        "note": "Of the rows of an epoch: how many a detector took for mismatched (flagged); how many are, which is "
-        "what flagging by chance would hit; of those flagged, the share that is mismatched (precision); of the "
-        "mismatched, the share that is flagged (recall). 95 % intervals over queries.",
+        "title": "Precision and recall of detectors",
+        "note": "Over the training rows of an epoch. flagged: share that the detector takes for mismatched. "
+        "mismatched: share that is mismatched, which is the precision of flagging at random. precision: share of "
+        "mismatched rows among the flagged ones. recall: share of the mismatched rows that is flagged. 95 % intervals "
+        "over queries.",
         "heading": ["method", *_axes(found), "epoch", "flagged %", "mismatched %", *FOUND],
         "body": _precision_and_recall(found, "detector-precision", "detector-recall"),
     }
@@ -130,13 +137,13 @@ FOUND = ("precision % [95 %]", "recall % [95 %]")
 
 
 def _precision_and_recall(found: Sequence[Detail], precision: str, recall: str) -> list[list[str]]:
-    """Return a line for each share of group ``precision``, with the one of ``recall`` that belongs to it."""
+    """Return one line per share of the group ``precision``, with its share of the group ``recall``."""
     by_name = {(it.method, json.dumps(it.axes), it.group, it.name): it for it in found}
     body = []
     for one in found:
         if one.group == precision:
             other = by_name[one.method, json.dumps(one.axes), recall, one.name]
-            shares = percent(other.beside), percent(one.beside), interval(one), interval(other)
+            shares = percent(other.reference), percent(one.reference), interval(one), interval(other)
             body.append([one.method, *_point(one), one.name, *shares])
     return body
 
@@ -151,27 +158,30 @@ def _gradient(found: Sequence[Detail]) -> dict[str, Any]:
         line = [method, *_point(next(iter(shares.values())))]
         for kind in ("mined", "in-batch"):
             start, trained = (shares.get(f"{kind}, {encoder}") for encoder in ("start", "trained"))
-            line += [percent(start.beside) if start else "", *(interval(it) if it else "" for it in (start, trained))]
+            line += [
+                percent(start.reference) if start else "",
+                *(interval(it) if it else "" for it in (start, trained)),
+            ]
         body.append(line)
-    told = ("in number %", "of the gradient %, start", "of the gradient %, trained")
-    columns = [f"{kind}: {what}" for kind in ("mined", "in-batch") for what in told]
+    headings = ("by count %", "of the gradient before training % [95 %]", "of the gradient after training % [95 %]")
+    columns = [f"{kind}: {what}" for kind in ("mined", "in-batch") for what in headings]
     return {
-        "title": "Where the gradient goes",
-        "note": "The share of false ones among the negatives in number, and their share of the gradient: of the "
-        "absolute derivative of the method's loss by the scores of negatives, summed over all batches, with the "
-        "vectors of the encoder before training (start) and after (trained). 95 % intervals over queries.",
+        "title": "Share of the loss gradient on false negatives",
+        "note": "The share of false negatives among the mined and the in-batch negatives, by count and by gradient. "
+        "The gradient is the absolute derivative of the method's loss with respect to the scores of negatives, summed "
+        "over all batches, with the vectors of the encoder before and after training. 95 % intervals over queries.",
         "heading": ["method", *_axes(found), *columns],
         "body": body,
     }
 
 
 def percent(share: float) -> str:
-    """Return a share in percent."""
+    """Format a share in percent."""
     return f"{100 * share:.1f}"
 
 
 def interval(one: Detail) -> str:
-    """Return a share in percent with its interval, empty where it is not known."""
+    """Format a share in percent with its interval; empty if unknown."""
     if one.rate is None or one.low is None or one.high is None:
         return ""
     return f"{percent(one.rate)} [{percent(one.low)}, {percent(one.high)}]"

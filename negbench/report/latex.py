@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from negbench.report.rows import Row
-from negbench.report.table import mark, short_methods
+from negbench.report.table import is_better, mark, mostly_random, short_methods
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -14,23 +14,22 @@ _SPECIAL = {
 
 
 def escaped(text: str) -> str:
-    """Return ``text`` as LaTeX prints it letter by letter."""
+    """Escape the characters that are special in LaTeX."""
     return "".join(_SPECIAL.get(letter, letter) for letter in text)
 
 
-def table(rows: Sequence[Row], measure: str, baseline: str | None, caption: str, notes: Sequence[str]) -> str:
+def table(
+    rows: Sequence[Row], measure: str, baseline: str | None, caption: str, notes: Sequence[str], label: str = ""
+) -> str:
     r"""Return a ``table`` environment; needs ``\usepackage{booktabs}``, and ``inputenc`` utf8 before TeX Live 2018.
 
-    The best trained method at each point of the axes stands in bold; what is not surely worse than it does not, since
-    that was not tested.
-    Long spellings are told below the table.
+    Bold is what the test finds better than the baseline, unless most of its negatives are random fill. Long spellings
+    are written out below the table. ``label`` is what the text refers to it by.
     """
     short = short_methods([row.method for row in rows])
     notes = [*notes, *[f"{shown} is {name}" for name, shown in short.items() if name != shown]]
-    best: dict[str, float] = {}
-    for row in rows:
-        if row.form != "reference" and row.quality is not None:
-            best[str(row.axes)] = max(row.quality, best.get(str(row.axes), row.quality))
+    if baseline and any(is_better(row) and not mostly_random(row.filled) for row in rows):
+        caption = f"{caption} Bold: better than {baseline} by the test."
     heading = ["method", escaped(measure), *([f"vs {escaped(baseline)}"] if baseline else [])]
     rated = any(row.rate is not None for row in rows)
     heading += [r"false neg.\ (\%)", "seconds"] if rated else ["seconds"]
@@ -38,6 +37,7 @@ def table(rows: Sequence[Row], measure: str, baseline: str | None, caption: str,
         r"\begin{table}",
         r"  \centering",
         rf"  \caption{{{escaped(caption)}}}",
+        *([rf"  \label{{{label}}}"] if label else []),
         r"  \footnotesize\setlength{\tabcolsep}{4pt}",
         rf"  \begin{{tabular}}{{l{'r' * (len(heading) - 1)}}}",
         r"    \toprule",
@@ -50,8 +50,8 @@ def table(rows: Sequence[Row], measure: str, baseline: str | None, caption: str,
         if was_reference is not None and was_reference != reference:
             lines.append(r"    \midrule")
         was_reference = reference
-        at = "".join(f", {value}" for value in row.axes.values())
-        cells = [escaped(short[row.method] + at), _quality(row, None if reference else best.get(str(row.axes)))]
+        point = "".join(f", {value}" for value in row.axes.values())
+        cells = [escaped(short[row.method] + point), _quality(row)]
         if baseline:
             cells.append(_gain(row))
         cells += [*([_rate(row)] if rated else []), "" if row.seconds is None else f"{row.seconds:.0f}"]
@@ -61,11 +61,11 @@ def table(rows: Sequence[Row], measure: str, baseline: str | None, caption: str,
     return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 
-def _quality(row: Row, best: float | None) -> str:
+def _quality(row: Row) -> str:
     if row.quality is None:
         return ""
     value = f"{row.quality:.4f}"
-    value = rf"\textbf{{{value}}}" if row.quality == best else value
+    value = rf"\textbf{{{value}}}" if is_better(row) and not mostly_random(row.filled) else value
     half = "" if row.low is None or row.high is None else rf" $\pm$ {(row.high - row.low) / 2:.4f}"
     return value + half
 

@@ -1,4 +1,4 @@
-"""Which samplers draw the same negatives: a table of all pairs of methods."""
+"""Overlap of the negatives of all pairs of methods."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from negbench.evaluation.overlap import overlap
 from negbench.types import Int64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Overlap:
-    """At one point of the axes, and for one seed: what ``method`` drew that ``other`` drew too.
+    """Overlap of two methods' negatives at one point of the axes, for one seed.
 
-    ``share`` is of the distinct pairs of query and negative that ``method`` drew, ``jaccard`` of those of either.
+    Counts distinct (query, negative) pairs: ``share`` of those of ``method`` that ``other`` drew too, and the
+    ``jaccard`` index of the two sets.
     """
 
     axes: dict[str, Any]
@@ -32,13 +33,13 @@ class Overlap:
 
 
 def overlaps(records: Sequence[Mapping[str, Any]], drawn: Mapping[str, Int64]) -> list[Overlap]:
-    """Compare all methods that drew anything; ``drawn`` holds the pairs of each trial (``drawn_pairs``) by its name."""
+    """Compare all methods that mine; ``drawn`` holds the pairs of each trial (``drawn_pairs``) by its name."""
     points: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
     for record in records:
         if len(drawn.get(record["name"], ())):
             points.setdefault((json.dumps(record["axes"]), record["seed"]), []).append(record)
     return [
-        Overlap(one["axes"], seed, one["spelling"], two["spelling"], *overlap(drawn[one["name"]], drawn[two["name"]]))
+        _overlap(seed, one, two, drawn)
         for (_, seed), trials in points.items()
         for one in trials
         for two in trials
@@ -46,8 +47,20 @@ def overlaps(records: Sequence[Mapping[str, Any]], drawn: Mapping[str, Int64]) -
     ]
 
 
+def _overlap(seed: int, one: Mapping[str, Any], two: Mapping[str, Any], drawn: Mapping[str, Int64]) -> Overlap:
+    share, jaccard = overlap(drawn[one["name"]], drawn[two["name"]])
+    return Overlap(
+        axes=one["axes"],
+        seed=seed,
+        method=one["spelling"],
+        other=two["spelling"],
+        share=share,
+        jaccard=jaccard,
+    )
+
+
 def to_csv(found: Sequence[Overlap]) -> str:
-    """Return a line a pair of methods, seed and point, with a column an axis."""
+    """Return CSV with one line per pair of methods, seed and point, and one column per axis."""
     axes = list(dict.fromkeys(key for one in found for key in one.axes))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -58,9 +71,9 @@ def to_csv(found: Sequence[Overlap]) -> str:
 
 
 def matrices(found: Sequence[Overlap]) -> list[dict[str, Any]]:
-    """Return for each point of the axes its ``methods``, and ``share`` and ``jaccard`` [methods, methods].
+    """Return for each point of the axes its ``methods``, and the matrices ``share`` and ``jaccard`` [methods, methods].
 
-    Means over the seeds that both methods have; row and column are in the order of ``methods``, 1 on the diagonal.
+    Means over shared seeds; rows and columns are in the order of ``methods``, with 1 on the diagonal.
     """
     points: dict[str, dict[tuple[str, str], list[Overlap]]] = {}
     for one in found:
@@ -78,19 +91,19 @@ def matrices(found: Sequence[Overlap]) -> list[dict[str, Any]]:
 
 
 def tables(found: Sequence[Overlap]) -> list[dict[str, Any]]:
-    """Return a table a point of the axes for the page, with title, note, heading and body."""
+    """Return one table per point of the axes for the page, with title, note, heading and body."""
     made = []
     for one in matrices(found):
-        at = ", ".join(f"{key}={value}" for key, value in one["axes"].items())
+        point = ", ".join(f"{key}={value}" for key, value in one["axes"].items())
         body = [
             [method, *["" if row == column else _percent(share) for column, share in enumerate(shares)]]
             for row, (method, shares) in enumerate(zip(one["methods"], one["share"], strict=True))
         ]
         made.append(
             {
-                "title": "Who draws the same" + (f": {at}" if at else ""),
-                "note": "Of the pairs of query and negative that the row's method drew, the share in percent that "
-                "the column's method drew too, with the same seed; means over seeds. Fills are not counted.",
+                "title": "Overlap of the drawn negatives" + (f": {point}" if point else ""),
+                "note": "Share of the row method's (query, negative) pairs that the column method drew too, in "
+                "percent, with the same seed; means over seeds. Random fill is not counted.",
                 "heading": ["method", *one["methods"]],
                 "body": body,
             }

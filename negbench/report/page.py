@@ -1,4 +1,4 @@
-"""One self-contained HTML page of a grid's results: findings, table, figures, examples, how to make it again."""
+"""One self-contained HTML page of a grid's results: findings, table, figures, examples, how to reproduce them."""
 
 from __future__ import annotations
 
@@ -10,25 +10,29 @@ from pathlib import Path
 from typing import Any
 
 from negbench.errors import InputError
-from negbench.report import figures, latex
+from negbench.report import figures, latex, side_by_side_text
 from negbench.report.details import Detail
 from negbench.report.inspect import Example
 from negbench.report.results import write_text
 from negbench.report.rows import Row
-from negbench.report.table import ALPHA, short_methods, shortened, split
+from negbench.report.side_by_side import Matrix
+from negbench.report.table import ALPHA, mostly_random, short_methods, shortened, split
 
 FOLDED = 12
-"""More sentences than this on methods that are not told apart are folded away."""
+"""Most undecided comparisons that the page shows unfolded."""
 
 CAPTIONS = {
-    "quality": "Quality, against the share of false negatives where that is known: means with 95 % intervals over "
-    "queries and seeds; small dots are single seeds, long lines the references.",
-    "costs": "What a method costs from nothing, by kind of stage; the diamond is what it added to this grid, where "
-    "methods share stages.",
-    "ranks": "Where in the candidates' ranking the negatives come from, in percent; random candidates have none.",
-    "where": "Where false negatives lie: of the negatives that a method drew at each rank, the share that is relevant, "
-    "with 95 % intervals over queries, seeds pooled. Bins with less than 2 % of a method's negatives are left out; a "
-    "wide interval may run out of the picture.",
+    "side_by_side": "Difference to the baseline on each collection, their mean and out of domain, with 95 % intervals "
+    "over queries and seeds. A filled dot: the test finds a difference after correction for all of its kind.",
+    "quality": "Ranking quality against the false-negative rate, where a rate is known. Means with 95 % intervals over "
+    "queries and seeds; small dots are single seeds, long lines are the references.",
+    "costs": "Cost of each method by kind of stage when nothing is shared. The diamond is the marginal cost: the "
+    "stages that no other trial of this grid uses.",
+    "ranks": "Ranks of the mined negatives in the candidate pool, in percent of a method's negatives. Candidates in "
+    "random order have no rank.",
+    "where": "False-negative rate by rank: the share of relevant documents among the negatives that a method drew at "
+    "each rank, with 95 % intervals over queries, seeds pooled. Bins with less than 2 % of a method's negatives are "
+    "left out; wide intervals are cut off at the top of the figure.",
     "curves": "Learning curves: means over seeds; thin lines are single seeds.",
 }
 
@@ -36,14 +40,23 @@ CAPTIONS = {
 def write(folder: Path, texts: Sequence[Example]) -> list[Path]:
     """Write ``report.html``, ``table.tex`` and ``figures/*.svg`` and ``*.png`` from the results in ``folder``.
 
-    ``texts`` are shown on the page; the rest of it holds none of a collection's texts. Raises InputError where there
-    are no results.
+    The page shows ``texts``; it contains no other text of the collection. Raises InputError without results.
     """
     data = _read(folder)
     rows = [Row(**row) for row in data["rows"]]
     settings = data["settings"]
-    details = [Detail(**detail) for detail in data.get("details", [])]  # older results have none
-    drawn = figures.draw(rows, data["trials"], _curves(folder / "curves.csv"), settings["measure"], details)
+    details = [Detail.of(detail) for detail in data.get("details", [])]  # older results have none
+    beside = data.get("side_by_side", {"matrices": [], "tables": [], "notes": [], "folders": False})  # nor these
+    matrices = [Matrix.of(one) for one in beside["matrices"]]
+    drawn = figures.draw(
+        rows,
+        data["trials"],
+        _curves(folder / "curves.csv"),
+        settings["measure"],
+        details,
+        matrices,
+        settings["baseline"],
+    )
     pictures = {name: figures.svg(figure) for name, figure in drawn.items()}
     (folder / "figures").mkdir(exist_ok=True)
     written = []
@@ -55,17 +68,35 @@ def write(folder: Path, texts: Sequence[Example]) -> list[Path]:
     caption = f"{settings['title']}. {settings['legend'][0]}."
     tex = [
         latex.table(
-            some, settings["measure"], settings["baseline"], f"{caption} {title}".strip(), settings["legend"][1:]
+            some,
+            settings["measure"],
+            settings["baseline"],
+            f"{caption} {title}".strip(),
+            settings["legend"][1:],
+            _label(data["name"], number),
         )
-        for title, some in split(rows)
+        for number, (title, some) in enumerate(split(rows), start=1)
     ]
     write_text(folder / "table.tex", "\n".join(tex))
-    write_text(folder / "report.html", html(data, rows, pictures, texts))
+    if matrices:
+        said = {**settings, "side_by_side": beside["notes"]}
+        tex = [
+            side_by_side_text.tex(one, said, _label(f"{data['name']}-side-by-side", number))
+            for number, one in enumerate(matrices, start=1)
+        ]
+        write_text(folder / "side_by_side.tex", "\n".join(tex))
+        written.append(folder / "side_by_side.tex")
+    write_text(folder / "report.html", html({**data, "side_by_side": beside}, rows, pictures, texts))
     return [*written, folder / "table.tex", folder / "report.html"]
 
 
+def _label(name: str, number: int) -> str:
+    """Return the LaTeX label of the table with this number among those of its kind."""
+    return f"tab:{name}" + (f"-{number}" if number > 1 else "")
+
+
 def html(data: dict[str, Any], rows: Sequence[Row], pictures: dict[str, str], texts: Sequence[Example]) -> str:
-    """Return the page; everything from a collection or a grid file is escaped."""
+    """Return the page; text from the collection and the grid file is escaped."""
     import jinja2
     from markupsafe import Markup
 
@@ -77,14 +108,16 @@ def html(data: dict[str, Any], rows: Sequence[Row], pictures: dict[str, str], te
     return template.render(
         settings=data["settings"],
         notes=data["notes"],
+        verdict=data.get("verdict", []),
         decided=decided,
         undecided=undecided,
         folded=len(undecided) > FOLDED,
         tables=data["tables"],
-        short=short_names(data["tables"]),
+        beside=data["side_by_side"],
+        short=short_names([*data["side_by_side"]["tables"], *data["tables"]]),
         further=data.get("further", []),
         called=short_methods([row.method for row in rows]) | _short_filters(data.get("details", [])),
-        # matplotlib has escaped what stands in its pictures
+        # matplotlib escapes the text in its figures
         pictures=[(name, CAPTIONS[name], Markup(picture)) for name, picture in pictures.items()],  # noqa: S704
         texts=texts,
         manifest=data["manifest"],
@@ -92,7 +125,7 @@ def html(data: dict[str, Any], rows: Sequence[Row], pictures: dict[str, str], te
 
 
 def short_names(tables: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """Return the name by which the page calls each method: its parameters are told once, below the tables."""
+    """Return a short name for each method; the page gives the full spelling once, below the tables."""
     names = list(dict.fromkeys(line[0] for table in tables for line in table["body"]))
     return dict(zip(names, shortened(names, 20), strict=True))
 
@@ -103,7 +136,7 @@ def _short_filters(details: Sequence[dict[str, Any]]) -> dict[str, str]:
 
 
 def findings(rows: Sequence[Row], settings: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """Return what the tests say, a sentence a method: where they decide, and where a difference is within the noise."""
+    """Return one sentence per tested method: those that the tests decide, and those that remain undecided."""
     decided: list[str] = []
     undecided: list[str] = []
     short = short_methods([row.method for row in rows])
@@ -113,21 +146,27 @@ def findings(rows: Sequence[Row], settings: dict[str, Any]) -> tuple[list[str], 
         size = f"{row.gain:+.4f}"
         if row.gain_low is not None and row.gain_high is not None:
             size += f" [{row.gain_low:+.4f}, {row.gain_high:+.4f}]"
-        told = decided
+        sentences = decided
         if row.p is None:
-            told, verdict = undecided, f"is not told from {settings['baseline']} by one seed"
+            sentences, verdict = undecided, f"is not tested against {settings['baseline']}: one seed only"
         elif row.p < ALPHA:
             verdict = f"is {'better' if row.gain > 0 else 'worse'} than {settings['baseline']}"
         elif row.same:
-            verdict = f"is within {settings['equivalent_within']:g} of {settings['baseline']}"
+            verdict = f"is equivalent to {settings['baseline']} within {settings['equivalent_within']:g}"
+        elif row.gain_low is not None and row.gain_high is not None and row.gain_low * row.gain_high > 0:
+            sentences = undecided
+            verdict = f"is undecided against {settings['baseline']} after correction for {row.family} comparisons"
+            verdict += ", though its own interval leaves out 0"
         else:
-            told, verdict = undecided, f"differs from {settings['baseline']} by no more than noise"
-        least = "" if row.detectable is None else f"; 80 % power for a difference of {row.detectable:.4f}"
+            sentences, verdict = undecided, f"shows no significant difference to {settings['baseline']}"
+        least = "" if row.detectable is None else f"; smallest detectable difference {row.detectable:.4f} (80 % power)"
         rate = ""
         if row.rate is not None and row.rate_low is not None and row.rate_high is not None:
             rate = f" False negatives: {100 * row.rate:.1f} % [{100 * row.rate_low:.1f}, {100 * row.rate_high:.1f}]."
-        at = "".join(f", {key}={value}" for key, value in row.axes.items())
-        told.append(f"{short[row.method]}{at} {verdict}: {size}{least}.{rate}")
+        if row.filled is not None and mostly_random(row.filled):
+            rate += f" {100 * row.filled:.0f} % of its negatives are random fill."
+        point = "".join(f", {key}={value}" for key, value in row.axes.items())
+        sentences.append(f"{short[row.method]}{point} {verdict}: {size}{least}.{rate}")
     return decided, undecided
 
 
@@ -137,18 +176,21 @@ def _read(folder: Path) -> dict[str, Any]:
         data["manifest"] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(
-            f"{folder}: expected the results of a grid, found no {Path(error.filename).name}; run it first"
+            f"{folder}: no {Path(error.filename).name}; expected the results of a grid: run `negbench run` first"
         ) from error
     if not {"rows", "tables"} <= data.keys():
-        raise InputError(f"{folder / 'results.json'}: written by an older negbench; run the grid again, which is quick")
+        raise InputError(
+            f"{folder / 'results.json'}: written by an older version of negbench; run the grid again, stored stages "
+            "are reused"
+        )
     return data
 
 
 def _curves(path: Path) -> dict[str, dict[str, list[tuple[int, float]]]]:
-    found: dict[str, dict[str, list[tuple[int, float]]]] = {}
+    by_trial: dict[str, dict[str, list[tuple[int, float]]]] = {}
     if path.exists():
         with path.open(encoding="utf-8", newline="") as file:
             for line in csv.DictReader(file):
                 point = int(line["step"]), float(line["value"])
-                found.setdefault(line["trial"], {}).setdefault(line["curve"], []).append(point)
-    return found
+                by_trial.setdefault(line["trial"], {}).setdefault(line["curve"], []).append(point)
+    return by_trial

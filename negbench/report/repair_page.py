@@ -1,4 +1,4 @@
-"""The tables and sentences of what false negatives cost, for the terminal, Markdown and JSON."""
+"""Tables and findings on the cost of false negatives, for the terminal, Markdown and JSON."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from negbench.report import table
 from negbench.report.repair import ALL, Gain, Loss, Point, Series, gains, loss, points
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What a grid says of false negatives: ``within`` is the difference that is too small to matter."""
+    """Cost of false negatives in a grid; ``within`` is the equivalence margin."""
 
     name: str
     measure: str
@@ -27,29 +27,40 @@ class Summary:
 
     @classmethod
     def of(cls, name: str, measure: str, within: float, series: Sequence[Series]) -> Summary:
-        """Sum up series; several methods at a point of the axes have a loss together, too."""
+        """Summarise series; several methods at one point of the axes also get a common loss."""
         own = [loss([one]) for one in series]
         together = []
         for axes in dict.fromkeys(json.dumps(one.axes) for one in series):
-            there = [one for one in series if json.dumps(one.axes) == axes]
-            together += [loss(there)] if len(there) > 1 else []
+            of_axes = [one for one in series if json.dumps(one.axes) == axes]
+            together += [loss(of_axes)] if len(of_axes) > 1 else []
         drawn = [point for one in series for point in points(one)]
-        return cls(name, measure, within, [*own, *together], gains(series, own, within), drawn)
+        return cls(
+            name=name,
+            measure=measure,
+            within=within,
+            losses=[*own, *together],
+            gains=gains(series, own, within),
+            points=drawn,
+        )
 
     @property
     def title(self) -> str:
-        """What the tables are about."""
+        """Heading of the Markdown page."""
         return f"{self.name}: what false negatives cost"
 
     def data(self) -> dict[str, Any]:
-        """Return all figures, unrounded, as plain data; shares, not percent, and the measure itself, not points."""
-        told = [{**asdict(gain), "verdict": gain.verdict} for gain in self.gains]
-        rest = {"losses": list(map(asdict, self.losses)), "gains": told, "points": list(map(asdict, self.points))}
+        """Return all values, unrounded, as plain data: shares instead of percent, the measure instead of points."""
+        plain_gains = [{**asdict(gain), "verdict": gain.verdict} for gain in self.gains]
+        rest = {
+            "losses": list(map(asdict, self.losses)),
+            "gains": plain_gains,
+            "points": list(map(asdict, self.points)),
+        }
         plain = {"name": self.name, "measure": self.measure, "within": self.within}
         return {**plain, **rest, "findings": self.findings()}
 
     def markdown(self) -> str:
-        """Return the page."""
+        """Return the page as Markdown."""
         return table.markdown(self._tables(), self.title, [*self.findings(), NOTES])
 
     def terminal(self) -> Group:
@@ -63,30 +74,31 @@ class Summary:
         return Group(*made, Text("\n".join(self.findings())))
 
     def findings(self) -> list[str]:
-        """Return what a point of false negatives costs and when a repair pays, a sentence a method."""
+        """Return one sentence per method on the cost of false negatives, and one per repair on its gain."""
         said = []
         for one in self.losses:
             if math.isnan(one.loss):
-                said.append(f"{_at(one)}: too little is there to say what false negatives cost.")
+                said.append(f"{_at(one)}: too few finished trainings to estimate what false negatives cost.")
                 continue
             text = f"{_at(one)}: a percentage point of false negatives costs {_interval(one.loss, one, 1, 3)}"
             text += f" points of {self.measure}"
             if one.seeds < 2:
-                text += "; one seed does not tell whether they cost anything"
+                text += "; with one seed this is not tested"
             elif one.low > 0:
                 rate = self.within / one.loss
                 lost = f"{100 * self.within:g} {'point is' if self.within == 0.01 else 'points are'} lost at"
-                text += f"; {lost} {100 * rate:.0f} %" if rate <= one.highest else f"; {lost} more than was injected"
+                above = f"a rate above the highest injected ({100 * one.highest:.0f} %)"
+                text += f"; {lost} {100 * rate:.0f} %" if rate <= one.highest else f"; {lost} {above}"
             elif one.high < 0:
                 text += "; here they help"
             else:
-                text += "; whether they cost anything is undecided"
+                text += "; the interval includes 0, so a cost is undecided"
             said.append(text + ".")
         for gain in self.gains:
             text = f"{_at(gain)}, {gain.variant}: {gain.verdict}; {_interval(gain.gain, gain, 100, 2, '+')} points for "
-            text += f"the {100 * gain.rate:.1f} % that it mines"
-            if gain.verdict == "undecided" and not math.isnan(gain.detectable):
-                text += f" (80 % power for {100 * gain.detectable:.2f})"
+            text += f"the {100 * gain.rate:.1f} % false negatives as mined"
+            if gain.verdict.startswith("undecided") and not math.isnan(gain.detectable):
+                text += f" (detectable with 80 % power: {100 * gain.detectable:.2f})"
             said.append(text + ".")
         return said
 
@@ -97,8 +109,16 @@ class Summary:
             return [one.method, *["null" if one.axes.get(key) is None else str(one.axes[key]) for key in axes]]
 
         lost = ["seeds", "points lost [95 %]"]
-        gained = ["repair", "mined %", "points gained [95 %]", "expected", "p", "verdict", "detectable"]
-        varied = ["variant", "seeds", "false negatives %", "points [95 %]", "hardness", "filled %"]
+        gained = [
+            "repair",
+            "false negatives as mined %",
+            "points gained [95 %]",
+            "points expected",
+            "p",
+            "verdict",
+            "points detectable",
+        ]
+        varied = ["variant", "seeds", "false negatives %", "change in points [95 %]", "hardness", "random fill %"]
         return [
             {
                 "title": f"points of {self.measure} lost for each percentage point of false negatives",
@@ -106,12 +126,12 @@ class Summary:
                 "body": [[*named(it), str(it.seeds), _interval(it.loss, it, 1, 3)] for it in self.losses],
             },
             {
-                "title": "when a repair pays",
+                "title": "gain of a repair over the method as mined",
                 "heading": ["method", *axes, *gained],
                 "body": [[*named(it), *_gain(it)] for it in self.gains],
             },
             {
-                "title": "all variants, against the replaced one",
+                "title": "all variants, compared with `replaced`",
                 "heading": ["method", *axes, *varied],
                 "body": [[*named(it), *_point(it)] for it in self.points],
             },
@@ -130,17 +150,19 @@ def _point(it: Point) -> list[str]:
 
 
 NOTES = (
-    "A point is a hundredth of the measure. `replaced`: every false negative, by the collection's truth, gave "
-    "its place to the true negative that the retriever scores most alike; `relabelled`: and became a positive; "
-    "`injected`: of the replaced draw, a share gave its place to hidden relevant documents, again those scored "
-    "most alike. Rows, batches, starting weights and seeds are the same in all. The rate is the one reached, "
-    "as training sees it. The loss is a regression on it over `replaced` and `injected`, within each method, "
-    f"seed and query; its interval, as all others, is over queries and seeds. `{ALL}`: one slope for them. "
-    "`expected`: the loss times the rate mined. p: of no difference, by Holm over the table; `no difference`: "
-    "an equivalence test says so (5 %, by Holm too); `undecided`: neither, or one seed. `hardness`: how many "
-    "standard deviations a negative scores above its query's mean candidate; where it moves with the rate, "
-    "the match is imperfect, and falseness is not all that changed. `filled`: the share without a score to match by. "
-    "In-batch false negatives stay in all variants; the relabelled alone are masked there."
+    "A point is 0.01 of the measure. `replaced`: every false negative, by the fuller judgments, is replaced by the "
+    "true negative with the most similar retriever score. `relabelled`: as `replaced`, and the false negatives become "
+    "positives. `injected`: as `replaced`, then a share of the negatives is replaced by unlabelled relevant documents "
+    "with the most similar scores. Training rows, batches, starting weights and seeds are the same in all variants. "
+    "`false negatives %` is the rate in training, which may miss the requested one. The loss is the slope of a "
+    "regression on this rate over `replaced` and `injected`, within each method, seed and query; all intervals are "
+    f"over queries and seeds. `{ALL}`: one common slope. `points expected`: the loss times the rate as mined. p: test "
+    "of no difference, Holm-corrected over the table. `no difference`: shown by an equivalence test (5 % level, "
+    "Holm-corrected). `undecided`: neither test is significant, or there is one seed; `after correction`: its own "
+    "interval, which is not corrected, leaves out 0. `hardness`: standard deviations by "
+    "which a negative scores above the mean candidate of its query; if it changes with the rate, the variants "
+    "differ in more than the false negatives. `random fill %`: negatives without a score to match. False negatives "
+    "among the in-batch documents remain in all variants; only relabelled documents are masked there."
 )
 
 

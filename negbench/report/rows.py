@@ -1,4 +1,4 @@
-"""The rows of a grid's table: a method averaged over its seeds, beside the baseline, with intervals."""
+"""The rows of a grid's table: each method averaged over its seeds and compared with the baseline, with intervals."""
 
 from __future__ import annotations
 
@@ -7,48 +7,63 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from negbench.evaluation import intervals, significance, stability
-from negbench.evaluation.false_negatives import meanings
+from negbench.evaluation import in_batch, intervals, significance, stability
+from negbench.evaluation.false_negatives import headline
 from negbench.evaluation.significance import Estimate
 from negbench.types import Float64
 
+Work = Literal["none", "equal", "less", "its paper's"]
+"""How much a row trains: nothing as a reference, as much as all, less since rows are left out, or as its paper does."""
+
 OWN = ("seconds", "marginal_seconds")
-"""Costs that a row has a field for."""
+"""Costs with a field of their own in a row; the others are in ``costs``."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What lies behind the means of trials, by the trial's name.
+    """Per-query data of trials, by the trial's name.
 
-    ``values``: the first measure of every query [Q], NaN for a query without a positive. ``clusters``: by estimator,
-    hits and totals of every training query [2, n].
+    ``values`` [Q] is the first measure of every query, NaN for a query without a positive. ``clusters`` [2, n] holds,
+    by estimator, the weighted number of false negatives and of all negatives of every training query. ``elsewhere`` has
+    the first measure on further collections, [Q] by the collection's name.
     """
 
     values: Mapping[str, Float64] = field(default_factory=dict)
     clusters: Mapping[str, Mapping[str, Float64]] = field(default_factory=dict)
+    elsewhere: Mapping[str, Mapping[str, Float64]] = field(default_factory=dict)
+
+    def joined(self, other: Evidence) -> Evidence:
+        """Return the data of both; trials are in one of them."""
+        return Evidence(
+            {**self.values, **other.values},
+            {**self.clusters, **other.clusters},
+            {**self.elsewhere, **other.elsewhere},
+        )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
-    """One method at one point of the axes. Figures are means over seeds; None where they do not apply.
+    """One method at one point of the axes. Values are means over seeds; None where they do not apply.
 
     ``quality`` is the first measure of the grid and ``low``, ``high`` its 95 % interval over queries and seeds;
     ``spread`` is the standard deviation between seeds (None for one). ``gain`` is the paired difference to the
-    baseline with its interval, ``p`` the p value of no difference, adjusted by Holm over the ``family`` methods
-    that are compared in the same table; references are not among them. ``same``: a difference of ``within`` or more
-    is ruled out (two one-sided tests, 5 %, adjusted over the same family). ``detectable``: the least difference that
-    would be found with a power of 80 %, at 5 % unadjusted. None of the three with one seed shared with the baseline.
+    baseline with its interval, ``p`` the p value of no difference, Holm-corrected over the ``family`` methods that are
+    compared in the same table; references are not tested. ``same`` tells whether a difference of ``within`` or more
+    is ruled out (two one-sided tests at 5 %, corrected over the same family). ``detectable`` is the smallest
+    difference that is detected with 80 % power, at 5 % uncorrected. All three need two seeds shared with the baseline.
 
     ``rate``, ``rate_low``, ``rate_high`` are the primary false-negative rate by ``estimator``, seeds pooled query by
-    query; ``in_batch`` that of the in-batch documents. ``filled`` is the share of negatives that were filled in.
-    ``index_recall`` is the share of an exact search's candidates that an approximate one found, None for an exact one.
-    ``seconds`` is the cost of the method alone, ``added`` what it added; ``costs`` has the other amounts. ``collapsed``
-    counts the seeds that ended below half of the median of all trainings at this point, ``spikes`` holds the mean
-    number of spikes by curve.
+    query; ``in_batch`` that of the in-batch documents. ``filled`` is the share of random fill among the negatives.
+    ``left_out`` is the number of training ``rows`` of all epochs that are left out for want of negatives; both are None
+    where shortfalls are filled.
+    ``index_recall`` is the share of an exact search's candidates that an approximate index finds, None for exact
+    search. ``seconds`` is the cost of the method when nothing is shared, ``added`` its marginal cost: that of the
+    stages that no other trial uses; ``costs`` has the other amounts. ``collapsed`` counts the seeds that ended below
+    half of the median of all trainings at this point, ``spikes`` holds the mean number of spikes by curve.
     """
 
     method: str
@@ -80,35 +95,46 @@ class Row:
     collapsed: int
     spikes: dict[str, float]
     index_recall: float | None = None
+    rows: float | None = None
+    left_out: float | None = None
 
     @property
     def label(self) -> str:
         """The method and its point on the axes."""
         return self.method + "".join(f", {key}={value}" for key, value in self.axes.items())
 
+    @property
+    def work(self) -> Work:
+        """How much it trains: references are compared with all, methods with those of the same work alone."""
+        if self.form == "reference":
+            return "none"
+        if self.form == "faithful":
+            return "its paper's"
+        return "less" if self.left_out else "equal"
+
 
 def rows(results: dict[str, Any], measure: str, baseline: str | None, within: float, evidence: Evidence) -> list[Row]:
-    """Average the trials of ``results`` over their seeds, in the order in which they stand."""
+    """Average the trials of ``results`` over their seeds; rows are in the order of the trials."""
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for trial in results["trials"]:
         groups.setdefault((json.dumps(trial["axes"]), trial["spelling"]), []).append(trial)
-    found: list[Row] = []
-    families: dict[bool, list[tuple[int, Estimate]]] = {}  # each of the two tables is a family of its own
+    table_rows: list[Row] = []
+    families: dict[Work, list[tuple[int, Estimate]]] = {}  # each table is a family of its own
     for (point, spelling), trials in groups.items():
         gain = None
         if spelling != baseline:
             gain = _gain(_done(trials), _done(groups.get((point, baseline or ""), [])), evidence.values)
         at_point = [trial for (other, _), some in groups.items() if other == point for trial in _done(some)]
         trained = _real([trial["metrics"][measure] for trial in at_point if trial["form"] != "reference"])
-        found.append(_row(spelling, json.loads(point), trials, measure, trained, gain, evidence))
-        if gain is not None and gain.tested and found[-1].form != "reference":
-            families.setdefault(found[-1].form == "faithful", []).append((len(found) - 1, gain))
+        table_rows.append(_row(spelling, json.loads(point), trials, measure, trained, gain, evidence))
+        if gain is not None and gain.tested and table_rows[-1].form != "reference":
+            families.setdefault(table_rows[-1].work, []).append((len(table_rows) - 1, gain))
     for compared in families.values():
         decisions = significance.decide([gain for _, gain in compared], within)
-        for (at, _), one in zip(compared, decisions, strict=True):
+        for (place, _), one in zip(compared, decisions, strict=True):
             same = one.same < 1 - significance.LEVEL
-            found[at] = replace(found[at], p=one.differs, same=same, family=len(compared))
-    return found
+            table_rows[place] = replace(table_rows[place], p=one.differs, same=same, family=len(compared))
+    return table_rows
 
 
 def _row(
@@ -122,18 +148,18 @@ def _row(
 ) -> Row:
     done, reference = _done(trials), trials[0]["form"] == "reference"
     quality = _real([trial["metrics"][measure] for trial in done])
-    whole = significance.estimate(np.stack([evidence.values[trial["name"]] for trial in done])) if quality else None
+    overall = significance.estimate(np.stack([evidence.values[trial["name"]] for trial in done])) if quality else None
     others = {name: value for name, value in _means(done, "metrics").items() if name != measure}
     rates = [trial["false_negatives"] for trial in done]
-    known = [name for one in rates for name, rate in one.items() if rate["rate"] is not None]
-    estimator = next((name for name in meanings() if name in known), None)
-    rate, rate_low, rate_high = _pooled([trial["name"] for trial in done], estimator, evidence.clusters)
-    in_batch = [
-        rate["rate"]
-        for one in rates
-        for name, rate in one.items()
-        if name.endswith("/in-batch") and rate["rate"] is not None
+    known = [
+        name
+        for trial in done
+        for name in evidence.clusters.get(trial["name"], {})
+        if trial["false_negatives"].get(name, {}).get("rate") is not None
     ]
+    estimator = headline(known)
+    rate, rate_low, rate_high = _pooled([trial["name"] for trial in done], estimator, evidence.clusters)
+    among = [one[name]["rate"] for one in rates for name in in_batch.NAMES.values() if name in one]
     return Row(
         method=spelling,
         form=trials[0]["form"],
@@ -141,8 +167,8 @@ def _row(
         seeds=len(done),
         failed=len(trials) - len(done),
         quality=_mean(quality),
-        low=_known(whole.low) if whole else None,
-        high=_known(whole.high) if whole else None,
+        low=_known(overall.low) if overall else None,
+        high=_known(overall.high) if overall else None,
         spread=statistics.stdev(quality) if len(quality) > 1 else None,
         gain=_known(gain.mean) if gain else None,
         gain_low=_known(gain.low) if gain else None,
@@ -156,53 +182,70 @@ def _row(
         rate=_known(rate),
         rate_low=_known(rate_low),
         rate_high=_known(rate_high),
-        in_batch=_mean(in_batch),
+        in_batch=_mean([share for share in among if share is not None]),
         filled=_mean([trial["draw"]["filled"] for trial in done if trial["draw"]]),
         seconds=_mean([trial["cost"]["seconds"] for trial in done]),
         added=_mean([trial["cost"]["marginal_seconds"] for trial in done]),
         costs={name: amount for name, amount in _means(done, "cost").items() if name not in OWN},
         collapsed=sum(stability.collapsed(value, trained) for value in quality) if not reference else 0,
         spikes=_means(done, "stability"),
-        index_recall=_mean([trial["draw"]["index_recall"] for trial in done if "index_recall" in trial["draw"]]),
+        index_recall=_of_draws(done, "index_recall"),
+        rows=_of_draws(done, "rows"),
+        left_out=_of_draws(done, "rows_left_out"),
     )
 
 
 def _gain(
     done: Sequence[dict[str, Any]], against: Sequence[dict[str, Any]], values: Mapping[str, Float64]
 ) -> Estimate | None:
-    """Estimate the difference to the baseline over the seeds that both have; one without a seed meets them all."""
-    theirs = {trial["seed"]: values[trial["name"]] for trial in against}
-    differences = []
+    """Estimate the difference to the baseline over shared seeds; None where there is none."""
+    differences = list(paired(done, against, values).values())
+    estimated = significance.estimate(np.stack(differences)) if differences else None
+    return None if estimated is None or math.isnan(estimated.mean) else estimated
+
+
+def paired(
+    done: Sequence[dict[str, Any]], against: Sequence[dict[str, Any]], values: Mapping[str, Float64]
+) -> dict[int, Float64]:
+    """Return the differences [Q] to the baseline's trials by shared seed; a method without seeds is paired with all."""
+    theirs = {trial["seed"]: values[trial["name"]] for trial in against if trial["name"] in values}
+    differences: dict[int, Float64] = {}
     for trial in done:
-        mine = values[trial["name"]]
+        own = values.get(trial["name"])
+        if own is None:
+            continue
         if trial["seed"] is None:
-            differences += [mine - other for other in theirs.values()]
+            differences |= {seed: own - other for seed, other in theirs.items()}
         elif trial["seed"] in theirs:
-            differences.append(mine - theirs[trial["seed"]])
-    found = significance.estimate(np.stack(differences)) if differences else None
-    return None if found is None or math.isnan(found.mean) else found
+            differences[trial["seed"]] = own - theirs[trial["seed"]]
+    return differences
 
 
 def _pooled(
     names: Sequence[str], estimator: str | None, clusters: Mapping[str, Mapping[str, Float64]]
 ) -> tuple[float, float, float]:
-    """Return the rate over the seeds and its interval.
+    """Return the rate over the seeds and its interval: (rate, low, high).
 
-    A query is a cluster, whatever the seed. Its hits and totals are averaged, not summed: a sampler without noise
-    draws the same negatives for every seed, and these are no more evidence than one seed's.
+    Clusters are queries. Counts of a query are averaged over seeds, not summed: a deterministic sampler draws the same
+    negatives for every seed, which is no more evidence than one seed gives.
     """
-    found = [clusters[name][estimator] for name in names if estimator and estimator in clusters.get(name, {})]
-    if not found:
+    of_trials = [clusters[name][estimator] for name in names if estimator and estimator in clusters.get(name, {})]
+    if not of_trials:
         return math.nan, math.nan, math.nan
-    hits, totals = np.mean(found, axis=0)
+    hits, totals = np.mean(of_trials, axis=0)
     return intervals.proportion(hits, totals)
 
 
 def _means(done: Sequence[dict[str, Any]], key: str) -> dict[str, float]:
-    """Return the mean over trials of every figure under ``key`` that is a number in some of them."""
+    """Return the mean over trials of every value under ``key``; names that are NaN in all trials are left out."""
     names = dict.fromkeys(name for trial in done for name in trial[key])
     means = {name: _mean([trial[key][name] for trial in done if name in trial[key]]) for name in names}
     return {name: value for name, value in means.items() if value is not None}
+
+
+def _of_draws(done: Sequence[dict[str, Any]], name: str) -> float | None:
+    """Return the mean of what draws say under ``name``; None where none says it."""
+    return _mean([trial["draw"][name] for trial in done if name in trial["draw"]])
 
 
 def _done(trials: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The table of a grid: a row a method, averaged over seeds; for the terminal, Markdown and CSV."""
+"""The table of a grid, one row per method, averaged over seeds; for the terminal, Markdown and CSV."""
 
 from __future__ import annotations
 
@@ -6,32 +6,35 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, Protocol
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from negbench.report.rows import Row
+from negbench.report.rows import Row, Work
 
 ALPHA = 0.05
 
 _NARROW = "\N{NO-BREAK SPACE}"
 
+LEFT_OUT = "rows left out %"
+"""Heading of the share of training rows that are left out for want of negatives."""
+
 INTERPRETED = f"{_NARROW}\N{DAGGER}"
-"""Behind the name of a method that its source leaves open in part."""
+"""Mark after the name of a method whose paper leaves some details open."""
+
+FILLED = "!"
+"""Mark of a share of random fill above a third."""
 
 DIFFERS, SAME = "*", "="
-"""Marks of a difference: surely one; surely less than the margin. Each by Holm over the table."""
+"""Marks of a significant difference, and of equivalence within the margin; both Holm-corrected over the table."""
 
 
-def cells(
-    found: Sequence[Row], measure: str, baseline: str | None, elsewhere: Sequence[str] = ()
-) -> tuple[list[str], list[list[str]]]:
-    """Return the heading and the rows as text; ``elsewhere`` names further collections whose ``measure`` is shown."""
+def cells(found: Sequence[Row], measure: str, baseline: str | None) -> tuple[list[str], list[list[str]]]:
+    """Return the heading and the rows as text."""
     axes = list(dict.fromkeys(key for row in found for key in row.axes))
-    wanted = [f"{name}/{measure}" for name in elsewhere] + [name for name in BESIDE if name != measure]
-    shown = [name for name in wanted if any(name in row.others for row in found)]
+    shown = [name for name in BESIDE if name != measure and any(name in row.others for row in found)]
     estimators = list(dict.fromkeys(row.estimator for row in found if row.estimator))
     heading = ["method", *axes, "seeds", f"{measure} ±{_NARROW}95{_NARROW}%"]
     heading += [f"vs {baseline} ±{_NARROW}95{_NARROW}%"] if baseline else []
@@ -41,10 +44,15 @@ def cells(
     has_in_batch = any(row.in_batch is not None for row in found)
     if estimators:
         heading.append(f"false negatives %, {' or '.join(estimators)} [95 %]")
+    has_information = any(INFORMATION in row.others for row in found)
+    if has_information:
+        heading.append("ECI")
     if has_in_batch:
         heading.append("in-batch %")
     approximate = any(row.index_recall is not None for row in found)
-    heading += [*(["index recall %"] if approximate else []), "filled %", "seconds", "added"]
+    drops = any(row.left_out is not None for row in found)
+    heading += [*(["index recall %"] if approximate else []), "random fill %"]
+    heading += [*([LEFT_OUT] if drops else []), "seconds", "marginal seconds"]
     body = []
     for row in found:
         line = [
@@ -65,30 +73,70 @@ def cells(
                 rate = f"{100 * row.rate:.2f} [{100 * row.rate_low:.2f}, {100 * row.rate_high:.2f}]"
                 rate += f" {row.estimator}" if len(estimators) > 1 else ""  # collections differ in what they know
             line.append(rate)
+        if has_information:
+            line.append(_number(row.others.get(INFORMATION)))
         if has_in_batch:
             line.append("" if row.in_batch is None else f"{100 * row.in_batch:.2f}")
         if approximate:
             line.append("" if row.index_recall is None else f"{100 * row.index_recall:.2f}")
-        line.append("" if row.filled is None else f"{100 * row.filled:.1f}")
+        warned = f" {FILLED}" if mostly_random(row.filled) else ""
+        line.append("" if row.filled is None else f"{100 * row.filled:.1f}{warned}")
+        if drops:
+            line.append("" if row.left_out is None or not row.rows else f"{100 * row.left_out / row.rows:.1f}")
         line += [_number(row.seconds, 1), _number(row.added, 1)]
         body.append(line)
     return heading, body
 
 
-FIXED = "Equal work: the same rows, steps, encoded documents and recipe for all"
-FAITHFUL = "As their authors trained them: work and recipes differ"
+FIXED = "Equal work: all methods have the same training rows, steps, number of encoded documents and recipe"
+LESS = "Less training: rows with too few negatives are left out (fill=drop), so there are fewer rows and steps"
+FAITHFUL = "With the recipes of their papers: steps, number of encoded documents and recipes differ"
+TITLES: dict[Work, str] = {"equal": FIXED, "less": LESS, "its paper's": FAITHFUL}
+"""The tables by the work of their methods, in order."""
 
 
 def split(found: Sequence[Row]) -> list[tuple[str, list[Row]]]:
-    """Return the rows as one table, or as two with their titles: equal work and faithful forms; references in both."""
-    fixed = [row for row in found if row.form != "faithful"]
-    if len(fixed) == len(found):
-        return [("", fixed)]
-    return [(FIXED, fixed), (FAITHFUL, [row for row in found if row.form in ("faithful", "reference")])]
+    """Return one table, or several with titles: methods by how much they train; each has the references."""
+    works = {row.work for row in found} - {"none"}
+    if works <= {"equal"}:
+        return [("", list(found))]
+    return [
+        (title, [row for row in found if row.work in (work, "none")]) for work, title in TITLES.items() if work in works
+    ]
 
 
-def mark(row: Row) -> str:
-    """Return `` *`` where the method differs from the baseline, `` =`` where it surely does not by the margin."""
+class Tested(Protocol):
+    """A difference to the baseline, and what the tests say of it."""
+
+    @property
+    def gain(self) -> float | None:
+        """The difference; None for none."""
+
+    @property
+    def p(self) -> float | None:
+        """Corrected p value of no difference; None where it is not tested."""
+
+    @property
+    def same(self) -> bool | None:
+        """Whether a difference of the grid's margin is ruled out."""
+
+
+MOSTLY_RANDOM = 1 / 3
+"""From more random fill than this share on, a method says little of how it chooses negatives."""
+
+
+def mostly_random(filled: float | None) -> bool:
+    """Return whether more than a third of the negatives are random fill."""
+    return filled is not None and filled > MOSTLY_RANDOM
+
+
+def is_better(row: Tested) -> bool:
+    """Return whether the test finds the method better than the baseline."""
+    return row.p is not None and row.p < ALPHA and row.gain is not None and row.gain > 0
+
+
+def mark(row: Tested) -> str:
+    """Return `` *`` for a significant difference to the baseline, `` =`` for equivalence, else an empty text."""
     if row.p is not None and row.p < ALPHA:
         return f" {DIFFERS}"
     return f" {SAME}" if row.same else ""
@@ -109,17 +157,20 @@ def _value(value: Any) -> str:
 
 
 BESIDE = ("R@100", "Judged@10", "nDCG(judged_only=True)@10")
-"""Measures that stand beside the first one in the files."""
+"""Measures that the files show in addition to the first one."""
 
-BRIEF = ("seeds", "detectable", *BESIDE, "index recall %", "added")
-"""Columns that the terminal leaves to the files, so that the rest fits 100 letters."""
+INFORMATION = "negatives/eci"
+"""The measure of negatives that the files show beside their false-negative rate."""
+
+BRIEF = ("seeds", "detectable", *BESIDE, "ECI", "index recall %", LEFT_OUT, "marginal seconds")
+"""Columns that only the files show, so that the terminal's table fits 100 characters."""
 
 
 def terminal(heading: Sequence[str], body: Sequence[Sequence[str]], title: str, legend: Sequence[str] = ()) -> Table:
-    """Return the table for rich, without ``BRIEF``; figures stay on one line, long spellings move below the table."""
+    """Return the table for rich, without the columns ``BRIEF``; long spellings are written out below the table."""
     short = shortened([line[0] for line in body])
     names = dict(zip(short, [line[0] for line in body], strict=True))
-    below = [*legend, *[f"{name} is {whole}" for name, whole in names.items() if name != whole]]
+    below = [*legend, *[f"{name} is {full}" for name, full in names.items() if name != full]]
     # Text, since rich would read the brackets of a spelling as markup
     table = Table(
         title=Text(title),
@@ -130,25 +181,27 @@ def terminal(heading: Sequence[str], body: Sequence[Sequence[str]], title: str, 
         padding=(0, 1, 0, 0),
         pad_edge=False,
     )
-    kept = [at for at, name in enumerate(heading) if name not in BRIEF]
-    for at in kept:
-        column = [short[row] if at == 0 else line[at] for row, line in enumerate(body)]
-        width = max(map(len, [*column, *heading[at].split()]))
-        table.add_column(Text(heading[at]), justify="left" if at == 0 else "right", min_width=width, max_width=width)
+    kept = [index for index, name in enumerate(heading) if name not in BRIEF]
+    for index in kept:
+        column = [short[row] if index == 0 else line[index] for row, line in enumerate(body)]
+        width = max(map(len, [*column, *heading[index].split()]))
+        table.add_column(
+            Text(heading[index]), justify="left" if index == 0 else "right", min_width=width, max_width=width
+        )
     for name, line in zip(short, body, strict=True):
-        table.add_row(*[Text(name if at == 0 else line[at]) for at in kept])
+        table.add_row(*[Text(name if index == 0 else line[index]) for index in kept])
     return table
 
 
 def shortened(names: Sequence[str], limit: int = 14) -> list[str]:
-    """Return the names, those over ``limit`` letters with ``(...)`` for parameters, numbered where they repeat."""
-    found: dict[str, str] = {}
+    """Shorten names over ``limit`` characters: parameters become ``(...)``; equal short names get a number."""
+    short_names: dict[str, str] = {}
     for name in dict.fromkeys(names):
         plain, bracket, _ = name.partition("(")
         short = name if len(name) <= limit or not bracket else f"{plain}(...)"
-        again = sum(other.split(" ")[0] == short for other in found.values())
-        found[name] = short if short == name or not again else f"{short} {again + 1}"
-    return [found[name] for name in names]
+        again = sum(other.split(" ")[0] == short for other in short_names.values())
+        short_names[name] = short if short == name or not again else f"{short} {again + 1}"
+    return [short_names[name] for name in names]
 
 
 def short_methods(names: Sequence[str], limit: int = 20) -> dict[str, str]:
@@ -157,13 +210,13 @@ def short_methods(names: Sequence[str], limit: int = 20) -> dict[str, str]:
     return dict(zip(methods, shortened(methods, limit), strict=True))
 
 
-def markdown(tables: Sequence[Mapping[str, Any]], title: str, notes: Sequence[str]) -> str:
-    """Return tables, each with ``title``, ``heading`` and ``body``, as Markdown, under a heading, with notes below."""
-    lines = [f"# {title}", ""]
+def markdown(tables: Sequence[Mapping[str, Any]], title: str, notes: Sequence[str], verdict: Sequence[str] = ()) -> str:
+    """Return a page: ``title``, verdict, tables (``title``, ``heading``, ``body``, perhaps ``notes``), then notes."""
+    lines = [f"# {title}", "", *[f"- {line}" for line in verdict], *([""] if verdict else [])]
     for one in tables:
         lines += [f"## {one['title']}", ""] if one["title"] else []
         lines += [_pipe(one["heading"]), _pipe(["---", *["---:"] * (len(one["heading"]) - 1)])]
-        lines += [*map(_pipe, one["body"]), ""]
+        lines += [*map(_pipe, one["body"]), "", *(f"{note}\n" for note in one.get("notes", []))]
     return "\n".join([*lines, *[f"{note}\n" for note in notes]]).rstrip("\n") + "\n"
 
 
@@ -172,11 +225,11 @@ def _pipe(line: Sequence[str]) -> str:
 
 
 GROUPS = ("others", "costs", "spikes")
-"""Fields of a row that hold figures by name."""
+"""Fields of a row that hold values by name."""
 
 
 def to_csv(found: Sequence[Row], measure: str) -> str:
-    """Return every figure of the rows as CSV, unrounded: one column an axis and a measure."""
+    """Return all values of the rows as CSV, unrounded, with one column per axis and value."""
     axes = list(dict.fromkeys(key for row in found for key in row.axes))
     groups = {key: sorted({name for row in found for name in getattr(row, key)}) for key in GROUPS}
     out = io.StringIO()

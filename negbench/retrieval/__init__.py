@@ -9,15 +9,17 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from negbench.noise import Noise
-from negbench.parts import Part
-from negbench.types import Float32, Int32, UInt64, Vectors
+from negbench.encoders.spec import EncoderSpec
+from negbench.registry import Part
+from negbench.rng import CounterRNG
+from negbench.types import Float32, GivenCandidates, Int32, UInt64, Vectors
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """What a retriever may look at: Q queries, N documents, and the Q x P labelled positives (-1 is padding).
+    """The input of a retriever: Q queries, N documents, and the Q x P labelled positives (-1 is padding).
 
+    ``given`` are the candidates that came with the collection, by position in ``queries``, None for none.
     ``query_vectors`` [Q, d] and ``document_vectors`` [N, d], perhaps memory maps, are None unless the retriever
     ``needs_vectors``.
     """
@@ -27,9 +29,10 @@ class Search:
     query_keys: UInt64
     document_keys: UInt64
     positives: Int32
-    noise: Noise
+    rng: CounterRNG
     query_vectors: Vectors | None = None
     document_vectors: Vectors | None = None
+    given: GivenCandidates | None = None
 
     def vectors(self) -> tuple[Vectors, Vectors]:
         """Return both sets of vectors of a retriever that asked for them."""
@@ -40,7 +43,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Best first: ``documents`` [Q, K] (-1 past the end), ``scores`` [Q, K] and ``positive_scores`` [Q, P].
+    """Rankings, best first: ``documents`` [Q, K] (-1 past the end), ``scores`` [Q, K] and ``positive_scores`` [Q, P].
 
     Missing scores are NaN. Equal scores come in ascending document row. ``recall`` is against exact search; ``note``
     is a sentence for a reader of the results.
@@ -54,26 +57,39 @@ class Ranking:
 
 
 class Retriever(Part):
-    """A way to rank documents for queries.
-
-    depth: how many ranks are kept; what a sampler or filter looks at must lie within it.
-    """
+    """A way to rank documents for queries."""
 
     kind: ClassVar[str] = "retriever"
     needs_vectors: ClassVar[bool] = False
     approximate: ClassVar[bool] = False
-    """Whether it may miss what an exact search finds; its recall is then reported."""
+    """Whether the search may miss documents that an exact search finds; its recall is then reported."""
     seeded: ClassVar[bool] = False
     """Whether the ranking depends on the trial's seed."""
+    needs_given: ClassVar[bool] = False
+    """Whether it ranks the candidates that came with the collection."""
 
-    depth: int = Field(default=200, ge=1, le=100_000)
+    depth: int = Field(
+        default=200,
+        ge=1,
+        le=100_000,
+        description="Number of ranks kept per query; samplers, filters and teachers cannot look deeper.",
+    )
+
+    @property
+    def miner(self) -> EncoderSpec | None:
+        """The model whose vectors are searched, where it has one (``vector_retriever``); None for the encoder trained.
+
+        Candidates, their scores and those of the positives are then the miner's, and stay so while an encoder trains.
+        """
+        encoder = getattr(self, "encoder", None)
+        return encoder if isinstance(encoder, EncoderSpec) else None
 
     def fingerprint(self) -> str:
-        """Return a digest of what is read beside the collection; empty where that is nothing."""
+        """Return a digest of the files that are read in addition to the collection; empty without any."""
         return ""
 
     def check(self, query_keys: UInt64, document_keys: UInt64) -> None:
-        """Raise InputError where what is read beside the collection does not go with it, before there is any work.
+        """Raise InputError where these files do not fit the collection, before any work is done.
 
         The keys are hashes of the ids of all queries that will be searched for and of all documents.
         """
@@ -86,4 +102,4 @@ class Retriever(Part):
 def unanswered(documents: Int32, split: str) -> list[str]:
     """Return a sentence that counts the queries whose row of ``documents`` [Q, K] holds none; nothing if all do."""
     count = int((documents < 0).all(axis=1).sum())
-    return [f"{count} of {len(documents)} {split} queries find no document"] if count else []
+    return [f"{count} of {len(documents)} {split} queries retrieve no document"] if count else []

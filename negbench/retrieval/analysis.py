@@ -12,6 +12,9 @@ from functools import cache
 from itertools import pairwise
 from typing import Any, Literal
 
+from negbench.retrieval import segmenters
+from negbench.retrieval.segmenters import Segmenter
+
 Language = Literal[
     "auto", "none",
     "ar", "ca", "da", "de", "el", "en", "es", "et", "eu", "fi", "fr", "ga", "hi", "hu", "hy", "id", "it",
@@ -35,7 +38,7 @@ _STOP_WORDS = {
 """The lists of bm25s; the English one is Lucene's 33 words."""
 
 _SAMPLE = 300
-"""So many documents show what language a collection is in."""
+"""Number of documents from which the language of a collection is detected."""
 
 _UNSPACED = (
     (0x0E00, 0x0EFF),  # Thai, Lao
@@ -51,22 +54,26 @@ _UNSPACED = (
 """Scripts that leave no spaces between words; and Hangul, which joins particles to them."""
 
 _WORDS = ("CJK", "HANGUL SYLLABLE")
-"""What the Unicode names of characters that can be words begin with."""
+"""Prefixes of the Unicode names of characters that can be words by themselves."""
 
 _DROPPED = re.compile(
     "[\u00ad\u034f\u0640\u200c\u200d\u2060\ufeff"  # soft hyphen, joiners, tatweel
     "\u064b-\u0652\u0670\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"  # vowel points, Arabic and Hebrew
     "\ufe00-\ufe0f]"  # variation selectors
 )
-"""What stands in a word, or does not, without making it another word."""
+"""Characters that may be left out of a word without making it another word."""
 
 _TRADE = re.compile("[\u2120\u2122]")
 """The signs of service and trade marks, which NFKC would turn into letters of the word before them."""
 
 _DIGIT = re.compile(r"(?![0-9])\d")
-"""Digits of other scripts."""
+"""Digits of scripts other than Latin."""
 
 _TURKISH = {ord("I"): "ı", ord("İ"): "i"}
+
+
+Segment = Callable[[str], list[str]]
+"""A function from the letters of a script without spaces to words."""
 
 
 def fold(text: str, case: bool = True) -> str:
@@ -83,32 +90,37 @@ def fold(text: str, case: bool = True) -> str:
     return _DIGIT.sub(lambda digit: str(unicodedata.decimal(digit.group())), text)
 
 
-def split(text: str, shortest: int = 1) -> list[str]:
+def split(text: str, shortest: int = 1, segment: Segment | None = None) -> list[str]:
     """Return the words of folded ``text`` with at least ``shortest`` letters, in order.
 
     Of scripts without spaces, and of Hangul, come the pairs of adjacent characters, as in Lucene's CJKAnalyzer; of
     Han and Hangul, where one character can be a word, also each by itself. A character that stands alone is a term.
+    ``segment`` cuts into words instead, except of Hangul, whose words have spaces between them.
     """
     if text.isascii() or not any(map(_special, set(text))):
         return _plain(shortest).findall(text)
-    found: list[str] = []
+    terms: list[str] = []
     end = 0
     for run in _unspaced().finditer(text):
-        found += [*_words(shortest).findall(text[end : run.start()]), *_grams(run.group())]
+        terms += _words(shortest).findall(text[end : run.start()])
+        letters = run.group()
+        terms += (
+            _grams(letters) if segment is None or "HANGUL" in unicodedata.name(letters[0], "") else segment(letters)
+        )
         end = run.end()
-    return found + _words(shortest).findall(text[end:])
+    return terms + _words(shortest).findall(text[end:])
 
 
 def parts(word: str) -> list[str]:
     """Return folded ``word`` as one term, or, where some of it is in a script without spaces, what ``split`` makes of
     that, and what stands between as it is.
     """
-    found: list[str] = []
+    terms: list[str] = []
     end = 0
     for run in () if word.isascii() else _unspaced().finditer(word):
-        found += [word[end : run.start()], *_grams(run.group())]
+        terms += [word[end : run.start()], *_grams(run.group())]
         end = run.end()
-    return [term for term in (*found, word[end:]) if term]
+    return [term for term in (*terms, word[end:]) if term]
 
 
 def _grams(run: str) -> list[str]:
@@ -116,11 +128,11 @@ def _grams(run: str) -> list[str]:
     characters = _characters().findall(run)
     if len(characters) == 1:
         return [run]
-    found: list[str] = []
+    grams: list[str] = []
     for character, following in pairwise([*characters, ""]):
-        found += [character] if unicodedata.name(character[0], "").startswith(_WORDS) else []
-        found += [character + following] if following else []
-    return found
+        grams += [character] if unicodedata.name(character[0], "").startswith(_WORDS) else []
+        grams += [character + following] if following else []
+    return grams
 
 
 def language_of(documents: Sequence[str]) -> str:
@@ -149,24 +161,45 @@ def stop_words(language: str) -> frozenset[str]:
     return frozenset(fold(word) for word in listed)
 
 
-def tokenizer(language: str, stem: bool, documents: Sequence[str]) -> Any:
+def note(language: str, chosen: str, stem: bool) -> str:
+    """Return a sentence on the ``chosen`` language for ``language``, named or ``auto``; empty for English.
+
+    A script without spaces needs no language.
+    """
+    if chosen == "en" or language == "none":
+        return ""
+    if chosen == "none":
+        return (
+            "no language was recognised: there are neither stop words nor stems, and scripts without spaces are cut "
+            "as `segmenter` says; bm25(language=fi) names a language"
+        )
+    lists = ["stop words"] if chosen in _STOP_WORDS else []
+    stems = ["Snowball stems"] if stem and chosen in _SNOWBALL else []
+    how = "recognised by its stop words" if language == "auto" else "as named"
+    return f"the language is {chosen}, {how}, with {' and '.join(lists + stems) or 'neither stop words nor stems'}"
+
+
+def tokenizer(language: str, stem: bool, documents: Sequence[str], segmenter: Segmenter = "pairs") -> Any:
     """Return a bm25s tokenizer that knows no term yet, for ``language`` or, if ``auto``, that of ``documents``.
 
-    English drops words of one letter, as bm25s does.
+    English drops words of one letter, as bm25s does. Raises InputError for a segmenter that is not installed.
     """
     import Stemmer
     from bm25s.tokenization import Tokenizer
 
     chosen = language_of(documents) if language == "auto" else language
     stemmer = Stemmer.Stemmer(_SNOWBALL[chosen]) if stem and chosen in _SNOWBALL else None
-    return Tokenizer(lower=False, splitter=_splitter(chosen), stopwords=list(stop_words(chosen)), stemmer=stemmer)
+    segment = segmenters.icu() if segmenter == "icu" else None
+    return Tokenizer(
+        lower=False, splitter=_splitter(chosen, segment), stopwords=list(stop_words(chosen)), stemmer=stemmer
+    )
 
 
-def _splitter(language: str) -> Callable[[str], list[str]]:
+def _splitter(language: str, segment: Segment | None) -> Callable[[str], list[str]]:
     shortest = 2 if language == "en" else 1
     if language == "tr":
-        return lambda text: split(fold(text.translate(_TURKISH)), shortest)
-    return lambda text: split(fold(text), shortest)
+        return lambda text: split(fold(text.translate(_TURKISH)), shortest, segment)
+    return lambda text: split(fold(text), shortest, segment)
 
 
 @cache
@@ -181,7 +214,7 @@ def _words(shortest: int) -> re.Pattern[str]:
 
 @cache
 def _special(character: str) -> bool:
-    """Tell whether a character is a mark or of a script without spaces."""
+    """Return whether a character is a mark or of a script without spaces."""
     return unicodedata.category(character)[0] == "M" or _unspaced().match(character) is not None
 
 
@@ -208,10 +241,10 @@ def _marks() -> str:
 
 def _ranges(codes: Iterable[int]) -> str:
     """Return ascending ``codes`` as what stands between the brackets of a regular expression."""
-    found: list[list[int]] = []
+    ranges: list[list[int]] = []
     for code in codes:
-        if found and code == found[-1][1] + 1:
-            found[-1][1] = code
+        if ranges and code == ranges[-1][1] + 1:
+            ranges[-1][1] = code
         else:
-            found.append([code, code])
-    return "".join(f"{chr(first)}-{chr(last)}" for first, last in found)
+            ranges.append([code, code])
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)

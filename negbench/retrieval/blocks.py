@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 BLOCK_BYTES = 64 * 2**20
-"""How much memory a search may use beside its inputs and its results."""
+"""Bytes of memory that a search may use besides its inputs and results."""
 
 LARGE = 2**30
 """From so many multiplications on, numpy's OpenBLAS beats torch's MKL on processors that Intel did not make; a small
 product it delays by waiting for its threads."""
 
 _CACHED = 2**24
-"""So many bytes of vectors stay in a processor's cache while they are worked on."""
+"""Bytes of vectors that fit into a processor's cache while they are worked on."""
 
 
 @dataclass
@@ -53,7 +53,7 @@ def in_blocks(
     kept = min(k, len(documents))
     size, width = block_shape(len(queries), len(documents), documents.shape[1], kept, block_bytes)
     scores = torch.empty(size * width, device=device, dtype=dtype)
-    found = np.full((len(queries), k), -1, np.int32)
+    ranked = np.full((len(queries), k), -1, np.int32)
     values = np.full((len(queries), k), np.nan, np.float32)
     best = Best(len(queries), kept, device)
     at_once = len(documents) <= min(size, GROUP * k)
@@ -69,12 +69,12 @@ def in_blocks(
             _multiply(some, block, product)
             if at_once:  # too few to pass any over
                 rows = slice(start, start + width)
-                found[rows], values[rows] = top_k(product.float().cpu().numpy(), k)
+                ranked[rows], values[rows] = top_k(product.float().cpu().numpy(), k)
             else:
                 best.offer(product, first, start)
     if not at_once:
-        found[:, :kept], values[:, :kept] = best.ranking()
-    return found, values
+        ranked[:, :kept], values[:, :kept] = best.ranking()
+    return ranked, values
 
 
 def refuse_overflow(queries: Vectors, documents: Vectors, block_bytes: int = BLOCK_BYTES) -> None:
@@ -92,8 +92,8 @@ def refuse_overflow(queries: Vectors, documents: Vectors, block_bytes: int = BLO
     highest = queries.shape[1] * largest(queries) * largest(documents)
     if highest > np.finfo(np.float32).max:
         raise InputError(
-            f"scores up to {highest:.2g} would be infinite: the vectors' numbers are too large for float32; look at "
-            "the encoder's weights"
+            f"scores up to {highest:.2g} would be infinite: the vectors are too large for float32; check the "
+            "encoder's weights"
         )
 
 
@@ -103,8 +103,8 @@ def _rounded(vectors: Tensor) -> tuple[Tensor, Float64, Float64]:
 
     narrow = vectors.bfloat16()
     lost = torch.linalg.vector_norm(narrow.float().sub_(vectors), dim=1)
-    whole = torch.linalg.vector_norm(vectors, dim=1)
-    errors, lengths = (1.001 * norm.double().cpu().numpy() for norm in (lost, whole))
+    norms = torch.linalg.vector_norm(vectors, dim=1)
+    errors, lengths = (1.001 * norm.double().cpu().numpy() for norm in (lost, norms))
     return narrow, errors, lengths
 
 
@@ -119,7 +119,7 @@ def block_shape(queries: int, documents: int, dimensions: int, k: int, block_byt
 
 
 def _multiply(queries: Tensor, documents: Tensor, out: Tensor) -> None:
-    """Write the dot products [q, B] into ``out``."""
+    """Write the dot products of q queries and B documents into ``out`` [q, B]."""
     import torch
 
     if out.is_cuda or out.dtype != torch.float32 or out.numel() * queries.shape[1] < LARGE:
@@ -138,9 +138,9 @@ def pair_scores(queries: Vectors, documents: Vectors, rows: Int32, block_bytes: 
     real = np.nonzero(rows >= 0)
     step = max(1, min(block_bytes, _CACHED) // (8 * max(1, queries.shape[1])))
     for first in range(0, len(real[0]), step):
-        at, slot = (axis[first : first + step] for axis in real)
-        mine, theirs = queries.take(at, axis=0), documents.take(rows[at, slot], axis=0)
-        scores[at, slot] = np.einsum(
-            "nd,nd->n", mine.astype(np.float32, copy=False), theirs.astype(np.float32, copy=False)
+        row, slot = (axis[first : first + step] for axis in real)
+        of_queries, of_documents = queries.take(row, axis=0), documents.take(rows[row, slot], axis=0)
+        scores[row, slot] = np.einsum(
+            "nd,nd->n", of_queries.astype(np.float32, copy=False), of_documents.astype(np.float32, copy=False)
         )
     return scores

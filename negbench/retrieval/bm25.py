@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
@@ -11,10 +12,11 @@ from pydantic import Field, model_validator
 
 from negbench.retrieval import Ranking, Retriever, Search, analysis
 from negbench.retrieval.analysis import Language
+from negbench.retrieval.segmenters import Segmenter
 from negbench.types import Float32, Int32
 
 _BLOCK = 2**20
-"""How many scores (queries x documents) are held at a time."""
+"""Number of scores (queries x documents) held at a time."""
 
 Tokens: TypeAlias = "list[array[int]]"
 """The ids of each text's terms, in the order of the text: 4 bytes a term, so that a large corpus fits."""
@@ -31,21 +33,43 @@ class BM25(Retriever):
     alike. ``rank-bm25`` is the slow reference backend: of the formulas here it has ``bm25+`` alone (its Okapi
     has an idf of its own).
 
-    variant: the formula, as bm25s names it. k1: term saturation. b: length normalisation. stem: Snowball stems.
-    language: two letters, as in ``de``; ``auto`` takes the one whose stop words the documents hold most; ``none`` has
-    neither stop words nor stems. Scripts without spaces are cut into pairs of characters whatever the language
-    (``analysis``).
+    Scripts without spaces are cut into pairs of characters whatever the language, or by ICU into words (``analysis``).
     """
 
     name: ClassVar[str] = "bm25"
     version: ClassVar[int] = 2
 
-    k1: float = Field(default=0.9, ge=0)
-    b: float = Field(default=0.4, ge=0, le=1)
-    variant: Literal["lucene", "robertson", "atire", "bm25+"] = "lucene"
-    stem: bool = True
-    language: Language = "auto"
-    backend: Literal["bm25s", "rank-bm25"] = "bm25s"
+    k1: float = Field(default=0.9, ge=0, description="Term saturation: the higher, the more a repeated term counts.")
+    b: float = Field(default=0.4, ge=0, le=1, description="Length normalisation, from 0 (none) to 1 (full).")
+    variant: Literal["lucene", "robertson", "atire", "bm25+"] = Field(
+        default="lucene", description="BM25 formula, as bm25s names it."
+    )
+    stem: bool = Field(default=True, description="Whether terms are reduced to Snowball stems.")
+    language: Language = Field(
+        default="auto",
+        description=(
+            "Two-letter code, as in `de`; `auto` detects it by stop words, `none` has neither stop words nor stems."
+        ),
+    )
+    backend: Literal["bm25s", "rank-bm25"] = Field(
+        default="bm25s",
+        description="Implementation: `bm25s`, or the slow reference `rank-bm25`, which has `bm25+` alone.",
+    )
+
+    segmenter: Segmenter = Field(
+        default="pairs",
+        description=(
+            "Terms of scripts without spaces: `pairs` of adjacent characters, or words by `icu`, which needs "
+            "`negbench[icu]`."
+        ),
+    )
+
+    def identity(self) -> dict[str, Any]:
+        """Return all that the ranking depends on; the segmenter only where it is not the default."""
+        identity = super().identity()
+        if self.segmenter == "pairs":
+            del identity["parameters"]["segmenter"]
+        return identity
 
     @model_validator(mode="after")
     def _formula_exists(self) -> BM25:
@@ -57,13 +81,15 @@ class BM25(Retriever):
 
     def rank(self, search: Search) -> Ranking:
         """Index the documents, then score all of them for a block of queries at a time."""
-        words = self.tokenizer(search.documents)
+        language = analysis.language_of(search.documents) if self.language == "auto" else self.language
+        words = self.model_copy(update={"language": language}).tokenizer(search.documents)
         index = self.index(terms(words, search.documents, learn=True), words.get_vocab_dict())
-        return self.search(index, terms(words, search.queries), len(search.documents), search.positives)
+        ranking = self.search(index, terms(words, search.queries), len(search.documents), search.positives)
+        return replace(ranking, note=analysis.note(self.language, language, self.stem))
 
     def tokenizer(self, documents: Sequence[str]) -> Any:
         """Return a bm25s tokenizer for ``documents`` that knows no term yet; ``terms`` reads texts with it."""
-        return analysis.tokenizer(self.language, self.stem, documents)
+        return analysis.tokenizer(self.language, self.stem, documents, self.segmenter)
 
     def index(self, documents: Tokens, vocabulary: dict[str, int]) -> Scorer:
         """Return the index of ``documents`` whose term ids are the values of ``vocabulary``."""
@@ -85,17 +111,17 @@ class BM25(Retriever):
         A block of queries is scored at once, so memory does not grow with their number: at worst it takes 8 bytes
         a score in the block and term of a query, as a rule a tenth of that.
         """
-        found = np.full((len(queries), self.depth), -1, np.int32)
+        ranked = np.full((len(queries), self.depth), -1, np.int32)
         values = np.full((len(queries), self.depth), np.nan, np.float32)
         positive_scores = np.full(positives.shape, np.nan, np.float32)
         block = max(1, _BLOCK // max(1, documents))
-        for at in range(0, len(queries), block):
-            here = slice(at, at + block)
+        for start in range(0, len(queries), block):
+            here = slice(start, start + block)
             scores = index(queries[here])
             row, column = np.nonzero(positives[here] >= 0)
-            positive_scores[at + row, column] = scores[row, positives[at + row, column]]
-            found[here], values[here] = highest(scores, self.depth)
-        return Ranking(found, values, positive_scores)
+            positive_scores[start + row, column] = scores[row, positives[start + row, column]]
+            ranked[here], values[here] = highest(scores, self.depth)
+        return Ranking(ranked, values, positive_scores)
 
     def _reference(self, documents: Tokens) -> Scorer:
         from rank_bm25 import BM25Plus
@@ -160,6 +186,6 @@ def highest(scores: Float32, k: int) -> tuple[Int32, Float32]:
     table[row, place] = keys
     table.sort(axis=1)
     best = np.ascontiguousarray(table[:, : -k - 1 : -1])
-    found = np.where(best > 0, width - (best & 0xFFFFFFFF), -1).astype(np.int32)
+    documents = np.where(best > 0, width - (best & 0xFFFFFFFF), -1).astype(np.int32)
     values = np.where(best > 0, (best >> 32).astype(np.int32).view(np.float32), np.float32(np.nan))
-    return found, values
+    return documents, values

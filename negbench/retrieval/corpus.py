@@ -21,26 +21,25 @@ class Corpus(Retriever):
     seeded: ClassVar[bool] = True
 
     def rank(self, search: Search) -> Ranking:
-        """Draw for each query by itself."""
         size = len(search.documents)
         depth = min(self.depth, size)
-        found: Int32 = np.full((len(search.query_keys), self.depth), -1, np.int32)
+        documents: Int32 = np.full((len(search.query_keys), self.depth), -1, np.int32)
         for row, query in enumerate(search.query_keys):
-            found[row, :depth] = _distinct(search, query, depth, size)
-        scores: Float32 = np.where(found >= 0, 0.0, np.nan).astype(np.float32)
-        return Ranking(found, scores, np.full(search.positives.shape, np.nan, np.float32))
+            documents[row, :depth] = _distinct(search, query, depth, size)
+        scores: Float32 = np.where(documents >= 0, 0.0, np.nan).astype(np.float32)
+        return Ranking(documents, scores, np.full(search.positives.shape, np.nan, np.float32))
 
 
 def _distinct(search: Search, query: np.uint64, count: int, size: int) -> Int32:
     """Return ``count`` distinct rows below ``size``, the same for the same query id and seed."""
     if 2 * count > size:  # most of the corpus: shuffling all of it is cheaper than passing over repeats
-        return search.noise.order(search.document_keys ^ query)[:count].astype(np.int32)
+        return search.rng.order(search.document_keys ^ query)[:count].astype(np.int32)
     chosen = np.zeros(0, np.int64)
     tried = 0
     while len(chosen) < count:
         counters = np.arange(tried, tried + 2 * count, dtype=np.uint64)
         tried += 2 * count
-        drawn = (search.noise.bits(query, counters) % np.uint64(size)).astype(np.int64)
+        drawn = (search.rng.bits(query, counters) % np.uint64(size)).astype(np.int64)
         chosen = np.concatenate([chosen, drawn])
         _, first = np.unique(chosen, return_index=True)
         chosen = chosen[np.sort(first)]

@@ -5,27 +5,27 @@ from __future__ import annotations
 from typing import ClassVar
 
 from negbench.encoders.precision import has_native_bfloat16
-from negbench.retrieval import Ranking, Retriever, Search
+from negbench.retrieval import Ranking, Search
 from negbench.retrieval.blocks import BLOCK_BYTES, LARGE, in_blocks, pair_scores, refuse_overflow
 from negbench.retrieval.two_pass import candidates, two_pass
+from negbench.retrieval.vector_retriever import VectorRetriever
 from negbench.types import Float32, Int32, Vectors
 
 _WORTH = 128
-"""Ranking a candidate again takes as long as float32 takes longer than bfloat16 for so many documents."""
+"""Documents per candidate from which two passes pay: scoring a candidate again takes what bfloat16 saves on so many."""
 
 
-class Dense(Retriever):
-    """Exact search by dot product over the starting encoder's vectors."""
+class Dense(VectorRetriever):
+    """Exact search by dot product over the vectors of the starting encoder, or of another model."""
 
     name: ClassVar[str] = "dense"
     version: ClassVar[int] = 3
-    needs_vectors: ClassVar[bool] = True
 
     def rank(self, search: Search) -> Ranking:
         """Rank by dot product of float32 vectors."""
         queries, documents = search.vectors()
-        found, scores = exact(queries, documents, self.depth)
-        return Ranking(found, scores, pair_scores(queries, documents, search.positives))
+        ranked, scores = exact(queries, documents, self.depth)
+        return Ranking(ranked, scores, pair_scores(queries, documents, search.positives))
 
 
 def exact(queries: Vectors, documents: Vectors, k: int, block_bytes: int = BLOCK_BYTES) -> tuple[Int32, Float32]:

@@ -20,23 +20,20 @@ class Okapi(Retriever):
 
     Its idf is its own: negative values become a share of the mean idf. Slower than ``bm25`` by orders of magnitude;
     here to show what the choice of tokens does.
-
-    k1, b: as in BM25. lower: fold case first.
     """
 
     name: ClassVar[str] = "okapi"
     version: ClassVar[int] = 2
 
-    k1: float = Field(default=1.5, ge=0)
-    b: float = Field(default=0.75, ge=0, le=1)
-    lower: bool = True
+    k1: float = Field(default=1.5, ge=0, description="Term saturation: the higher, the more a repeated term counts.")
+    b: float = Field(default=0.75, ge=0, le=1, description="Length normalisation, from 0 (none) to 1 (full).")
+    lower: bool = Field(default=True, description="Whether texts are put in lower case first.")
 
     def rank(self, search: Search) -> Ranking:
-        """Score every document for every query."""
         from rank_bm25 import BM25Okapi
 
         count = len(search.queries)
-        found: Int32 = np.full((count, self.depth), -1, np.int32)
+        ranked: Int32 = np.full((count, self.depth), -1, np.int32)
         scores: Float32 = np.full((count, self.depth), np.nan, np.float32)
         positives: Float32 = np.full(search.positives.shape, np.nan, np.float32)
         texts = [self._words(text) for text in search.documents]
@@ -45,10 +42,10 @@ class Okapi(Retriever):
             for row, query in enumerate(search.queries):
                 values = index.get_scores(self._words(query)).astype(np.float32)
                 kept = min(self.depth, len(values))
-                found[row : row + 1, :kept], scores[row : row + 1, :kept] = top_k(values[None, :], kept)
-                mine = search.positives[row] >= 0
-                positives[row, mine] = values[search.positives[row, mine]]
-        return Ranking(found, scores, positives)
+                ranked[row : row + 1, :kept], scores[row : row + 1, :kept] = top_k(values[None, :], kept)
+                labelled = search.positives[row] >= 0
+                positives[row, labelled] = values[search.positives[row, labelled]]
+        return Ranking(ranked, scores, positives)
 
     def _words(self, text: str) -> list[str]:
         return [term for word in fold(text, case=self.lower).split() for term in parts(word)]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from negbench import noise
+from negbench import rng
 from negbench.part_checks import check_ranking
 from negbench.retrieval import Retriever, Search
 from negbench.types import CandidatePool, Collection, Int32, Passages, Qrels, Vectors
@@ -15,13 +15,13 @@ from negbench.types import CandidatePool, Collection, Int32, Passages, Qrels, Ve
 def pad(rows: Sequence[Int32]) -> Int32:
     """Stack rows of different length into one array, padded with -1."""
     padded = np.full((len(rows), max(map(len, rows), default=0)), -1, np.int32)
-    for at, row in enumerate(rows):
-        padded[at, : len(row)] = row
+    for index, row in enumerate(rows):
+        padded[index, : len(row)] = row
     return padded
 
 
-class Ground:
-    """What a search of a collection's ``split`` looks up whatever the queries: gathered once for many searches.
+class PoolContext:
+    """Lookup tables that all pools of a collection's ``split`` share, built once for many searches.
 
     ``labels`` are the judgments of grade 1 or more, ``positives`` the same by query. ``known`` are the labels, the
     queries' own documents and, where the collection counts them, documents with the text of one of these. ``own``
@@ -36,7 +36,7 @@ class Ground:
         asked = np.flatnonzero(self.own >= 0).astype(np.int32)
         own = Qrels(asked, self.own[asked], np.ones(len(asked), np.int32))
         self.known = Qrels.both(self.labels, own).with_copies(collection.known_copies())
-        self.document_keys = noise.keys(collection.document_ids)
+        self.document_keys = rng.keys(collection.document_ids)
 
 
 def build(
@@ -47,26 +47,27 @@ def build(
     seed: int,
     query_vectors: Vectors | None = None,
     document_vectors: Vectors | None = None,
-    ground: Ground | None = None,
+    ground: PoolContext | None = None,
 ) -> CandidatePool:
     """Search for ``queries`` (rows) and mark their labelled positives and their own document as known.
 
     A query's positives are all documents of grade 1 or more in ``split``; its own document is the one that it was
     taken from, as in ArguAna. ``query_vectors`` [Q, d] are those of ``queries``. ``ground`` spares a second look.
     """
-    ground = ground or Ground(collection, split)
+    ground = ground or PoolContext(collection, split)
     document_keys = ground.document_keys
     empty = np.zeros(0, np.int32)
     positives = pad([ground.positives.get(query, empty) for query in queries.tolist()])
     search = Search(
         queries=[collection.queries[row] for row in queries],
         documents=Passages(collection.titles, collection.texts),
-        query_keys=noise.keys([collection.query_ids[row] for row in queries]),
+        query_keys=rng.keys([collection.query_ids[row] for row in queries]),
         document_keys=document_keys,
         positives=positives,
-        noise=noise.Noise(seed, retriever.spelling),
+        rng=rng.CounterRNG(seed, retriever.spelling),
         query_vectors=query_vectors,
         document_vectors=document_vectors,
+        given=None if collection.given is None else collection.given.of_queries(queries),
     )
     ranking = retriever.rank(search)
     check_ranking(retriever, ranking.documents, len(collection.document_ids))

@@ -11,13 +11,13 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field, field_validator
 
-from negbench import noise
+from negbench import rng
 from negbench.errors import InputError
 from negbench.retrieval import Ranking, Retriever, Search
 from negbench.types import Float32, Int32, UInt64
 
 _COLUMNS = (5, 6)
-"""How many fields a line has, without and with the tag."""
+"""Number of fields in a line, without and with the tag."""
 
 
 class RunFile(Retriever):
@@ -28,14 +28,12 @@ class RunFile(Retriever):
     without a line find nothing. Documents that the collection does not have (any more) are left out and counted; a
     run of nothing else, or of none of the queries, is refused. The file's digest is part of what results are stored
     under.
-
-    path: the file.
     """
 
     name: ClassVar[str] = "run-file"
     version: ClassVar[int] = 2
 
-    path: str = Field(default="run.trec", min_length=1)
+    path: str = Field(default="run.trec", min_length=1, description="Path of the run file.")
 
     @field_validator("path")
     @classmethod
@@ -49,23 +47,22 @@ class RunFile(Retriever):
         return hashlib.sha256(self._bytes()).hexdigest()
 
     def check(self, query_keys: UInt64, document_keys: UInt64) -> None:
-        """Read all of it."""
         self._read(set(query_keys.tolist()), {key: row for row, key in enumerate(document_keys.tolist())})
 
     def rank(self, search: Search) -> Ranking:
         """Look every query up. Raises InputError with file and line for what is no run of this collection."""
         row_of = {key: row for row, key in enumerate(search.document_keys.tolist())}
         lists, note = self._read(set(search.query_keys.tolist()), row_of)
-        found: Int32 = np.full((len(search.queries), self.depth), -1, np.int32)
-        scores: Float32 = np.full(found.shape, np.nan, np.float32)
+        ranked: Int32 = np.full((len(search.queries), self.depth), -1, np.int32)
+        scores: Float32 = np.full(ranked.shape, np.nan, np.float32)
         positives: Float32 = np.full(search.positives.shape, np.nan, np.float32)
         for row, key in enumerate(search.query_keys.tolist()):
-            mine = lists.get(key, {})
-            order = sorted(mine, key=lambda document: (-mine[document], document))[: self.depth]
-            found[row, : len(order)] = order
-            scores[row, : len(order)] = [mine[document] for document in order]
-            positives[row] = [mine.get(document, math.nan) for document in search.positives[row].tolist()]
-        return Ranking(found, scores, positives, note=note)
+            of_query = lists.get(key, {})
+            order = sorted(of_query, key=lambda document: (-of_query[document], document))[: self.depth]
+            ranked[row, : len(order)] = order
+            scores[row, : len(order)] = [of_query[document] for document in order]
+            positives[row] = [of_query.get(document, math.nan) for document in search.positives[row].tolist()]
+        return Ranking(ranked, scores, positives, note=note)
 
     def _bytes(self) -> bytes:
         try:
@@ -82,28 +79,28 @@ class RunFile(Retriever):
             if not line.strip():
                 continue
             query, document, score = self._fields(number, line)
-            asked, row = noise.key(query), row_of.get(noise.key(document))
+            asked, row = rng.key(query), row_of.get(rng.key(document))
             total += 1
             if row is None:
                 absent.append(document)
             elif asked in queries:
                 if row in lists.setdefault(asked, {}):
-                    raise InputError(f"{self.path}:{number}: document {document!r} stands twice for query {query!r}")
+                    raise InputError(f"{self.path}:{number}: document {document!r} is listed twice for query {query!r}")
                 lists[asked][row] = score
         if absent and len(absent) == total:
             raise InputError(
                 f"{self.path}: none of its documents is in the collection, the first is {absent[0]!r}; "
-                "give a run over this corpus, with its ids"
+                "expected a run over this corpus, with its ids"
             )
         if total and queries and not lists:
             raise InputError(
-                f"{self.path}: no line is about one of the {len(queries)} queries that are searched for; "
-                "give a run of these queries, with their ids"
+                f"{self.path}: no line has one of the {len(queries)} queries to search for; "
+                "expected a run of these queries, with their ids"
             )
         if not absent:
             return lists, ""
-        count = f"{len(absent)} of {total} lines are of documents that are not in the collection"
-        return lists, f"{count} ({absent[0]!r}, say) and left out"
+        count = f"{len(absent)} of {total} lines name documents that are not in the collection"
+        return lists, f"{count} (such as {absent[0]!r}) and are left out"
 
     def _text(self) -> str:
         data = self._bytes()

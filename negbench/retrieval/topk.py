@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 GROUP = 16
-"""A block that has 16 k documents shows by the peaks of k groups which of its scores are too low."""
+"""Least documents per group: in a block of 16 k or more, the maxima of k groups show which scores are too low."""
 
 _LAST = 2**31 - 1
 _NOTHING = -(2**63)
@@ -31,19 +31,19 @@ def top_k(scores: Float32, k: int) -> tuple[Int32, Float32]:
     if k_here == 0 or rows == 0:
         return documents, values
     clean = np.where(np.isfinite(scores), scores, -np.inf)
-    found = np.argpartition(-clean, k_here - 1, axis=1)[:, :k_here]
-    cut = np.take_along_axis(clean, found, axis=1).min(axis=1, keepdims=True)
-    tied = (clean == cut).sum(axis=1) != (np.take_along_axis(clean, found, axis=1) == cut).sum(axis=1)
+    columns = np.argpartition(-clean, k_here - 1, axis=1)[:, :k_here]
+    cut = np.take_along_axis(clean, columns, axis=1).min(axis=1, keepdims=True)
+    tied = (clean == cut).sum(axis=1) != (np.take_along_axis(clean, columns, axis=1) == cut).sum(axis=1)
     for row in np.flatnonzero(tied):  # argpartition took arbitrary ones of those that tie at the cut
         above = np.flatnonzero(clean[row] > cut[row])
         at_cut = np.flatnonzero(clean[row] == cut[row])
-        found[row] = np.concatenate([above, at_cut[: k_here - len(above)]])
-    found.sort(axis=1)
-    chosen = np.take_along_axis(clean, found, axis=1)
+        columns[row] = np.concatenate([above, at_cut[: k_here - len(above)]])
+    columns.sort(axis=1)
+    chosen = np.take_along_axis(clean, columns, axis=1)
     order = np.argsort(-chosen, axis=1, kind="stable")
-    found, chosen = np.take_along_axis(found, order, axis=1), np.take_along_axis(chosen, order, axis=1)
+    columns, chosen = np.take_along_axis(columns, order, axis=1), np.take_along_axis(chosen, order, axis=1)
     real = np.isfinite(chosen)
-    documents[:, :k_here] = np.where(real, found, -1)
+    documents[:, :k_here] = np.where(real, columns, -1)
     values[:, :k_here] = np.where(real, chosen, np.nan)
     return documents, values
 
@@ -72,9 +72,9 @@ class Best:
         if scores.numel() == 0 or self._k == 0:
             return
         queries, size = scores.shape
-        at = _entering(scores, self._floor[start : start + queries, None], self._k)
+        entering = _entering(scores, self._floor[start : start + queries, None], self._k)
         step = max(1, scores.numel() // 8)
-        for some in (at[cut : cut + step] for cut in range(0, len(at), step)):
+        for some in (entering[cut : cut + step] for cut in range(0, len(entering), step)):
             values = scores.reshape(-1)[some].float()
             query = some // size
             keys = _encode(values, some - query * size + first)

@@ -12,13 +12,13 @@ from negbench.retrieval.blocks import BLOCK_BYTES, Rounding, in_blocks, pair_sco
 from negbench.types import Float32, Float64, Int32, Vectors
 
 _RESULT = 2.0**-8
-"""What rounding to bfloat16 changes at most, relative to the number."""
+"""Largest relative error of rounding a number to bfloat16."""
 
 _SUM = 2.0**-23
-"""What one addition in float32 changes at most, of either pass, relative to the sum of absolute values."""
+"""Largest error of one float32 addition, in either pass, relative to the sum of absolute values."""
 
 _TINY = 2.0**-125
-"""What may count as zero."""
+"""Absolute error that a number flushed to zero may cause."""
 
 
 def candidates(k: int) -> int:
@@ -27,7 +27,7 @@ def candidates(k: int) -> int:
 
 
 def two_pass(queries: Vectors, documents: Vectors, k: int, block_bytes: int = BLOCK_BYTES) -> tuple[Int32, Float32]:
-    """Return what ``dense.exact`` returns.
+    """Return the k best rows and scores [Q, k] of each query, equal to those of ``dense.exact``.
 
     A query with a candidate too few, as where many documents score alike, is searched again with float32 products.
     """
@@ -36,19 +36,22 @@ def two_pass(queries: Vectors, documents: Vectors, k: int, block_bytes: int = BL
         return in_blocks(queries, documents, k, block_bytes)
     rounding = Rounding(np.zeros(len(queries)))
     rows, rough = in_blocks(queries, documents, kept, block_bytes, rounding)
-    found, values = np.empty((len(queries), k), np.int32), np.empty((len(queries), k), np.float32)
+    ranked, values = np.empty((len(queries), k), np.int32), np.empty((len(queries), k), np.float32)
     step = max(1, block_bytes // (64 * kept))
     for some in (slice(first, first + step) for first in range(0, len(queries), step)):
-        mine = np.sort(rows[some], axis=1)  # the missing, -1, first
-        scores = pair_scores(queries[some], documents, mine, block_bytes)
+        of_block = np.sort(rows[some], axis=1)  # the missing, -1, first
+        scores = pair_scores(queries[some], documents, of_block, block_bytes)
         scores[~np.isfinite(scores)] = -np.inf
         order = np.argsort(-scores, axis=1, kind="stable")[:, :k]  # ties stay in ascending row
-        found[some], values[some] = np.take_along_axis(mine, order, axis=1), np.take_along_axis(scores, order, axis=1)
+        ranked[some], values[some] = (
+            np.take_along_axis(of_block, order, axis=1),
+            np.take_along_axis(scores, order, axis=1),
+        )
     with np.errstate(invalid="ignore"):
         again = np.flatnonzero(~(values[:, -1] > _ceiling(queries, rough[:, -1], rounding)))  # where one is NaN, too
     if len(again):
-        found[again], values[again] = in_blocks(queries.take(again, axis=0), documents, k, block_bytes)
-    return found, values
+        ranked[again], values[again] = in_blocks(queries.take(again, axis=0), documents, k, block_bytes)
+    return ranked, values
 
 
 def _ceiling(queries: Vectors, rough: Float32, rounding: Rounding) -> Float64:

@@ -8,16 +8,17 @@ import numpy as np
 from pydantic import Field
 
 from negbench.errors import InputError
-from negbench.retrieval import Ranking, Retriever, Search
+from negbench.retrieval import Ranking, Search
 from negbench.retrieval.blocks import pair_scores, refuse_overflow
 from negbench.retrieval.dense import exact
+from negbench.retrieval.vector_retriever import VectorRetriever
 from negbench.types import Float32
 
 _RECALL_QUERIES = 500
 
 
-class Voyager(Retriever):
-    """HNSW search by dot product over the starting encoder's vectors (Spotify's Voyager).
+class Voyager(VectorRetriever):
+    """HNSW search by dot product (Spotify's Voyager) over the vectors of the starting encoder, or of another model.
 
     The graph is built by one thread, since threaded builds differ from run to run; all threads search it. Scores
     of what is found are exact dot products, and the order is theirs. Its recall against exact search travels with
@@ -27,19 +28,19 @@ class Voyager(Retriever):
     SciFact's embeddings query_ef=400 finds 0.999 already, on 20,000 random directions of width 64, a hard case, 400
     finds 0.84, 1000 0.96 and 2000 0.99 for about two milliseconds a query more, whereas m=32 or ef_construction=400
     take up to twice as long to build and still need 800 or more.
-
-    m: links a node. ef_construction: breadth of the search while building. query_ef: breadth while searching, at
-    least ``depth``.
     """
 
     name: ClassVar[str] = "voyager"
     version: ClassVar[int] = 3
-    needs_vectors: ClassVar[bool] = True
     approximate: ClassVar[bool] = True
 
-    m: int = Field(default=16, ge=2, le=512)
-    ef_construction: int = Field(default=200, ge=1)
-    query_ef: int = Field(default=2000, ge=1)
+    m: int = Field(default=16, ge=2, le=512, description="Links per node of the HNSW graph.")
+    ef_construction: int = Field(
+        default=200, ge=1, description="Breadth of the search while the graph is built, in nodes."
+    )
+    query_ef: int = Field(
+        default=2000, ge=1, description="Breadth of the search for a query, in nodes; at least `depth`."
+    )
 
     def rank(self, search: Search) -> Ranking:
         """Build the graph, search it, score what it found exactly.
@@ -52,7 +53,7 @@ class Voyager(Retriever):
         queries, documents = (np.ascontiguousarray(vectors, np.float32) for vectors in search.vectors())
         refuse_overflow(queries, documents)
         depth = min(self.depth, len(documents))
-        found = np.full((len(queries), self.depth), -1, np.int32)
+        ranked = np.full((len(queries), self.depth), -1, np.int32)
         scores = np.full((len(queries), self.depth), np.nan, np.float32)
         if depth and len(queries):
             index = Index(
@@ -73,10 +74,10 @@ class Voyager(Retriever):
             rows = np.sort(rows.astype(np.int32), axis=1)
             values = pair_scores(queries, documents, rows)
             order = np.argsort(-values, axis=1, kind="stable")
-            found[:, :depth] = np.take_along_axis(rows, order, axis=1)
+            ranked[:, :depth] = np.take_along_axis(rows, order, axis=1)
             scores[:, :depth] = np.take_along_axis(values, order, axis=1)
         positive_scores = pair_scores(queries, documents, search.positives)
-        return Ranking(found, scores, positive_scores, _recall(queries[:_RECALL_QUERIES], documents, scores, depth))
+        return Ranking(ranked, scores, positive_scores, _recall(queries[:_RECALL_QUERIES], documents, scores, depth))
 
 
 def _recall(queries: Float32, documents: Float32, scores: Float32, k: int) -> float:

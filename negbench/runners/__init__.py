@@ -1,1 +1,1 @@
-"""Runners: carry out a plan."""
+"""Runners: execute plans and write results."""

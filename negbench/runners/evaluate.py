@@ -3,61 +3,44 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from negbench import spelling
+from negbench.collections import Source
 from negbench.collections.resolve import source_of
 from negbench.encoders import files, weights
 from negbench.encoders.precision import resolve
 from negbench.encoders.spec import EncoderSpec
 from negbench.errors import InputError, plainly
 from negbench.evaluation.ranking import parse
-from negbench.plan.evaluation import EvaluateEncoder, EvaluateRetriever
-from negbench.plan.sources import Embed, LoadCollection, StartEncoder, read_collection
 from negbench.retrieval.bm25 import BM25
-from negbench.store import Stage, Store, ancestors
+from negbench.runners import local
+from negbench.stages.evaluation.quality import EvaluateEncoder, EvaluateRetriever
+from negbench.stages.inputs import Embed, LoadCollection, StartEncoder, read_collection
+from negbench.store import Store, ancestors
 
 
 def evaluate(
     encoder: str,
-    collection: str,
+    collection: str | Mapping[str, Any] | Source,
     split: str,
     precision: str,
     max_length: int | None,
     measures: tuple[str, ...],
     report: Callable[[str], None],
+    store: Store | None = None,
 ) -> dict[str, Any]:
-    """Return ``metrics`` by measure and what they are about; ``report`` hears what is being done.
+    """Return ``metrics`` by measure with the names of encoder, collection and split.
 
-    Raises InputError for what does not exist.
+    ``report`` is called with the label of each stage before it runs. Raises InputError for an unknown encoder,
+    collection, split or measure.
     """
-    if not measures:
-        raise InputError("--measures: expected at least one, as in nDCG@10")
-    for measure in measures:
-        parse(measure)
-    searcher = _searcher(encoder)  # before the collection, which may take long to read
-    try:
-        arithmetic = resolve(precision)
-    except ValueError as error:
-        raise InputError(f"--precision: {error}") from error
-    source = source_of(collection)
-    loaded = LoadCollection(source, source.fingerprint())
-    store = Store.default()
-    _make(loaded, store, report)
-    documents = read_collection(store.path(loaded))
-    if split not in documents.qrels:
-        raise InputError(f"--split {split}: {documents.name} has {', '.join(sorted(documents.qrels))}")
-    stage: EvaluateEncoder | EvaluateRetriever
-    if isinstance(searcher, BM25):
-        stage = EvaluateRetriever(loaded, searcher, split, measures)
-    else:
-        vectors = Embed(searcher, loaded, "document", None, max_length, arithmetic)
-        asked = Embed(searcher, loaded, "query", split, max_length, arithmetic)
-        stage = EvaluateEncoder(loaded, vectors, asked, split, measures)
-    _make(stage, store, report)
+    store = store or Store.default()
+    stage = evaluated(encoder, collection, split, precision, max_length, measures, report, store)
+    documents = read_collection(store.path(stage.collection))
     return {
         "encoder": encoder,
         "collection": documents.name,
@@ -69,24 +52,76 @@ def evaluate(
     }
 
 
-def _make(stage: Stage, store: Store, report: Callable[[str], None]) -> None:
-    for needed in ancestors(stage):
-        if not store.has(needed):
-            report(needed.label)
-            store.ensure(needed)
+def evaluated(
+    encoder: str,
+    collection: str | Mapping[str, Any] | Source,
+    split: str,
+    precision: str,
+    max_length: int | None,
+    measures: tuple[str, ...],
+    report: Callable[[str], None],
+    store: Store,
+) -> EvaluateEncoder | EvaluateRetriever:
+    """Run an evaluation as far as it is not stored, and return its stage; arguments are those of ``evaluate``."""
+    if not measures:
+        raise InputError("--measures: expected at least one, such as nDCG@10")
+    for measure in measures:
+        parse(measure)
+    searcher = _searcher(encoder)  # checked before the collection, which may take long to read
+    try:
+        arithmetic = resolve(precision)
+    except ValueError as error:
+        raise InputError(f"--precision: {error}") from error
+    source = source_of(collection)
+    loaded = LoadCollection(source, source.fingerprint())
+    documents = local.make(loaded, store, report, read_collection)
+    if split not in documents.qrels:
+        raise InputError(f"--split {split}: no such split; {documents.name} has {', '.join(sorted(documents.qrels))}")
+    stage: EvaluateEncoder | EvaluateRetriever
+    if isinstance(searcher, BM25):
+        stage = EvaluateRetriever(loaded, searcher, split, measures)
+    else:
+        vectors = Embed(
+            encoder=searcher,
+            collection=loaded,
+            side="document",
+            split=None,
+            max_length=max_length,
+            precision=arithmetic,
+        )
+        asked = Embed(
+            encoder=searcher, collection=loaded, side="query", split=split, max_length=max_length, precision=arithmetic
+        )
+        stage = EvaluateEncoder(loaded, vectors, asked, split, measures)
+    local.make(stage, store, report, lambda folder: json.loads((folder / "metrics.json").read_text()))
+    return stage
 
 
 def _searcher(text: str) -> BM25 | StartEncoder:
-    """Return BM25 with its parameters, or the encoder, that ``text`` spells."""
+    """Parse ``text`` into BM25 with its parameters, or an encoder."""
+    if text != BM25.name and not text.startswith(f"{BM25.name}("):
+        return start_encoder(text)
     try:
-        if text == BM25.name or text.startswith(f"{BM25.name}("):
-            return BM25.model_validate(spelling.parse(text)[1])
-        spec = EncoderSpec.model_validate(text)
+        return BM25.model_validate(spelling.parse(text)[1])
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise InputError(f"--encoder {text}: {field + ': ' if field else ''}{plainly(first)}") from error
+        raise _refused(text, error) from error
     except ValueError as error:
         raise InputError(f"--encoder {text}: {error}") from error
+
+
+def start_encoder(encoder: str | Mapping[str, Any]) -> StartEncoder:
+    """Return the stage that loads an encoder, as a grid names it. Raises InputError where its files are not there."""
+    try:
+        spec = EncoderSpec.model_validate(encoder)
+    except ValidationError as error:
+        raise _refused(encoder, error) from error
+    except ValueError as error:
+        raise InputError(f"--encoder {encoder}: {error}") from error
     files.check(spec)
     return StartEncoder(spec, weights.fingerprint(spec.model, spec.revision), 0 if spec.seeded else None)
+
+
+def _refused(given: object, error: ValidationError) -> InputError:
+    first = error.errors()[0]
+    field = ".".join(map(str, first["loc"]))
+    return InputError(f"--encoder {given}: {field + ': ' if field else ''}{plainly(first)}")

@@ -1,35 +1,34 @@
-"""Run a grid and write its results: JSON, tables, values by query, manifest; and hand them to MLflow."""
+"""Run a grid, write its results (JSON, tables, values by query, manifest) and log them to MLflow."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Group
-
 from negbench import tracking
 from negbench.config.grid import Grid
 from negbench.encoders.precision import resolve
-from negbench.plan.evaluation import EvaluateEncoder, EvaluateRetriever
-from negbench.plan.gradient import WeighFalseNegatives
-from negbench.plan.mining import BuildPool
-from negbench.plan.repair import RepairNegatives, truth_of
-from negbench.plan.sources import LoadCollection, StartEncoder, read_collection, split_queries
-from negbench.plan.training import WATCHED_SPLIT, Train
+from negbench.plan.damage import repeat_if_damaged
 from negbench.plan.trials import Trial, collection_name
 from negbench.report import results
 from negbench.runners import local
 from negbench.runners.outputs import Outputs
-from negbench.store import Store
+from negbench.stages.evaluation.gradient import WeighFalseNegatives
+from negbench.stages.evaluation.quality import EvaluateEncoder, EvaluateRetriever
+from negbench.stages.inputs import LoadCollection, StartEncoder, read_collection, split_queries
+from negbench.stages.mining.pool import BuildPool
+from negbench.stages.mining.repair import RepairNegatives, truth_of
+from negbench.stages.training.train import WATCHED_SPLIT, Train
+from negbench.store import Store, usage
+from negbench.store.writable import check_writable
 
 
 @dataclass(frozen=True)
 class Finished:
-    """What a run of a grid leaves: its table for the terminal, failures by trial, warnings, MLflow's outcome."""
+    """Result of a run: its outputs, one line per failed trial, and the outcome of logging to MLflow."""
 
-    table: Group
+    outputs: Outputs
     failed: dict[str, str]
     tracking: str
 
@@ -43,60 +42,82 @@ def run(
     report: Callable[[local.Progress], None],
     log_models: bool = False,
 ) -> Finished:
-    """Make what is missing and write the results, after each trial and at the end; log them to MLflow.
+    """Run the missing stages, write the results after each trial and at the end, and log them to MLflow.
 
-    ``log_models`` logs the trained encoders too.
-
-    The files in ``out`` are whole at every moment; a run that was killed is completed by the next. Raises InputError
-    for a collection that cannot be read or lacks a split, a run file that does not go with it and an encoder that
-    cannot be used, before anything is written to ``out``.
+    ``log_models`` also logs the trained encoders. Files in ``out`` are written atomically; the next run completes an
+    interrupted one. Stored artifacts that are damaged are made again. Raises InputError before anything is written to
+    ``out``: for a collection that cannot be read or lacks a split, a run file that does not match it, an encoder that
+    cannot be used, and folders that cannot be written to.
     """
-    _check_collections(trials, store, report)
-    _check_encoders(trials, store, report)
+    check_writable(out, "results folder")
+    stages = list(dict.fromkeys(stage for trial in trials for stage in trial.stages))
+    if not all(map(store.has, stages)):
+        store.open()
+
+    def work() -> Finished:
+        _check_collections(trials, store, report)
+        _check_encoders(trials, store, report)
+        with usage.recorded(store, grid.name, out, stages):
+            return _run_trials(grid, trials, store, out, command, report, log_models)
+
+    return repeat_if_damaged(store, stages, work)
+
+
+def _run_trials(
+    grid: Grid,
+    trials: Sequence[Trial],
+    store: Store,
+    out: Path,
+    command: Sequence[str],
+    report: Callable[[local.Progress], None],
+    log_models: bool,
+) -> Finished:
     out.mkdir(parents=True, exist_ok=True)
     first = grid.points[0][1]
-    made = results.manifest(command, grid.text, grid.assignments, resolve(first.train.precision))
+    made = results.manifest(command, grid.text, grid.assignments, resolve(first.train.precision), grid.folder)
     made |= {"digests": _digests(trials)}
-    results.write_json(out / "manifest.json", made)
-    outputs = Outputs(grid, trials, store, out)
+    outputs = Outputs(grid, trials, store, out, made)
     news = {trial.name for trial in trials if not all(store.has(stage) for stage in trial.stages)}
-    mlflow_answers = True
+    delivery = tracking.BackgroundDelivery(grid.name, out, tracking.log_grid)
 
     def finished(trial: Trial, failure: str | None) -> None:
-        nonlocal mlflow_answers
         outputs.add(trial, failure)
         if trial.training is None or trial.name not in news:
             return
         outputs.write()
-        if failure is None and mlflow_answers:
-            began = time.monotonic()
-            mlflow_answers = not tracking.log_grid(grid.name, outputs.logs(log_models), out, artifacts=None).missing
-            mlflow_answers = mlflow_answers and time.monotonic() - began < PATIENCE
+        if failure is None:
+            delivery.submit(outputs.logs(log_models))
 
     log = out / "errors.log"
+    tracebacks: list[str] = []
     log.unlink(missing_ok=True)
-    failed = local.run(trials, store, report, finished, lambda text: _append(log, text))
-    shown = outputs.write()
-    results.write_json(out / "manifest.json", made | {"versions": outputs.made_with() or made["versions"]})
-    outcome = tracking.log_grid(grid.name, outputs.logs(log_models), out, artifacts=outputs.files)
-    return Finished(shown, failed, outcome.message)
 
+    def keep(traceback: str) -> None:
+        tracebacks.append(traceback)
+        results.write_text(log, "\n".join(tracebacks))
 
-PATIENCE = 20.0
-"""Seconds that MLflow may take over a trial; a slower one gets the rest at the end."""
+    try:
+        failed = local.run(trials, store, report, finished, keep)
+        outputs.write()
+    except Exception:
+        delivery.stop()
+        raise
+    outcome = delivery.finish(outputs.logs(log_models), outputs.files)
+    return Finished(outputs, failed, outcome.message)
 
 
 def _check_collections(trials: Sequence[Trial], store: Store, report: Callable[[local.Progress], None]) -> None:
-    """Load the collections of unfinished trials: what is wrong with them is said before hours of training."""
+    """Load and check the collections of unfinished trials, so that errors come before hours of training."""
     unfinished = [trial for trial in trials if not all(store.has(stage) for stage in trial.stages)]
     stages = dict.fromkeys(stage for trial in unfinished for stage in trial.stages)
     used = [it for it in stages if isinstance(it, EvaluateEncoder | EvaluateRetriever | Train | BuildPool)]
     watched = [(it.collection, WATCHED_SPLIT) for it in stages if isinstance(it, Train) and it.curve_points]
     needed = dict.fromkeys([(it.collection, it.split) for it in used] + watched)
-    for at, (loaded, split) in enumerate(needed):
+    for index, (loaded, split) in enumerate(needed):
         if not store.has(loaded):
-            report(local.Progress(at, len(needed), loaded.label, 0.0))
-        split_queries(read_collection(store.ensure(loaded)), split)
+            report(local.Progress(index, len(needed), loaded.label, 0.0))
+        collection = read_collection(store.ensure(loaded))
+        split_queries(collection, split)
     for stage in stages:
         if isinstance(stage, BuildPool) and not store.has(stage):
             stage.check(read_collection(store.ensure(stage.collection)))
@@ -107,19 +128,19 @@ def _check_collections(trials: Sequence[Trial], store: Store, report: Callable[[
 
 
 def _check_encoders(trials: Sequence[Trial], store: Store, report: Callable[[local.Progress], None]) -> None:
-    """Prepare the starting encoders of unfinished trials: one that cannot be used is told before any work."""
+    """Load the starting encoders of unfinished trials, so that errors come before any other work."""
     unfinished = [trial for trial in trials if not all(store.has(stage) for stage in trial.stages)]
     stages = dict.fromkeys(stage for trial in unfinished for stage in trial.stages)
     needed = [it for it in stages if isinstance(it, StartEncoder) and not store.has(it)]
-    for at, stage in enumerate(needed):
-        report(local.Progress(at, len(needed), stage.label, 0.0))
+    for index, stage in enumerate(needed):
+        report(local.Progress(index, len(needed), stage.label, 0.0))
         store.ensure(stage)
 
 
 def _digests(trials: Sequence[Trial]) -> dict[str, dict[str, str]]:
-    """Return the digests of the bytes that everything rests on: collections by name, starting weights by spelling.
+    """Return the digests of the inputs: collections by name, starting encoders by spelling.
 
-    Collections of one name that differ are numbered, in the order of the trials.
+    Different collections with the same name are numbered in the order of the trials.
     """
     stages = [stage for trial in trials for stage in trial.stages]
     named: dict[str, dict[str, None]] = {}
@@ -128,14 +149,9 @@ def _digests(trials: Sequence[Trial]) -> dict[str, dict[str, str]]:
             named.setdefault(collection_name(stage.source), {})[stage.fingerprint] = None
     return {
         "collections": {
-            name + (f" {number}" if len(found) > 1 else ""): digest
-            for name, found in named.items()
-            for number, digest in enumerate(found, start=1)
+            name + (f" {number}" if len(digests) > 1 else ""): digest
+            for name, digests in named.items()
+            for number, digest in enumerate(digests, start=1)
         },
         "encoders": {it.spec.spelling: it.fingerprint for it in stages if isinstance(it, StartEncoder)},
     }
-
-
-def _append(path: Path, text: str) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(text + "\n")

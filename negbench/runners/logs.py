@@ -1,4 +1,4 @@
-"""What MLflow is told of a trial."""
+"""A trial's log for MLflow."""
 
 from __future__ import annotations
 
@@ -6,25 +6,24 @@ from typing import Any
 
 from negbench import tracking
 from negbench.plan.trials import Trial
-from negbench.report.card import card
+from negbench.report.card import card, intervals
 from negbench.store import Store
 
 
 def trial_log(trial: Trial, row: dict[str, Any], store: Store, with_model: bool) -> tracking.TrialLog:
-    """Return what is logged of a finished trial; ``row`` is its record in results.json.
+    """Return the MLflow log of a finished trial; ``row`` is its record in results.json.
 
-    The trial's time begins with its training, or with its evaluation where there is none: what it shares with others
-    came before.
+    The trial's period starts with its training or, without one, with its evaluation; shared stages are not included.
     """
     settings, training = trial.settings, trial.training
-    curves = {} if trial.course is None else trial.course.curves(store)
-    told = row["false_negatives"].items()
-    rates = {f"false_negatives/{name}": rate["rate"] for name, rate in told if rate["rate"] is not None}
+    curves = {} if trial.sequence is None else trial.sequence.curves(store)
+    estimates = row["false_negatives"].items()
+    rates = {f"false_negatives/{name}": rate["rate"] for name, rate in estimates if rate["rate"] is not None}
     costs = {f"cost/{name}": amount for name, amount in row["cost"].items()}
     draw = {f"draw/{name}": amount for name, amount in row["draw"].items()}
     recipe = {f"train.{name}": value for name, value in settings.train.model_dump(mode="json").items()}
     collection = trial.evaluation.collection
-    trainings = () if trial.course is None else trial.course.trainings
+    trainings = () if trial.sequence is None else trial.sequence.trainings
     began, _ = store.period(trainings[0] if trainings else trial.evaluation)
     _, ended = store.period(trial.evaluation)
     return tracking.TrialLog(
@@ -38,7 +37,7 @@ def trial_log(trial: Trial, row: dict[str, Any], store: Store, with_model: bool)
             "encoder": settings.encoder.spelling,
             "negatives": settings.negatives,
             **recipe,
-            **{f"axes.{name}": str(value) for name, value in trial.point.items()},
+            **{f"axes.{name}": str(value) for name, value in trial.axis_values.items()},
         },
         metrics={**row["metrics"], **rates, **costs, **draw},
         curves={f"train/{name}": points for name, points in curves.items()},
@@ -49,5 +48,5 @@ def trial_log(trial: Trial, row: dict[str, Any], store: Store, with_model: bool)
         period=(began, max(began, ended)),
         system=tuple(sample for stage in trainings for sample in store.samples(stage)),
         model=store.path(training) / "model" if with_model and training is not None else None,
-        card=card(trial, row) if with_model and training is not None else "",
+        card=card(trial, row, intervals(trial, store)) if with_model and training is not None else "",
     )

@@ -2,81 +2,142 @@
 
 from __future__ import annotations
 
-import math
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import psutil
+from filelock import FileLock
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from negbench.config.grid import Grid, Settings
-from negbench.evaluation.false_negatives import meanings
 from negbench.evaluation.overlap import drawn_pairs
 from negbench.evaluation.shares import Share
-from negbench.methods import Method
 from negbench.plan.trials import Trial, collection_name
-from negbench.report import details, overlap, results, table
+from negbench.report import details, figures, overlap, results, side_by_side, side_by_side_text, table, verdict
+from negbench.report.details import Detail
 from negbench.report.rows import Evidence, Row, rows
+from negbench.report.side_by_side import Matrix
+from negbench.report.sizes import Sizes
+from negbench.runners import by_collection
+from negbench.runners.legend import better_untouched, legend, notes
 from negbench.runners.logs import trial_log
+from negbench.stages.inputs import read_collection
 from negbench.store import Store
 from negbench.tracking import TrialLog
 from negbench.types import Int64, Negatives
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 class Outputs:
-    """What a run of a grid has to show so far: add trials as they finish, write whenever there is news."""
+    """Result files of a running grid: ``add`` each trial as it finishes, ``write`` the files of all trials so far.
 
-    def __init__(self, grid: Grid, trials: Sequence[Trial], store: Store, out: Path) -> None:
-        self.grid, self.trials, self.store, self.out = grid, trials, store, out
+    Of several collections, ``parts`` holds the outputs of each alone, which go to a folder of its name in ``out``.
+    """
+
+    def __init__(self, grid: Grid, trials: Sequence[Trial], store: Store, out: Path, manifest: dict[str, Any]) -> None:
+        self.grid, self.trials, self.store, self.out, self._manifest = grid, trials, store, out, manifest
+        self._alone = by_collection.each(grid, trials)
+        self.parts = {
+            name: Outputs(alone.grid, list(alone.trials.values()), store, out / name, manifest)
+            for name, alone in self._alone.items()
+        }
+        self._changed: dict[str, None] = {}
         self._records: dict[str, dict[str, Any]] = {}
-        self._evidence = Evidence({}, {})
+        self._sizes: dict[tuple[str, str], Sizes] = {}
+        self._evidence = Evidence()
         self._shares: dict[str, dict[str, dict[str, Share]]] = {}
         self._drawn: dict[str, Int64] = {}
-        self._oddities: dict[str, None] = {}
+        self._oddities: dict[str, list[str]] = {}
 
     def add(self, trial: Trial, failure: str | None) -> None:
-        """Read what a finished trial left in the store, or keep why it failed."""
+        """Read the results of a finished trial from the store; ``failure`` is the error of a failed one."""
         self._records[trial.name] = results.record(trial, self.trials, self.store, failure)
         if failure is None:
-            found = results.evidence([trial], self.store)
-            self._evidence = Evidence(
-                {**self._evidence.values, **found.values}, {**self._evidence.clusters, **found.clusters}
-            )
+            self._evidence = self._evidence.joined(results.evidence([trial], self.store))
+            self._measure_sizes(trial)
             self._shares[trial.name] = details.read(trial, self.store)
-            self._oddities |= dict.fromkeys(note for stage in trial.stages for note in self.store.notes(stage))
+            self._oddities[trial.name] = [note for stage in trial.stages for note in self.store.notes(stage)]
             if trial.negatives is not None:
                 self._drawn[trial.name] = drawn_pairs(self.store.load(Negatives, trial.negatives))
+        name = trial.axis_values.get(side_by_side.AXIS)
+        if name in self.parts:
+            self.parts[name].add(self._alone[name].trials[trial.name], failure)
+            self._changed[name] = None
+
+    def _measure_sizes(self, trial: Trial) -> None:
+        own = trial.axis_values.get(side_by_side.AXIS, trial.collection_name)
+        for name, stage in ((own, trial.evaluation), *trial.elsewhere.items()):
+            if (name, stage.split) not in self._sizes:
+                collection = read_collection(self.store.path(stage.collection))
+                self._sizes[name, stage.split] = Sizes.of(name, collection, stage.split)
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """Sizes of the collections of the trials so far, by name."""
+        return {sizes.name: sizes.data() for sizes in self._sizes.values()}
 
     @property
     def files(self) -> list[Path]:
-        """What ``write`` writes, and the manifest."""
+        """Paths of the files that ``write`` writes, and of the manifest."""
         tables = ("table.md", "table.csv", "by_query.csv", "curves.csv")
         about_negatives = ("false_negatives.csv", "details.csv", "overlap.csv")
-        names = ("results.json", *tables, *about_negatives, "manifest.json")
+        beside = [name for name in (OUT_OF_DOMAIN, side_by_side_text.FILE) if (self.out / name).exists()]
+        names = ("results.json", *tables, *beside, *about_negatives, "manifest.json")
         return [self.out / name for name in names]
 
-    def write(self) -> Group:
-        """Write the results of the trials so far, each file whole or not at all; return the tables to be printed."""
-        ready = [trial for trial in self.trials if trial.name in self._records]
-        done = [trial for trial in ready if self._records[trial.name]["status"] == "done"]
+    @property
+    def records(self) -> dict[str, dict[str, Any]]:
+        """The record of each trial so far, by name, as in results.json."""
+        return self._records
+
+    @property
+    def done(self) -> list[Trial]:
+        """The trials so far that did not fail."""
+        records = self._records
+        return [it for it in self.trials if it.name in records and records[it.name]["status"] == "done"]
+
+    def write(self) -> None:
+        """Write the results of the trials so far, each file whole or not at all, one process after another.
+
+        While trials are left, results of more trials than are ready here stay as they are: those of another process,
+        or of an earlier run.
+        """
+        self.out.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.out / ".results.lock"):
+            if len(self._records) == len(self.trials) or len(self._records) >= _trials_in(self.out):
+                self._write()
+
+    def _write(self) -> None:
+        _remove_drafts(self.out)
+        ready, done = [trial for trial in self.trials if trial.name in self._records], self.done
         first = self.grid.points[0][1]
         measure = first.measures[0]
         data: dict[str, Any] = {"name": self.grid.name, "trials": [self._records[trial.name] for trial in ready]}
-        found = rows(data, measure, first.baseline, first.equivalent_within, self._evidence)
-        data["rows"] = [asdict(row) for row in found]
+        table_rows = rows(data, measure, first.baseline, first.equivalent_within, self._evidence)
+        data["rows"] = [asdict(row) for row in table_rows]
         points = [settings for _, settings in self.grid.points]
-        elsewhere = dict.fromkeys(collection_name(source) for settings in points for source in settings.evaluate_on)
         data["tables"] = []
-        for part, some in table.split(found):
-            heading, body = table.cells(some, measure, first.baseline, list(elsewhere))
+        for part, some in table.split(table_rows):
+            heading, body = table.cells(some, measure, first.baseline)
             data["tables"].append({"title": part, "heading": heading, "body": body})
         collections = dict.fromkeys(collection_name(settings.collection) for settings in points)
         encoders = dict.fromkeys(settings.encoder.spelling for settings in points)
         title = f"{self.grid.name}: {' and '.join(collections)}, {' and '.join(encoders)}"
-        data["oddities"] = [*self._oddities, *results.versions_differ(data["trials"])]
-        data["notes"] = [*notes(data, found, first), *[f"{note}." for note in data["oddities"]]]
+        data["oddities"] = [
+            *self.grid.notes,
+            *dict.fromkeys(note for trial in done for note in self._oddities[trial.name]),
+            *results.versions_differ(data["trials"]),
+            *self._few_queries(table_rows, measure, first.baseline),
+            *better_untouched(table_rows, measure),
+        ]
+        sizes = [f"{one}." for one in self._sizes.values()]
+        data["notes"] = [*sizes, *notes(data, table_rows, first), *[f"{note}." for note in data["oddities"]]]
         data["settings"] = {
             "title": title,
             "measure": measure,
@@ -84,8 +145,11 @@ class Outputs:
             "equivalent_within": first.equivalent_within,
             "methods": len(first.methods),
             "seeds": len(first.seeds),
-            "legend": legend(found, first),
+            "legend": legend(table_rows, first),
         }
+        data["verdict"] = verdict.answer(table_rows, data["trials"], self._evidence.values, data["settings"])
+        matrices = self._matrices(data["trials"], table_rows, first)
+        data["side_by_side"] = side_by_side_text.data(matrices, data["settings"], bool(self.parts))
         shares = details.pooled(data["trials"], self._shares)
         overlaps = overlap.overlaps(data["trials"], self._drawn)
         data["details"] = [asdict(share) for share in shares]
@@ -97,117 +161,118 @@ class Outputs:
         results.write_text(self.out / "by_query.csv", results.by_query(done, self.store, self._evidence.values))
         results.write_text(self.out / "curves.csv", results.curves(done, self.store))
         results.write_text(self.out / "false_negatives.csv", results.false_negatives(data["trials"]))
-        results.write_text(self.out / "table.md", table.markdown(data["tables"], title, data["notes"]))
-        results.write_text(self.out / "table.csv", table.to_csv(found, measure))
-        return _printed(data)
+        shown = [*data["tables"], *data["side_by_side"]["tables"]]
+        if self.parts:
+            shown = [*data["side_by_side"]["tables"], *_titled(data["tables"], "All columns")]
+        results.write_text(self.out / "table.md", table.markdown(shown, title, data["notes"], data["verdict"]))
+        if matrices:
+            results.write_text(self.out / side_by_side_text.FILE, side_by_side_text.to_csv(matrices))
+        if any(self._evidence.elsewhere.values()):
+            by_query = results.out_of_domain(done, self.store, self._evidence.elsewhere)
+            results.write_text(self.out / OUT_OF_DOMAIN, by_query)
+        results.write_text(self.out / "table.csv", table.to_csv(table_rows, measure))
+        versions = {"versions": self._made_with()} if done else {}
+        results.write_json(self.out / "manifest.json", self._manifest | versions | {"sizes": self.sizes})
 
-    def made_with(self) -> dict[str, str]:
-        """Return the versions behind the figures by package, separated by commas where there are several."""
-        return {name: ", ".join(found) for name, found in results.all_versions(list(self._records.values())).items()}
+        for name in self._changed:
+            self.parts[name].out.mkdir(exist_ok=True)
+            self.parts[name].write()
+        self._changed.clear()
+
+    def _matrices(self, records: list[dict[str, Any]], found: Sequence[Row], first: Settings) -> list[Matrix]:
+        """Return the collections side by side; none where there is one alone."""
+        names = dict.fromkeys(trial.axis_values.get(side_by_side.AXIS, trial.collection_name) for trial in self.trials)
+        if self.trials and side_by_side.AXIS not in self.trials[0].axis_values and len(names) > 1:
+            return []  # an axis of another name changes the collection
+        elsewhere: dict[str, dict[str, None]] = {}
+        for trial in self.trials:
+            own = trial.axis_values.get(side_by_side.AXIS, trial.collection_name)
+            elsewhere.setdefault(own, {}).update(dict.fromkeys(trial.elsewhere))
+        columns = side_by_side.columns(list(names), elsewhere)
+        return side_by_side.matrices(found, records, self._evidence, columns, first) if len(columns) > 1 else []
+
+    def _few_queries(self, found: Sequence[Row], measure: str, baseline: str | None) -> list[str]:
+        """Return a sentence for each collection with few queries, with the interval of the baseline or another row."""
+        lines = []
+        for (name, _), sizes in self._sizes.items():
+            own = [row for row in found if row.axes.get(side_by_side.AXIS, name) == name and row.low is not None]
+            rows_first = sorted(own, key=lambda row: (row.method != baseline, row.form == "reference"))
+            row = rows_first[0] if rows_first else None
+            half = None if row is None or row.low is None or row.high is None else (row.high - row.low) / 2
+            lines += sizes.warning(measure, None if row is None else row.method, half)
+        return lines
+
+    def figures(self, data: dict[str, Any]) -> dict[str, Figure]:
+        """Return the figures by name; ``data`` is the content of results.json."""
+        curves = {trial.name: trial.sequence.curves(self.store) for trial in self.done if trial.sequence is not None}
+        plotted = [Row(**row) for row in data["rows"]], [Detail(**detail) for detail in data["details"]]
+        matrices = [Matrix.of(one) for one in data["side_by_side"]["matrices"]]
+        return figures.draw(
+            plotted[0],
+            data["trials"],
+            curves,
+            data["settings"]["measure"],
+            plotted[1],
+            matrices,
+            data["settings"]["baseline"],
+        )
+
+    def _made_with(self) -> dict[str, str]:
+        """Return the versions by package that computed the results, comma-separated if there are several."""
+        return {
+            name: ", ".join(versions) for name, versions in results.all_versions(list(self._records.values())).items()
+        }
 
     def logs(self, with_models: bool) -> list[TrialLog]:
-        """Return what MLflow is told of the trials that are done."""
-        return [
-            trial_log(trial, record, self.store, with_models)
-            for trial in self.trials
-            if (record := self._records.get(trial.name)) is not None and record["status"] == "done"
-        ]
+        """Return the MLflow logs of the finished trials."""
+        return [trial_log(trial, self._records[trial.name], self.store, with_models) for trial in self.done]
 
 
-def _printed(data: dict[str, Any]) -> Group:
-    """Return the tables for the terminal, the legend below the last."""
-    settings = data["settings"]
-    found: list[RenderableType] = []
-    for at, one in enumerate(data["tables"], start=1):
-        below = settings["legend"] if at == len(data["tables"]) else ()
-        found.append(table.terminal(one["heading"], one["body"], one["title"] or settings["title"], below))
-    return Group(*found, *[Text(f"note: {note}") for note in data["oddities"]])
+OUT_OF_DOMAIN = "out_of_domain_by_query.csv"
+"""File with the first measure by query and trial on further collections."""
 
 
-def legend(found: Sequence[Row], settings: Settings) -> list[str]:
-    """Return what the table's ± and marks mean, a line each."""
-    several = any(row.seeds > 1 for row in found)
-    lines = [f"± 95 %: half of the interval over queries{' and seeds' if several else '; one seed says no more'}"]
-    families = sorted({row.family for row in found if row.family}, reverse=True)
-    if families:
-        over = f"{' and '.join(map(str, families))} comparisons" + (", a table each" if len(families) > 1 else "")
-        lines.append(f"{table.DIFFERS} differs from {settings.baseline} (5 %, Holm over {over})")
-        lines.append(
-            f"{table.SAME} within {settings.equivalent_within:g} of {settings.baseline} (equivalence test, 5 %, Holm)"
-        )
-    elif any(row.gain is not None and row.form != "reference" for row in found):
-        lines.append(f"no method is said to differ from {settings.baseline}, or not to: that takes two seeds or more")
-    estimators = dict.fromkeys(row.estimator for row in found if row.rate is not None and row.estimator)
-    lines += [f"false negatives, {name}: {meanings()[name]}" for name in estimators]
-    if not estimators and any(row.filled is not None for row in found):
-        more = "" if settings.held_out is not None else "held_out or "
-        ask = f"give {more}a truth, or label some: negbench audit GRID.yaml"
-        lines.append(f"false negatives: these labels cannot tell; {ask}")
-    found_by_index = [f"{row.label} {100 * row.index_recall:.2f} %" for row in found if row.index_recall is not None]
-    if found_by_index:
-        lines.append(f"index recall, the share of an exact search's candidates: {', '.join(found_by_index)}")
-    lines += [_more_pairs(method, settings) for method in settings.methods if method.equal_documents]
-    if any(row.form == "interpretation" for row in found):
-        lines.append(f"{table.INTERPRETED.strip()} an interpretation: its source leaves something open")
-    return lines
+def _titled(tables: Sequence[dict[str, Any]], title: str) -> list[dict[str, Any]]:
+    return [{**one, "title": f"{title}: {one['title']}" if one["title"] else title} for one in tables]
 
 
-def _more_pairs(method: Method, settings: Settings) -> str:
-    """Return what a method reads beside as many documents a step, and which control does not."""
-    there = any(other.name == "random" for other in settings.methods)
-    control = "random reads as many documents" if there else "add random, which reads as many documents,"
-    return f"{method.spelling} reads {1 + settings.negatives} times the labelled pairs, too; {control} at equal pairs"
+def _trials_in(out: Path) -> int:
+    """Return the number of trials in the results of a folder; 0 where there are none to read."""
+    try:
+        return len(json.loads((out / "results.json").read_text(encoding="utf-8"))["trials"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return 0
 
 
-def notes(data: dict[str, Any], found: Sequence[Row], settings: Settings) -> list[str]:
-    """Return what a reader of the table has to know, one paragraph each."""
-    marks = legend(found, settings)
-    paired = "Differences are paired by query and seed"
-    if any(row.family for row in found):
-        paired += "; neither mark: undecided, or one seed"
-    if any(row.detectable is not None for row in found):
-        paired += (
-            ". `detectable`: the least difference that this many queries and seeds would show with a power of 80 % "
-            "(5 %, unadjusted)"
-        )
-    lines = [
-        f"Means over seeds. {'. '.join(marks)}. {paired}. `start` is the encoder before any training, `bm25-search` is "
-        "BM25 as the search engine; both are references and no comparisons. False negatives: of the mined negatives "
-        "that training was handed, weighted as training sees them, the share that is relevant, with the 95 % interval "
-        "over queries, seeds pooled. In-batch documents are counted apart, after masking. `filled`: drawn from the "
-        "whole corpus after a shortfall. `seconds`: the method alone, from nothing; `added`: what it added to this "
-        "grid."
-    ]
-    estimators = {name: rate["note"] for row in data["trials"] for name, rate in row["false_negatives"].items()}
-    shown = {row.estimator for row in found}
-    for name, note in estimators.items():
-        if name in meanings():
-            lines.append(f"{name}: {note}." + ("" if name in shown else f" In %: {rates_by(name, data['trials'])}."))
-    return lines + teachers(data["trials"])
+def _remove_drafts(out: Path) -> None:
+    """Remove drafts of result files that killed processes left."""
+    for path in out.glob("*.draft"):
+        number = path.name.split(".")[-2]
+        if not number.isdigit() or not psutil.pid_exists(int(number)):
+            path.unlink(missing_ok=True)
 
 
-def rates_by(estimator: str, trials: Sequence[dict[str, Any]]) -> str:
-    """Return the rates of an estimator that has no column, in percent by method and axes, as means over seeds."""
-    found: dict[str, list[float]] = {}
-    for row in trials:
-        rate = row["false_negatives"].get(estimator, {}).get("rate")
-        if rate is not None:
-            name = row["spelling"] + "".join(f" {key}={value}" for key, value in row["axes"].items())
-            found.setdefault(name, []).append(100 * rate)
-    return "; ".join(f"{name} {sum(rates) / len(rates):.2f}" for name, rates in found.items()) or "not known"
+def terminal(data: dict[str, Any]) -> Group:
+    """Return the tables of results.json for rich, with the legend below the last table.
 
-
-def teachers(trials: Sequence[dict[str, Any]]) -> list[str]:
-    """Return how well the teachers of methods order what is labelled: a paragraph, if there are any."""
-    order: dict[str, list[str]] = {}
-    for row in trials:
-        share = row["draw"].get("teacher_auc", math.nan)
-        if math.isfinite(share) and row["spelling"] not in order.setdefault(f"{100 * share:.0f} %", []):
-            order[f"{100 * share:.0f} %"].append(row["spelling"])
-    if not order:
-        return []
-    told = "; ".join(f"{share} ({', '.join(methods)})" for share, methods in sorted(order.items(), reverse=True))
-    return [
-        "Of the pairs of a labelled positive and an unlabelled candidate of the same query, a teacher puts the "
-        f"positive first in so many (50 % is chance): {told}."
-    ]
+    Of several collections it is the one table of all; each has its own in its folder.
+    """
+    settings, beside = data["settings"], data["side_by_side"]
+    matrices = []
+    for number, one in enumerate(beside["brief"], start=1):
+        below = beside["notes"] if number == len(beside["brief"]) else ()
+        title = ": ".join(part for part in (settings["title"], one["title"]) if part)
+        matrices.append(table.terminal(one["heading"], one["body"], title, below))
+    rendered: list[RenderableType] = []
+    for number, one in enumerate(data["tables"], start=1):
+        below = settings["legend"] if number == len(data["tables"]) else ()
+        rendered.append(table.terminal(one["heading"], one["body"], one["title"] or settings["title"], below))
+    if beside["folders"]:
+        rendered = [Text("all columns of each collection: NAME/table.md in the folder of the results")]
+    return Group(
+        *[Text(line) for line in data.get("verdict", [])],
+        *(matrices if beside["folders"] else []),
+        *rendered,
+        *([] if beside["folders"] else matrices),
+        *[Text(f"note: {note}") for note in data["oddities"]],
+    )

@@ -1,11 +1,10 @@
-"""What false negatives cost, by a grid: the axis that says it, and the files that tell."""
+"""Cost of false negatives: a grid with the axis ``repair``, and its result files."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-from rich.console import Group
+from typing import Any
 
 from negbench.config import grid as grids
 from negbench.config.grid import Grid
@@ -19,32 +18,34 @@ from negbench.report.results import write_json, write_text
 from negbench.store import Store
 
 RATES = (0.05, 0.1, 0.2, 0.4)
-"""Shares of the negatives that are made false; none at all is ``replaced``."""
+"""Injected false-negative rates; a rate of 0 is ``replaced``."""
 
 VARIANTS = ["null", "replaced", "relabelled", *[f"injected(rate={rate})" for rate in RATES]]
 
 
-def read(path: Path, assignments: Sequence[str] = ()) -> Grid:
-    """Read a grid and give it the axis ``repair``, unless it has one; null is the method as mined.
+def read(source: Path | Mapping[str, Any], assignments: Sequence[str] = ()) -> Grid:
+    """Read a grid and add the axis ``repair`` if it has none; null is the method as mined.
 
-    Raises InputError where the grid is wrong, or repairs without such an axis.
+    Raises InputError for an invalid grid, and for one with a fixed ``repair``.
     """
-    asked = grids.read(path, assignments)
+    asked = grids.read(source, assignments)
     if all(AXIS in point for point, _ in asked.points):
         return asked
     if any(settings.repair is not None for _, settings in asked.points):
-        raise InputError(f"{path}: repair: it is this command that varies it; take it out, or make it an axis")
-    return grids.read(path, [*assignments, f"axes.{AXIS}=[{', '.join(VARIANTS)}]"])
+        raise InputError(f"{grids.origin(source)}: repair: this command varies the key; remove it, or make it an axis")
+    return grids.read(source, [*assignments, f"axes.{AXIS}=[{', '.join(VARIANTS)}]"])
 
 
-def check(path: Path, trials: Sequence[Trial]) -> None:
-    """Raise InputError for a grid whose methods draw nothing that could be repaired."""
+def check(source: Path | Mapping[str, Any], trials: Sequence[Trial]) -> None:
+    """Raise InputError for a grid without a method that mines negatives."""
     if all(trial.negatives is None for trial in trials):
-        raise InputError(f"{path}: methods: none of them mines negatives, so none has false ones; add one, bm25 say")
+        raise InputError(
+            f"{grids.origin(source)}: methods: none of them mines negatives; add one that does, such as bm25"
+        )
 
 
-def write(grid: Grid, trials: Sequence[Trial], store: Store, out: Path) -> Group:
-    """Write ``repair.md``, ``repair.json`` and the figure of what is finished; return the tables for the terminal."""
+def write(grid: Grid, trials: Sequence[Trial], store: Store, out: Path) -> Summary:
+    """Write ``repair.md``, ``repair.json`` and the figure from the finished trials; return their summary."""
     first = grid.points[0][1]
     summary = Summary.of(grid.name, first.measures[0], first.equivalent_within, gather(trials, store))
     write_json(out / "repair.json", summary.data())
@@ -55,4 +56,4 @@ def write(grid: Grid, trials: Sequence[Trial], store: Store, out: Path) -> Group
         folder.mkdir(exist_ok=True)
         write_text(folder / "repair.svg", figures.svg(drawn))
         drawn.savefig(folder / "repair.png", dpi=150, bbox_inches="tight", metadata={"Software": None})
-    return summary.terminal()
+    return summary

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from negbench.noise import Noise
+from negbench.rng import CounterRNG
 from negbench.types import Bool, CandidatePool, Draw, Float32, Float64
 
 
@@ -16,13 +16,13 @@ def window(pool: CandidatePool, depth: int | None) -> Bool:
     return available
 
 
-def draw(log_weights: Float64, allowed: Bool, k: int, pool: CandidatePool, noise: Noise) -> Draw:
+def draw(log_weights: Float64, allowed: Bool, k: int, pool: CandidatePool, rng: CounterRNG) -> Draw:
     """Draw ``k`` distinct positions a query with probability proportional to exp(``log_weights``) [Q, K].
 
     Successive draws without replacement are the k largest of log-weight plus Gumbel noise (Vieira 2014; Kool et
     al. 2019, arXiv 1903.06059). Log-weights of any size are safe, unlike weights, which underflow to 0.
     """
-    gumbel = noise.gumbel(pool.query_keys[:, None], pool.document_keys)
+    gumbel = rng.gumbel(pool.query_keys[:, None], pool.document_keys)
     logits = _below_best(log_weights, allowed)
     return Draw(_largest(logits + gumbel, allowed, k), effective_size(logits, allowed))
 

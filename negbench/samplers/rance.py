@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from negbench.asks import Ask, JudgedRanks
-from negbench.noise import Noise
+from negbench.requirements import RelevanceByRank
+from negbench.rng import CounterRNG
 from negbench.samplers import Sampler, gumbel
 from negbench.types import CandidatePool, Draw, Float64
 
@@ -20,30 +20,37 @@ class Rance(Sampler):
     purble/RANCE: gain(r) = (1 - relevant share at r) / ln(r + 2), a centred window of 9, a polynomial of degree 4,
     less the smallest smoothed gain. Differs from the code in: negative values are cut to 0; ranks are drawn without
     replacement; the judged queries are those of dev, with the labels that they have.
-
-    depth: ranks drawn from; the code's 500. window, degree: of the smoothing.
     """
 
     name: ClassVar[str] = "rance"
 
-    depth: int = Field(default=500, ge=1)
-    window: int = Field(default=9, ge=1)
-    degree: int = Field(default=4, ge=0, le=10)
+    depth: int = Field(
+        default=500,
+        ge=1,
+        description="Number of top retriever ranks to draw from, counted before filtering; the code has 500.",
+    )
+    window: int = Field(
+        default=9, ge=1, description="Width of the centred moving average over the gains, in ranks; the code has 9."
+    )
+    degree: int = Field(
+        default=4,
+        ge=0,
+        le=10,
+        description="Degree of the polynomial that is fitted to the smoothed gains; the code has 4.",
+    )
 
     @property
-    def asks(self) -> tuple[Ask, ...]:
-        """How often each rank is relevant."""
-        return (JudgedRanks(),)
+    def requires(self) -> tuple[RelevanceByRank]:
+        return (RelevanceByRank(),)
 
-    def draw(self, pool: CandidatePool, k: int, noise: Noise) -> Draw:
+    def draw(self, pool: CandidatePool, k: int, rng: CounterRNG) -> Draw:
         """Draw ranks by P; those of probability 0 come last."""
-        assert pool.judged is not None, "the pool carries no judged ranks"
         allowed = gumbel.window(pool, self.depth)
         share = np.zeros(pool.depth)
-        known = pool.judged[: min(self.depth, pool.depth)]
+        known = self.feature(pool, RelevanceByRank).ranks[: min(self.depth, pool.depth)]
         share[: len(known)] = self.distribution(known)
         log_weights = np.broadcast_to(np.log(np.maximum(share, 1e-12)), allowed.shape)
-        return gumbel.draw(log_weights, allowed, k, pool, noise)
+        return gumbel.draw(log_weights, allowed, k, pool, rng)
 
     def distribution(self, judged: Float64) -> Float64:
         """Return P(r) [K] from the share of judged queries whose document of rank r is relevant [K]."""

@@ -6,21 +6,21 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from negbench.noise import Noise
+from negbench.rng import CounterRNG
 from negbench.samplers import Sampler, gumbel
 from negbench.types import CandidatePool, Draw
 
 
 class Top(Sampler):
-    """The first k candidates in rank order that the filters left.
-
-    depth: look at this many raw ranks; null looks at all.
-    """
+    """The first k candidates in rank order that the filters left."""
 
     name: ClassVar[str] = "top"
 
-    depth: int | None = Field(default=None, ge=1)
+    depth: int | None = Field(
+        default=None,
+        ge=1,
+        description="Number of top retriever ranks to draw from, counted before filtering; null for all.",
+    )
 
-    def draw(self, pool: CandidatePool, k: int, noise: Noise) -> Draw:
-        """Take them; noise has no say."""
+    def draw(self, pool: CandidatePool, k: int, rng: CounterRNG) -> Draw:
         return gumbel.first(gumbel.window(pool, self.depth), k)

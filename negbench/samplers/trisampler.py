@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from negbench.asks import Ask, PositiveSimilarity
-from negbench.noise import Noise
+from negbench.requirements import PositiveSimilarity
+from negbench.rng import CounterRNG
 from negbench.samplers import Sampler, gumbel
 from negbench.samplers.simans import SimANS
 from negbench.types import CandidatePool, Draw
@@ -21,28 +21,29 @@ class TriSampler(Sampler):
     a guess here. The constraints of its title are the filter ``triangle``. The first factor is SimANS with a = 1/4, and
     as flat on cosines where these are taken as they are, so the method by this name takes ``zscore``.
 
-    scale: as in ``simans``: ``raw`` scores, or ``zscore``, standard deviations of the query's candidates. depth: raw
-    ranks looked at. Without a positive that has a score the second factor stands alone. Candidates of
-    weight 0 come last.
+    Without a positive that has a score the second factor stands alone. Candidates of weight 0 come last.
     """
 
     name: ClassVar[str] = "trisampler"
 
-    scale: Literal["raw", "zscore"] = "raw"
-    depth: int = Field(default=100, ge=1)
+    scale: Literal["raw", "zscore"] = Field(
+        default="raw",
+        description="Unit of score differences: `raw`, or `zscore`, standard deviations of the query's candidates.",
+    )
+    depth: int = Field(
+        default=100, ge=1, description="Number of top retriever ranks to draw from, counted before filtering."
+    )
 
     @property
-    def asks(self) -> tuple[Ask, ...]:
-        """How similar candidates are to the positives."""
+    def requires(self) -> tuple[PositiveSimilarity]:
         return (PositiveSimilarity(),)
 
-    def draw(self, pool: CandidatePool, k: int, noise: Noise) -> Draw:
-        """Draw by weight."""
-        assert pool.similarity is not None, "the pool carries no similarities"
+    def draw(self, pool: CandidatePool, k: int, rng: CounterRNG) -> Draw:
+        similarity = self.feature(pool, PositiveSimilarity).candidates
         scores = pool.scores.astype(np.float64)
         allowed = gumbel.window(pool, self.depth)
         with np.errstate(invalid="ignore", over="ignore"):
-            gap = np.nan_to_num(SimANS(scale=self.scale, positive="max").gaps(pool, allowed, noise), nan=0.0)
-            nearer = np.nan_to_num(pool.similarity - scores, nan=0.0)
+            gap = np.nan_to_num(SimANS(scale=self.scale, positive="max").gaps(pool, allowed, rng), nan=0.0)
+            nearer = np.nan_to_num(similarity - scores, nan=0.0)
             log_weights = -np.minimum(gap**2, 1e6) / 4 + np.log(np.clip(nearer, 1e-12, 1e12))
-        return gumbel.draw(log_weights, allowed, k, pool, noise)
+        return gumbel.draw(log_weights, allowed, k, pool, rng)

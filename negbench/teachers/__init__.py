@@ -11,12 +11,12 @@ import numpy as np
 
 from negbench.encoders.precision import Precision
 from negbench.errors import InputError
-from negbench.parts import Part
+from negbench.registry import Part
 from negbench.types import Float32
 
 
 class Teacher(Part):
-    """A scorer of pairs.
+    """A model that scores (query, document) pairs by relevance.
 
     ``folds`` is how many copies it comes in: 0 for a given model; else each copy is trained without one fold of the
     training queries and scores only that fold.
@@ -26,12 +26,12 @@ class Teacher(Part):
 
     @property
     def training_folds(self) -> int:
-        """How many copies are trained here; 0 for a given model."""
+        """Number of copies that are trained here; 0 for a ready-made model."""
         return 0
 
     @property
     def members(self) -> tuple[Teacher, ...]:
-        """Who gives the scores: itself, or those that an ensemble asks."""
+        """The teachers that give the scores: itself, or the members of an ensemble."""
         return (self,)
 
     @property
@@ -51,7 +51,7 @@ class Teacher(Part):
         """
 
     def checked_scores(self, pairs: Sequence[tuple[str, str]], folder: Path | None, precision: Precision) -> Float32:
-        """Return what ``score`` does, float32 [pairs].
+        """Return the scores of ``score`` after a check, float32 [pairs].
 
         Raises InputError, which begins with the teacher's name, where it is no number a pair: infinite, or NaN from a
         teacher that never refuses; and where ``score`` raises one.
@@ -64,14 +64,14 @@ class Teacher(Part):
             raise InputError(f"teacher {self.spelling}: {error}") from error
         if scores.shape != (len(pairs),):
             raise InputError(
-                f"teacher {self.spelling}: scores of shape {scores.shape} for {len(pairs)} pairs; expected one a pair"
+                f"teacher {self.spelling}: scores of shape {scores.shape} for {len(pairs)} pairs; expected one each"
             )
         broken = np.isinf(scores) if self.may_refuse else ~np.isfinite(scores)
         if broken.any():
             first = int(np.flatnonzero(broken)[0])
             raise InputError(
                 f"teacher {self.spelling}: {broken.sum()} of {len(pairs)} scores are NaN or infinite, the first for "
-                f"the query {pairs[first][0]!r:.60}; look at its weights"
+                f"the query {pairs[first][0]!r:.60}; check its weights"
             )
         return scores
 
@@ -79,6 +79,6 @@ class Teacher(Part):
         """Raise InputError where none of the ``scores``, of all pairs that it was asked about, is a number."""
         if scores.size and np.isnan(scores).all():
             raise InputError(
-                f"teacher {self.spelling}: none of the {scores.size} pairs has a score; look at its answers, or ask "
-                "another"
+                f"teacher {self.spelling}: none of the {scores.size} pairs has a score; check its answers, or use "
+                "another teacher"
             )

@@ -35,9 +35,9 @@ class LoadReport:
     mismatched: dict[str, tuple[list[int], list[int]]]
 
     def problem(self, new_head: bool, kept_layers: int | None) -> str | None:
-        """Say what is wrong; None where nothing is. For the parameters see ``load_checked``."""
+        """Return in words what is wrong; None where nothing is. For the parameters see ``load_checked``."""
         if self.mismatched:
-            shapes = [f"{name} is {found}, not {wanted}" for name, (found, wanted) in sorted(self.mismatched.items())]
+            shapes = [f"{name} is {shape}, not {wanted}" for name, (shape, wanted) in sorted(self.mismatched.items())]
             return f"the checkpoint has tensors of other shapes: {_listed(shapes)}"
         missing = [name for name in self.missing if not (new_head and self._is_head(name))]
         if missing:
@@ -76,17 +76,17 @@ def load_checked(who: str, load: Callable[[], T], new_head: bool = False, kept_l
     with ``new_head`` may what follows the body be missing or be another one. ``kept_layers``: layers from this one on
     are left out on purpose.
     """
-    with _reports() as found:
+    with _reports() as reports:
         try:
             loaded = load()
         except InputError:
             raise
         except Exception as error:  # each library that reads a part of the folder has errors of its own
-            reason = next((said for report in found if (said := report.problem(new_head, kept_layers))), None)
+            reason = next((said for report in reports if (said := report.problem(new_head, kept_layers))), None)
             raise InputError(f"{who}: cannot be loaded: {reason or first_line(error)}") from error
-    for report in found:
+    for report in reports:
         if said := report.problem(new_head, kept_layers):
-            raise InputError(f"{who}: {said}; give a checkpoint that is whole and fits its config.json")
+            raise InputError(f"{who}: {said}; use a complete checkpoint that matches its config.json")
     return loaded
 
 
@@ -100,12 +100,12 @@ def _reports() -> Iterator[list[LoadReport]]:
     """Collect the reports that transformers would log, which ``from_pretrained`` hands to direct callers alone."""
     from transformers import modeling_utils
 
-    found: list[LoadReport] = []
+    reports: list[LoadReport] = []
 
     def keep(model: Any, loading_info: Any, **_: Any) -> None:
-        mismatched = {name: (list(there), list(here)) for name, there, here in loading_info.mismatched_keys}
+        mismatched = {name: (list(stored), list(here)) for name, stored, here in loading_info.mismatched_keys}
         missing, unexpected = frozenset(loading_info.missing_keys), frozenset(loading_info.unexpected_keys)
-        found.append(
+        reports.append(
             LoadReport(model.base_model_prefix, frozenset(model.state_dict()), missing, unexpected, mismatched)
         )
         failed = [*loading_info.error_msgs, *loading_info.conversion_errors.values()]
@@ -115,7 +115,7 @@ def _reports() -> Iterator[list[LoadReport]]:
     original = modeling_utils.log_state_dict_report
     modeling_utils.log_state_dict_report = keep
     try:
-        yield found
+        yield reports
     finally:
         modeling_utils.log_state_dict_report = original
 
@@ -130,7 +130,9 @@ def require_vocabulary(tokenizer: Any, model: nn.Module, who: str) -> None:
     """Raise InputError where the tokenizer knows no words, as without its files, or more than have an embedding."""
     known = tokenizer.get_vocab()
     if not set(known) - set(tokenizer.all_special_tokens):
-        raise InputError(f"{who}: its tokenizer knows no token but special ones; are its files (tokenizer.json) there?")
+        raise InputError(
+            f"{who}: its tokenizer has only special tokens; check that its files are there (tokenizer.json)"
+        )
     rows = getattr(model.get_input_embeddings(), "num_embeddings", None)  # type: ignore[operator]
     if rows is not None and (last := max(known.values())) >= rows:
         raise InputError(f"{who}: its tokenizer has ids up to {last}, but the model has {rows} embeddings")

@@ -29,18 +29,24 @@ class CoupledCrossEncoder(TrainedCrossEncoder):
     are those of r alone; pairs fix an order within a query, and no level: compare them by quantiles. Differs from the
     paper in: cross-fitting; o's gradients are not clipped.
 
-    model, folds, negatives, positives, epochs, batch_size (in pairs of a positive and a negative), learning_rate,
-    max_length, keep_layers: as those of trained-cross-encoder; model must come without a head, for each to get its
-    own. depth: raw ranks that negatives are drawn from. temperature: T; 2 is the code's default, its script has 10.
-    prior: null, for there is no level to correct.
+    The other parameters are those of trained-cross-encoder; a batch counts pairs of a positive and a negative. The
+    model must come without a head, for each of the two to get its own.
     """
 
     name: ClassVar[str] = "coupled-cross-encoder"
     reads: ClassVar[int] = 4
 
-    depth: int = Field(default=50, ge=1)
-    prior: None = None
-    temperature: float = Field(default=2.0, gt=0)
+    depth: int = Field(
+        default=50, ge=1, description="Number of top retriever ranks that training negatives are drawn from."
+    )
+    prior: None = Field(
+        default=None, description="Always null: pairs fix an order and no level of scores that could be corrected."
+    )
+    temperature: float = Field(
+        default=2.0,
+        gt=0,
+        description="Divisor T of the scores in the weights; the code's default is 2, its script has 10.",
+    )
 
     def columns(
         self, pairs: Sequence[tuple[int, int, float]], queries: Sequence[str], passages: Sequence[str]
@@ -56,7 +62,7 @@ class CoupledCrossEncoder(TrainedCrossEncoder):
             negatives = [text for text, label in labelled if not label]
             rows += [(queries[query], positives[n % len(positives)], text) for n, text in enumerate(negatives)]
         if not rows:
-            raise InputError(f"teacher {self.spelling}: no training query has a candidate to be its negative")
+            raise InputError(f"teacher {self.spelling}: no training query has a candidate that can be a negative")
         return dict(zip(("query", "positive", "negative"), map(list, zip(*rows, strict=True)), strict=True))
 
     def loss(self, model: CrossEncoder, precision: Precision) -> nn.Module:
@@ -69,10 +75,12 @@ class CoupledCrossEncoder(TrainedCrossEncoder):
 
         observer = load(weights.locate(self.model), self.max_length, self.keep_layers, new_head=True)
         if all(map(torch.equal, model.parameters(), observer.to(model.device).parameters())):
-            raise InputError(f"teacher {self.spelling}: both would start from the model's head alike; give one without")
+            raise InputError(
+                f"teacher {self.spelling}: both models would start from the same head; use weights without a head"
+            )
 
         class Coupled(torch.nn.Module):
-            """Both, over the same pairs."""
+            """The two cross-encoders, which score the same pairs."""
 
             def __init__(self) -> None:
                 super().__init__()

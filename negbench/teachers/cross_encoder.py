@@ -1,4 +1,4 @@
-"""A given cross-encoder."""
+"""A cross-encoder checkpoint as the teacher, without training of its own."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ if TYPE_CHECKING:
 
 
 _ACTIVATIONS = {"Identity", "Sigmoid"}
-"""Of a model's output, which a sigmoid makes a probability; any other is a scale of its own."""
+"""Activations of a model's output after which a sigmoid gives a probability; any other has a scale of its own."""
 
 _PROBE = [("a question", "an answer"), ("another question", "an answer that has some more words")]
 
 
-class GivenCrossEncoder(Teacher):
+class PretrainedCrossEncoder(Teacher):
     """A cross-encoder by hub id or folder, used as it is; its output goes through a sigmoid.
 
     A score is what ``CrossEncoder.predict`` gives where the model's activation is the sigmoid, and the sigmoid of that
     where it is the identity; other activations are refused, and so are models with several outputs.
-
-    model: hub id or folder. max_length: tokens of query and document together, where the model takes as many.
     """
 
     name: ClassVar[str] = "cross-encoder"
     version: ClassVar[int] = 2
 
-    model: str = Field(default="cross-encoder/ms-marco-MiniLM-L6-v2", min_length=1)
-    max_length: int = Field(default=256, ge=8)
+    model: str = Field(
+        default="cross-encoder/ms-marco-MiniLM-L6-v2", min_length=1, description="Cross-encoder: a hub id or folder."
+    )
+    max_length: int = Field(
+        default=256, ge=8, description="Tokens of query and document together, at most as many as the model takes."
+    )
 
     def fingerprint(self) -> str:
-        """Return the digest of the model's weights."""
         return weights.fingerprint(self.model, None)
 
     def score(self, pairs: Sequence[tuple[str, str]], folder: Path | None, precision: Precision) -> Float32:
-        """Score with the given model; there is no ``folder``."""
         return predict(load(weights.locate(self.model), self.max_length), pairs, precision)
 
 
@@ -74,7 +74,7 @@ def load(place: Path | str, max_length: int, keep_layers: int | None = None, new
         if keep_layers is not None:
             count = AutoConfig.from_pretrained(str(place), revision=revision).num_hidden_layers
             if keep_layers > count:  # transformers would make up the missing ones at random
-                raise InputError(f"{who}: keep_layers={keep_layers}, it has {count} layers")
+                raise InputError(f"{who}: keep_layers={keep_layers}, but it has {count} layers")
         return CrossEncoder(
             str(place),
             revision=revision,
@@ -119,10 +119,12 @@ def _tell_padding(model: CrossEncoder) -> None:
         config.pad_token_id = padding
 
 
-def predict(model: CrossEncoder, pairs: Sequence[tuple[str, str]], precision: Precision) -> Float32:
+def predict(
+    model: CrossEncoder, pairs: Sequence[tuple[str, str]], precision: Precision, log_odds: bool = False
+) -> Float32:
     """Return the sigmoid of the model's output for each pair, float32; bfloat16 means the weights, all but the head.
 
-    The model's own prompt, if it has one by default, stands before each pair.
+    With ``log_odds`` the output itself. The model's own prompt, if it has one by default, stands before each pair.
     """
     import torch
 
@@ -137,5 +139,6 @@ def predict(model: CrossEncoder, pairs: Sequence[tuple[str, str]], precision: Pr
     tokens = tokenised_pairs(model, pairs, prompt)
     with fast_attention(reader, precision == "bfloat16"), torch.inference_mode():
         for rows, inputs in batches(tokens, reader):
-            scores[rows] = torch.sigmoid(reader({**inputs, **same})["scores"].float()).flatten().cpu().numpy()
+            outputs = reader({**inputs, **same})["scores"].float()
+            scores[rows] = (outputs if log_odds else torch.sigmoid(outputs)).flatten().cpu().numpy()
     return scores

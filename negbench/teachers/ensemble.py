@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from negbench.encoders.precision import Precision
 from negbench.teachers import Teacher
@@ -22,13 +22,14 @@ class Ensemble(Teacher):
     What is averaged are the scores as each gives them, probabilities of relevance in [0, 1]: a cross-encoder's sigmoid,
     a language model's grade over 3, a bi-encoder's cosine, which is none. They are not brought to one scale, so who
     spreads wider says more. Whoever gives a pair no score is left out of its mean; it has none where nobody gave one.
-
-    judges: two teachers or more, each given as it comes; none of them is trained here.
     """
 
     name: ClassVar[str] = "ensemble"
 
-    judges: tuple[Teacher, ...]
+    judges: tuple[Teacher, ...] = Field(
+        description="Teachers whose scores are averaged, two or more; none of them is trained here.",
+        examples=[["bi-encoder", "cross-encoder"]],
+    )
 
     @field_validator("judges")
     @classmethod
@@ -37,21 +38,20 @@ class Ensemble(Teacher):
         if len(set(names)) < 2 or len(set(names)) < len(names):
             raise ValueError(f"expected two or more teachers, no two the same, found {', '.join(names) or 'none'}")
         if trained := [judge.name for judge in judges if judge.training_folds]:
-            raise ValueError(f"{trained[0]} is trained here; an ensemble is of given models: cross-encoder, llm, ...")
+            raise ValueError(f"{trained[0]} is trained here; an ensemble takes given models: cross-encoder, llm, ...")
         return judges
 
     @property
     def members(self) -> tuple[Teacher, ...]:
-        """Its judges; of one that is an ensemble, its own."""
+        """The judges, with the members of each one that is itself an ensemble."""
         return tuple(member for judge in self.judges for member in judge.members)
 
     @property
     def may_refuse(self) -> bool:
-        """Whether all of them may."""
+        """Whether every judge may leave a pair without a score."""
         return all(judge.may_refuse for judge in self.judges)
 
     def fingerprint(self) -> str:
-        """Return a digest of the judges' own."""
         return hashlib.sha256(json.dumps([judge.fingerprint() for judge in self.judges]).encode()).hexdigest()
 
     def score(self, pairs: Sequence[tuple[str, str]], folder: Path | None, precision: Precision) -> Float32:

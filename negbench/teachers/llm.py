@@ -24,7 +24,7 @@ INSTRUCTIONS = """You judge search results. Say how well the passage answers the
 3: it is devoted to the query and answers it
 Think of what somebody with this query wants to know, and of nothing that the passage does not say.
 Reply with one line: score: K"""
-"""Told before each pair; the scale is that of UMBRELA (arXiv 2406.06519)."""
+"""The system prompt before each pair; the scale is that of UMBRELA (arXiv 2406.06519)."""
 
 HIGHEST = 3
 
@@ -36,22 +36,17 @@ class LanguageModel(Chat, Teacher):
     stored results and never asked for twice. A pair whose answer has no grade in it (a refusal, say) has no score, and
     counts as not asked. Judges of this kind agree with people about half as well as people do with one another:
     calibrate before believing a rate.
-
-    model: as the server names it. server: base URL, null for OpenAI's. key: the environment variable with the key.
-    budget: requests a stage may send; a larger one goes on where a smaller one stopped. retries, timeout: a request's,
-    in seconds. workers: requests at a time. letters: of a passage that are shown.
     """
 
     name: ClassVar[str] = "llm"
     version: ClassVar[int] = 2
     incidental: ClassVar[frozenset[str]] = Chat.fetching
 
-    letters: int = Field(default=4000, ge=100)
+    letters: int = Field(default=4000, ge=100, description="Characters of a passage that the model is shown.")
 
     @property
     def may_refuse(self) -> bool:
-        """An answer may hold no grade."""
-        return True
+        return True  # an answer may hold no grade
 
     def fingerprint(self) -> str:
         """Return the digest of the instructions; the weights are the server's affair."""
@@ -66,6 +61,6 @@ class LanguageModel(Chat, Teacher):
 
 def graded(answer: str) -> float:
     """Return the grade in an answer as a share of the highest; NaN where it has none, or one that is no grade."""
-    found = re.findall(r"score\W{0,4}(\d+)", answer.lower()) or re.findall(r"^\W*(\d+)\W*$", answer)
-    grade = int(found[-1]) if found else -1
+    grades = re.findall(r"score\W{0,4}(\d+)", answer.lower()) or re.findall(r"^\W*(\d+)\W*$", answer)
+    grade = int(grades[-1]) if grades else -1
     return grade / HIGHEST if 0 <= grade <= HIGHEST else math.nan

@@ -23,20 +23,20 @@ class LocalLanguageModel(Teacher):
 
     The score is the expected grade over 3, by the probabilities of the four digits as the next token. Nothing is
     generated, so every pair has a score and the same one each time.
-
-    model: hub id or folder, safetensors only. max_length: tokens of a prompt; the passage is cut to fit. batch_size:
-    prompts at a time.
     """
 
     name: ClassVar[str] = "local-llm"
     version: ClassVar[int] = 2
 
-    model: str = Field(default="Qwen/Qwen3-0.6B", min_length=1)
-    max_length: int = Field(default=1024, ge=32)
-    batch_size: int = Field(default=8, ge=1)
+    model: str = Field(
+        default="Qwen/Qwen3-0.6B",
+        min_length=1,
+        description="Causal language model: a hub id or folder with safetensors weights.",
+    )
+    max_length: int = Field(default=1024, ge=32, description="Tokens per prompt; the passage is cut to fit.")
+    batch_size: int = Field(default=8, ge=1, description="Prompts per batch.")
 
     def fingerprint(self) -> str:
-        """Return the digest of the model's weights."""
         return weights.fingerprint(self.model, None)
 
     def score(self, pairs: Sequence[tuple[str, str]], folder: Path | None, precision: Precision) -> Float32:
@@ -67,7 +67,7 @@ class LocalLanguageModel(Teacher):
         digits = [tokenizer.encode(str(grade), add_special_tokens=False) for grade in range(HIGHEST + 1)]
         if any(len(tokens) != 1 for tokens in digits):
             raise InputError(
-                f"teacher {self.spelling}: its tokenizer splits the digits 0 to {HIGHEST}; take another model"
+                f"teacher {self.spelling}: its tokenizer splits the digits 0 to {HIGHEST}; use another model"
             )
         columns = torch.tensor([tokens[0] for tokens in digits], device=model.device)
         grades = torch.arange(HIGHEST + 1, device=model.device) / HIGHEST
@@ -77,18 +77,20 @@ class LocalLanguageModel(Teacher):
         prompts = [_prompt(tokenizer, length, head, tail, query, passage) for query, passage in pairs]
         longest = max(map(len, prompts), default=0)
         if room is not None and longest > room:
-            raise InputError(f"{who}: a prompt takes {longest} tokens without its passage, and the model reads {room}")
+            raise InputError(
+                f"{who}: a prompt has {longest} tokens without its passage, but the model reads at most {room}"
+            )
         scores = np.zeros(len(pairs), np.float32)
-        order = sorted(range(len(prompts)), key=lambda at: -len(prompts[at]))
+        order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
         with torch.inference_mode():
             for first in range(0, len(order), self.batch_size):
                 some = order[first : first + self.batch_size]
-                width = max(len(prompts[at]) for at in some)
+                width = max(len(prompts[index]) for index in some)
                 ids = torch.zeros(len(some), width, dtype=torch.long)
                 mask = torch.zeros_like(ids)
-                for row, at in enumerate(some):  # padded on the left, so that all end where the grade comes
-                    ids[row, width - len(prompts[at]) :] = torch.tensor(prompts[at])
-                    mask[row, width - len(prompts[at]) :] = 1
+                for row, index in enumerate(some):  # padded on the left, so that all end where the grade comes
+                    ids[row, width - len(prompts[index]) :] = torch.tensor(prompts[index])
+                    mask[row, width - len(prompts[index]) :] = 1
                 ids, mask = ids.to(model.device), mask.to(model.device)
                 places = (mask.cumsum(1) - 1).clamp(min=0)
                 logits = model(input_ids=ids, attention_mask=mask, position_ids=places).logits[:, -1]

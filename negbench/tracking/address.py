@@ -7,11 +7,11 @@ from pathlib import Path
 
 
 def sqlite_file(uri: str) -> Path | None:
-    """Return the database that an address of SQLite's means, None for any other."""
-    found = re.fullmatch(r"sqlite(?:\+\w+)?:///(?!:memory:)([^?]+)(?:\?.*)?", uri)
-    return Path(found[1]).resolve() if found else None
+    """Return the database file of an SQLite address, None for other addresses."""
+    matched = re.fullmatch(r"sqlite(?:\+\w+)?:///(?!:memory:)([^?]+)(?:\?.*)?", uri)
+    return Path(matched[1]).resolve() if matched else None
 
 
 def shown(text: str) -> str:
-    """Return the text without the user names and passwords that addresses may hold."""
+    """Return the text with user names and passwords removed from addresses."""
     return re.sub(r"//[^/@\s]*@", "//", text)

@@ -1,4 +1,4 @@
-"""Bring a grid's finished trials to an MLflow store, each once."""
+"""Log a grid's finished trials to an MLflow store, each once."""
 
 from __future__ import annotations
 
@@ -6,27 +6,34 @@ import contextlib
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from negbench.tracking import runs
+from negbench.tracking import database, runs
 from negbench.tracking.address import shown
 from negbench.tracking.trial import TrialLog
 
-# MLflow's own defaults keep a run waiting for minutes at every call when the server is down.
+# With MLflow's defaults every call waits for minutes if the server is down.
 _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
-_LOCK_SECONDS = 600  # another process that delivers the same grid is waited for this long
-_CHATTER = {"mlflow": logging.WARNING, "alembic": logging.WARNING, "urllib3.connectionpool": logging.ERROR}
+_AT_ONCE = 8  # trials that are sent to a server side by side: each waits for several answers
+_LOCK_SECONDS = 600  # waits this long for another process that logs the same grid
+_CHATTER = {
+    "mlflow": logging.WARNING,
+    "mlflow.store.db.utils": logging.CRITICAL,  # a traceback for each error, which is told in one line here
+    "alembic": logging.WARNING,
+    "urllib3.connectionpool": logging.ERROR,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How many trials the store now holds completely, how many it lacks, and one line that says so."""
+    """Number of trials that the store has completely, number that are missing, and one line for the user."""
 
     delivered: int
     missing: int
@@ -34,7 +41,7 @@ class Outcome:
 
 
 def default_uri(out: Path) -> str:
-    """Return the tracking URI of the SQLite store beside the results in ``out``."""
+    """Return the tracking URI of the SQLite store in the results folder ``out``."""
     return f"sqlite:///{out.resolve().as_posix()}/mlflow.db"
 
 
@@ -49,9 +56,9 @@ def log_grid(
     """Log the finished ``trials`` of the grid ``name`` to MLflow, each once however often this is called.
 
     The store is ``uri``, else ``MLFLOW_TRACKING_URI``, else SQLite in ``out`` with its artifacts in
-    ``out/mlartifacts``. It is asked what it holds, and gets the rest: runs that were deleted are restored. ``tags``
-    and ``artifacts`` belong to the parent run; its files are sent again whenever their bytes change, and None says
-    that the grid goes on: its run stays open. Nothing is raised when the store fails: the outcome says what is missing.
+    ``out/mlartifacts``. Only what it lacks is sent; deleted runs are restored. ``tags`` and ``artifacts`` belong to the
+    parent run; its files are sent again whenever their bytes change. None means that the grid is unfinished: its run
+    stays open. Nothing is raised if the store fails: the outcome tells what is missing.
     """
     if not trials:
         return Outcome(0, 0, "MLflow: no finished trial to log")
@@ -60,38 +67,62 @@ def log_grid(
     keys = {trial.key for trial in trials}
     try:
         with _locked(out), _defaults(_ENVIRONMENT), _quiet():
+            database.prepare(uri)
             grid = runs.connect(uri, name, out, tags or {})
             if artifacts is None:
                 grid.stay_open()
-            reason = _send_trials(grid, trials, delivered)
+            reason = _send_trials(grid, trials, delivered, _AT_ONCE if uri.startswith("http") else 1)
             if artifacts is not None:
                 grid.finish(artifacts)
     except runs.DeletedExperimentError as error:
-        return Outcome(0, len(keys), f"MLflow: none of {len(keys)} trials is logged at {shown(uri)}: {error}")
-    except Exception as error:  # whatever goes wrong in a store, the results are safe and the grid goes on
+        return Outcome(0, len(keys), f"MLflow: none of {len(keys)} trials are logged at {shown(uri)}: {error}")
+    except Exception as error:  # any error of the store: the results are safe and the grid goes on
         reason = _root(error)
     return Outcome(len(delivered), len(keys - delivered), _message(uri, len(keys), len(delivered), reason))
 
 
-def _send_trials(grid: runs.Grid, trials: Sequence[TrialLog], delivered: set[str]) -> str:
-    """Log what the store lacks of the trials, adding the key of each to ``delivered``; return why one was refused.
+def _send_trials(grid: runs.Grid, trials: Sequence[TrialLog], delivered: set[str], at_once: int) -> str:
+    """Log the trials that the store lacks and add their keys to ``delivered``; return the reason of a refusal.
 
-    A trial that MLflow will not take does not hold back the others; a store in trouble raises.
+    A trial that MLflow refuses does not stop the others; another error of the store is raised, and no trial is begun
+    after it. ``at_once`` trials are sent side by side.
     """
-    reason = ""
-    for trial in trials:
+    refusals: dict[str, str] = {}
+
+    def send(trial: TrialLog) -> None:
         try:
             grid.deliver(trial)
             delivered.add(trial.key)
         except Exception as error:
             if not runs.refused(error):
                 raise
-            reason = f"{trial.name}: {_root(error)}"
-    return reason
+            refusals[trial.name] = _root(error)
+
+    if at_once == 1:
+        for trial in trials:
+            send(trial)
+    else:
+        with ThreadPoolExecutor(at_once) as pool:
+            sent = [pool.submit(send, trial) for trial in trials]
+            try:
+                for future in as_completed(sent):
+                    future.result()
+            except Exception:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    last = [trial.name for trial in trials if trial.name in refusals][-1:]
+    return f"{last[0]}: {refusals[last[0]]}" if last else ""
+
+
+def import_client() -> None:
+    """Import MLflow with all that a delivery needs of it."""
+    with _quiet():
+        import mlflow.store.tracking.sqlalchemy_store
+        import mlflow.tracking  # noqa: F401
 
 
 def _root(error: BaseException) -> str:
-    """Return the first line of what an error goes back to: "Connection refused", not which call met it."""
+    """Return the first line of the root cause of an error, such as "Connection refused"."""
     while (deeper := error.__cause__ or (None if error.__suppress_context__ else error.__context__)) is not None:
         error = deeper
     lines = shown(str(error)).strip().splitlines()
@@ -102,13 +133,13 @@ def _message(uri: str, trials: int, delivered: int, reason: str) -> str:
     if not reason:
         return f"MLflow: {trials} of {trials} trials are logged at {shown(uri)}"
     lacking = f"{trials - delivered} of {trials} trials" if delivered < trials else "the grid's files"
-    promise = "will be delivered by the next run once this is mended"
+    promise = "will be logged by the next run once this is fixed"
     return f"MLflow: {lacking} could not be logged or found at {shown(uri)} and {promise} ({reason})"
 
 
 @contextlib.contextmanager
 def _locked(out: Path) -> Iterator[None]:
-    """Hold the folder of results: two processes that finish the same grid must not both log it."""
+    """Lock the results folder, so that two processes do not both log the same grid."""
     from filelock import FileLock
 
     out.mkdir(parents=True, exist_ok=True)
@@ -118,7 +149,7 @@ def _locked(out: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _defaults(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set the environment variables that the user has not set, and take them out again."""
+    """Set environment variables that the user has not set, and remove them at the end."""
     added = {name: text for name, text in variables.items() if name not in os.environ}
     os.environ.update(added)
     try:
@@ -130,7 +161,7 @@ def _defaults(variables: Mapping[str, str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep MLflow's progress notes and urllib3's retry warnings off stderr for a while."""
+    """Silence MLflow's progress messages and urllib3's retry warnings."""
     import mlflow  # noqa: F401  (importing it sets the levels that are put back afterwards)
 
     before = {name: logging.getLogger(name).level for name in _CHATTER}

@@ -1,4 +1,4 @@
-"""One grid in an MLflow store: a parent run, and a child run a trial."""
+"""A grid in an MLflow store: a parent run, and one child run per trial."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from negbench.tracking.trial import TrialLog
 TRIAL_TAG = "negbench.trial"
 """Tag of a child run: the trial's key."""
 MODEL_TAG = "negbench.model"
-"""Tag of a child run that holds the whole encoder."""
+"""Tag of a child run whose encoder is uploaded completely."""
 GRID_TAG = "negbench.grid"
 """Tag of a parent run: the grid's name."""
 FILES_TAG = "negbench.files"
-"""Tag of a parent run: the SHA-256 of the files that it holds."""
+"""Tag of a parent run: the SHA-256 of its files."""
 PARENT_TAG = "mlflow.parentRunId"
 """MLflow's own tag of a child run: the id of the run that it is shown below."""
 
@@ -32,7 +32,7 @@ _DIGEST_LENGTH = 36  # MLflow's limit for the digest of a dataset
 
 
 class DeletedExperimentError(Exception):
-    """The experiment was deleted. MLflow keeps its name, so that no other can be made; the message says what to do."""
+    """Deleted experiment, whose name MLflow still reserves; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Grid:
             self.client.update_run(self.parent.info.run_id, status="RUNNING")
 
     def finish(self, files: Sequence[Path]) -> None:
-        """Attach the grid's files where they are absent or of other bytes, and show the grid as finished."""
+        """Attach the grid's files if they are missing or changed, and show the grid as finished."""
         run_id = self.parent.info.run_id
         digest = _digest(files)
         changed = self.parent.data.tags.get(FILES_TAG) != digest
@@ -75,15 +75,15 @@ class Grid:
             self.client.set_terminated(run_id)
 
     def adopt(self, run: Any) -> None:
-        """Move a trial's run below the parent where the run that it was below is gone."""
+        """Move a trial's run below this parent if its own parent run no longer exists."""
         if run.data.tags.get(PARENT_TAG) not in self.living:
             self.client.set_tag(run.info.run_id, PARENT_TAG, self.parent.info.run_id)
 
     def _finished(self, key: str) -> Any | None:
         """Return the finished run of a trial, if there is one, and delete its others.
 
-        A deleted run is restored, so that nothing is delivered twice. A run that was cut short is replaced: logging a
-        step of a curve again would double the point. Restoring an experiment brings back all of its runs, these too.
+        A deleted run is restored, so that nothing is logged twice. An interrupted run is replaced: to log a step of a
+        curve again would duplicate the point. Restoring an experiment restores all its runs, also the replaced ones.
         """
         runs = self.children.get(key, [])
         kept = _kept(self.client, [run for run in runs if run.info.status == "FINISHED"])
@@ -95,7 +95,7 @@ class Grid:
         return kept
 
     def _absent(self, run_id: str, paths: Sequence[Path]) -> list[Path]:
-        """Return the paths whose names a run does not hold: folders of artifacts get lost on their own."""
+        """Return the paths whose names a run lacks: artifact folders may be deleted separately."""
         held = {file.path for file in self.client.list_artifacts(run_id)} if paths else set()
         return [path for path in paths if path.name not in held]
 
@@ -108,14 +108,14 @@ class Grid:
         """Log one trial as a new child run and return its id. The run counts as complete once it is FINISHED."""
         from mlflow.entities import Param, RunTag
 
-        began, ended = (round(1000 * at) for at in trial.period or (time.time(), time.time()))
+        began, ended = (round(1000 * moment) for moment in trial.period or (time.time(), time.time()))
         identity = {TRIAL_TAG: trial.key, PARENT_TAG: self.parent.info.run_id}
         run = self.client.create_run(self.experiment, start_time=began, tags=identity, run_name=trial.name)
         run_id = str(run.info.run_id)
         params = [Param(_name(name), _text(value)) for name, value in trial.parameters.items()]
         tags = [RunTag(_name(name), text) for name, text in trial.tags.items()]
         metrics = _metrics(trial, began, ended)
-        self.client.log_batch(run_id, metrics, params, tags, synchronous=True)  # splits what is long by itself
+        self.client.log_batch(run_id, metrics, params, tags, synchronous=True)  # splits long lists itself
         self.client.log_inputs(run_id, [_dataset(trial)])
         self._send(run_id, trial.artifacts, always=True)
         self.client.set_terminated(run_id, end_time=ended)
@@ -123,10 +123,10 @@ class Grid:
 
 
 def connect(uri: str, name: str, out: Path, tags: Mapping[str, str]) -> Grid:
-    """Find or create the experiment and the parent run of the grid ``name``, and find what hangs below.
+    """Find or create the experiment and the parent run of the grid ``name``, and find its child runs.
 
-    A parent that was deleted is restored. Where it is gone for good (``mlflow gc``), the trials' runs move below a new
-    one. Raises DeletedExperimentError.
+    A deleted parent run is restored. If it is gone for good (``mlflow gc``), its child runs move below a new one.
+    Raises DeletedExperimentError.
     """
     from mlflow import MlflowClient
     from mlflow.entities import RunTag
@@ -153,12 +153,12 @@ def connect(uri: str, name: str, out: Path, tags: Mapping[str, str]) -> Grid:
 
 
 def _experiment(client: Any, uri: str, name: str, out: Path) -> str:
-    """Return the id of the experiment ``name``, which is created where there is none. Raises DeletedExperimentError."""
-    found = client.get_experiment_by_name(name)  # finds deleted ones too
-    if found is None:
+    """Return the id of the experiment ``name``, created if needed. Raises DeletedExperimentError."""
+    experiment = client.get_experiment_by_name(name)  # finds deleted ones too
+    if experiment is None:
         return str(client.create_experiment(name, _artifact_location(uri, out)))
-    number = str(found.experiment_id)
-    if found.lifecycle_stage == "deleted":
+    number = str(experiment.experiment_id)
+    if experiment.lifecycle_stage == "deleted":
         command = f"MLFLOW_TRACKING_URI={shlex.quote(shown(uri))} mlflow experiments restore --experiment-id {number}"
         raise DeletedExperimentError(
             f'its experiment "{name}" was deleted: restore it ({command}) or give the grid another name'
@@ -181,7 +181,7 @@ def _runs(client: Any, experiment: str) -> list[Any]:
 
 
 def _kept(client: Any, runs: Sequence[Any]) -> Any | None:
-    """Return the first of some runs that is not deleted, else the first one, restored; None where there is none."""
+    """Return the first run that is not deleted, else the first one, restored; None without runs."""
     for run in sorted(runs, key=_deleted):
         if _deleted(run):
             client.restore_run(run.info.run_id)
@@ -194,10 +194,10 @@ def _deleted(run: Any) -> bool:
 
 
 def _metrics(trial: TrialLog, began: int, ended: int) -> list[Any]:
-    """Return the curves by step, the final values at step 0, and the machine by the number of the look at it.
+    """Return curves by step, final values at step 0, and samples of the machine's load by number.
 
-    MLflow compares runs by bars where a metric has only a step 0, and draws dots over steps otherwise. Only the looks
-    have times of their own; steps are spread evenly over the period, in milliseconds.
+    MLflow shows a metric with only step 0 as bars, and others over steps. Only samples have recorded times; the times
+    of steps are spread evenly over the period. Times are in milliseconds.
     """
     from mlflow.entities import Metric
 
@@ -217,7 +217,7 @@ def _metrics(trial: TrialLog, began: int, ended: int) -> list[Any]:
 
 
 def refused(error: Exception) -> bool:
-    """Say whether the store works but will not take what it was given."""
+    """Tell whether the store works but refuses the request."""
     from mlflow.exceptions import MlflowException
 
     return isinstance(error, MlflowException) and error.get_http_status_code() < 500
@@ -231,7 +231,7 @@ def _dataset(trial: TrialLog) -> Any:
     dataset = Dataset(
         name=trial.collection,
         digest=trial.collection_digest[:_DIGEST_LENGTH],
-        source_type="code",  # the one type of source that needs neither a path nor an address
+        source_type="code",  # the only type of source without a path or an address
         source=json.dumps(source),
         profile=json.dumps(trial.profile),
     )
@@ -239,9 +239,9 @@ def _dataset(trial: TrialLog) -> Any:
 
 
 def _artifact_location(uri: str, out: Path) -> str | None:
-    """Return where a new experiment keeps artifacts; None leaves it to a server.
+    """Return the artifact location of a new experiment; None lets a server decide.
 
-    For a bare database MLflow would take the working directory.
+    For a plain database MLflow would use the working directory.
     """
     if database := sqlite_file(uri):
         return (database.parent / "mlartifacts").as_uri()
@@ -257,7 +257,7 @@ def _digest(files: Sequence[Path]) -> str:
 
 
 def _name(text: str) -> str:
-    """Return a name that MLflow takes: ``nDCG@10`` becomes ``nDCG_10``."""
+    """Return a valid MLflow name: ``nDCG@10`` becomes ``nDCG_10``."""
     return re.sub(r"[^\w./ -]", "_", text)
 
 

@@ -1,4 +1,4 @@
-"""What is logged of a trial."""
+"""Content of a trial's MLflow run."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrialLog:
-    """What is logged of one finished trial.
+    """Content of the MLflow run of one finished trial.
 
     ``key`` is the digest that identifies the trial and ``name`` the name of its run. ``parameters`` are flat
     with dotted names; ``metrics`` are final values by name as in the results (values that are not finite are
@@ -16,8 +16,8 @@ class TrialLog:
     metric. ``collection`` with its digest and ``profile`` (sizes of its splits) becomes the run's training
     dataset. ``artifacts`` are small files to attach, under their own names.
 
-    ``period`` is when the trial began and ended, ``system`` how busy the machine was at times in it; both in seconds
-    since 1970. ``model`` is the folder of the trained encoder and ``card`` its model card.
+    ``period`` is the start and end of the trial, ``system`` holds (time, load by name) samples of the machine; times
+    are in seconds since 1970. ``model`` is the folder of the trained encoder and ``card`` its model card.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""A copy of an encoder that follows it: a moving average of its weights."""
+"""Exponential moving average of an encoder's weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 
-class Average:
+class EMA:
     """Weights theta* that begin as ``model``'s theta; after each step theta* = decay theta* + (1 - decay) theta.
 
     Mean teacher, Tarvainen & Valpola 2017, arXiv 1703.01780. Texts go through the model's own modules, with these
@@ -26,13 +26,13 @@ class Average:
         self.weights = {name: value.detach().clone() for name, value in model.named_parameters()}
 
     def _move(self) -> None:
-        """Go where the model is: a trainer may have moved it to another device since."""
+        """Move the average to the model's device, which a trainer may have changed."""
         for name, value in self.model.named_parameters():
             self.weights[name] = self.weights[name].to(value.device)
 
     @torch.no_grad()
     def follow(self) -> None:
-        """Move towards the model as it stands now."""
+        """Update the average with the model's current weights."""
         self._move()
         for name, value in self.model.named_parameters():
             self.weights[name].lerp_(value, 1 - self.decay)

@@ -1,31 +1,31 @@
-"""What happens between two optimizer steps: values are kept, quality is measured, rows are made again."""
+"""Trainer callbacks between optimizer steps: record metrics, evaluate on dev, update the EMA, replace rows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from transformers import TrainerCallback
 
+from negbench.training.average import EMA
+from negbench.training.data import Collator
+from negbench.training.hooks import Curves, DevEvaluation, RefreshHook
+from negbench.training.processes import ProcessGroup
+from negbench.types import Int64
+
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-    from negbench.training.average import Average
-    from negbench.training.data import Collator, Instances
-    from negbench.training.loop import Curves, Renewal, Watch
-    from negbench.training.processes import Together
-    from negbench.types import Int64
 
-
-class Keeping(TrainerCallback):
-    """Keeps what the trainer logs at each step, and stops at a loss that is no number."""
+class RecordMetrics(TrainerCallback):
+    """Records loss, gradient norm and learning rate of each step, and stops at a non-finite loss."""
 
     def __init__(self, curves: Curves) -> None:
         self.curves = curves
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
-        """Keep it."""
         for name in ("loss", "grad_norm", "learning_rate"):
             if logs and name in logs:
                 self.curves.setdefault(name, []).append((state.global_step, float(logs[name])))
@@ -33,68 +33,59 @@ class Keeping(TrainerCallback):
             control.should_training_stop = True
 
 
-class Watching(TrainerCallback):
-    """Measures the model as it stands, as often as ``watch`` says over so many ``steps``."""
+class EvaluateOnDev(TrainerCallback):
+    """Evaluates the current model at ``watch.points`` evenly spaced steps of ``steps``."""
 
-    def __init__(self, watch: Watch, steps: int, model: SentenceTransformer, curves: Curves) -> None:
+    def __init__(self, watch: DevEvaluation, steps: int, model: SentenceTransformer, curves: Curves) -> None:
         self.watch, self.model, self.curves = watch, model, curves
         self.due = set(np.linspace(0, steps, watch.points).round().astype(int).tolist())
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Measure the start."""
         self.on_step_end(args, state, control)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Measure where it is due."""
         if state.global_step in self.due:
-            found = self.watch.measure(self.model)
-            self.curves.setdefault(self.watch.name, []).append((state.global_step, found))
+            value = self.watch.measure(self.model)
+            self.curves.setdefault(self.watch.name, []).append((state.global_step, value))
 
 
-class Following(TrainerCallback):
-    """Lets an average of the encoder follow after each optimizer step."""
+class UpdateEMA(TrainerCallback):
+    """Updates the moving average of the encoder after each optimizer step."""
 
-    def __init__(self, average: Average) -> None:
+    def __init__(self, average: EMA) -> None:
         self.average = average
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Follow."""
         self.average.follow()
 
 
-class Renewing(TrainerCallback):
-    """Changes the collator's rows after the steps that are ``due``; the first process makes them for all."""
+class RefreshCallback(TrainerCallback):
+    """Replaces the collator's rows by those of ``hook``, which runs in the first process alone."""
 
     def __init__(
         self,
-        renewal: Renewal | None,
-        due: Sequence[int],
-        batches: Sequence[Sequence[Int64]],
-        together: Together,
+        hook: RefreshHook,
+        batches: Sequence[Int64],
+        process_group: ProcessGroup,
         model: SentenceTransformer,
         collator: Collator,
         curves: Curves,
     ) -> None:
-        self.renewal, self.together = renewal, together
+        self.hook, self.batches, self.process_group = hook, batches, process_group
         self.model, self.collator, self.curves = model, collator, curves
-        self.numbers = {step: number for number, step in enumerate(due, start=1)}
-        self.batches = [batch for epoch in batches for batch in epoch]
+        self.numbers = {step: number for number, step in enumerate(hook.steps, start=1)}
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Change the rows of the very first step, where that is due."""
+        """Replace the rows of the first step, where step 0 is among the hook's."""
         self.on_step_end(args, state, control)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Ask for what is due, now or after a lag, and change the rows where it is due now."""
+        """Request the rows that are used ``lag`` steps from now, and take those that are used from now on."""
         step = state.global_step
-        if self.renewal is not None and (number := self.numbers.get(step + self.renewal.refresh.behind)):
-            self.renewal.ask(self.model, number, self.collator.data.queries[self.batches[step]])
+        if number := self.numbers.get(step + self.hook.lag):
+            self.hook.request(self.model, number, self.collator.data.queries[self.batches[step]])
         if number := self.numbers.get(step):
-            rows, points = self.together.from_first(lambda: self._taken(number))
+            rows, points = self.process_group.from_first(partial(self.hook.take, number))
             self.collator.renew(rows)
             for name, value in points.items():
                 self.curves.setdefault(name, []).append((step, value))
-
-    def _taken(self, number: int) -> tuple[Instances, dict[str, float]]:
-        assert self.renewal is not None, "only the first process makes rows"
-        return self.renewal.take(number)

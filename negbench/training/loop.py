@@ -2,125 +2,76 @@
 
 from __future__ import annotations
 
-import itertools
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from negbench.batching import Batching
-from negbench.batching.random import Random
 from negbench.encoders.attention import fast_attention
 from negbench.encoders.checkpoint import not_finite
 from negbench.encoders.dropout import fast_dropout
 from negbench.encoders.encode import restore_forward
-from negbench.encoders.load import load
+from negbench.encoders.load import load, save
 from negbench.encoders.precision import resolve
 from negbench.encoders.tokens import CHUNK_TOKENS, lower_limits
 from negbench.errors import InputError
-from negbench.losses import Loss
-from negbench.refresh import Refresh
-from negbench.training.batches import epoch_batches
 from negbench.training.data import Collator, Instances
+from negbench.training.hooks import Curves, DevEvaluation, Points, RefreshHook
+from negbench.training.job import TrainingJob
+from negbench.training.lora import adapted
+from negbench.training.memory import checkpointed, narrow_weights
+from negbench.training.projection import projection
 from negbench.training.recipe import Recipe
-from negbench.types import Collection, Float32, Int32, Int64, Vectors
+from negbench.types import Int32
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-    from negbench.training.processes import Together
-
-Curves = dict[str, list[tuple[int, float]]]
-"""Points by name: after how many optimizer steps, and the value."""
+    from negbench.training.processes import ProcessGroup
 
 CACHED_TOKENS = 8192
-"""As ``CHUNK_TOKENS``, with gradient caching, whose memory is that of one piece: so many still keep a GPU busy."""
-
-
-@dataclass(frozen=True)
-class Watch:
-    """What is measured while a training runs: a curve's name, its number of points, and what gives a value.
-
-    The first point is the start, the last the end.
-    """
-
-    name: str
-    points: int
-    measure: Callable[[SentenceTransformer], float]
-
-
-@dataclass(frozen=True)
-class Renewal:
-    """Training rows that are made again on the way: after which optimizer steps, and by what.
-
-    ``ask`` gets the model as it stands, the number of the renewal, from 1 on, and the query rows of the batch that
-    comes next; ``take``, ``refresh.behind`` steps later, the number. It returns what takes the place of all rows, with
-    the same queries in the same order, and a point each of curves of its own. ``seen``, where it is there, gets the
-    documents of every batch, rows int32 [D] of the collection, and their vectors float32 [D, d] as the step had them.
-    """
-
-    refresh: Refresh
-    ask: Callable[[SentenceTransformer, int, Int32], None]
-    take: Callable[[int], tuple[Instances, dict[str, float]]]
-    seen: Callable[[Int32, Float32], None] | None = None
+"""Tokens per chunk with gradient caching, whose memory is that of one chunk; enough to keep a GPU busy."""
 
 
 class TrainingError(RuntimeError):
-    """The loss or the weights left the real numbers; the message says at which step."""
+    """Non-finite loss or weights; the message says at which step."""
 
 
 def train(
     model: SentenceTransformer,
-    data: Instances,
-    collection: Collection,
-    loss: Loss,
-    recipe: Recipe,
-    seed: int,
+    job: TrainingJob,
     scratch: Path,
-    watch: Watch | None = None,
-    batching: Batching | None = None,
-    clusters: Int32 | None = None,
-    renewal: Renewal | None = None,
-    part: tuple[float, float] | None = None,
-    documents: Vectors | None = None,
+    watch: DevEvaluation | None = None,
+    hook: RefreshHook | None = None,
 ) -> tuple[Curves, dict[str, float]]:
     """Train ``model`` in place; return curves by optimizer step, and the cost (steps, texts and tokens read).
 
-    ``watch`` adds curves of its own. ``batching`` puts rows into batches, at random where it is None; ``clusters``
-    [R of an epoch] is what it may want to know. ``renewal`` changes the rows between two optimizer steps, and nothing
-    else: neither their batches, nor the model, the optimizer or any random state. ``part``: as in ``all_batches``.
-    ``documents`` [N, d]: vectors of the corpus, where queries alone are trained.
+    ``watch`` adds a curve of its own. ``hook``, which has been entered, replaces rows between two optimizer steps, and
+    nothing else: neither their batches, nor the model, the optimizer or any random state.
 
-    Batches follow from ``seed`` alone, and global random states are left as they were. ``scratch`` is a folder that
-    the trainer may write to. Raises TrainingError where the loss, or a weight after the last step,
-    becomes NaN or infinite.
+    Batches follow from the job's seed alone, and global random states are left as they were. ``scratch`` is a folder
+    that the trainer may write to. Raises TrainingError where there is nothing to train, or where the loss, or a weight
+    after the last step, becomes NaN or infinite.
 
-    With several ``recipe.processes`` this one is the first: ``watch`` and ``renewal`` are called here alone, and what
-    ``renewal`` gives is handed on. The others are told the rest, which must be picklable, and start from ``model``.
+    With several ``recipe.processes`` this one is the first: ``watch`` and ``hook`` are called here alone, and rows that
+    ``hook`` gives are sent to the others. Those get the job, which must be picklable, and start from ``model``.
     """
     from negbench.training.processes import started
 
-    batches = all_batches(data, recipe, seed, batching, clusters, part)
-    ends = epoch_ends(batches)
-    if part is not None:  # it may begin and end within epochs, which the trainer takes to be of one length
-        batches = [[batch for epoch in batches for batch in epoch]]
-
-    if not len(data.queries):
+    if not job.batches:
         raise TrainingError("the training split has no labelled pair")
     if not any(value.requires_grad for value in model.parameters()):
         raise TrainingError("the encoder has no weights that are trained")
-    due = renewal.refresh.due(ends) if renewal else []
     restore_forward(model)
-    settled = batches, due, chunk_tokens(recipe), scratch.absolute(), documents
-    work = _Work(data, collection, loss, recipe, seed, *settled)
-    if recipe.processes > 1:
-        model.save_pretrained(str(work.start), create_model_card=False)
-    with started(recipe.processes, scratch, _help, work) as together:
-        curves, cost = _fit(model, work, together, watch, renewal)
+    scratch = scratch.absolute()
+    if job.recipe.processes > 1:
+        save(model, scratch / START)
+    steps = [] if hook is None else hook.steps
+    with started(job.recipe.processes, scratch, _help, job, scratch, steps) as process_group:
+        curves, cost = _fit(model, job, scratch, process_group, watch, hook)
     step, last = curves["loss"][-1]
     if not np.isfinite(last):
         raise TrainingError(f"the loss is {last} at step {step}; lower the learning rate")
@@ -129,69 +80,95 @@ def train(
     return curves, cost
 
 
-@dataclass(frozen=True)
-class _Work:
-    """What every process of a training is told; ``due``: the steps after which rows change."""
-
-    data: Instances
-    collection: Collection
-    loss: Loss
-    recipe: Recipe
-    seed: int
-    batches: Sequence[Sequence[Int64]]
-    due: Sequence[int]
-    chunk_tokens: int
-    scratch: Path
-    documents: Vectors | None
-
-    @property
-    def start(self) -> Path:
-        """Where the encoder lies that they all start from."""
-        return self.scratch / "start"
+START = "start"
+"""The folder in ``scratch`` with the encoder that all processes start from."""
 
 
-def _help(together: Together, work: _Work) -> None:
-    _fit(load(work.start), work, together)
+class _RowsOfTheFirst(RefreshHook):
+    """Stands in for the first process's hook in the others, which get its rows."""
+
+    def request(self, model: SentenceTransformer, number: int, upcoming: Int32) -> None:
+        return
+
+    def take(self, number: int) -> tuple[Instances, Points]:
+        raise AssertionError("only the first process makes rows")
+
+
+def _help(process_group: ProcessGroup, job: TrainingJob, scratch: Path, steps: Sequence[int]) -> None:
+    _fit(load(scratch / START), job, scratch, process_group, hook=_RowsOfTheFirst(steps))
 
 
 def _fit(
     model: SentenceTransformer,
-    work: _Work,
-    together: Together,
-    watch: Watch | None = None,
-    renewal: Renewal | None = None,
+    job: TrainingJob,
+    scratch: Path,
+    process_group: ProcessGroup,
+    watch: DevEvaluation | None = None,
+    hook: RefreshHook | None = None,
+) -> tuple[Curves, dict[str, float]]:
+    """Prepare the model as the recipe says, train it, and leave it with weights of its own in float32."""
+    recipe = job.recipe
+    lower_limits(model, recipe.max_length.by_side)
+    if recipe.dropout is not None and not set_dropout(model, recipe.dropout) and recipe.dropout:
+        raise InputError(f"train.dropout is {recipe.dropout:g}, but the encoder has no dropout; set it to 0")
+    with (
+        narrow_weights(model, recipe.dtype == "bfloat16"),
+        adapted(model, recipe.lora, job.seed),
+        checkpointed(model, recipe.gradient_checkpointing),
+    ):
+        return _run(model, job, scratch, process_group, watch, hook)
+
+
+def _run(
+    model: SentenceTransformer,
+    job: TrainingJob,
+    scratch: Path,
+    process_group: ProcessGroup,
+    watch: DevEvaluation | None,
+    hook: RefreshHook | None,
 ) -> tuple[Curves, dict[str, float]]:
     from datasets import Dataset
     from transformers.trainer_callback import PrinterCallback
 
-    from negbench.training.callbacks import Following, Keeping, Renewing, Watching
+    from negbench.training.callbacks import EvaluateOnDev, RecordMetrics, RefreshCallback, UpdateEMA
     from negbench.training.objective import Objective
-    from negbench.training.trainer import RowTrainer, arguments
+    from negbench.training.trainer import RowTrainer, training_arguments
 
-    recipe, seed = work.recipe, together.seed(work.seed)
-    lower_limits(model, recipe.max_length)
-    if recipe.dropout is not None:
-        set_dropout(model, recipe.dropout)
-    collator = Collator(work.data, work.collection, model, work.chunk_tokens, together.size, work.documents)
+    recipe, seed = job.recipe, process_group.seed(job.seed)
+    # a range of steps may begin and end within epochs, and rows may be left out of some: the trainer takes epochs to be
+    # of one length
+    uneven = len({len(epoch) for epoch in job.epochs}) > 1
+    epochs = [job.batches] if uneven or job.step_range is not None else job.epochs
+    limits = recipe.max_length.by_side
+    collator = Collator(
+        job.data, job.collection, model, chunk_tokens(recipe), process_group.size, job.documents, limits
+    )
+    objective = Objective(
+        model,
+        job.loss,
+        recipe.gradient_cache,
+        process_group,
+        hook.observe if hook else None,
+        projection(model, collator),
+    )
     curves: Curves = {}
-    callbacks: list[Any] = [Keeping(curves)]
+    callbacks: list[Any] = [RecordMetrics(curves)]
     if watch is not None:
-        callbacks.append(Watching(watch, sum(map(len, work.batches)), model, curves))
-    if work.due:
-        callbacks.append(Renewing(renewal, work.due, work.batches, together, model, collator, curves))
-    bfloat16 = resolve(recipe.precision) == "bfloat16"
-    objective = Objective(model, work.loss, recipe.gradient_cache, together, renewal.seen if renewal else None)
+        callbacks.append(EvaluateOnDev(watch, len(job.batches), model, curves))
+    if hook is not None:
+        callbacks.append(RefreshCallback(hook, job.batches, process_group, model, collator, curves))
     if objective.average is not None:
-        callbacks.append(Following(objective.average))
+        callbacks.append(UpdateEMA(objective.average))
+    bfloat16 = "bfloat16" in (resolve(recipe.precision), recipe.dtype)
     with preserved_random_state(seed), fast_attention(model, bfloat16), fast_dropout(model):
         trainer = RowTrainer(
             collator,
-            work.batches,
-            together,
-            bool(work.due),
+            epochs,
+            process_group,
+            hook is not None and len(hook.steps) > 0,
             model=model,
-            args=arguments(recipe, seed, len(work.batches), work.scratch),
-            train_dataset=Dataset.from_dict({"row": list(range(len(work.data.queries)))}),
+            args=training_arguments(recipe, seed, len(epochs), scratch),
+            train_dataset=Dataset.from_dict({"row": list(range(len(job.data.queries)))}),
             loss=objective,
             callbacks=callbacks,
         )
@@ -206,71 +183,27 @@ def _fit(
 
 
 def chunk_tokens(recipe: Recipe) -> int:
-    """Return how many tokens, padding included, go through the encoder in one piece."""
+    """Return how many tokens, padding included, go through the encoder in one chunk."""
     import torch
 
     most = CHUNK_TOKENS["cuda" if torch.cuda.is_available() else "cpu"]
     return min(most, CACHED_TOKENS) if recipe.gradient_cache else most
 
 
-def epoch_ends(batches: Sequence[Sequence[Int64]]) -> list[int]:
-    """Return how many optimizer steps are done at the end of each epoch."""
-    return [int(end) for end in np.cumsum([len(epoch) for epoch in batches])]
+def set_dropout(model: Any, share: float) -> bool:
+    """Set every dropout of ``model`` to ``share``; return whether it has any.
 
-
-def all_batches(
-    data: Instances,
-    recipe: Recipe,
-    seed: int,
-    batching: Batching | None = None,
-    clusters: Int32 | None = None,
-    part: tuple[float, float] | None = None,
-) -> list[list[Int64]]:
-    """Return the batches of a training by epoch, as row numbers of ``data``, in order.
-
-    ``part``: only those that lie between two shares of it, (0.2, 0.5) say, and only epochs that have some. Raises
-    InputError where there is none.
+    Besides layers, that is the probability which an attention holds as a plain number, as ``attention_dropout``.
     """
-    rows = len(data.keys)
-    epochs = [
-        [
-            epoch * rows + batch
-            for batch in epoch_batches(
-                data.queries[:rows],
-                data.keys,
-                recipe.batch_size,
-                seed,
-                epoch,
-                recipe.positives,
-                batching or Random(),
-                clusters,
-            )
-        ]
-        for epoch in range(recipe.epochs)
-    ]
-    return epochs if part is None else _between(epochs, *part)
-
-
-def _between(epochs: list[list[Int64]], low: float, high: float) -> list[list[Int64]]:
-    steps = sum(map(len, epochs))
-    taken = range(round(low * steps), round(high * steps))
-    if not taken:
-        raise InputError(
-            f"no step lies between {low:g} and {high:g} of a training of {steps} steps; train for more epochs, in "
-            "smaller batches or in fewer stages"
-        )
-    step = itertools.count()
-    cut = [[batch for batch in epoch if next(step) in taken] for epoch in epochs]
-    return [epoch for epoch in cut if epoch]
-
-
-def set_dropout(model: Any, share: float) -> None:
-    """Set every dropout layer of ``model`` to ``share``."""
     import torch
 
+    changed = False
     for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = share
+        names = [name for name, value in vars(module).items() if "dropout" in name and type(value) in (int, float)]
+        for name in [*names, *(["p"] if isinstance(module, torch.nn.Dropout) else [])]:
+            setattr(module, name, share)
+            changed = True
+    return changed
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What a step minimises: from a batch's texts to their vectors, and from those to the loss."""
+"""The training objective: encodes the texts of a batch and computes the loss."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from negbench.asks import AverageTargets
 from negbench.encoders.encode import compared, vectors_of
-from negbench.losses import Loss, Scored
-from negbench.training.average import Average
-from negbench.training.processes import Together
-from negbench.types import Float32, Int32
+from negbench.losses import Loss, ScoredBatch
+from negbench.requirements import AverageTargets, TeacherMatch, find
+from negbench.training.average import EMA
+from negbench.training.processes import ProcessGroup
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -36,12 +35,14 @@ class Objective(torch.nn.Module):
     off from the encoder; a chunk's graph stays as it was, with nothing in it, and is filled when its turn comes. So the
     gradients of the same chunks are added up in the same order as without, and come out the same to the bit.
 
-    Processes that train ``together`` encode a share of the chunks each, and see each other's vectors (RocketQA's
+    Processes that train ``process_group`` encode a share of the chunks each, and see each other's vectors (RocketQA's
     cross-batch negatives, arXiv 2010.08191). Differs from the paper in: the loss is that of the batch as a whole, in
     every process, so that any loss and any mask goes with it.
 
-    Where the loss asks for an ``average`` of the encoder, that scores the same batch, in the same pieces; its weights
-    follow when the training loop says so. ``seen`` is as in ``training.loop.Renewal``.
+    Where the loss requires an ``average`` of the encoder, that scores the same batch, in the same pieces; its weights
+    follow when the training loop says so. ``observe`` is called as
+    ``training.hooks.RefreshHook.observe``. Where the loss compares vectors with a teacher's, of another dimension m,
+    ``projection`` float32 [d, m] takes the encoder's there.
     """
 
     def __init__(
@@ -49,34 +50,54 @@ class Objective(torch.nn.Module):
         model: SentenceTransformer,
         loss: Loss,
         gradient_cache: bool = False,
-        together: Together | None = None,
-        seen: Callable[[Int32, Float32], None] | None = None,
+        process_group: ProcessGroup | None = None,
+        observe: Callable[[Tensor, Tensor], None] | None = None,
+        projection: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.loss = loss
         self.gradient_cache = gradient_cache
-        self.together = together or Together()
-        self.seen = seen
-        asked = loss.asks
-        self.average = Average(model, asked.decay) if isinstance(asked, AverageTargets) else None
+        self.process_group = process_group or ProcessGroup()
+        self.observe = observe
+        self.projection = projection
+        required = find(loss.requires, AverageTargets)
+        self.average = None if required is None else EMA(model, required.decay)
 
     def forward(self, features: list[Chunk], labels: dict[str, Any]) -> Tensor:
-        """Return the loss of what ``training.data.Collator`` has put together."""
+        """Return the loss of a batch of ``training.data.Collator``."""
         queries, documents = self.vectors(features, labels, self.encoded)
-        if self.seen is not None:
-            self.seen(labels["document_rows"].cpu().numpy(), documents.detach().cpu().numpy())
-        targets = labels.get("targets") if self.average is None else self._scores(features, labels, self.average)
+        if self.observe is not None:
+            self.observe(labels["document_rows"], documents.detach())
+        targets = labels["targets"]
+        if self.average is not None:
+            targets = {**targets, AverageTargets: self._scores(features, labels, self.average)}
         with torch.autocast(queries.device.type, enabled=False):
-            scores = queries[labels["row_query"]] @ documents.T
-            beside = documents[labels["target"]] @ documents.T
-            marks = labels["target"], labels["relevant"], labels["own"]
-            told = targets, labels.get("guide")
-            return self.loss.mean(Scored(scores, *marks, beside, *told), labels["weight"])
+            of_rows = queries[labels["row_query"]]
+            if "teacher_queries" in labels:
+                targets = {**targets, TeacherMatch: self._match(of_rows, documents, labels)}
+            batch = ScoredBatch.of_vectors(
+                of_rows,
+                documents,
+                cosine=self.model.similarity_fn_name == "cosine",
+                positive_column=labels["positive_column"],
+                known_mask=labels["known_mask"],
+                mined_mask=labels["mined_mask"],
+                targets=targets,
+            )
+            return self.loss.mean(batch, labels["weight"])
+
+    def _match(self, queries: Tensor, documents: Tensor, labels: dict[str, Any]) -> Tensor:
+        """Return the cosine of each query with the teacher's vector of it plus that of each document [B, D]."""
+        sides = []
+        for vectors, teacher in ((queries, labels["teacher_queries"]), (documents, labels["teacher_documents"])):
+            projected = vectors if self.projection is None else vectors @ self.projection.to(vectors.device)
+            sides.append(torch.nn.functional.cosine_similarity(projected, teacher))
+        return sides[0][:, None] + sides[1]
 
     @torch.no_grad()
-    def _scores(self, features: list[Chunk], labels: dict[str, Any], average: Average) -> Tensor:
-        """Return the average's scores, as ``Scored.targets``."""
+    def _scores(self, features: list[Chunk], labels: dict[str, Any], average: EMA) -> Tensor:
+        """Return the average's scores [B, D]."""
         queries, documents = self.vectors(features, labels, average)
         with torch.autocast(queries.device.type, enabled=False):
             return queries[labels["row_query"]] @ documents.T
@@ -85,7 +106,7 @@ class Objective(torch.nn.Module):
         self, features: list[Chunk], labels: dict[str, Any], encode: Callable[[Chunk], Tensor]
     ) -> tuple[Tensor, Tensor]:
         """Return the vectors of the batch's queries [Q, d] and documents [D, d], so that their product is the score."""
-        chunks = self.together.encoded(features, encode, self.model.get_embedding_dimension())
+        chunks = self.process_group.encoded(features, encode, self.model.get_embedding_dimension())
         of_queries = int(labels["query_chunks"])
         queries = torch.cat(chunks[:of_queries])
         documents = labels["documents"] if "documents" in labels else torch.cat(chunks[of_queries:])
@@ -94,8 +115,8 @@ class Objective(torch.nn.Module):
     def encoded(self, chunk: Chunk) -> Tensor:
         """Return the vectors of a chunk [n, d], float32."""
         if self.gradient_cache:
-            found: Tensor = checkpoint(self._encode, chunk, use_reentrant=False)
-            return found
+            vectors: Tensor = checkpoint(self._encode, chunk, use_reentrant=False)
+            return vectors
         return self._encode(chunk)
 
     def _encode(self, chunk: Chunk) -> Tensor:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -11,27 +13,38 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
 import torch
 from torch import Tensor, distributed, nn
+from torch.distributed.distributed_c10d import _set_pg_timeout
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException, start_processes
 
 from negbench.errors import InputError
-from negbench.noise import Noise
+from negbench.rng import CounterRNG
+from negbench.training.children import end_with_parent
 
 T = TypeVar("T")
 
 PATIENCE = timedelta(hours=6)
 """How long a process waits for the others: the first may be searching a whole corpus meanwhile."""
 
+STARTING = timedelta(minutes=1)
+"""How long a process waits for the others to join: each has said before that it is there."""
+
+STOPPED_SECONDS = 60.0
+"""Seconds for which another process is stopped before the user is told."""
+
+_log = logging.getLogger(__name__)
+
 _FAILURES = (ProcessRaisedException, ProcessExitedException)
 
 
-class PartedError(RuntimeError):
-    """Another process of the training is gone."""
+class WorkerLostError(RuntimeError):
+    """Another process of the training has ended early."""
 
 
 @dataclass(frozen=True)
-class Together:
+class ProcessGroup:
     """The processes of a training as one of them sees them, ``rank`` of ``size``; 0 is the one that was asked to train.
 
     All hold the same weights and the same rows, and are given the same batches.
@@ -41,8 +54,8 @@ class Together:
     size: int = 1
 
     def seed(self, seed: int) -> int:
-        """Return the seed of what this process draws by itself, its dropout masks: each draws others."""
-        return seed if self.rank == 0 else int(Noise(seed, "process", self.rank).bits(0) >> 32)
+        """Return this process's seed of dropout masks, which differ between processes."""
+        return seed if self.rank == 0 else int(CounterRNG(seed, "process", self.rank).bits(0) >> 32)
 
     def encoded(
         self, chunks: Sequence[Mapping[str, Tensor]], encode: Callable[[Any], Tensor], width: int
@@ -53,15 +66,15 @@ class Together:
         """
         if self.size == 1:
             return [encode(chunk) for chunk in chunks]
-        own = {at: encode(chunk) for at, chunk in enumerate(chunks) if at % self.size == self.rank}
+        own = {index: encode(chunk) for index, chunk in enumerate(chunks) if index % self.size == self.rank}
         inputs = [_one_a_text(chunk) for chunk in chunks]
         everyone = torch.zeros(sum(map(len, inputs)), width, device=inputs[0].device)
         places = torch.split(everyone, [len(texts) for texts in inputs])
-        for at, vectors in own.items():
-            places[at].copy_(vectors.detach())
+        for index, vectors in own.items():
+            places[index].copy_(vectors.detach())
         _sum(everyone)  # nothing but zeros is added to a vector
         others = [place.clone().requires_grad_() for place in places]  # one that has no chunk goes backward, too
-        return [own.get(at, vectors) for at, vectors in enumerate(others)]
+        return [own.get(index, vectors) for index, vectors in enumerate(others)]
 
     def sum_gradients(self, model: nn.Module) -> None:
         """Give each parameter the sum of its gradients over all processes; one that none has reached keeps None."""
@@ -77,19 +90,19 @@ class Together:
                 _sum(parameter.grad)
 
     def from_first(self, make: Callable[[], T]) -> T:
-        """Return what the first process makes; the others wait for it."""
+        """Return the result of ``make`` in the first process, in all processes."""
         if self.size == 1:
             return make()
-        found = [make() if self.rank == 0 else None]
+        holder = [make() if self.rank == 0 else None]
         with _all_there():
-            distributed.broadcast_object_list(found, device=torch.device("cpu"))
-        return found[0]  # type: ignore[return-value]
+            distributed.broadcast_object_list(holder, device=torch.device("cpu"))
+        return holder[0]  # type: ignore[return-value]
 
 
 def _one_a_text(chunk: Mapping[str, Any]) -> Tensor:
     """Return one of a chunk's tensors that has an entry for each text: of bags of tokens, where each begins."""
-    found: Tensor = next(it for it in (chunk.get("offsets"), *chunk.values()) if isinstance(it, Tensor))
-    return found
+    tensor: Tensor = next(it for it in (chunk.get("offsets"), *chunk.values()) if isinstance(it, Tensor))
+    return tensor
 
 
 def _sum(values: Tensor) -> None:
@@ -102,20 +115,20 @@ def _all_there() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise PartedError("another process of this training is gone") from error
+        raise WorkerLostError("another process of this training is gone") from error
 
 
 @contextmanager
-def started(size: int, scratch: Path, help_with: Callable[..., None], *told: Any) -> Iterator[Together]:
-    """Let ``size - 1`` more processes run ``help_with(together, *told)`` while this one does what is inside.
+def started(size: int, scratch: Path, help_with: Callable[..., None], *arguments: Any) -> Iterator[ProcessGroup]:
+    """Let ``size - 1`` more processes run ``help_with(process_group, *arguments)`` during the ``with`` block.
 
     They are started by torch.multiprocessing, not by torchrun, whose workers are all new: the process that was asked
     stays the first, with its model and what it was given to call. On a CPU they share the threads among them; else
-    each has a GPU of its own. ``told`` must be picklable. Raises InputError where there are too few GPUs, and
+    each has a GPU of its own. ``arguments`` must be picklable. Raises InputError where there are too few GPUs, and
     RuntimeError where another process failed.
     """
     if size == 1:
-        yield Together()
+        yield ProcessGroup()
         return
     devices = _devices(size)
     threads = max(1, torch.get_num_threads() // size)
@@ -124,22 +137,26 @@ def started(size: int, scratch: Path, help_with: Callable[..., None], *told: Any
         place = Path(folder).absolute()
         others = start_processes(  # type: ignore[no-untyped-call]
             _help,
-            (size, threads, devices, place, help_with, told),
+            (size, threads, devices, place, help_with, arguments),
             nprocs=size - 1,
             join=False,
             daemon=True,
             start_method="spawn",
         )
         try:
+            ended = False
             while len(list(place.glob("process*"))) < size - 1:
-                others.join(timeout=0.1)  # raises what has kept one from coming
-            with _joined(0, size, threads, place) as together:
-                yield together
+                if ended:
+                    raise WorkerLostError("another process of this training ended before it began")
+                ended = others.join(timeout=0.1)  # raises what has kept one from coming
+            pids = [process.pid for process in others.processes]
+            with _told_if_stopped(pids), _joined(0, size, threads, place) as process_group:
+                yield process_group
                 while not others.join():
                     pass
         except _FAILURES as failed:
             raise _told(failed, size) from failed
-        except PartedError as error:
+        except WorkerLostError as error:
             try:
                 for _ in range(size - 1):
                     others.join(timeout=60)  # the one that failed says why, as soon as it has ended
@@ -153,7 +170,7 @@ def started(size: int, scratch: Path, help_with: Callable[..., None], *told: Any
 
 
 def _told(failed: Any, size: int) -> RuntimeError:
-    """Return the last line of what another process has said."""
+    """Return an error with the last line of another process's traceback."""
     return RuntimeError(f"process {failed.error_index + 2} of {size} failed: {str(failed).strip().splitlines()[-1]}")
 
 
@@ -161,36 +178,77 @@ def _devices(size: int) -> list[str] | None:
     """Return how CUDA_VISIBLE_DEVICES names the GPUs of the processes; None where there is none."""
     if not torch.cuda.is_available():
         return None
-    there = torch.cuda.device_count()
-    if size > there:
-        raise InputError(f"train.processes is {size}, but {there} GPUs are here, and each takes one; ask for fewer")
-    named = (os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(there)))).split(",")
+    available = torch.cuda.device_count()
+    if size > available:
+        raise InputError(f"train.processes is {size}, but {available} GPUs are here, and each takes one; ask for fewer")
+    named = (os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(available)))).split(",")
     return [name.strip() for name in named]
 
 
 def _help(
-    index: int, size: int, threads: int, devices: list[str] | None, place: Path, help_with: Any, told: tuple[Any, ...]
+    index: int,
+    size: int,
+    threads: int,
+    devices: list[str] | None,
+    place: Path,
+    help_with: Any,
+    arguments: tuple[Any, ...],
 ) -> None:
     rank = index + 1
     if devices is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = devices[rank]  # nothing has looked at a GPU yet
+    end_with_parent()
     (place / f"process{rank}").touch()
-    with suppress(PartedError), _joined(rank, size, threads, place) as together:  # whoever left says why
-        help_with(together, *told)
+    with suppress(WorkerLostError), _joined(rank, size, threads, place) as process_group:  # whoever left says why
+        help_with(process_group, *arguments)
 
 
 @contextmanager
-def _joined(rank: int, size: int, threads: int, place: Path) -> Iterator[Together]:
-    """Meet the others in a file.
+def _joined(rank: int, size: int, threads: int, place: Path) -> Iterator[ProcessGroup]:
+    """Join the process group through a file in ``place``.
 
     No environment variable says that there are several: to the trainer this is a training in one process.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    distributed.init_process_group(backend, f"file://{place}/meet", PATIENCE, size, rank)
     try:
-        yield Together(rank, size)
+        with _all_there():
+            distributed.init_process_group(backend, f"file://{place}/meet", STARTING, size, rank)
+        _set_pg_timeout(PATIENCE)
+        yield ProcessGroup(rank, size)
     finally:
-        distributed.destroy_process_group()
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
         torch.set_num_threads(before)
+
+
+@contextmanager
+def _told_if_stopped(pids: Sequence[int]) -> Iterator[None]:
+    """Tell the user once of each process that stays stopped (SIGSTOP), for which a training waits without a word."""
+    over = threading.Event()
+
+    def look() -> None:
+        seen = dict.fromkeys(pids, 0)
+        while not over.wait(STOPPED_SECONDS / 4):
+            for pid in pids:
+                seen[pid] = seen[pid] + 1 if _is_stopped(pid) else 0
+                if seen[pid] == 4:
+                    _log.warning(
+                        "process %d of this training is stopped, and the others wait for it: kill -CONT %d", pid, pid
+                    )
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _is_stopped(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    except psutil.Error:
+        return False  # it has ended

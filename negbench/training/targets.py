@@ -1,4 +1,4 @@
-"""What a loss is told about pairs of query and document, looked up when a batch is put together."""
+"""Target scores of (query, document) pairs for a loss, looked up when a batch is collated."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from negbench.types import Float32, Int32, Int64
 
 
 class Targets(ABC):
-    """A score of pairs."""
+    """Scores of pairs of query and document."""
 
     @abstractmethod
     def of(self, queries: Int32, documents: Int32) -> Float32:
@@ -32,22 +32,21 @@ class PairTargets(Targets):
     def of_table(cls, queries: Int32, documents: Int32, scores: Float32) -> PairTargets:
         """Build from the ``scores`` [Q, W] of each of ``queries`` [Q] with its own ``documents`` [Q, W].
 
-        Documents below 0 and scores that are NaN are left out; of a pair that is there twice the first counts.
+        Documents below 0 and scores that are NaN are left out; of a repeated pair the first counts.
         """
-        there = (documents >= 0) & ~np.isnan(scores)
-        pairs, first = np.unique(_number(queries[:, None], documents)[there], return_index=True)
-        return cls(pairs, scores[there][first])
+        has_score = (documents >= 0) & ~np.isnan(scores)
+        pairs, first = np.unique(_number(queries[:, None], documents)[has_score], return_index=True)
+        return cls(pairs, scores[has_score][first])
 
     def one_by_one(self, queries: Int32, documents: Int32) -> Float32:
         """Return the score of each pair, broadcast; NaN where there is none."""
         wanted = _number(queries, documents)
         if not len(self.pairs):
             return np.full(wanted.shape, np.nan, np.float32)
-        at = np.minimum(np.searchsorted(self.pairs, wanted), len(self.pairs) - 1)
-        return np.where(self.pairs[at] == wanted, self.scores[at], np.float32(np.nan))
+        position = np.minimum(np.searchsorted(self.pairs, wanted), len(self.pairs) - 1)
+        return np.where(self.pairs[position] == wanted, self.scores[position], np.float32(np.nan))
 
     def of(self, queries: Int32, documents: Int32) -> Float32:
-        """Look up."""
         return self.one_by_one(queries[:, None], documents[None, :])
 
 
@@ -58,9 +57,9 @@ def _number(queries: Int32, documents: Int32) -> Int64:
 
 @dataclass(frozen=True, slots=True)
 class VectorTargets(Targets):
-    """Products of vectors: ``queries`` [Q] and ``documents`` [N] are the rows that have some, ascending.
+    """Dot products of stored vectors: ``query_vectors`` [Q, d] and ``document_vectors`` [N, d].
 
-    ``query_vectors`` [Q, d] and ``document_vectors`` [N, d] are theirs.
+    ``queries`` [Q] and ``documents`` [N] are their rows in the collection, ascending.
     """
 
     queries: Int32
@@ -69,7 +68,14 @@ class VectorTargets(Targets):
     document_vectors: Float32
 
     def of(self, queries: Int32, documents: Int32) -> Float32:
-        """Multiply; every row must have a vector."""
-        left = self.query_vectors[np.searchsorted(self.queries, queries)]
-        found: Float32 = left @ self.document_vectors[np.searchsorted(self.documents, documents)].T
-        return found
+        """Return the dot products [B, D]; every row must have a vector."""
+        left, right = self.vectors(queries, documents)
+        scores: Float32 = left @ right.T
+        return scores
+
+    def vectors(self, queries: Int32, documents: Int32) -> tuple[Float32, Float32]:
+        """Return the vectors of ``queries`` [B, d] and ``documents`` [D, d], rows that must have one."""
+        return (
+            self.query_vectors[np.searchsorted(self.queries, queries)],
+            self.document_vectors[np.searchsorted(self.documents, documents)],
+        )

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from negbench import noise
+from negbench import rng
 from negbench.collections.splits import normalised
-from negbench.encoders import weights
 from negbench.encoders.attention import fast_attention
 from negbench.encoders.precision import Precision
 from negbench.errors import InputError
-from negbench.teachers import cross_encoder
 from negbench.teachers.checkpoint import require_finite
-from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
+from negbench.teachers.trained_cross_encoder import LabelledPairs, TrainedCrossEncoder
 from negbench.training.loop import preserved_random_state, set_dropout
 from negbench.types import CandidatePool, Collection, Int64
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def fold_of(queries: list[str], folds: int) -> Int64:
     """Return the fold [Q] of each query text; equal texts, letter case and white space apart, share a fold."""
-    twins = noise.keys([normalised(text) for text in queries])
-    return (noise.Noise(0, "folds").bits(twins) % np.uint64(folds)).astype(np.int64)
+    twins = rng.keys([normalised(text) for text in queries])
+    return (rng.CounterRNG(0, "folds").bits(twins) % np.uint64(folds)).astype(np.int64)
 
 
 def training_pairs(
@@ -34,7 +36,7 @@ def training_pairs(
     Each labelled positive, or ``teacher.positives`` of a query's, comes with ``teacher.negatives`` candidates drawn at
     random, without repeats a query while they last.
     """
-    source = noise.Noise(seed, "teacher negatives")
+    source = rng.CounterRNG(seed, "teacher negatives")
     available = pool.available()
     available[:, teacher.depth :] = False
     pairs: list[tuple[int, int, float]] = []
@@ -63,8 +65,8 @@ def train_fold(
 ) -> dict[str, float]:
     """Train the copy that will score ``fold`` on the queries of all other folds; save it to ``out``.
 
-    Returns the cost: steps and pairs read. Raises InputError where there is no query to train on, and where training
-    leaves weights that are not finite.
+    Returns the cost: steps, pairs read, and what else the teacher counts. Raises InputError where there is no query to
+    train on, and where training leaves weights that are not finite.
     """
     import torch
     from datasets import Dataset
@@ -75,7 +77,7 @@ def train_fold(
         """A trainer that writes no model card."""
 
         def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
-            """Add none."""
+            """Do nothing, in place of adding a callback."""
 
     texts = [collection.queries[row] for row in pool.queries]
     members = np.flatnonzero(fold_of(texts, teacher.folds) != fold)
@@ -85,34 +87,46 @@ def train_fold(
             f"teacher {teacher.spelling}: all {len(texts)} training queries fall into fold {fold + 1}, none is left to "
             "train its copy; give more training queries, other folds, or a given cross-encoder"
         )
-    rows = Dataset.from_dict(teacher.columns(pairs, texts, collection.passages()))
+    data = LabelledPairs(
+        pairs=pairs,
+        queries=texts,
+        passages=collection.passages(),
+        titles=collection.titles,
+        pool=pool,
+        seed=seed,
+    )
     on_cpu = not torch.cuda.is_available()
+    cost: Counter[str] = Counter()
     with preserved_random_state(seed):
-        model = cross_encoder.load(
-            weights.locate(teacher.model), teacher.max_length, teacher.keep_layers, new_head=True
-        )
-        loss = teacher.loss(model, precision)
-        set_dropout(loss, 0.0)
-        arguments = CrossEncoderTrainingArguments(
-            output_dir=str(scratch),
-            num_train_epochs=teacher.epochs,
-            per_device_train_batch_size=teacher.batch_size,
-            learning_rate=teacher.learning_rate,
-            warmup_steps=0.1,
-            bf16=precision == "bfloat16",
-            use_cpu=on_cpu,
-            seed=seed,
-            dataloader_pin_memory=not on_cpu,
-            logging_strategy="no",
-            save_strategy="no",
-            report_to=[],
-            disable_tqdm=True,
-        )
-        arguments._n_gpu = min(arguments.n_gpu, 1)  # on several, batches would grow, and DataParallel cut up pairs
-        trainer = Quiet(model=model, args=arguments, train_dataset=rows, loss=loss)
-        trainer.remove_callback(PrinterCallback)
-        with fast_attention(loss, precision == "bfloat16"):
-            trainer.train()
-    require_finite(model, f"teacher {teacher.spelling}: trained at learning_rate={teacher.learning_rate:g}, lower it")
-    model.save_pretrained(str(out))
-    return {"steps": float(trainer.state.global_step), "pairs_read": float(len(rows) * teacher.reads * teacher.epochs)}
+        model = teacher.start()
+
+        def fit(columns: dict[str, list[Any]], loss: nn.Module, epochs: int, pairs_read: int) -> None:
+            set_dropout(loss, 0.0)
+            arguments = CrossEncoderTrainingArguments(
+                output_dir=str(scratch),
+                num_train_epochs=epochs,
+                per_device_train_batch_size=teacher.batch_size,
+                learning_rate=teacher.learning_rate,
+                warmup_steps=0.1,
+                bf16=precision == "bfloat16",
+                use_cpu=on_cpu,
+                seed=seed,
+                dataloader_pin_memory=not on_cpu,
+                logging_strategy="no",
+                save_strategy="no",
+                report_to=[],
+                disable_tqdm=True,
+            )
+            arguments._n_gpu = min(arguments.n_gpu, 1)  # on several, batches would grow, and DataParallel cut up pairs
+            rows = Dataset.from_dict(columns)
+            trainer = Quiet(model=model, args=arguments, train_dataset=rows, loss=loss)
+            trainer.remove_callback(PrinterCallback)
+            with fast_attention(loss, precision == "bfloat16"):
+                trainer.train()
+            require_finite(
+                model, f"teacher {teacher.spelling}: trained at learning_rate={teacher.learning_rate:g}, lower it"
+            )
+            cost.update(steps=trainer.state.global_step, pairs_read=pairs_read * epochs)
+
+        cost.update(teacher.learn(model, data, fit, precision, out))
+    return {name: float(value) for name, value in cost.items()}

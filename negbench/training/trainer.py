@@ -1,4 +1,4 @@
-"""sentence-transformers' trainer, made to train on rows by their numbers, in batches that are given."""
+"""sentence-transformers' trainer over fixed batches of row numbers."""
 
 from __future__ import annotations
 
@@ -20,52 +20,56 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from negbench.training.data import Collator
-    from negbench.training.processes import Together
+    from negbench.training.processes import ProcessGroup
 
 
 class RowTrainer(SentenceTransformerTrainer):
     """A trainer that takes its batches [epochs][steps] of row numbers as they are.
 
-    A thread puts the next batch together while a step is computed, unless rows ``change`` on the way: the batch of a
-    step is then put together when its turn comes, which the dataloader, one batch ahead, would not do. It writes no
-    model card, whose examples take seconds a trial. Gradients are summed over the processes that train ``together``,
-    before they are clipped.
+    A thread collates the next batch while a step is computed. Where rows ``change`` in training, a batch is collated
+    at its own step instead, since the dataloader works one batch ahead. It writes no model card, whose examples take
+    seconds a trial. Gradients are summed over the ``process_group`` before they are
+    clipped.
     """
 
     def __init__(
-        self, collator: Collator, batches: Sequence[Sequence[Int64]], together: Together, change: bool, **named: Any
+        self,
+        collator: Collator,
+        batches: Sequence[Sequence[Int64]],
+        process_group: ProcessGroup,
+        change: bool,
+        **named: Any,
     ) -> None:
         self.collator = collator
         self.change = change
         self.prepared: Iterator[Any] = iter(())
         self.batches = batches
-        self.together = together
-        super().__init__(data_collator=RowsAlone(), **named)
+        self.process_group = process_group
+        super().__init__(data_collator=IdentityCollator(), **named)
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
-        """Add none."""
+        """Do nothing, in place of adding a callback."""
 
-    def get_batch_sampler(self, dataset: Dataset, *rest: Any, **named: Any) -> Batches:
-        """Return the batches."""
-        return Batches(self.batches, dataset, *rest, **named)
+    def get_batch_sampler(self, dataset: Dataset, *rest: Any, **named: Any) -> FixedBatchSampler:
+        return FixedBatchSampler(self.batches, dataset, *rest, **named)
 
     def train(self, *rest: Any, **named: Any) -> Any:
-        """Train, with a thread beside it."""
+        """Train, while another thread puts the next batches together."""
         with ThreadPoolExecutor(1) as pool:
             batches = ([{"row": row} for row in batch.tolist()] for epoch in self.batches for batch in epoch)
             self.prepared = prefetched(pool, self.collator, batches)
             return super().train(*rest, **named)
 
     def training_step(self, model: Any, inputs: dict[str, Any], *rest: Any, **named: Any) -> torch.Tensor:
-        """Compute the step of the rows in ``inputs``."""
+        """Compute loss and gradients of the rows in ``inputs``, summed over the processes."""
         batch = self.collator(inputs["features"]) if self.change else next(self.prepared)
-        found: torch.Tensor = super().training_step(model, batch, *rest, **named)
-        self.together.sum_gradients(model)
-        return found
+        loss: torch.Tensor = super().training_step(model, batch, *rest, **named)
+        self.process_group.sum_gradients(model)
+        return loss
 
 
 def prefetched(pool: Executor, collate: Callable[[Any], Any], batches: Iterable[Any]) -> Iterator[Any]:
-    """Yield what ``collate`` makes of each of ``batches``, in order; the next is made meanwhile, in ``pool``."""
+    """Yield ``collate`` of each of ``batches``, in order; the next one is computed ahead in ``pool``."""
     current: Future[Any] | None = None
     for batch in batches:
         following = pool.submit(collate, batch)
@@ -76,8 +80,8 @@ def prefetched(pool: Executor, collate: Callable[[Any], Any], batches: Iterable[
         yield current.result()
 
 
-class Batches(DefaultBatchSampler):
-    """Batches that are given, epoch by epoch."""
+class FixedBatchSampler(DefaultBatchSampler):
+    """Fixed batches, epoch by epoch."""
 
     def __init__(self, batches: Sequence[Sequence[Int64]], *rest: Any, **named: Any) -> None:
         super().__init__(*rest, **named)
@@ -91,25 +95,26 @@ class Batches(DefaultBatchSampler):
         return len(self.batches[0])
 
 
-class RowsAlone:
-    """Hands on which rows a batch holds."""
+class IdentityCollator:
+    """Passes the row numbers of a batch through unchanged."""
 
     valid_label_columns: tuple[str, ...] = ()
 
     def __call__(self, features: list[dict[str, int]]) -> dict[str, Any]:
-        """Return them as they are."""
+        """Return the row numbers under ``features``."""
         return {"features": features}
 
 
-def arguments(recipe: Recipe, seed: int, epochs: int, scratch: Path) -> Any:
-    """Return what the trainer is told: the recipe, and to keep everything else to itself."""
+def training_arguments(recipe: Recipe, seed: int, epochs: int, scratch: Path) -> Any:
+    """Return the trainer's arguments: the recipe, no checkpoints, no reports, no progress bar."""
     on_cpu = not torch.cuda.is_available()
-    found = sentence_transformers.SentenceTransformerTrainingArguments(
+    arguments = sentence_transformers.SentenceTransformerTrainingArguments(
         output_dir=str(scratch),
         num_train_epochs=epochs,
         per_device_train_batch_size=recipe.batch_size,
         learning_rate=recipe.learning_rate,
-        lr_scheduler_type="linear",
+        lr_scheduler_type=recipe.schedule,
+        optim=recipe.optimizer,
         warmup_steps=recipe.warmup,
         weight_decay=recipe.weight_decay,
         max_grad_norm=recipe.max_grad_norm,
@@ -125,5 +130,5 @@ def arguments(recipe: Recipe, seed: int, epochs: int, scratch: Path) -> Any:
         router_mapping={"query": "query", "document": "document"},  # a router wants one; the collator names the route
         disable_tqdm=True,
     )
-    found._n_gpu = min(found.n_gpu, 1)  # of several it would cut every chunk up among all, by DataParallel
-    return found
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # of several it would cut every chunk up among all, by DataParallel
+    return arguments

@@ -8,18 +8,20 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from negbench.parts import Part
+from negbench.registry import Part
 
 
-class Writer(Part):
-    """A way to write hard negatives for a query.
-
-    each: how many a query; they take the place of so many of its mined negatives.
-    """
+class NegativeGenerator(Part):
+    """A way to write hard negatives for a query."""
 
     kind: ClassVar[str] = "writer"
 
-    each: int = Field(default=1, ge=1, le=20)
+    each: int = Field(
+        default=1,
+        ge=1,
+        le=20,
+        description="Negatives written per query; each takes the place of one of its mined negatives.",
+    )
 
     @abstractmethod
     def write(self, asked: Sequence[tuple[str, str]]) -> list[list[str]]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from negbench.chat import Chat
-from negbench.writers import Writer
+from negbench.writers import NegativeGenerator
 
 INSTRUCTIONS = """You write hard negatives for a search engine: passages that look like an answer and are none.
 You get a query and a passage that answers it. Before you write, think of what the query asks for, and of what a reader
@@ -18,7 +18,7 @@ given passage, and do not mention the query.
 Reply with a JSON list of strings and nothing else."""
 
 
-class LanguageModelWriter(Chat, Writer):
+class LanguageModelWriter(Chat, NegativeGenerator):
     """A language model writes them, from the query and one of its positives.
 
     SyNeg, arXiv 2412.17250, as far as its abstract and summaries go: prompts with reflection, and written and mined
@@ -31,19 +31,21 @@ class LanguageModelWriter(Chat, Writer):
     name: ClassVar[str] = "llm-writer"
     version: ClassVar[int] = 2
     incidental: ClassVar[frozenset[str]] = Chat.fetching
+    instructions: ClassVar[str] = INSTRUCTIONS
+    """What the model is told before the query and the passage."""
 
     def write(self, asked: Sequence[tuple[str, str]]) -> list[list[str]]:
         """Ask for all; an answer that is no list of strings gives nothing."""
         texts = [f"How many: {self.each}\n\nQuery: {query}\n\nPassage: {positive}" for query, positive in asked]
-        answers = self.ask(f"writer {self.spelling}", INSTRUCTIONS, texts)
+        answers = self.ask(f"writer {self.spelling}", self.instructions, texts)
         return [written(answer)[: self.each] for answer in answers]
 
 
 def written(answer: str) -> list[str]:
     """Return the strings of the JSON list in an answer, blank ones left out; nothing where there is no such list."""
-    found = re.search(r"\[.*\]", answer, re.DOTALL)
+    listing = re.search(r"\[.*\]", answer, re.DOTALL)
     try:
-        listed = json.loads(found[0]) if found else None
+        listed = json.loads(listing[0]) if listing else None
     except json.JSONDecodeError:
         return []
     if not isinstance(listed, list):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from negbench.audit.answers import Answer, Answers
+from negbench.auditing.answers import Answer, Answers
 
 
 def by(said: Mapping[int, Answer], annotator: str = "") -> Answers:

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from negbench.config.grid import read
-from negbench.plan.false_negatives import read_rates
 from negbench.plan.trials import trials
+from negbench.stages.evaluation.false_negatives import read_rates
 from negbench.store import Store
 from negbench.teachers.llm import LanguageModel
 from negbench.types import Float32
@@ -76,7 +76,7 @@ class TestFile:
         assert drawn.code == 0
         assert "asks about 60 pairs, 12 of them twice" in drawn.out
         waiting = negbench("audit", "audits/mined", cwd=here)
-        assert "too few for an estimate" in waiting.out
+        assert "an estimate needs at least two pairs" in waiting.out
         answer(here / "audits/mined")
         for path in ("audits/mined", "mined.jsonl"):
             found = json.loads(negbench("audit", path, "--json", cwd=here).out)
@@ -87,7 +87,7 @@ class TestFile:
             assert found["estimate"]["agreement"] == {"pairs": 12, "equal": 1.0, "kappa": 1.0}
         said = negbench("audit", "audits/mined", cwd=here)
         assert said.code == 0
-        assert "60 of the 60 pairs that were drawn have a yes or no." in said.out
+        assert "60 of the 60 drawn pairs are answered with yes or no." in said.out
 
     def test_how_concentrated_the_weight_is(self, here: Path, negbench: Callable[..., Any]) -> None:
         """One of 40 queries with 61 rows, as it has 61 positives: 61 of 100 rows; 100^2 / (61^2 + 39) equal queries."""
@@ -98,8 +98,8 @@ class TestFile:
         assert method["heaviest_queries"] == pytest.approx(0.61)
         assert method["effective_queries"] == pytest.approx(100**2 / (61**2 + 39))
         said = " ".join(negbench("audit", "mined.jsonl", cwd=here).out.split())
-        assert "mined: of 40 queries the heaviest 1 % (1) have 61.0 % of the negatives; " in said
-        assert "weighted so, all are worth 3 equal ones (Kish)." in said
+        assert "mined: the 1 % of queries with most negatives (1 of 40) have 61.0 % of all negatives; " in said
+        assert "the effective number of queries is 3 (Kish)." in said
 
     def test_a_look_at_other_negatives_of_the_same_name(self, here: Path, negbench: Callable[..., Any]) -> None:
         negbench("audit", "mined.jsonl", "--labels", "60", cwd=here)
@@ -107,7 +107,7 @@ class TestFile:
         (here / "mined.jsonl").write_text(text.replace("document 7", "document seven"))
         found = negbench("audit", "mined.jsonl", cwd=here)
         assert found.code == 0
-        assert "audits/mined holds a sheet of other negatives" in found.out
+        assert "audits/mined has a sheet for other negatives" in found.out
         assert negbench("audit", "mined.jsonl", "--serve", cwd=here).code == 2
 
     def test_answers_of_ones_own(self, here: Path, negbench: Callable[..., Any]) -> None:
@@ -134,11 +134,10 @@ class TestFile:
         assert (both["first"], both["second"], both["pairs"]) == ("ann", "bo", 60)
         assert (found["unsure"], found["differing"], found["labels"]) == (0, 0, 60)
         said = " ".join(negbench(*arguments, cwd=here).out.split())
-        assert (
-            "Annotators say yes and no of 0 pairs: there the majority counts, and a tie as who answered first." in said
-        )
-        assert "Agreement of the annotators with themselves: 100 % of 24 pairs, kappa 1.00." in said
-        assert f"Agreement of ann with bo: {100 * both['equal']:.0f} % of 60 pairs, kappa {both['kappa']:.2f}." in said
+        assert "Annotators disagree on 0 pairs: the majority counts, and in a tie the first answer." in said
+        assert "Agreement of repeated answers of one annotator: 100 % of 24 pairs, Cohen's kappa 1.00." in said
+        agreed = f"{100 * both['equal']:.0f} % of 60 pairs, Cohen's kappa {both['kappa']:.2f}."
+        assert f"Agreement of ann and bo: {agreed}" in said
 
     def test_a_judge_that_leaves_pairs_without_a_score(
         self, here: Path, negbench: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
@@ -150,11 +149,11 @@ class TestFile:
         refused = ""
         silent = negbench("audit", "mined.jsonl", "--judge", "llm", cwd=here)
         assert silent.code == 2
-        assert silent.err == "negbench: --judge: llm gave none of the 200 pairs a score; ask another\n"
+        assert silent.err == "negbench: --judge: llm gave none of the 200 pairs a score; choose another judge\n"
         assert not (here / "audits").exists()
         refused = " 2"
         drawn = negbench("audit", "mined.jsonl", "--judge", "llm", cwd=here)
-        assert "The judge left 40 pairs without a score" in drawn.out
+        assert "The judge gave 40 pairs no score" in drawn.out
 
     def test_width_asks_more_for_less(self, here: Path, negbench: Callable[..., Any]) -> None:
         asked = {}
@@ -169,16 +168,16 @@ class TestFile:
             (["missing.jsonl"], "missing.jsonl: no such file"),
             (["mined.jsonl", "--labels", "60", "--width", "0.1"], "--labels and --width: give one"),
             (["mined.jsonl", "--labels", "2"], "--labels: 2 labels are too few"),
-            (["mined.jsonl", "--answers", "x.csv"], "--answers: audits/mined holds no sheet"),
-            (["mined.jsonl", "--labels", "60", "--out", "mined.jsonl"], "mined.jsonl: is there already"),
+            (["mined.jsonl", "--answers", "x.csv"], "--answers: audits/mined has no sheet"),
+            (["mined.jsonl", "--labels", "60", "--out", "mined.jsonl"], "mined.jsonl: already exists"),
             (["mined.jsonl", "--collection", "nowhere"], "collection: 'nowhere' is no known source"),
             (["mined.jsonl", "mined.jsonl"], "mined.jsonl: given twice"),
-            (["done", "--annotator", "ann"], "--annotator: names who answers on the page; add --serve"),
-            (["grid.yaml", "mined.jsonl"], "grid.yaml: a grid is audited by itself"),
-            (["done", "--labels", "70"], "done: holds a sheet that was drawn already"),
+            (["done", "--annotator", "ann"], "--annotator: needs --serve"),
+            (["grid.yaml", "mined.jsonl"], "grid.yaml: a grid cannot be combined"),
+            (["done", "--labels", "70"], "done: already has a sheet"),
             (
                 ["done", "--collection", "helpdesk"],
-                "done: holds a sheet that was drawn already; leave out --collection",
+                "done: already has a sheet; leave out --collection",
             ),
             (["other.jsonl", "--out", "done"], "done: its sheet was drawn from other negatives"),
         ],
@@ -225,7 +224,7 @@ class TestFile:
             process.send_signal(signal.SIGINT)
             out, _ = process.communicate(timeout=60)
         assert process.returncode == 0
-        assert "10 of the 20 pairs that were drawn have a yes or no." in out
+        assert "10 of the 20 drawn pairs are answered with yes or no." in out
         kept = (here / "audits/mined/answers.jsonl").read_text().splitlines()
         assert {json.loads(line)["annotator"] for line in kept} == {"ann"}
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import chromium
 import pytest
 from made_answers import by
-from made_frame import HOSTILE, frame
+from made_population import HOSTILE, frame
 
-from negbench.audit import answers, draw, serve, sheet
+from negbench.auditing import answers, draw, serve, sheet
 
 pytestmark = pytest.mark.skipif(chromium.FOUND is None, reason="no Chromium here")
 
@@ -40,24 +40,24 @@ def test_keys_answer_and_go_back(browser: chromium.Chromium, folder: Path) -> No
     with serve.serving(folder) as address:
         browser.open(address)
         browser.until(READY)
-        assert shown(browser) == "item 1 of 24, 0 answered"
+        assert shown(browser) == "Item 1 of 24, 0 answered"
         for at, key in enumerate("ynu", 2):
             browser.press(key)
-            browser.until(f"document.getElementById('count').textContent.startsWith('item {at} ')")
+            browser.until(f"document.getElementById('count').textContent.startsWith('Item {at} ')")
         assert answers.of_folder(folder, 24) == by({1: "yes", 2: "no", 3: "unsure"})
         browser.press("Backspace")
         browser.press("ArrowLeft")
-        assert shown(browser) == "item 2 of 24, 3 answered"
+        assert shown(browser) == "Item 2 of 24, 3 answered"
         assert browser.value("document.getElementById('no').getAttribute('aria-pressed')") == "true"
         browser.press("y")
-        browser.until("document.getElementById('count').textContent.startsWith('item 3 ')")
+        browser.until("document.getElementById('count').textContent.startsWith('Item 3 ')")
         assert answers.of_folder(folder, 24) == by({1: "yes", 2: "yes", 3: "unsure"})
         browser.press("ArrowRight")
         browser.value("document.getElementById('yes').click()")
-        browser.until("document.getElementById('count').textContent.startsWith('item 5 ')")
+        browser.until("document.getElementById('count').textContent.startsWith('Item 5 ')")
         browser.open(address)  # and again, from the start
         browser.until(f"{READY} && at === 4")
-        assert shown(browser) == "item 5 of 24, 4 answered"
+        assert shown(browser) == "Item 5 of 24, 4 answered"
 
 
 def test_it_says_when_an_answer_was_not_kept(browser: chromium.Chromium, folder: Path) -> None:
@@ -65,8 +65,8 @@ def test_it_says_when_an_answer_was_not_kept(browser: chromium.Chromium, folder:
         browser.open(address)
         browser.until(READY)
     browser.press("y")
-    browser.until("document.getElementById('said').textContent.startsWith('Not kept')")
-    assert shown(browser) == "item 1 of 24, 0 answered"
+    browser.until("document.getElementById('said').textContent.startsWith('Not saved')")
+    assert shown(browser) == "Item 1 of 24, 0 answered"
     assert answers.of_folder(folder, 24) == {}
 
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from made_answers import by
-from made_frame import frame, relevant
+from made_population import frame, relevant
 
-from negbench.audit import draw, sheet
-from negbench.audit.estimate import estimate
+from negbench.auditing import draw, sheet
+from negbench.auditing.estimate import estimate
 
 REPETITIONS = 200
 
@@ -55,4 +55,4 @@ def test_labels_are_spent_by_weight_and_the_heaviest_on_all() -> None:
     left = len(asked.items) - len(asked.items) // 6 - heavy.sum()
     assert left == 50
     assert (rate.high - 0.5) / 0.5 == pytest.approx(1 - 0.05 ** (1 / 50), rel=0.05)
-    assert "10 more, the heaviest, are all labelled" in rate.note
+    assert "10 more, the heaviest pairs, are all labelled" in rate.note

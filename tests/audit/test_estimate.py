@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_answers import by
-from made_frame import frame, relevant
+from made_population import frame, relevant
 from sklearn.metrics import cohen_kappa_score
 
-from negbench.audit import draw, sheet
-from negbench.audit.answers import Answer, Answers
-from negbench.audit.estimate import agreement, between, by_pair, estimate
-from negbench.audit.frame import Frame
+from negbench.auditing import draw, sheet
+from negbench.auditing.answers import Answer, Answers
+from negbench.auditing.estimate import agreement, between, by_pair, estimate
+from negbench.auditing.population import Population
 from negbench.types import Bool
 
 
-def made(folder: Path, whole: Frame, labels: int = 120, seed: int = 0) -> sheet.Sheet:
+def made(folder: Path, whole: Population, labels: int = 120, seed: int = 0) -> sheet.Sheet:
     return sheet.write(folder / str(seed), whole, draw.draw(whole, labels, None, seed), seed)
 
 
@@ -25,7 +25,7 @@ def honest(made: sheet.Sheet, truth: Bool) -> Answers:
     return by({item: "yes" if truth[pair] else "no" for item, pair in enumerate(made.items.tolist(), 1)})
 
 
-def rate(whole: Frame, truth: Bool, method: int) -> float:
+def rate(whole: Population, truth: Bool, method: int) -> float:
     weights = whole.weights[method]
     return float(weights[truth].sum() / weights.sum())
 

@@ -10,21 +10,21 @@ import numpy as np
 import pytest
 from made_negatives import MINED, PAIRS, WRITERS, flag, tevatron, triplets, tuples
 
-from negbench.audit import description
-from negbench.audit.frame import Frame, build
-from negbench.audit.known import folded
-from negbench.audit.readers import read
+from negbench.auditing import description
+from negbench.auditing.known import folded
+from negbench.auditing.population import Population, build
+from negbench.auditing.readers import read
 from negbench.collections.beir import Beir
 from negbench.errors import InputError
 from negbench.store import Store
 from negbench.types import Collection
 
 
-def framed(*paths: Path) -> Frame:
+def framed(*paths: Path) -> Population:
     return build(*read(paths, None, Store(Path("unused"))))
 
 
-def pairs(frame: Frame) -> dict[tuple[str, str], tuple[float, int]]:
+def pairs(frame: Population) -> dict[tuple[str, str], tuple[float, int]]:
     """Return weight and rank of each pair for the only method."""
     return {
         (folded(frame.query_texts[query]), folded(frame.document_texts[document])): (weight, rank)
@@ -119,7 +119,9 @@ class TestCollections:
         wanted = {("question 1", "text 12"): (1, 0), ("question 1", "text 11"): (1, 0 if layout == "systems" else 1)}
         assert pairs(frame) == wanted
         assert frame.positives == [("text 10",)]
-        with pytest.raises(InputError, match=r"mined.jsonl:1: ids, not texts \(1, 10\); say with --collection"):
+        with pytest.raises(
+            InputError, match=r"mined.jsonl:1: ids, not texts \(1, 10\); name their collection with --collection"
+        ):
             framed(path)
         path.write_text(path.read_text().replace("11", "19"))
         with pytest.raises(InputError, match=r"mined.jsonl:1: no document '19' in numbered, whose ids are like '10'"):
@@ -177,10 +179,10 @@ class TestWarnings:
         frame = framed(tmp_path / "odd.jsonl", tmp_path / "good.jsonl")
         assert frame.warnings == (
             (
-                "1 of 3 rows have no negatives and are passed over",
+                "1 of 3 rows have no negatives and are skipped",
                 "2 of 8 negatives have no text and are left out",
-                "5 of 8 negatives are one letter long: was a text taken for a list of texts?",
-                "4 of 7 positives are one letter long: was a text taken for a list of texts?",
+                "5 of 8 negatives have only one character: was a text read as a list of texts?",
+                "4 of 7 positives have only one character: was a text read as a list of texts?",
             ),
             (),
         )
@@ -191,7 +193,7 @@ class TestWarnings:
 
     def test_a_list_in_a_cell_is_one_text(self, tmp_path: Path) -> None:
         (tmp_path / "cells.tsv").write_text("query\tpositive\tnegative\nq 1\tp 1\t['n 1', 'n 2']\nq 2\tp 2\t[n] 1\n")
-        said = "negatives look like a list that was written as one text"
+        said = "negatives look like a list that was saved as one text"
         assert framed(tmp_path / "cells.tsv").warnings == ((f"1 of 2 {said}",),)
 
     def test_empty_texts_in_columns_and_passages(self, tmp_path: Path) -> None:
@@ -217,8 +219,9 @@ BROKEN = {
         '{"query": "q", "pos": ["p"], "neg": ["n"], "neg_scores": [1, 2]}',
         ":1: neg_scores: expected 1 numbers, found 2",
     ),
-    "a label": ('{"anchor": "q", "document": "d", "label": 2}', ":1: label: expected 0 or 1, found 2"),
-    "no layout": ('{"question": "q", "answer": "d"}', ":1: no known layout .*question, answer"),
+    "a label": ('{"anchor": "q", "document": "d", "label": 0.5}', ":1: label: expected 0 or 1, or .*, found 0.5"),
+    "no layout": ('{"request": "q", "reply": "d"}', ":1: unknown format .*request, reply; expected"),
+    "pairs alone": ('{"question": "q", "answer": "d"}', "no negatives in its 1 rows"),
     "pos as a text": ('{"query": "q", "pos": "a lamp", "neg": ["n"]}', ":1: pos: expected a list, found 'a lamp'"),
     "neg as a cell": ("query,pos,neg\na b,c d,e f\n", ":2: pos: expected a list, found 'c d'"),
     "null in a list": ('{"query": "q", "pos": ["p"], "neg": [null]}', ":1: neg: expected a list of texts, found None"),
@@ -232,23 +235,24 @@ BROKEN = {
     "a list without a comma": ('[{"query": "q", "pos": ["p"], "neg": ["n"]}\n{}]', ":2: .* a comma or .*found '{}]'"),
     "more after a list": ('[{"query": "q", "pos": ["p"], "neg": ["n"]}]\n[]', ":1: .* the list's end, found"),
     "a number in a list of records": ('[{"query": "q", "pos": ["p"], "neg": ["n"]}, 7]', ":1: expected a JSON object"),
-    "an empty list": ("[]", "holds no rows"),
+    "an empty list": ("[]", "has no rows"),
     "a later entry of a list": (
         '[\n\n{"query": "q",\n "pos": ["p"], "neg": ["n"]},\n\n{"query": "q", "pos": ["p"], "neg": "n"}]',
         ":6: neg: expected a list",
     ),
-    "a list of two": ('["a b", "c d"]', ":1: expected a list of query, positive and negatives"),
+    "a list of two": ('["a b", "c d"]', "no negatives in its 1 rows"),
+    "a list of one": ('["a b"]', ":1: expected a list of query, positive and negatives"),
     "a list of scored ids": ("[1, [2, 0.5], [3, 0.1]]", ":1: expected a list of query, positive and negatives"),
     "an id that is a fraction": (
         '{"query_id": 1.5, "positive_document_ids": [], "negative_document_ids": []}',
         ':1: the field "query_id" must be text or a whole number, found 1.5',
     ),
-    "a list": ('[{"query": "q"}]', ":1: no known layout"),
+    "a list": ('[{"query": "q"}]', ":1: unknown format"),
     "two cells": ("a b\tb c\tc d\na b\tb c\n", ":2: expected query, positive and negative"),
     "a short CSV row": ("query,positive,negative\na,b,c\na,b\n", ":3: expected 3 cells"),
-    "prose": ("These are my negatives.\n", ":1: .* no known format"),
-    "nothing": ("", "no known format"),
-    "no rows": ("query,positive,negative\n", "holds no rows"),
+    "prose": ("These are my negatives.\n", ":1: unknown format, starts with"),
+    "nothing": ("", "unknown format"),
+    "no rows": ("query,positive,negative\n", "has no rows"),
     "no negatives": ('{"query": "q", "pos": ["p"], "neg": []}', "no negatives"),
     "an empty query": ('{"query": " ", "pos": ["p"], "neg": ["n"]}', ":1: query: expected some text"),
 }
@@ -267,7 +271,7 @@ def test_what_is_broken_is_one_line_with_its_place(name: str, tmp_path: Path) ->
 def test_odd_paths(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file or folder"):
         framed(tmp_path / "missing.jsonl")
-    with pytest.raises(InputError, match="holds no saved dataset"):
+    with pytest.raises(InputError, match="has no saved dataset"):
         framed(tmp_path)
     (tmp_path / "dataset_info.json").write_text("{}")
     with pytest.raises(InputError, match="cannot be read as a saved dataset"):

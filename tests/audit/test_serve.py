@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from made_answers import by
-from made_frame import HOSTILE, frame
+from made_population import HOSTILE, frame
 
-from negbench.audit import answers, draw, serve, sheet
+from negbench.auditing import answers, draw, serve, sheet
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ class TestAnswers:
         code = f"""
 import sys
 from pathlib import Path
-from negbench.audit import serve
+from negbench.auditing import serve
 with serve.serving(Path({str(folder)!r})) as address:
     print(address, flush=True)
     sys.stdin.read()

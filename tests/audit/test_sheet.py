@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_answers import by
-from made_frame import HOSTILE, frame, relevant
+from made_population import HOSTILE, frame, relevant
 
-from negbench.audit import answers, draw, sheet
-from negbench.audit.estimate import estimate
+from negbench.auditing import answers, draw, sheet
+from negbench.auditing.estimate import estimate
 from negbench.errors import InputError
 
 
@@ -63,7 +63,7 @@ class TestOrder:
         assert whole.labelled.sum() == 120
         assert not whole.labelled[made.items].any()
         assert (made.strata == draw.CERTAIN).sum() == 120
-        with pytest.raises(InputError, match="nothing to ask"):
+        with pytest.raises(InputError, match="nothing to label"):
             draw.draw(frame(known=10), 40, None, 0)
 
 
@@ -129,7 +129,7 @@ class TestFiles:
     def test_nothing_is_written_over(self, tmp_path: Path) -> None:
         drawn(tmp_path / "a")
         before = {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()}
-        with pytest.raises(InputError, match="is there already"):
+        with pytest.raises(InputError, match="already exists"):
             drawn(tmp_path / "a", seed=1)
         assert {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()} == before
         assert [path.name for path in tmp_path.iterdir()] == ["a"]
@@ -163,7 +163,7 @@ class TestAnswers:
             ("3,2,", ":2: answer: .*grades belong in a column"),
             ("61,yes,", ":2: item: expected a number from 1 to 60, found '61'"),
             ("x,yes,", ":2: item: expected a number"),
-            ("3,yes,\n3,no,", ":3: item 3 stands there twice"),
+            ("3,yes,\n3,no,", ":3: item 3 has a second answer"),
             ("3,yes", ":2: expected 3 cells"),
         ],
     )
@@ -185,10 +185,10 @@ class TestAnswers:
         said = {(1, "ann"): "yes", (1, "bo b"): "no", (2, "bo b"): "unsure", (1, ""): "no"}
         assert list(answers.of_file(path, 60).items()) == list(said.items())
         path.write_text("item,annotator,answer\n1,ann,yes\n1,ann,yes\n")
-        with pytest.raises(InputError, match=r"both.csv:3: item 1 stands there twice by ann; keep one$"):
+        with pytest.raises(InputError, match=r"both.csv:3: item 1 has a second answer by ann; keep one$"):
             answers.of_file(path, 60)
         path.write_text("item,answer\n1,yes\n1,yes\n")
-        with pytest.raises(InputError, match=r"twice; keep one, or say in a column annotator who gave which$"):
+        with pytest.raises(InputError, match=r"second answer; keep one, or add a column annotator$"):
             answers.of_file(path, 60)
         page = tmp_path / "answers.jsonl"
         lines = [{"item": 1, "answer": "yes", "annotator": name} for name in ("ann", None, 7, "bo")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from beir_folders import DOCUMENTS, QUERIES, lines, write
 
 
 @pytest.fixture
@@ -17,3 +18,11 @@ def turned_collection(tiny_collection: Path, tmp_path: Path) -> Path:
         head = lines[:1] if path.suffix == ".tsv" else []
         (turned / path.relative_to(tiny_collection)).write_text("".join([*head, *reversed(lines[len(head) :])]))
     return turned
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write(tmp_path / "corpus.jsonl", lines(DOCUMENTS))
+    write(tmp_path / "queries.jsonl", lines(QUERIES))
+    write(tmp_path / "qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\td1\t2\nq2\td3\t1\nq2\td1\t0\nq2\td2\t-1\n")
+    return tmp_path

@@ -21,7 +21,7 @@ from negbench.collections.helpdesk_v1 import HelpdeskV1
 from negbench.collections.pooler import similarities
 from negbench.collections.withholding import popularity, similarity, visible
 from negbench.errors import InputError
-from negbench.noise import Noise
+from negbench.rng import CounterRNG
 from negbench.types import Collection, Qrels
 
 GOLDEN = "aab3e516f53b5170fe8ca26dcc44abf7"
@@ -36,7 +36,7 @@ def default() -> Collection:
 
 
 def luck(truth: Qrels, seed: int) -> np.ndarray:
-    return Noise(seed, "test").gumbel(truth.queries, truth.documents)
+    return CounterRNG(seed, "test").gumbel(truth.queries, truth.documents)
 
 
 def test_output_has_not_changed_without_a_new_version(default: Collection) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from negbench.collections.beir import Beir
-from negbench.collections.hub import Hub, _commit
+from negbench.collections.hub import Hub
+from negbench.collections.repository import commit
 from negbench.errors import InputError
 from negbench.types import Collection
 
@@ -132,13 +133,13 @@ def test_the_fingerprint_of_a_folder_follows_its_files(tmp_path: Path) -> None:
     ("file", "records", "says"),
     [
         ("corpus.jsonl", [*DOCUMENTS, DOCUMENTS[0]], "corpus row 31: the id '1' already belongs to document number 1"),
-        ("corpus.jsonl", [{"_id": "1", "body": "x"}], 'corpus row 1: the field "text" is missing; it has _id, body'),
+        ("corpus.jsonl", [{"_id": "1", "body": "x"}], 'corpus row 1: the field "text" is missing; found _id, body'),
         ("queries.jsonl", [{"text": "x"}], 'queries row 1: the field "_id" is missing'),
-        ("qrels/test.jsonl", [{"query-id": "100", "score": 1}], "default test row 1: it has no corpus-id, but"),
+        ("qrels/test.jsonl", [{"query-id": "100", "score": 1}], "default test row 1: no corpus-id; found"),
         (
             "qrels/test.jsonl",
             [{"query-id": "100", "corpus-id": "x1", "score": 1}],
-            "default test row 1: none of the 1 judgments is of a query and document held here",
+            "default test row 1: none of the 1 judgments is about a query and document held here",
         ),
         (
             "qrels/test.jsonl",
@@ -149,7 +150,7 @@ def test_the_fingerprint_of_a_folder_follows_its_files(tmp_path: Path) -> None:
         (
             "qrels/test.jsonl",
             [{"query-id": "100", "corpus-id": "1", "score": 1}, {"query-id": "101", "corpus-id": "1", "score": None}],
-            "default test row 2: it has no score, but query-id, corpus-id",
+            "default test row 2: no score; found query-id, corpus-id",
         ),
         ("queries.jsonl", [{"_id": 7.5, "text": "x"}], 'queries row 1: the field "_id" must be text or a whole number'),
     ],
@@ -176,7 +177,7 @@ def test_a_number_of_another_name_may_be_the_grade(tmp_path: Path) -> None:
     folder = mteb(tmp_path / "knots")
     for split in QRELS:
         jsonl(folder / f"qrels/{split}.jsonl", [{"query-id": "100", "corpus-id": "1", "gain": 0}])
-    with pytest.raises(InputError, match=r"train row 1: it has no score, but query-id, corpus-id, gain$"):
+    with pytest.raises(InputError, match=r"train row 1: no score; found query-id, corpus-id, gain$"):
         Hub(id=str(folder)).load()
 
 
@@ -189,9 +190,9 @@ def test_files_that_the_library_cannot_read(tmp_path: Path) -> None:
 
 def test_configs_that_are_not_there(tmp_path: Path) -> None:
     folder = mteb(tmp_path / "knots")
-    with pytest.raises(InputError, match="docs: no such config, but default, corpus, queries; name the three"):
+    with pytest.raises(InputError, match="docs: no such config; it has default, corpus, queries: name the three"):
         Hub(id=str(folder), corpus="docs").load()
-    with pytest.raises(InputError, match="no config 'judged', but default, corpus, queries"):
+    with pytest.raises(InputError, match="judged: no such config; it has default, corpus, queries"):
         Hub(id=str(folder), qrels="judged").load()
     same(Hub(id=str(folder), qrels="default").load(), Hub(id=str(folder)).load())
 
@@ -228,7 +229,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    _commit.cache_clear()
+    commit.cache_clear()
     return tmp_path / "hub"
 
 
@@ -254,7 +255,7 @@ def test_a_repository_in_the_local_cache(cache: Path, tmp_path: Path) -> None:
     jsonl(newer / "corpus.jsonl", [*DOCUMENTS, {"_id": "99", "text": "new"}])
     assert source.fingerprint().endswith(f" at {'a' * 40}")  # this process keeps to what it has seen
     same(source.load(), collection)
-    _commit.cache_clear()
+    commit.cache_clear()
     assert source.fingerprint().endswith(f" at {'b' * 40}")
     assert len(source.load().texts) == len(DOCUMENTS) + 1
     pinned = Hub(id="ours/knots", revision="a" * 40)
@@ -277,3 +278,63 @@ def test_a_repository_that_is_nowhere(cache: Path) -> None:
             act()
     with pytest.raises(InputError, match=r"^hub:a/b/c: cannot be reached"):
         Hub(id="a/b/c").fingerprint()
+
+
+def _tables() -> dict[str, list[dict[str, Any]]]:
+    judged = [{"query-id": str(q), "corpus-id": str(d)} for q, d, _ in QRELS["test"]]
+    return {"corpus": DOCUMENTS, "queries": QUERIES, "qrels": judged}
+
+
+def by_config(folder: Path) -> Path:
+    """Lay out two languages as MTEB does: de-corpus, de-queries, de-qrels."""
+    return laid_out(folder, lambda language, name: (f"{language}-{name}", "test"))
+
+
+def by_split_of_a_config(folder: Path) -> Path:
+    """Lay out a config a language, whose splits are corpus, queries and qrels."""
+    return laid_out(folder, lambda language, name: (language, name))
+
+
+def by_split(folder: Path) -> Path:
+    """Lay out three configs with a split a data set, as the collected NanoBEIR repositories do."""
+    return laid_out(folder, lambda language, name: (name, language))
+
+
+def laid_out(folder: Path, where: Any) -> Path:
+    files: dict[str, dict[str, str]] = {}
+    for language in ("de", "fr"):
+        for name, rows in _tables().items():
+            config, split = where(language, name)
+            path = f"{config}/{split}.jsonl"
+            own = [{**row, "text": f"{language} {row['text']}"} if "text" in row else row for row in rows]
+            if config == language:  # splits of one config have the same columns
+                names = dict.fromkeys((key for table in _tables().values() for key in table[0]), "")
+                own = [{**names, **row} for row in own]
+            jsonl(folder / path, own)
+            files.setdefault(config, {})[split] = path
+    card = "".join(
+        f"- config_name: {config}\n  data_files:\n"
+        + "".join(f"  - {{split: {split}, path: {path}}}\n" for split, path in splits.items())
+        for config, splits in files.items()
+    )
+    (folder / "README.md").write_text(f"---\nconfigs:\n{card}---\n")
+    return folder
+
+
+@pytest.mark.parametrize("layout", [by_config, by_split_of_a_config, by_split])
+def test_one_of_several_languages(layout: Any, tmp_path: Path) -> None:
+    folder = layout(tmp_path / "knots")
+    collection = Hub(id=str(folder), subset="fr").load()
+    assert len(collection.texts) == len(DOCUMENTS)
+    assert all(text.startswith("fr ") for text in (*collection.texts, *collection.queries))
+    assert len(collection.qrels["test"]) == len(QRELS["test"])
+    with pytest.raises(InputError, match="subset="):
+        Hub(id=str(folder), subset="it").load()
+
+
+def test_columns_as_trec_calls_them(tmp_path: Path) -> None:
+    folder = mteb(tmp_path / "knots")
+    for split, rows in QRELS.items():
+        named = [{"qid": str(q), "iteration": 0, "docid": str(d), "relevance": grade} for q, d, grade in rows]
+        jsonl(folder / f"qrels/{split}.jsonl", named)
+    same(Hub(id=str(folder)).load(), beir(tmp_path / "reference"))

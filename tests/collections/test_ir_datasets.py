@@ -144,11 +144,11 @@ def broken() -> Any:
         ({"docs": []}, " docs: no documents"),
         ({"docs": broken}, " docs: cannot be read: the download failed"),
         ({"queries": [query("q1", "one"), query("q1", "two")]}, " queries record 2: the id 'q1' already belongs"),
-        ({"qrels": [qrel("q1", "d7", 1)]}, " qrels record 1: none of the 1 judgments is of a query and "),
-        ({"qrels": [qrel("q7", "d1", 1)]}, " qrels record 1: none of the 1 judgments is of a query and "),
+        ({"qrels": [qrel("q1", "d7", 1)]}, " qrels record 1: none of the 1 judgments is about a query and "),
+        ({"qrels": [qrel("q7", "d1", 1)]}, " qrels record 1: none of the 1 judgments is about a query and "),
         ({"qrels": []}, " qrels: no judgments"),
-        ({"qrels": None}, ": no judgments, neither its own nor below it"),
-        ({"docs": None}, ": it has no documents"),
+        ({"qrels": None}, ": no judgments, neither of the dataset itself"),
+        ({"docs": None}, ": the dataset has no documents"),
     ],
 )
 def test_what_is_broken_is_named_with_dataset_and_record(name: str, tables: dict[str, Any], says: str) -> None:

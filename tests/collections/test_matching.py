@@ -83,16 +83,16 @@ def test_what_is_absent_is_left_out_and_counted(source: Callable[..., Source], t
     assert triples(collection.qrels["test"]) == [(0, 0, 2), (2, 0, 0), (2, 1, 1)]
     assert collection.warnings == (
         "1 query has no positive in any split",
-        "2 judgments of test name a query that is not there and are left out (the first is 'lost')",
-        "4 judgments of test name a document that is not there and are left out (the first is 'gone'); 2 are relevant, "
-        "which trec_eval counts as never found in nDCG and recall, and negbench does not count",
-        "1 query of test has no other positive than such a document and is not measured",
+        "2 judgments of test name an unknown query and are left out (the first is 'lost')",
+        "4 judgments of test name an unknown document and are left out (the first is 'gone'); 2 are relevant "
+        "and left out of nDCG and recall, where trec_eval would count a document as not retrieved",
+        "1 query of test has no positive in the corpus and is not evaluated",
     )
 
 
 def test_an_absent_document_that_is_not_relevant_changes_no_measure(tmp_path: Path) -> None:
     collection = of_beir(tmp_path, ["d1"], ["q1"], [("q1", "d1", 1), ("q1", "gone", 0)]).load()
-    assert collection.warnings == ("1 judgment of test names a document that is not there and is left out ('gone')",)
+    assert collection.warnings == ("1 judgment of test names an unknown document and is left out ('gone')",)
 
 
 @everywhere
@@ -128,15 +128,15 @@ def test_judgments_that_match_nothing_show_an_id_of_either_side(source: Callable
     with pytest.raises(InputError) as caught:
         source(tmp_path, ["d1", "d2"], ["q1"], [("d1", "q1", 1), ("d2", "q1", 1)]).load()  # the columns are swapped
     message = str(caught.value)
-    assert "none of the 2 judgments is of a query and document held here" in message
-    assert "this one is of query 'd1' and document 'q1'" in message
+    assert "none of the 2 judgments is about a query and document held here" in message
+    assert "this one has query 'd1' and document 'q1'" in message
     assert "queries like 'q1'" in message
     assert "documents like 'd1'" in message
 
 
 @everywhere
 def test_where_no_positive_is_left_the_split_is_refused(source: Callable[..., Source], tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no judgment with a score above 0 of what is held here"):
+    with pytest.raises(InputError, match="no judgment with a score above 0 of a query and document of this collection"):
         source(tmp_path, ["d1"], ["q1"], [("q1", "d1", 0), ("q1", "gone", 1)]).load()
 
 

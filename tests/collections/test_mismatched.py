@@ -83,7 +83,7 @@ def test_a_pair_without_another_document_stays(tmp_path: Path) -> None:
 def test_a_collection_without_training_pairs_is_told(tiny_collection: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(tiny_collection, tmp_path / "garden")
     (folder / "qrels/train.tsv").unlink()
-    with pytest.raises(InputError, match="has no training pairs to mix up"):
+    with pytest.raises(InputError, match="has no training pairs to mismatch"):
         Mismatched(collection=Beir(path=str(folder))).load()
 
 

@@ -10,9 +10,10 @@ import pytest
 from negbench.collections.beir import Beir
 from negbench.collections.hub import Hub
 from negbench.collections.ir_datasets import IrDatasets
+from negbench.collections.pairs import Pairs
 from negbench.collections.resolve import source_of
 from negbench.errors import InputError
-from negbench.parts import registered
+from negbench.registry import registered
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +36,22 @@ def test_every_form_of_text(here: Path) -> None:
     assert source_of("../data/socks") == Beir(path="../data/socks")
     assert source_of("socks") == Beir(path=str(here / "data/socks"))
     assert source_of(" local ") == Beir(path="local")  # a folder here goes before one under NEGBENCH_DATA
+
+
+def test_files_and_datasets_are_pairs(here: Path) -> None:
+    (here / "here/faq.csv").write_text("question,answer\na,b\n")
+    (here / "data/other.csv").write_text("question,answer\na,b\n")
+    (here / "data/saved").mkdir()
+    (here / "data/saved/dataset_info.json").write_text("{}")
+    (here / "data/split").mkdir()
+    (here / "data/split/train.csv").write_text("question,answer\na,b\n")
+    assert source_of("faq.csv") == Pairs(path="faq.csv")
+    assert source_of({"pairs": "faq.csv", "dev": 0}) == Pairs(path="faq.csv", dev=0)
+    assert source_of({"source": "faq.csv", "dev": 0}) == Pairs(path="faq.csv", dev=0)
+    for name in ("other.csv", "saved", "split"):
+        assert source_of(name) == Pairs(path=str(here / "data" / name)), name
+    (here / "data/split/corpus.jsonl").write_text("")
+    assert source_of("split") == Beir(path=str(here / "data/split"))
 
 
 def test_a_part_without_parameters_is_its_name() -> None:
@@ -63,10 +80,10 @@ def test_what_is_resolved_can_be_spelled_and_resolved_again(value: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        ("sokcs", "'sokcs' is no known source, no folder here, and no folder under NEGBENCH_DATA ({}/data); did you"),
-        ("zzzzzzzz", "give helpdesk, a folder, a name under NEGBENCH_DATA, hub:ID or ir_datasets:ID"),
+        ("sokcs", "'sokcs' is no known source, no folder, and no folder under NEGBENCH_DATA ({}/data); did you"),
+        ("zzzzzzzz", "give helpdesk, a folder, a file of pairs, a name under NEGBENCH_DATA, hub:ID or ir_datasets:ID"),
         ("", "'' is no known source"),
-        ("hub:", "'hub:' lacks the id after the colon"),
+        ("hub:", "'hub:' has no id after the colon"),
         ("git:a/b", "'git:a/b' is no known source"),
         ("beir", "beir: path: is missing"),
         ("beir(path=x, dev=0.9)", "dev: expected less than 0.5, found 0.9"),
@@ -104,3 +121,13 @@ def test_resolving_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_names_of_beir_are_datasets_of_the_hub_unless_a_folder_is_called_so(here: Path) -> None:
+    assert source_of("fiqa") == Hub(id="mteb/fiqa")
+    assert source_of("webis-touche2020") == Hub(id="mteb/touche2020")
+    assert source_of({"source": "arguana", "revision": "v1"}) == Hub(id="mteb/arguana", revision="v1")
+    (here / "data/fiqa").mkdir()
+    assert source_of("fiqa") == Beir(path=str(here / "data/fiqa"))
+    (here / "here/fiqa").mkdir()
+    assert source_of("fiqa") == Beir(path="fiqa")

@@ -56,7 +56,7 @@ def test_carved_splits_part_the_queries(
 
 
 def world(count: int) -> tuple[list[Triple], list[str], list[str]]:
-    return [(row, 0, 1) for row in range(count)], [f"q{row}" for row in range(count)], list(map(str, range(count)))
+    return [(row, row, 1) for row in range(count)], [f"q{row}" for row in range(count)], list(map(str, range(count)))
 
 
 def test_only_what_is_missing_is_carved() -> None:
@@ -65,7 +65,7 @@ def test_only_what_is_missing_is_carved() -> None:
     splits, notes = complete(given_, ids, texts, dev=0.1, test=0.1)
     assert splits["dev"] == given_["dev"]
     assert (len(splits["test"]), len(splits["train"])) == (8, 72)
-    assert notes == ["8 of 80 training queries are set aside as test, which is missing"]
+    assert notes == ["8 of 80 training queries are set aside as the missing test split"]
     assert complete(given_, ids, texts, dev=0.1, test=0) == (given_, [])
     only_test = {"test": train}
     assert complete(only_test, ids, texts, dev=0.1, test=0.1) == (only_test, [])
@@ -84,6 +84,64 @@ def test_too_few_queries_are_left_alone() -> None:
     splits, notes = complete({"train": train}, ids, texts, dev=0.1, test=0.1)
     assert splits == {"train": train}
     assert notes == [
-        "no test split: train holds too few distinct queries to carve one",
-        "no dev split: train holds too few distinct queries to carve one",
+        "no test split: train has too few distinct queries to carve one",
+        "no dev split: train has too few distinct queries to carve one",
     ]
+
+
+@st.composite
+def linked(draw: st.DrawFn) -> tuple[list[Triple], list[str], list[str]]:
+    """Queries with up to three positives among a few documents, so that most shares are chains."""
+    count = draw(st.integers(2, 40))
+    documents = draw(st.integers(1, 60))
+    rows = [(row, draw(st.integers(0, documents)), 1) for row in range(count) for _ in range(draw(st.integers(1, 3)))]
+    return rows, [f"q{row}" for row in range(count)], [str(row) for row in range(count)]
+
+
+def chains(train: list[Triple]) -> list[set[int]]:
+    """Return the sets of queries that shared positives link, by joining until nothing changes."""
+    sets = [{row} for row in {row for row, _, _ in train}]
+    held: dict[int, set[int]] = defaultdict(set)
+    for row, document, _ in train:
+        held[document].add(row)
+    for rows in held.values():
+        joined = set().union(*(members for members in sets if members & rows))
+        sets = [members for members in sets if not members & rows] + [joined]
+    return sets
+
+
+@given(linked(), st.floats(0.05, 0.49))
+def test_queries_of_one_positive_stay_on_one_side(
+    world: tuple[list[Triple], list[str], list[str]], share: float
+) -> None:
+    train, ids, texts = world
+    chosen = carve(train, ids, texts, share, "test", "positive")
+    wanted = max(1, round(share * len(ids)))
+    whole = all(members <= chosen or not members & chosen for members in chains(train))
+    assert whole or len(chosen) == wanted  # where they cannot, the share is exact and the overlap is told
+    assert 0 < len(chosen) <= wanted
+    if max(map(len, chains(train))) == 1:
+        assert chosen == carve(train, ids, texts, share, "test")
+
+
+def test_small_chains_are_never_parted() -> None:
+    train = [(row, row // 3, 1) for row in range(90)]
+    ids, texts = [f"q{row}" for row in range(90)], list(map(str, range(90)))
+    chosen = carve(train, ids, texts, 0.1, "test", "positive")
+    assert len(chosen) == 9
+    assert len({row // 3 for row in chosen}) == 3
+    splits, notes = complete({"train": train}, ids, texts, dev=0.1, test=0.1, together="positive")
+    assert not {d for _, d, _ in splits["test"]} & {d for _, d, _ in splits["train"]}
+    assert notes[0] == "9 of 90 training queries are set aside as the missing test split"
+
+
+def test_an_overlap_is_told() -> None:
+    train = [(row, row // 3, 1) for row in range(90)]
+    ids, texts = [f"q{row}" for row in range(90)], list(map(str, range(90)))
+    splits, notes = complete({"train": train}, ids, texts, dev=0, test=0.1)
+    shared = sum(d in {d for _, d, _ in splits["train"]} for _, d, _ in splits["test"])
+    assert shared
+    assert f"{shared} of them share a positive with training queries: `together: positive`" in notes[0]
+    one = [(row, 0, 1) for row in range(90)]
+    _, notes = complete({"train": one}, ids, texts, dev=0, test=0.1, together="positive")
+    assert "9 of them share a positive with training queries: so many queries are linked" in notes[0]

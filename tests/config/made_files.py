@@ -10,6 +10,26 @@ import pytest
 from negbench.config.grid import Grid, read
 from negbench.errors import InputError
 
+LONG = """\
+name: made # line 1
+collection: helpdesk
+encoder:
+  model: all-MiniLM-L6-v2
+  reinit_layers: 2
+methods:
+  - in-batch # line 7
+  - rank-band(low=10, high=110)
+  - simans: {a: 0.5, scale: zscore}
+  - denoised:
+      threshold: 0.1 # line 11
+      depth: 20
+seeds: [0, 1]
+negatives: 2
+train: {epochs: 3, learning_rate: 1e-4}
+baseline: in-batch
+"""
+"""A grid that uses most keys; its lines are numbered where tests name them."""
+
 
 def grid(tmp_path: Path, text: str, assignments: Sequence[str] = ()) -> Grid:
     path = tmp_path / "grid.yaml"

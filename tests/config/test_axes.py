@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from made_files import grid, refusals, with_line
-from test_grid import LONG
+from made_files import LONG, grid, refusals, with_line
 
 from negbench.config.grid import read
 from negbench.encoders.spec import EncoderSpec

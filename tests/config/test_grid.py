@@ -4,31 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_files import grid, refusals, with_line
+from made_files import LONG, grid, refusals, with_line
 
+from negbench.collections.resolve import source_of
+from negbench.config.further import FurtherCollection
 from negbench.config.grid import read
 from negbench.encoders.spec import EncoderSpec
 from negbench.methods import resolve
-from negbench.parts import registered
-
-LONG = """\
-name: made # line 1
-collection: helpdesk
-encoder:
-  model: all-MiniLM-L6-v2
-  reinit_layers: 2
-methods:
-  - in-batch # line 7
-  - rank-band(low=10, high=110)
-  - simans: {a: 0.5, scale: zscore}
-  - denoised:
-      threshold: 0.1 # line 11
-      depth: 20
-seeds: [0, 1]
-negatives: 2
-train: {epochs: 3, learning_rate: 1e-4}
-baseline: in-batch
-"""
+from negbench.registry import registered
 
 
 def test_a_grid_that_uses_everything(tmp_path: Path) -> None:
@@ -86,8 +69,13 @@ LIST = "expected a list in [...], found"
     [
         # unknown keys
         ("methds", "[random]", "5: methds: no key is called 'methds'; did you mean methods"),
-        ("zzz", "1", "5: zzz: no key is called 'zzz'; known: axes, baseline, collection, curve_points,"),
+        ("zzz", "1", "5: zzz: no key is called 'zzz'; known: axes, baseline, collection, collections,"),
         ("train", "{epoch: 1}", "5: train.epoch: no key is called 'epoch'; did you mean epochs?"),
+        (
+            "encoder",
+            "{model: a, precision: float32}",
+            "3: encoder.precision: no key is called 'precision' here; it is a",
+        ),
         ("encoder", "{model: a, pool: cls}", "3: encoder.pool: no key is called 'pool'; did you mean pooling"),
         ("encoder", "some(reinit=2)", "3: encoder.reinit: no key is called 'reinit'; did you mean reinit_layers"),
         # wrong types and bounds
@@ -115,7 +103,7 @@ LIST = "expected a list in [...], found"
         ("seeds", "[]", "5: seeds: expected a list with something in it, found []"),
         ("seeds", "[0, -1]", "5: seeds.1: expected at least 0, found -1"),
         ("seeds", "[a]", "5: seeds.0: expected a whole number, found 'a'"),
-        ("seeds", "[0, 3, 0]", "5: seeds: 0 stands there twice; keep one"),
+        ("seeds", "[0, 3, 0]", "5: seeds: 0 is given twice; keep one"),
         ("train", "3", "5: train: expected a mapping of keys to values, found 3"),
         ("train", "", "5: train: expected a mapping of keys to values, found nothing"),
         ("train", "{epochs: 0}", "5: train.epochs: expected at least 1, found 0"),
@@ -126,7 +114,7 @@ LIST = "expected a list in [...], found"
         ("split", "[test]", "5: split: expected text (put quotes around it), found ['test']"),
         ("measures", "nDCG@10", f"5: measures: {LIST} 'nDCG@10'"),
         ("measures", "[nDCG@10, nDGC@5]", "5: measures.1: ir-measures has no measure 'nDGC@5'"),
-        ("measures", "[AP, AP]", "5: measures: AP stands there twice; keep one"),
+        ("measures", "[AP, AP]", "5: measures: AP is given twice; keep one"),
         ("measures", "[7]", "5: measures.0: expected text (put quotes around it), found 7"),
         # collections
         ("collection", "helpdesc", "2: collection: 'helpdesc' is no known source"),
@@ -156,8 +144,8 @@ LIST = "expected a list in [...], found"
             "[zzz]",
             "4: methods.0: no method is called 'zzz'; known: abs, adaptive-margin,",
         ),
-        ("methods", "[random, bm25, random]", "4: methods: random stands there twice; keep one"),
-        ("methods", '[simans, "simans(a=0.5)"]', "4: methods: simans stands there twice; keep one"),
+        ("methods", "[random, bm25, random]", "4: methods: random is given twice; keep one"),
+        ("methods", '[simans, "simans(a=0.5)"]', "4: methods: simans is given twice; keep one"),
         ("methods", "[simans: {dpth: 3}]", "4: methods.0: no parameter of simans is called 'dpth'; did you mean depth"),
         (
             "methods",
@@ -189,14 +177,14 @@ LIST = "expected a list in [...], found"
             "4: methods.0.teacher.folds: expected at least 2, found 1",
         ),
         # baseline
-        ("baseline", "bm25", "5: baseline: bm25 is none of the methods; expected one of in-batch, random"),
+        ("baseline", "bm25", "5: baseline: bm25 is not one of the methods; expected one of in-batch, random"),
         ("baseline", "in-bach", "5: baseline: no method is called 'in-bach'; did you mean in-batch"),
         ("baseline", "[random]", "5: baseline: expected text (put quotes around it), found ['random']"),
         # axes
         ("axes", "3", "5: axes: expected a mapping from dotted keys to lists of values"),
         ("axes", "{negatives: 3}", "5: axes.negatives: expected a list of values in [...], found 3"),
         ("axes", "{negatives: []}", "5: axes.negatives: expected a list of values in [...], found []"),
-        ("axes", "{negatives: [1, 2, 1]}", "5: axes.negatives: 1 stands there twice; keep one"),
+        ("axes", "{negatives: [1, 2, 1]}", "5: axes.negatives: 1 is given twice; keep one"),
         ("axes", "{baseline: [random]}", "5: axes.baseline: a grid has one baseline; put it outside of axes"),
         ("axes", "{2: [1]}", "5: axes.2: expected a dotted key, as in train.epochs"),
         ("axes", "{negatvs: [1]}", "5: axes.negatvs.0: no key is called 'negatvs'; did you mean negatives?"),
@@ -345,3 +333,8 @@ def test_the_grids_that_ship_are_right(path: Path) -> None:
     for _, settings in made.points:
         methods = [method.spelling for method in settings.methods]
         assert settings.baseline in methods if len(methods) > 1 else settings.baseline is None
+
+
+def test_a_further_collection_may_be_pairs_that_add_to_another() -> None:
+    value = {"pairs": "mined.jsonl", "collection": "helpdesk"}
+    assert FurtherCollection.model_validate(value).collection == source_of(value)

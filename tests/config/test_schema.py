@@ -1,16 +1,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
 
-from negbench.config.grid import read
+from negbench.collections.helpdesk import Helpdesk
+from negbench.config.grid import Settings, read
 from negbench.config.schema import grid_schema
+from negbench.encoders.spec import EncoderSpec
 from negbench.errors import InputError
 from negbench.methods import catalogue
+from negbench.methods.axes import Axes
+from negbench.registry import lookup, registered
+from negbench.training.recipe import Recipe
 
 jsonschema = pytest.importorskip("jsonschema")
 
@@ -63,16 +69,94 @@ def test_the_schema_itself_is_one() -> None:
     assert json.loads(json.dumps(grid_schema())) == grid_schema()
 
 
+def test_an_editor_shows_what_an_axis_is() -> None:
+    """An axis is described where a method sets it."""
+    schema = grid_schema()
+    (methods,) = [one["properties"] for one in schema["properties"]["methods"]["items"]["anyOf"] if "properties" in one]
+    for method in ("simans", "curriculum"):
+        for axis, field in Axes.model_fields.items():
+            assert methods[method]["properties"][axis] == {"$ref": f"#/$defs/{axis}"}
+            assert schema["$defs"][axis]["description"] == field.description
+
+
+def test_an_editor_completes_the_parts_of_an_axis_and_takes_those_of_packages() -> None:
+    defined = grid_schema()["$defs"]
+    for axis, kind in (("loss", "loss"), ("candidates", "retriever"), ("batching", "batching")):
+        names, _, long_form, anything = defined[axis]["anyOf"]
+        assert names == {"enum": list(registered(kind))}
+        assert list(long_form["properties"]) == list(registered(kind))
+        assert anything == {}
+    several, anything = defined["filters"]["anyOf"]
+    assert several["items"]["anyOf"][0] == {"enum": list(registered("filter"))}
+    assert anything == {}
+    long_form = defined["loss"]["anyOf"][2]["properties"]["infonce"]["properties"]
+    assert long_form["temperature"]["description"].startswith("Divisor of the scores")
+    assert problems({**parsed(EXAMPLE), "methods": [{"naive": {"loss": "a-loss-of-a-package(a=1)"}}]}) == []
+
+
+def described(*keys: str) -> str:
+    """The description that an editor shows of a key of the grid, or of a key of a long form below it."""
+    return next(_descriptions(grid_schema(), keys))
+
+
+def _descriptions(schema: Any, keys: tuple[str, ...]) -> Iterator[str]:
+    if not keys:
+        yield schema["description"]
+        return
+    if keys[0] in schema.get("properties", {}):
+        yield from _descriptions(schema["properties"][keys[0]], keys[1:])
+    for form in (*schema.get("anyOf", ()), *filter(None, [schema.get("items")])):
+        yield from _descriptions(form, keys)
+
+
+def test_an_editor_shows_what_a_key_means() -> None:
+    assert described("negatives") == Settings.model_fields["negatives"].description
+    assert described("train", "epochs") == described("warm_up", "epochs") == Recipe.model_fields["epochs"].description
+    assert described("encoder", "pooling") == EncoderSpec.model_fields["pooling"].description
+    assert described("collection", "helpdesk", "paraphrase") == Helpdesk.model_fields["paraphrase"].description
+    assert described("estimators", "judge", "few") == lookup("estimator", "judge").model_fields["few"].description
+
+
+def test_an_editor_shows_what_a_methods_parameter_means() -> None:
+    fields = lookup("sampler", "simans").model_fields
+    assert (
+        described("methods", "simans", "a") == described("methods", "simans", "selection.a") == fields["a"].description
+    )
+    assert described("methods", "simans", "depth") == fields["depth"].description  # an alias: candidates have one, too
+    assert (
+        described("methods", "simans", "temperature") == "One of selection.temperature, loss.temperature: write which."
+    )
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_the_grids_that_ship_fit(path: Path) -> None:
     assert problems(parsed(path.read_text())) == []
 
 
 def test_an_example_of_every_key_fits_and_is_a_grid(tmp_path: Path) -> None:
-    assert parsed(EXAMPLE).keys() == grid_schema()["properties"].keys()
+    assert {*parsed(EXAMPLE), "collections"} == grid_schema()["properties"].keys()
     assert problems(parsed(EXAMPLE)) == []
     (tmp_path / "grid.yaml").write_text(EXAMPLE)
     assert len(read(tmp_path / "grid.yaml").points) == 4
+
+
+def test_collections_side_by_side_fit_and_are_a_grid(tmp_path: Path) -> None:
+    (line,) = [line for line in EXAMPLE.splitlines() if line.startswith("collection: ")]
+    listed = "collections: [helpdesk, {source: helpdesk, version: 1}, {collection: helpdesk, name: a, train.epochs: 2}]"
+    named = "collections: {a: helpdesk, helpdesk: null, b: {collection: helpdesk, split: dev}}"
+    for instead in (listed, named, named.replace("collections: ", "axes: {collection: ") + "}"):
+        text = EXAMPLE.replace(line, instead)
+        if instead.startswith("axes"):
+            text = "".join(kept + "\n" for kept in text.splitlines() if not kept.startswith("axes: {train"))
+        assert problems(parsed(text)) == []
+    assert problems({**SMALL, "collections": [3]}) != []
+    assert problems({**SMALL, "collections": {}}) != []
+
+
+def test_a_method_may_have_a_name_for_its_row() -> None:
+    assert problems({**SMALL, "methods": [{"simans": {"a": 1}, "name": "soft"}, {"bm25": None, "name": "b"}]}) == []
+    for wrong in ({"simans": {}, "bm25": {}}, {"name": "soft"}, {"simans": {}, "name": ""}, {"simans": {}, "nam": "x"}):
+        assert problems({**SMALL, "methods": [wrong]}) == ["methods/0"]
 
 
 @pytest.mark.parametrize("method", catalogue())
@@ -147,10 +231,8 @@ def test_what_the_reader_takes_fits(tmp_path: Path, change: Any) -> None:
     assert problems(data) == []
 
 
-def test_the_file_that_editors_complete_from_is_this_schema() -> None:
-    """Made by ``negbench schema > configs/grid.schema.json``."""
+def test_every_grid_names_the_file_that_editors_complete_from() -> None:
     folder = CONFIGS[0].parent
-    assert json.loads((folder / "grid.schema.json").read_text()) == grid_schema()
     found = [*CONFIGS, *sorted(folder.parent.glob("experiments/*/*.yaml"))]
     for path in [path for path in found if "\nname: " in path.read_text()]:  # what has no name is no grid
         head, _, place = path.read_text().splitlines()[0].partition("$schema=")

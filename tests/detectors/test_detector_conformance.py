@@ -10,8 +10,8 @@ from sklearn.mixture import GaussianMixture
 
 from negbench.detectors import Detector
 from negbench.detectors.pair_mixture import PairMixture
-from negbench.noise import Noise
-from negbench.parts import registered
+from negbench.registry import registered
+from negbench.rng import CounterRNG
 
 OURS: list[Detector] = [
     kind()
@@ -19,7 +19,7 @@ OURS: list[Detector] = [
     if kind.__module__.startswith("negbench.")  # type: ignore[misc]
 ]
 every = pytest.mark.parametrize("detector", OURS, ids=str)
-NOISE = Noise(0, "detector", 3)
+NOISE = CounterRNG(0, "detector", 3)
 
 
 def planted(count: int, share: float, spread: float = 0.5) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -35,23 +35,23 @@ class TestEveryDetector:
     def test_a_flag_a_row_the_same_each_time(self, detector: Detector) -> None:
         values, _ = planted(300, 0.3)
         before, state = values.copy(), np.random.get_state()[1]
-        found = detector.clean(values, NOISE)
+        found = detector.matched(values, NOISE)
         assert (found.shape, found.dtype) == ((300,), np.bool_)
-        np.testing.assert_array_equal(detector.clean(values, NOISE), found)
+        np.testing.assert_array_equal(detector.matched(values, NOISE), found)
         np.testing.assert_array_equal(values, before)
         np.testing.assert_array_equal(np.random.get_state()[1], state)
 
     @pytest.mark.parametrize("share", [0.1, 0.5, 0.8])
     def test_it_finds_what_is_far_apart(self, detector: Detector, share: float) -> None:
         values, matched = planted(400, share)
-        np.testing.assert_array_equal(detector.clean(values, NOISE), matched)
+        np.testing.assert_array_equal(detector.matched(values, NOISE), matched)
 
     @pytest.mark.parametrize("count", [0, 1, 2, 40])
     def test_where_all_are_alike_nothing_is_flagged(self, detector: Detector, count: int) -> None:
-        assert detector.clean(np.full(count, 0.7, np.float32), NOISE).all()
+        assert detector.matched(np.full(count, 0.7, np.float32), NOISE).all()
 
     def test_two_rows(self, detector: Detector) -> None:
-        assert detector.clean(np.array([3.0, 0.5], np.float32), NOISE).tolist() == [False, True]
+        assert detector.matched(np.array([3.0, 0.5], np.float32), NOISE).tolist() == [False, True]
 
 
 class TestPairMixture:
@@ -64,7 +64,7 @@ class TestPairMixture:
         density = fit.weights_ * norm.pdf(values[:, None], fit.means_[:, 0], np.sqrt(fit.covariances_[:, 0, 0]))
         low = fit.means_[:, 0].argmin()
         wanted = density[:, low] > density[:, 1 - low]
-        found = PairMixture().clean(values, NOISE)
+        found = PairMixture().matched(values, NOISE)
         assert (found == wanted).mean() > 0.99
         assert 0 < (~found).sum() < 3000
         # and by the components that were planted
@@ -74,4 +74,4 @@ class TestPairMixture:
     def test_one_hump_is_cut_in_two_all_the_same(self) -> None:
         """As the docstring warns: that two components are there is not tested."""
         values, _ = planted(2000, 0.0)
-        assert (~PairMixture().clean(values, NOISE)).mean() > 0.1
+        assert (~PairMixture().matched(values, NOISE)).mean() > 0.1

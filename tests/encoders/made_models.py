@@ -23,13 +23,19 @@ from transformers import (
     BertConfig,
     BertForMaskedLM,
     BertModel,
+    Gemma3TextConfig,
+    Gemma3TextModel,
     GPT2Config,
     GPT2Model,
+    ModernBertConfig,
+    ModernBertModel,
     PreTrainedModel,
     Qwen3Config,
     Qwen3Model,
     RobertaConfig,
     RobertaModel,
+    T5Config,
+    T5EncoderModel,
 )
 
 PROMPTS = {"query": "how often must i ", "document": "soil "}
@@ -81,17 +87,33 @@ class Maker:
         """Return the configuration of a small BERT."""
         return BertConfig(**{"vocab_size": self.words(), "initializer_range": 0.15, **SIZES, **changed})
 
-    def qwen(self, **tokenizer: Any) -> Path:
+    def rotary(self, **changed: Any) -> dict[str, Any]:
+        """Return what the configurations of small models with rotary positions have in common."""
+        common = {"vocab_size": self.words(), "max_position_embeddings": 128, "initializer_range": 0.15, **SIZES}
+        return {**common, **changed}
+
+    def qwen(self, dropout: float = 0.0, **tokenizer: Any) -> Path:
         """Save a decoder with rotary positions."""
-        config = Qwen3Config(
-            vocab_size=self.words(),
-            num_key_value_heads=1,
-            head_dim=16,
-            max_position_embeddings=128,
-            initializer_range=0.15,
-            **SIZES,
-        )
+        config = Qwen3Config(**self.rotary(num_key_value_heads=1, head_dim=16, attention_dropout=dropout))
         return self.base(Qwen3Model(config), **tokenizer)
+
+    def modernbert(self) -> Path:
+        """Save an encoder whose layers attend to all and to eight neighbours in turn."""
+        tokens = {"pad_token_id": 0, "cls_token_id": 2, "sep_token_id": 3, "bos_token_id": 2, "eos_token_id": 3}
+        config = ModernBertConfig(**self.rotary(local_attention=8, global_attn_every_n_layers=2, **tokens))
+        return self.base(ModernBertModel(config))
+
+    def gemma(self) -> Path:
+        """Save a decoder's architecture that looks both ways, as EmbeddingGemma."""
+        config = Gemma3TextConfig(
+            **self.rotary(num_key_value_heads=1, head_dim=16, sliding_window=8, use_bidirectional_attention=True)
+        )
+        return self.base(Gemma3TextModel(config))
+
+    def t5(self) -> Path:
+        """Save the encoder of a T5, whose positions are relative."""
+        config = T5Config(vocab_size=self.words(), d_model=32, d_kv=16, d_ff=64, num_layers=2, num_heads=2)
+        return self.base(T5EncoderModel(config))
 
     def gpt2(self, **tokenizer: Any) -> Path:
         """Save a decoder with a table of positions."""
@@ -164,6 +186,10 @@ LAYOUTS: dict[str, Callable[[Maker], Path]] = {
     "decoder with prompts that are not pooled": lambda make: make.of(
         Transformer(str(make.qwen(padding_side="left"))), Pooling(32, "mean", include_prompt=False), prompts=PROMPTS
     ),
+    "decoder with dropout": lambda make: make.pooled("lasttoken", make.qwen(dropout=0.5)),
+    "decoder that looks both ways": lambda make: make.pooled("mean", make.gemma()),
+    "local and global attention": lambda make: make.pooled("mean", make.modernbert()),
+    "relative positions": lambda make: make.pooled("mean", make.t5()),
     "half": lambda make: make.pooled("mean", make.base(BertModel(make.config()), torch.float16)),
     "bare": lambda make: make.bert,
     "bare, in bfloat16": lambda make: make.base(BertModel(make.config()), torch.bfloat16),

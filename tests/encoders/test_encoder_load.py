@@ -122,7 +122,7 @@ class TestKeptLayers:
         assert np.array_equal(encode(model, TEXTS, "query", "float32"), encode(again, TEXTS, "query", "float32"))
 
     def test_more_layers_than_there_are(self, tiny_encoder: Path) -> None:
-        with pytest.raises(InputError, match="keep_layers=4, it has 3 layers"):
+        with pytest.raises(InputError, match="keep_layers=4, but it has 3 layers"):
             build(spec(tiny_encoder, keep_layers=4), 0)
 
 

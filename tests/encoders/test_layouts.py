@@ -11,11 +11,13 @@ import torch
 from made_models import LAYOUTS, Maker
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+from transformers import AutoConfig, AutoModel
 
 from negbench.encoders.encode import encode
 from negbench.encoders.load import build, load
 from negbench.encoders.spec import EncoderSpec
 from negbench.encoders.tokens import lower_limits, tokenised
+from negbench.errors import InputError
 
 TEXTS = [
     "how often must i water my basil",
@@ -130,7 +132,7 @@ def test_static_embeddings_are_cut_at_max_length(make: Maker) -> None:
     cut = encode(model, [TEXTS[1]], "query", "float32", max_length=5)
     np.testing.assert_allclose(cut, encode(model, [first], "query", "float32"), atol=1e-6)
     assert tokenised(model, TEXTS, "query").lengths.max() > 100  # the cut was for once
-    lower_limits(model, 5)
+    lower_limits(model, {"query": 5, "document": 5})
     assert tokenised(model, TEXTS, "query").lengths.max() == 5
 
 
@@ -139,3 +141,24 @@ def test_the_limits_of_a_router_are_those_of_its_routes(make: Maker) -> None:
     lengths = [tokenised(model, TEXTS, side, most).lengths.max() for side, most in (("query", 40), ("document", 40))]
     assert lengths == [40, 16]
     assert [tokenised(model, TEXTS, side).lengths.max() for side in ("query", "document")] == [128, 16]
+
+
+@pytest.mark.parametrize("kind", ["qwen", "modernbert", "gemma"])
+def test_the_lower_layers_of_models_that_name_the_kind_of_each(kind: str, make: Maker, tmp_path: Path) -> None:
+    """They are what transformers reads of the same files with fewer layers, also after they were stored."""
+    base = getattr(make, kind)()
+    config = AutoConfig.from_pretrained(base)
+    fewer = AutoModel.from_pretrained(base, num_hidden_layers=1, layer_types=config.layer_types[:1]).eval()
+    model = build(EncoderSpec(model=str(make.pooled("mean", base)), keep_layers=1), 0)
+    model.save_pretrained(str(tmp_path / "stored"), create_model_card=False)
+    with torch.no_grad():
+        hidden = fewer(**model.tokenizer(TEXTS[0], return_tensors="pt")).last_hidden_state[0].mean(0)
+    right = torch.nn.functional.normalize(hidden, dim=-1)[None]
+    for it in (model, load(tmp_path / "stored")):
+        np.testing.assert_allclose(encode(it, TEXTS[:1], "query", "float32"), right, atol=1e-5)
+
+
+@pytest.mark.parametrize("altered", [{"keep_layers": 1}, {"reinit_layers": 1}])
+def test_static_embeddings_have_no_layers(altered: dict[str, Any], make: Maker) -> None:
+    with pytest.raises(InputError, match="its first module is StaticEmbedding; keep_layers and reinit_layers need a"):
+        build(EncoderSpec(model=str(make.of(make.static())), **altered), 0)

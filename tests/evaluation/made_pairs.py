@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from negbench.evaluation.false_negatives import HeldOut, Labelled, Pairs, design
-from negbench.evaluation.false_negatives.propensity import LEVELS, level
+from negbench.evaluation.false_negatives.rank_bins import BIN_COUNT, rank_bin
 from negbench.types import Float64
 
 
@@ -21,7 +21,15 @@ def population(queries: int = 100, each: int = 4, rate: float = 0.2, seed: int =
     scores = -ranks / 100 + 0.1 * draw.normal(size=len(query))
     judge = relevant + draw.normal(size=len(query))
     documents = np.arange(len(query), dtype=np.int32)
-    return Pairs(query, documents, np.ones(len(query)), ranks, scores, np.full(len(query), 0.5), judge), relevant
+    return Pairs(
+        queries=query,
+        documents=documents,
+        weights=np.ones(len(query)),
+        ranks=ranks,
+        scores=scores,
+        positive_scores=np.full(len(query), 0.5),
+        judge=judge,
+    ), relevant
 
 
 def audited(pairs: Pairs, relevant: Float64, labels: int, seed: int = 0) -> Pairs:
@@ -37,8 +45,8 @@ def labelled(queries: int = 100, seed: int = 0) -> Labelled:
     """Return labelled positives of pools of 100 documents, likelier at the head."""
     draw = np.random.default_rng(seed)
     positive = draw.random((queries, 100)) < 0.3 * np.exp(-np.arange(100) / 20)
-    bins = level(np.arange(100, dtype=np.int32))
-    counts = np.zeros((2, queries, LEVELS))
+    bins = rank_bin(np.arange(100, dtype=np.int32))
+    counts = np.zeros((2, queries, BIN_COUNT))
     for kind, marked in enumerate((positive, ~positive)):
         for rank in range(100):
             counts[kind, :, bins[rank]] += marked[:, rank]

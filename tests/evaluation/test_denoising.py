@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pools import candidate_pool
 
 from negbench.evaluation.denoising import TOGETHER, denoising
 from negbench.evaluation.intervals import proportion
@@ -12,19 +13,7 @@ from negbench.types import CandidatePool
 
 def pool() -> CandidatePool:
     """Two queries with six candidates that score 6 ... 1; the first of the second query is a known positive."""
-    keys = np.zeros((2, 6), np.uint64)
-    known = np.zeros((2, 6), np.bool_)
-    known[1, 0] = True
-    return CandidatePool(
-        queries=np.array([0, 1], np.int32),
-        documents=np.arange(12, dtype=np.int32).reshape(2, 6),
-        scores=np.tile(np.arange(6, 0, -1).astype(np.float32), (2, 1)),
-        known=known,
-        positives=np.array([[20], [6]], np.int32),
-        positive_scores=np.array([[5], [6]], np.float32),
-        query_keys=keys[:, 0],
-        document_keys=keys,
-    )
+    return candidate_pool([range(6, 0, -1)] * 2, positives=[[20], [6]], positive_scores=[[5], [6]])
 
 
 RELEVANT = np.array([[1, 1, 0, 1, 0, 0], [1, 0, 1, 0, 0, 1]], np.bool_)
@@ -43,15 +32,15 @@ def test_a_case_counted_by_hand() -> None:
     # of 7 candidates that it can look at, 4 are relevant, it throws out one, which is
     assert precision[band].clusters.tolist() == [[1, 0], [1, 0]]
     assert recall[band].clusters.tolist() == [[1, 0], [3, 1]]
-    assert (precision[band].beside, recall[band].beside) == (pytest.approx(4 / 7), pytest.approx(1 / 7))
+    assert (precision[band].reference, recall[band].reference) == (pytest.approx(4 / 7), pytest.approx(1 / 7))
     # the margin sees the 6 that the band left within its reach, wherever they rank
     assert precision[margin].clusters.tolist() == [[1, 0], [1, 0]]
     assert recall[margin].clusters.tolist() == [[1, 0], [2, 1]]
-    assert (precision[margin].beside, recall[margin].beside) == (pytest.approx(3 / 6), pytest.approx(1 / 6))
+    assert (precision[margin].reference, recall[margin].reference) == (pytest.approx(3 / 6), pytest.approx(1 / 6))
     # together, down to rank 4: two of the four relevant ones, and nothing else
     assert precision[TOGETHER].interval()[0] == 1
     assert recall[TOGETHER].interval() == pytest.approx(proportion(np.array([2.0, 0.0]), np.array([3.0, 1.0])))
-    assert recall[TOGETHER].beside == pytest.approx(2 / 7)
+    assert recall[TOGETHER].reference == pytest.approx(2 / 7)
 
 
 def test_one_filter_is_told_once_and_one_that_finds_nothing_has_no_precision() -> None:

@@ -19,7 +19,7 @@ def test_a_case_counted_by_hand() -> None:
     assert recall["2"].clusters.tolist() == [[1, 0, 0], [2, 0, 1]]
     assert precision["3"].clusters.tolist() == [[1, 0, 1], [1, 1, 2]]
     assert recall["3"].interval() == pytest.approx(proportion(np.array([1.0, 0, 1]), np.array([2.0, 0, 1])))
-    assert (precision["3"].beside, recall["3"].beside) == (3 / 6, pytest.approx(4 / 6))
+    assert (precision["3"].reference, recall["3"].reference) == (3 / 6, pytest.approx(4 / 6))
 
 
 def test_positives_that_change_between_epochs_are_judged_by_epoch() -> None:

@@ -11,34 +11,35 @@ from made_pairs import audited, held_out, labelled, population
 from sklearn.linear_model import LogisticRegression
 from sklearn.mixture import GaussianMixture
 
-from negbench.evaluation.false_negatives import Estimator, Handed, HeldOut, Labelled, Pairs, Rate
+from negbench.evaluation.false_negatives import Estimator, HeldOut, Labelled, Pairs, Rate, TrainingNegatives
 from negbench.evaluation.false_negatives.calibration import cross_fitted, folds
 from negbench.evaluation.false_negatives.held_out import HeldOutPositives
 from negbench.evaluation.false_negatives.judge import Judge
 from negbench.evaluation.false_negatives.mixture import Mixture
 from negbench.evaluation.false_negatives.ppi import PPI
-from negbench.evaluation.false_negatives.propensity import LEVELS, Propensity, level
-from negbench.parts import registered
+from negbench.evaluation.false_negatives.propensity import Propensity
+from negbench.evaluation.false_negatives.rank_bins import BIN_COUNT, rank_bin
+from negbench.registry import registered
 from negbench.types import Float64, Int32, Qrels
 
 ESTIMATORS: list[Any] = [kind() for kind in registered("estimator").values()]
 
 
-def _handed(pairs: Pairs, truth: Qrels | None = None) -> Handed:
-    return Handed(
-        pairs.queries,
-        pairs.documents[:, None],
-        pairs.weights[:, None],
-        truth,
-        "none" if truth is None else "complete",
-        pairs,
-        labelled(),
-        held_out(),
-        None if truth is None else Qrels(truth.queries[::3], truth.documents[::3], truth.grades[::3]),
+def _handed(pairs: Pairs, truth: Qrels | None = None) -> TrainingNegatives:
+    return TrainingNegatives(
+        queries=pairs.queries,
+        documents=pairs.documents[:, None],
+        weights=pairs.weights[:, None],
+        truth=truth,
+        truth_kind="none" if truth is None else "complete",
+        pairs=pairs,
+        labelled=labelled(),
+        held_out=held_out(),
+        copies=None if truth is None else Qrels(truth.queries[::3], truth.documents[::3], truth.grades[::3]),
     )
 
 
-def _full() -> Handed:
+def _full() -> TrainingNegatives:
     pairs, relevant = population()
     truth = Qrels.of(
         [(int(q), int(d), 1) for q, d, y in zip(pairs.queries, pairs.documents, relevant, strict=True) if y]
@@ -64,8 +65,20 @@ def test_rates_are_shares_with_a_note_and_an_interval_around_them(estimator: Est
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda it: it.name)
 def test_nothing_known_gives_nothing(estimator: Estimator) -> None:
     pairs, _ = population()
-    bare = Handed(pairs.queries, pairs.documents[:, None], pairs.weights[:, None], None, "none")
+    bare = TrainingNegatives(
+        queries=pairs.queries,
+        documents=pairs.documents[:, None],
+        weights=pairs.weights[:, None],
+        truth=None,
+        truth_kind="none",
+    )
     assert estimator.estimate(bare) == {}
+
+
+def test_every_rank_has_a_bin_and_the_last_is_below_the_pool() -> None:
+    ranks = np.array([0, 3, 4, 15, 16, 63, 64, 255, 256, 10_000, -1], np.int32)
+    assert rank_bin(ranks).tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5]
+    assert BIN_COUNT == 6
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda it: it.name)
@@ -135,9 +148,9 @@ def test_an_index_says_that_it_is_one_whatever_its_note() -> None:
 def test_the_judges_errors_are_correlated_with_the_teachers() -> None:
     pairs, relevant = population(queries=1000)
     assert pairs.judge is not None
-    noise = np.random.default_rng(2).normal(size=len(relevant))
-    akin = Judge().of(audited(replace(pairs, teacher=pairs.judge + 0.1 * noise), relevant, 600))
-    other = Judge().of(audited(replace(pairs, teacher=8 * relevant + noise), relevant, 600))
+    rng = np.random.default_rng(2).normal(size=len(relevant))
+    akin = Judge().of(audited(replace(pairs, teacher=pairs.judge + 0.1 * rng), relevant, 600))
+    other = Judge().of(audited(replace(pairs, teacher=8 * relevant + rng), relevant, 600))
     assert float(akin.note.split("correlate ")[1].split()[0]) > 0.9
     assert float(other.note.split("correlate ")[1].split()[0]) < 0.6
 
@@ -152,7 +165,15 @@ def _scored(seed: int) -> tuple[Pairs, Float64]:
     score = 0.8 * draw.normal(size=80)[query] + draw.normal(size=800)
     relevant = (draw.random(800) < 1 / (1 + np.exp(2 - 1.2 * score))).astype(np.float64)
     ranks, nothing = draw.integers(0, 100, 800).astype(np.int32), np.zeros(800)
-    return Pairs(query, np.arange(800, dtype=np.int32), np.ones(800), ranks, nothing, nothing, score), relevant
+    return Pairs(
+        queries=query,
+        documents=np.arange(800, dtype=np.int32),
+        weights=np.ones(800),
+        ranks=ranks,
+        scores=nothing,
+        positive_scores=nothing,
+        judge=score,
+    ), relevant
 
 
 def test_the_judge_s_interval_holds_the_rate_of_queries_like_these_as_often_as_it_says() -> None:
@@ -163,7 +184,7 @@ def test_the_judge_s_interval_holds_the_rate_of_queries_like_these_as_often_as_i
     found = [Judge().of(audited(*_scored(seed), 200, seed)) for seed in range(120)]
     assert np.mean([rate.rate for rate in found]) == pytest.approx(truth, abs=0.01)
     assert 0.9 <= np.mean([rate.low <= truth <= rate.high for rate in found]) <= 0.985
-    assert all("the interval is for queries like these" in rate.note for rate in found)
+    assert all("queries like these" in rate.note for rate in found)
 
 
 @pytest.mark.parametrize("estimator", [Judge(), PPI()], ids=lambda it: it.name)
@@ -180,12 +201,17 @@ def test_propensity_finds_a_planted_rate_and_its_interval_is_of_the_right_width(
         draw = np.random.default_rng(seed)
         relevant = draw.random((150, 100)) < draw.gamma(2, 0.5, 150)[:, None] * 0.3 * np.exp(-np.arange(100) / 30)
         shown = relevant & (draw.random(relevant.shape) < share)
-        bins = level(np.arange(100, dtype=np.int32))
-        found = [np.stack([mark[:, bins == b].sum(axis=1) for b in range(LEVELS)], 1) for mark in (shown, ~shown)]
+        bins = rank_bin(np.arange(100, dtype=np.int32))
+        found = [np.stack([mark[:, bins == b].sum(axis=1) for b in range(BIN_COUNT)], 1) for mark in (shown, ~shown)]
         query, rank = np.nonzero(~shown)
         n = len(query)
         pairs = Pairs(
-            query.astype(np.int32), rank.astype(np.int32), np.ones(n), rank.astype(np.int32), np.zeros(n), np.zeros(n)
+            queries=query.astype(np.int32),
+            documents=rank.astype(np.int32),
+            weights=np.ones(n),
+            ranks=rank.astype(np.int32),
+            scores=np.zeros(n),
+            positive_scores=np.zeros(n),
         )
         rate = Propensity(frequency=share).of(pairs, Labelled(*[it.astype(float) for it in found]))
         truth = 0.6 * np.mean(np.clip(draw.gamma(2, 0.5, 20000)[:, None] * 0.3 * np.exp(-np.arange(100) / 30), 0, 1))
@@ -203,7 +229,7 @@ def test_without_a_propensity_nothing_is_identified_but_bounds() -> None:
     assert found.low == 0
     assert "not identified" in found.note
     assert found.high >= Propensity(frequency=0.5).of(pairs, labelled()).rate
-    assert Propensity(curve=(0.5,) * LEVELS).of(pairs, labelled()).rate == pytest.approx(
+    assert Propensity(curve=(0.5,) * BIN_COUNT).of(pairs, labelled()).rate == pytest.approx(
         Propensity(frequency=0.5).of(pairs, labelled()).rate
     )
 
@@ -223,6 +249,24 @@ def test_held_out_at_a_known_label_frequency_is_the_natural_rate() -> None:
     assert np.isnan(band.rate)
     assert band.low < 40 / 940 < band.high
     assert "not identified" in band.note
+
+
+@pytest.mark.parametrize(("hidden", "known"), [(0.0, False), (0.004, False), (0.06, True)])
+def test_held_out_gives_no_number_where_nearly_all_queries_have_one_positive(hidden: float, known: bool) -> None:
+    counts = HeldOut(np.zeros(50), np.ones(50), hidden)
+    nothing = np.zeros((0, 1))
+    handed = TrainingNegatives(
+        queries=np.zeros(0, np.int32),
+        documents=nothing.astype(np.int32),
+        weights=nothing,
+        truth=None,
+        truth_kind="none",
+        held_out=counts,
+    )
+    rates = HeldOutPositives().estimate(handed)
+    assert np.isfinite(rates["held-out"].rate) == known
+    assert ("cannot be estimated" in rates["held-out"].note) != known
+    assert ("held-out/natural" in rates) == known
 
 
 def test_the_mixture_is_that_of_scikit_learn_and_fails_in_words() -> None:

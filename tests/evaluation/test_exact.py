@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy import stats
 
-from negbench.evaluation.false_negatives import Estimator, Handed
+from negbench.evaluation.false_negatives import Estimator, TrainingNegatives
 from negbench.evaluation.false_negatives.exact import Exact
 from negbench.types import Qrels
 
 
-def handed(rows, truth, weights=None, kind="complete") -> Handed:
+def handed(rows, truth, weights=None, kind="complete") -> TrainingNegatives:
     """Build from (query, [documents]) rows and {(query, document): grade}."""
     documents = np.array([documents for _, documents in rows] or np.zeros((0, 1)), np.int32)
-    return Handed(
+    return TrainingNegatives(
         queries=np.array([query for query, _ in rows], np.int32),
         documents=documents,
         weights=np.ones(documents.shape) if weights is None else np.array(weights, np.float64),
@@ -55,7 +55,7 @@ def test_a_case_counted_by_hand():
         "exact/query": (pytest.approx((1 / 4 + 2 / 2) / 2), "query"),
         "exact/instance": (pytest.approx(2 / 3), "instance"),
     }
-    assert all("complete truth" in rate.note and "queries like these" in rate.note for rate in rates.values())
+    assert all("complete judgments" in rate.note and "queries like these" in rate.note for rate in rates.values())
 
 
 @st.composite
@@ -134,7 +134,7 @@ def test_a_proxy_is_named_so():
     rates = Exact(grade=2).estimate(handed([(0, [1, 2]), (1, [1, 2])], {(0, 1): 2, (0, 2): 1}, kind="proxy"))
     assert list(rates) == ["exact-proxy", "exact-proxy/query", "exact-proxy/instance"]
     assert rates["exact-proxy"].rate == 0.25
-    assert all("proxy" in rate.note and "grade 2" in rate.note for rate in rates.values())
+    assert all("incomplete" in rate.note and "grade 2" in rate.note for rate in rates.values())
 
 
 def test_nothing_to_say_without_truth_or_negatives():

@@ -5,21 +5,14 @@ import statistics
 
 import numpy as np
 import pytest
+from pools import candidate_pool, mined
 
 from negbench.evaluation.hardness import hardness
 from negbench.types import CandidatePool, Negatives
 
 
 def made(scores: list[list[float]], drawn: list[list[float]]) -> tuple[Negatives, CandidatePool]:
-    pool = np.array(scores, np.float32)
-    found, nothing = np.array(drawn, np.float32), np.zeros((len(drawn), 0), np.int32)
-    documents, many = np.zeros(pool.shape, np.int32), np.arange(len(drawn), dtype=np.int32)
-    keys, size = np.zeros(len(drawn), np.uint64), np.ones(len(drawn), np.float32)
-    whole = CandidatePool(
-        many, documents, pool, documents > 0, nothing, nothing.astype(np.float32), keys, documents.astype(np.uint64)
-    )
-    slots = np.zeros(found.shape, np.int32)
-    return Negatives.without_rules(many, slots, slots, slots, found, size), whole
+    return mined(np.zeros(np.shape(drawn)), scores=drawn), candidate_pool(scores)
 
 
 def test_it_is_the_mean_distance_from_the_query_s_mean_in_its_deviations() -> None:

@@ -2,22 +2,15 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
+from pools import mined
 
 from negbench.evaluation.overlap import drawn_pairs, overlap
 from negbench.types import Negatives
 
 
 def drawn(documents: list[list[int]], origins: list[list[int]]) -> Negatives:
-    return Negatives.without_rules(
-        queries=np.array([3, 5], np.int32),
-        documents=np.array(documents, np.int32),
-        origins=np.array(origins, np.int32),
-        ranks=np.zeros((2, 2), np.int32),
-        scores=np.zeros((2, 2), np.float32),
-        effective_size=np.ones(2, np.float32),
-    )
+    return mined(documents, queries=[3, 5], origins=origins)
 
 
 def test_shares_of_sets_of_pairs() -> None:

@@ -19,12 +19,12 @@ NOTHING = np.zeros(0)
 def _pairs(queries: list[int], strata: list[int], probability: list[float], labels: list[float]) -> Pairs:
     n = len(queries)
     return Pairs(
-        np.array(queries, np.int32),
-        np.arange(n, dtype=np.int32),
-        np.ones(n),
-        np.zeros(n, np.int32),
-        np.zeros(n),
-        np.zeros(n),
+        queries=np.array(queries, np.int32),
+        documents=np.arange(n, dtype=np.int32),
+        weights=np.ones(n),
+        ranks=np.zeros(n, np.int32),
+        scores=np.zeros(n),
+        positive_scores=np.zeros(n),
         strata=np.array(strata, np.int32),
         probability=np.array(probability),
         labels=np.array(labels),
@@ -134,13 +134,13 @@ def test_the_interval_covers(rate: float, labels: int) -> None:
         chosen = draw.integers(0, 400, 400)
         rows = (chosen[:, None] * 4 + np.arange(4)).ravel()
         again = Pairs(
-            np.repeat(np.arange(400), 4).astype(np.int32),
-            np.arange(1600, dtype=np.int32),
-            np.ones(1600),
-            pairs.ranks[rows],
-            pairs.scores[rows],
-            pairs.positive_scores[rows],
-            pairs.judge[rows] if pairs.judge is not None else None,
+            queries=np.repeat(np.arange(400), 4).astype(np.int32),
+            documents=np.arange(1600, dtype=np.int32),
+            weights=np.ones(1600),
+            ranks=pairs.ranks[rows],
+            scores=pairs.scores[rows],
+            positive_scores=pairs.positive_scores[rows],
+            judge=pairs.judge[rows] if pairs.judge is not None else None,
         )
         found = PPI().of(audited(again, relevant[rows], labels, seed))
         covered += found.low <= truth <= found.high

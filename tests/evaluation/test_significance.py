@@ -9,7 +9,7 @@ from statsmodels.formula.api import ols
 from statsmodels.stats import multitest, power, weightstats
 from statsmodels.stats.anova import anova_lm
 
-from negbench.evaluation.significance import decide, detectable, equivalence, estimate, holm, p_value
+from negbench.evaluation.significance import decide, detectable, equivalence, estimate, estimate_mean, holm, p_value
 
 
 def drawn(seeds: int, queries: int, spread: tuple[float, float, float], run: int, mean: float = 0.0) -> np.ndarray:
@@ -171,3 +171,54 @@ def test_equality_is_claimed_rarely_where_it_does_not_hold_and_often_where_it_do
 
     assert claimed(0.01) <= 0.05 + 3 * (0.05 * 0.95 / 400) ** 0.5
     assert claimed(0.0) > 0.5
+
+
+def test_the_mean_over_one_collection_is_that_of_the_collection() -> None:
+    for run, shape in enumerate([(1, 40), (2, 40), (5, 8), (3, 300)]):
+        values = drawn(*shape, (0.1, 0.3, 0.2), run, mean=0.4)
+        values[:, 0] = np.nan
+        one, mean = estimate(values), estimate_mean([values])
+        assert (mean.mean, mean.low, mean.high) == pytest.approx((one.mean, one.low, one.high))
+        assert p_value(mean) == pytest.approx(p_value(one))
+
+
+def test_with_one_seed_the_variance_of_a_mean_is_that_of_independent_means() -> None:
+    """By hand: half of the interval is the root of the sum of each collection's squared half, by their number."""
+    tables = [drawn(1, queries, (0, 0.3, 0.2), queries) for queries in (12, 40, 300)]
+    halves = np.array([estimate(table).half for table in tables])
+    found = estimate_mean(tables)
+    assert found.mean == pytest.approx(np.mean([table.mean() for table in tables]))
+    assert found.half == pytest.approx(np.sqrt((halves**2).sum()) / 3)
+    assert not found.tested
+
+
+def test_seeds_that_move_all_collections_alike_are_not_averaged_out() -> None:
+    """Five collections with the same effect of each seed know no more of it than one: the t test over seeds says so."""
+    by_seed = np.array([[0.1], [0.2], [-0.1], [0.05]])
+    found = estimate_mean([by_seed + np.zeros((4, queries)) for queries in (5, 9, 20, 60, 7)])
+    interval = stats.ttest_1samp(by_seed.ravel(), 0.0).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.05], ids=["apart", "shared"])
+@pytest.mark.parametrize("spread", SPREADS.values(), ids=SPREADS.keys())
+def test_intervals_of_a_mean_hold_the_truth_as_often_as_they_say(
+    spread: tuple[float, float, float], shared: float
+) -> None:
+    """Three collections of other sizes, three seeds; seeds may move all of them alike."""
+    held = []
+    for run in range(400):
+        common = shared * np.random.default_rng(run + 9000).standard_normal((3, 1))
+        tables = [common + drawn(3, queries, spread, 3 * run + at) for at, queries in enumerate((30, 60, 120))]
+        found = estimate_mean(tables)
+        held.append(found.low <= 0 <= found.high)
+    assert np.mean(held) >= 0.925
+
+
+def test_too_little_has_no_mean_or_no_interval() -> None:
+    assert np.isnan(estimate_mean([np.zeros((2, 3)), np.full((2, 3), np.nan)]).mean)
+    one = estimate_mean([np.array([[0.25]]), np.array([[0.75]])])
+    assert one.mean == 0.5
+    assert np.isnan(one.low)
+    same = estimate_mean([np.full((3, 4), 0.5), np.full((3, 2), 0.7)])
+    assert (same.low, same.high, p_value(same)) == (pytest.approx(0.6), pytest.approx(0.6), 1.0)

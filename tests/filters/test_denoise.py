@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from pools import candidate_pool
 from pydantic import ValidationError
 
-from negbench.asks import TeacherScores
+from negbench.errors import PartError
 from negbench.filters import Filter
 from negbench.filters.denoise import Denoise
+from negbench.requirements import TeacherScores
 from negbench.types import CandidatePool
 
 TABLES = hnp.arrays(
@@ -22,23 +24,12 @@ TABLES = hnp.arrays(
 
 
 def asked(teacher_scores: np.ndarray) -> CandidatePool:
-    count, depth = teacher_scores.shape
-    return CandidatePool(
-        queries=np.arange(count, dtype=np.int32),
-        documents=np.arange(count * depth, dtype=np.int32).reshape(count, depth),
-        scores=np.zeros((count, depth), np.float32),
-        known=np.zeros((count, depth), bool),
-        positives=np.zeros((count, 0), np.int32),
-        positive_scores=np.zeros((count, 0), np.float32),
-        query_keys=np.arange(count, dtype=np.uint64),
-        document_keys=np.arange(count * depth, dtype=np.uint64).reshape(count, depth),
-        teacher_scores=np.asarray(teacher_scores, np.float32),
-    )
+    return candidate_pool(np.zeros(teacher_scores.shape), teacher_scores=teacher_scores)
 
 
 def kept(scores: np.ndarray, **parameters: object) -> np.ndarray:
     pool = asked(scores)
-    return pool.without(Denoise.model_validate(parameters).throws_out(pool)).available()
+    return pool.without(Denoise.model_validate(parameters).reject(pool)).available()
 
 
 @given(TABLES, st.sampled_from([0.0, 0.25, 0.5, 0.9, 2.0]), st.integers(1, 9))
@@ -52,7 +43,7 @@ def test_the_default_keeps_what_is_strictly_below_a_tenth_in_the_first_fifty() -
     scores[0, :4] = [0.1, np.nextafter(np.float32(0.1), np.float32(0)), 0.99, np.nan]
     assert np.flatnonzero(kept(scores)[0]).tolist() == [1, *range(4, 50)]
     assert Denoise().needed_depth == 50
-    assert Denoise().asks == (TeacherScores(Denoise().teacher, 50),)
+    assert Denoise().requires == (TeacherScores(Denoise().teacher, 50),)
 
 
 @given(TABLES, st.floats(0.01, 1.0))
@@ -101,8 +92,8 @@ def test_whatever_was_never_scored_goes() -> None:
     assert not kept(np.full((2, 3), np.nan), threshold=1.0, unit="quantile").any()
     assert not kept(np.full((2, 3), np.nan), threshold=5.0).any()
     pool = asked(np.zeros((1, 2)))
-    with pytest.raises(AssertionError, match="no teacher scores"):
-        Denoise().throws_out(replace(pool, teacher_scores=None))
+    with pytest.raises(PartError, match="filter denoise: requires TeacherScores, and the pool has none"):
+        Denoise().reject(replace(pool, features={}))
 
 
 @pytest.mark.parametrize("threshold", [0.0, -0.1, 1.01])

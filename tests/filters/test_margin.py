@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from pools import candidate_pool
 from pydantic import ValidationError
 
 from negbench.filters import Filter
@@ -29,27 +30,11 @@ def pools(draw: st.DrawFn) -> CandidatePool:
     count = draw(st.integers(1, 4))
     scores = draw(hnp.arrays(np.float32, (count, draw(st.integers(0, 6))), elements=OR_NONE))
     positive_scores = draw(hnp.arrays(np.float32, (count, draw(st.integers(0, 4))), elements=OR_NONE))
-    return pool_of(scores, positive_scores)
-
-
-def pool_of(scores: object, positive_scores: object) -> CandidatePool:
-    scores, positive_scores = np.asarray(scores, np.float32), np.asarray(positive_scores, np.float32)
-    count, depth = scores.shape
-    rows = np.arange(count * depth, dtype=np.int32).reshape(count, depth)
-    return CandidatePool(
-        queries=np.arange(count, dtype=np.int32),
-        documents=np.where(np.isnan(scores), -1, rows).astype(np.int32),
-        scores=scores,
-        known=np.zeros((count, depth), bool),
-        positives=np.full(positive_scores.shape, 10_000, np.int32),
-        positive_scores=positive_scores,
-        query_keys=np.arange(count, dtype=np.uint64),
-        document_keys=rows.astype(np.uint64),
-    )
+    return candidate_pool(scores, positive_scores=positive_scores)
 
 
 def kept(pool: CandidatePool, rule: Margin) -> list[list[bool]]:
-    return pool.without(rule.throws_out(pool)).available().tolist()
+    return pool.without(rule.reject(pool)).available().tolist()
 
 
 @given(pools(), RULES)
@@ -73,19 +58,19 @@ def test_the_rule_by_brute_force(pool: CandidatePool, rule: Margin) -> None:
 
 def test_published_numbers() -> None:
     # MarginPos: within 0.05 of 0.8; PercPos: above 95 % of 0.8
-    pool = pool_of([[0.9, 0.8, 0.78, 0.755, 0.745, 0.1]], [[0.8]])
+    pool = candidate_pool([[0.9, 0.8, 0.78, 0.755, 0.745, 0.1]], positive_scores=[[0.8]])
     assert kept(pool, Margin(unit="absolute")) == [[False, False, False, False, True, True]]
     assert kept(pool, Margin()) == [[False, False, False, True, True, True]]
 
 
 def test_a_share_of_a_negative_score_goes_down() -> None:
     # 0.95 times -0.8 is -0.76, above the positive itself: a factor would keep -0.78, which beats the positive.
-    pool = pool_of([[-0.7, -0.78, -0.8, -0.83, -0.85]], [[-0.8]])
+    pool = candidate_pool([[-0.7, -0.78, -0.8, -0.83, -0.85]], positive_scores=[[-0.8]])
     assert kept(pool, Margin()) == [[False, False, False, False, True]]
 
 
 def test_several_positives() -> None:
-    pool = pool_of([[0.9, 0.6, 0.4, 0.2]], [[0.5, np.nan, 0.7, 0.3]])
+    pool = candidate_pool([[0.9, 0.6, 0.4, 0.2]], positive_scores=[[0.5, np.nan, 0.7, 0.3]])
     assert kept(pool, Margin(margin=0, positive="lowest")) == [[False, False, False, True]]
     assert kept(pool, Margin(margin=0, positive="highest")) == [[False, True, True, True]]
 
@@ -95,7 +80,7 @@ def test_several_positives() -> None:
 @pytest.mark.parametrize("positive", ["lowest", "highest"])
 def test_without_a_known_score_nothing_goes(positives: np.ndarray, unit: str, positive: str) -> None:
     rule = Margin.model_validate({"unit": unit, "positive": positive})
-    assert kept(pool_of([[0.9, 0.5, -3.0]], positives), rule) == [[True, True, True]]
+    assert kept(candidate_pool([[0.9, 0.5, -3.0]], positive_scores=positives), rule) == [[True, True, True]]
 
 
 @given(pools(), st.sampled_from(["absolute", "percent"]), st.lists(st.floats(0, 3), min_size=2, max_size=5))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pools import candidate_pool
 
 from negbench.filters.near_duplicates import WithoutNearDuplicates
 from negbench.types import CandidatePool
@@ -12,23 +13,17 @@ from negbench.types import CandidatePool
 def grouped(groups: list[list[int]], positive_groups: list[list[int]]) -> CandidatePool:
     """A pool whose candidates and positives belong to these groups, -1 where a list is over."""
     table, positives = np.array(groups, np.int32), np.array(positive_groups, np.int32)
-    documents = np.where(table >= 0, np.arange(table.size).reshape(table.shape), -1).astype(np.int32)
-    return CandidatePool(
-        queries=np.arange(len(table), dtype=np.int32),
-        documents=documents,
-        scores=np.where(table >= 0, 1.0, np.nan).astype(np.float32),
-        known=np.zeros(table.shape, np.bool_),
-        positives=np.where(positives >= 0, 1000, -1).astype(np.int32),
-        positive_scores=np.where(positives >= 0, 1.0, np.nan).astype(np.float32),
-        query_keys=np.arange(len(table), dtype=np.uint64),
-        document_keys=documents.astype(np.uint64),
+    return candidate_pool(
+        np.where(table >= 0, 1.0, np.nan),
+        positives=np.where(positives >= 0, 1000, -1),
+        positive_scores=np.where(positives >= 0, 1.0, np.nan),
         groups=table,
         positive_groups=positives,
     )
 
 
 def kept(pool: CandidatePool) -> list[list[int]]:
-    left = pool.without(WithoutNearDuplicates().throws_out(pool)).available()
+    left = pool.without(WithoutNearDuplicates().reject(pool)).available()
     return [np.flatnonzero(row).tolist() for row in left]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pools import candidate_pool
 from pydantic import ValidationError
 
 from negbench.filters.rank_band import RankBand
@@ -14,21 +15,17 @@ from negbench.types import CandidatePool
 
 def ranked(depth: int, known: list[int]) -> CandidatePool:
     """One query whose document 100 + r stands at raw rank r."""
-    return CandidatePool(
-        queries=np.zeros(1, np.int32),
-        documents=100 + np.arange(depth, dtype=np.int32)[None, :],
-        scores=-np.arange(depth, dtype=np.float32)[None, :],
-        known=np.isin(np.arange(depth), known)[None, :],
-        positives=np.array([[100 + rank for rank in known]], np.int32),
-        positive_scores=np.array([[-rank for rank in known]], np.float32),
-        query_keys=np.zeros(1, np.uint64),
-        document_keys=np.arange(depth, dtype=np.uint64)[None, :],
+    return candidate_pool(
+        -np.arange(depth)[None, :],
+        documents=100 + np.arange(depth)[None, :],
+        positives=[[100 + rank for rank in known]],
+        positive_scores=[[-rank for rank in known]],
     )
 
 
 def kept(pool: CandidatePool, *rules: RankBand) -> list[int]:
     for rule in rules:
-        pool = pool.without(rule.throws_out(pool))
+        pool = pool.without(rule.reject(pool))
     return pool.documents[pool.available()].tolist()
 
 

@@ -4,33 +4,22 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from pools import candidate_pool
 
 from negbench.filters import Filter
 from negbench.filters.gap_band import GapBand
 from negbench.filters.triangle import Triangle
-from negbench.types import CandidatePool
+from negbench.filters.two_distance import TwoDistance
 
 EIGHTHS = st.integers(-8, 8).map(lambda number: number / 8)
 POSITIVES = st.lists(st.one_of(EIGHTHS, st.just(math.nan)), max_size=3)
 
 
 def kept(rule: Filter, scores: list[float], positives: list[float], similarity: list[float]) -> list[bool]:
-    documents = np.arange(len(scores), dtype=np.int32)[None, :]
-    pool = CandidatePool(
-        queries=np.zeros(1, np.int32),
-        documents=documents,
-        scores=np.array([scores], np.float32),
-        known=np.zeros(documents.shape, np.bool_),
-        positives=100 + np.arange(len(positives), dtype=np.int32)[None, :],
-        positive_scores=np.array([positives], np.float32).reshape(1, -1),
-        query_keys=np.zeros(1, np.uint64),
-        document_keys=documents.astype(np.uint64),
-        similarity=np.array([similarity], np.float32),
-    )
-    found: list[bool] = (~rule.throws_out(pool))[0].tolist()
+    pool = candidate_pool([scores], positive_scores=[positives], similarity=[similarity])
+    found: list[bool] = (~rule.reject(pool))[0].tolist()
     return found
 
 
@@ -64,3 +53,15 @@ def test_a_triangle_is_slim_and_leans_towards_the_positive(
         expected.append(turn <= angle and similarity > score)
     scores, similarity_of = [score for score, _ in candidates], [similarity for _, similarity in candidates]
     assert kept(Triangle(angle=angle), scores, positives, similarity_of) == expected
+
+
+@given(st.lists(st.tuples(EIGHTHS, EIGHTHS), min_size=1, max_size=8), POSITIVES)
+def test_two_distances_hold_for_every_positive(candidates: list[tuple[float, float]], positives: list[float]) -> None:
+    """In cosine distances, which eighths make exact. The similarity is to the nearest positive, so to any."""
+    known = [score for score in positives if not math.isnan(score)]
+    expected = []
+    for score, similarity in candidates:
+        to_query, between = 1 - score, 1 - similarity
+        expected.append(all(to_query < 1 - it for it in known) and to_query < between)
+    scores, similarity_of = [score for score, _ in candidates], [similarity for _, similarity in candidates]
+    assert kept(TwoDistance(), scores, positives, similarity_of) == expected

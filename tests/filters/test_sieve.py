@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pools import candidate_pool
 
 from negbench.filters.sieve import Sieve
 from negbench.types import CandidatePool
@@ -18,21 +19,11 @@ SCORE = st.one_of(QUARTERS, QUARTERS, st.just(float("nan")))
 
 def pool_of(scores: list[float], known: list[bool], positives: list[float]) -> CandidatePool:
     """One query's candidates; a score of NaN is one that the retriever did not give."""
-    documents = np.arange(len(scores), dtype=np.int32)[None, :]
-    return CandidatePool(
-        queries=np.zeros(1, np.int32),
-        documents=documents,
-        scores=np.array([scores], np.float32),
-        known=np.array([known], np.bool_),
-        positives=100 + np.arange(len(positives), dtype=np.int32)[None, :],
-        positive_scores=np.array([positives], np.float32),
-        query_keys=np.zeros(1, np.uint64),
-        document_keys=documents.astype(np.uint64),
-    )
+    return candidate_pool([scores], documents=[range(len(scores))], known=[known], positive_scores=[positives])
 
 
 def kept(pool: CandidatePool, depth: int) -> list[int]:
-    return np.flatnonzero(pool.without(Sieve(depth=depth).throws_out(pool)).available()[0]).tolist()
+    return np.flatnonzero(pool.without(Sieve(depth=depth).reject(pool)).available()[0]).tolist()
 
 
 @given(

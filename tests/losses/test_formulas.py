@@ -8,26 +8,34 @@ from math import exp, log, log1p
 import numpy as np
 import pytest
 import torch
-from made_batches import DOCUMENTS, ROWS, made, slope, spelled
+from made_batches import DOCUMENTS, ROWS, as_targets, made, slope, spelled, told
 
-from negbench.losses import Loss, Scored
+from negbench.losses import Loss, ScoredBatch
 from negbench.losses.infonce import InfoNCE
+from negbench.requirements import GuideTargets
 
 
 def softplus(x: float) -> float:
     return max(x, 0.0) + log1p(exp(-abs(x)))
 
 
+def pair(scores: torch.Tensor) -> ScoredBatch:
+    """One row with its positive and a mined negative, of ``scores`` [1, 2]."""
+    known = torch.tensor([[True, False]])
+    return ScoredBatch(scores=scores, positive_column=torch.tensor([0]), known_mask=known, mined_mask=~known)
+
+
 class Plain:
     """A batch as Python numbers."""
 
-    def __init__(self, batch: Scored) -> None:
+    def __init__(self, batch: ScoredBatch) -> None:
         self.s = batch.scores.double().tolist()
-        self.target = batch.target.tolist()
-        self.relevant = batch.relevant.tolist()
-        self.own = batch.own.tolist()
-        self.beside = [] if batch.beside is None else batch.beside.double().tolist()
-        self.told = [] if batch.targets is None else batch.targets.double().tolist()
+        self.target = batch.positive_column.tolist()
+        self.relevant = batch.known_mask.tolist()
+        self.own = batch.mined_mask.tolist()
+        self.beside = [] if batch.positive_similarity is None else batch.positive_similarity.double().tolist()
+        self.told = told(batch).double().tolist() if batch.targets else []
+        self.guide = batch.targets[GuideTargets].double().tolist() if batch.targets else []
 
     def mined(self, row: int) -> list[int]:
         return [d for d in range(DOCUMENTS) if self.own[row][d] and not self.relevant[row][d]]
@@ -100,7 +108,7 @@ class TestHinges:
         met = torch.tensor([[0.3 + it.gap(row, d) < 0 for d in range(DOCUMENTS)] for row in range(ROWS)])
         grad = slope(spelled("margin-hinge(margin=0.3)"), batch)
         assert met.any()
-        met[torch.arange(ROWS), batch.target] = False
+        met[torch.arange(ROWS), batch.positive_column] = False
         assert (grad[met] == 0).all()
 
     def test_every_positive_beats_every_negative(self, seed: int) -> None:
@@ -119,8 +127,7 @@ class TestHinges:
     def test_the_lexical_margin(self, seed: int) -> None:
         """RANCE's term: xi - lambda (BM25+ - BM25-); the plain margin where one of them is missing."""
         batch = made(seed)
-        assert batch.targets is not None
-        batch = replace(batch, targets=batch.targets * 20)
+        batch = replace(batch, targets=as_targets(told(batch) * 20))
         it = Plain(batch)
 
         def one(row: int, d: int) -> float:
@@ -140,7 +147,7 @@ class TestHinges:
         loss, margins = spelled("adaptive-margin(margin=0.1, growth=2)"), []
         for negative in np.linspace(-0.8, 0.9, 12):
             scores = torch.tensor([[0.5, negative]], dtype=torch.float32)
-            one = Scored(scores, torch.tensor([0]), torch.tensor([[True, False]]), torch.tensor([[False, True]]))
+            one = pair(scores)
             value, grad = loss.rows(one).item(), slope(loss, one)
             margins += [value + 0.5 - negative] if value else []
             assert grad.tolist() == ([[-1.0, 1.0]] if value else [[0.0, 0.0]])
@@ -179,11 +186,10 @@ class TestTeachers:
     @pytest.mark.parametrize("name", ["margin-mse", "listwise-kl"])
     def test_what_has_no_score_has_no_gradient(self, seed: int, name: str) -> None:
         batch = made(seed)
-        assert batch.targets is not None
         grad = slope(spelled(name), batch)
-        untold = batch.targets.isnan()
-        assert (grad[untold & (torch.arange(DOCUMENTS) != batch.target[:, None])] == 0).all()
-        assert (grad[batch.relevant & (torch.arange(DOCUMENTS) != batch.target[:, None])] == 0).all()
+        untold = told(batch).isnan()
+        assert (grad[untold & (torch.arange(DOCUMENTS) != batch.positive_column[:, None])] == 0).all()
+        assert (grad[batch.known_mask & (torch.arange(DOCUMENTS) != batch.positive_column[:, None])] == 0).all()
         assert (grad != 0).any()
 
     def test_a_guide_masks_what_it_prefers_to_the_positive(self, seed: int) -> None:
@@ -192,8 +198,8 @@ class TestTeachers:
             it, loss = Plain(batch), spelled(f"gist(margin={margin})")
             grad, wanted = slope(loss, batch), []
             for row in range(ROWS):
-                top = it.told[row][it.target[row]]
-                kept = [d for d in it.negatives(row) if not it.told[row][d] > top - margin]
+                top = it.guide[row][it.target[row]]
+                kept = [d for d in it.negatives(row) if not it.guide[row][d] > top - margin]
                 logits = [it.s[row][d] / 0.05 for d in (it.target[row], *kept)]
                 highest = max(logits)
                 wanted.append(highest + log(sum(exp(x - highest) for x in logits)) - logits[0])
@@ -243,7 +249,7 @@ class TestDebiased:
         target, own = torch.zeros(draws, dtype=torch.int64), torch.zeros(scores.shape, dtype=torch.bool)
         relevant = own.clone()
         relevant[:, 0] = True
-        batch = Scored(scores, target, relevant, own)
+        batch = ScoredBatch(scores=scores, positive_column=target, known_mask=relevant, mined_mask=own)
 
         def mass(loss: Loss) -> float:
             ratio = loss.rows(batch).exp() - 1  # Ng / e^{s+}
@@ -257,8 +263,11 @@ class TestDebiased:
 @pytest.mark.parametrize("score", [0.64, 0.9])
 def test_at_the_floor_negatives_are_not_pushed(score: float) -> None:
     """At 0.64 a little of the mass is left, less than the floor; at 0.9 none."""
-    one = Scored(
-        torch.tensor([[score, 0.2]]), torch.tensor([0]), torch.tensor([[True, False]]), torch.tensor([[False, True]])
+    one = ScoredBatch(
+        scores=torch.tensor([[score, 0.2]]),
+        positive_column=torch.tensor([0]),
+        known_mask=torch.tensor([[True, False]]),
+        mined_mask=torch.tensor([[False, True]]),
     )
     loss = spelled("debiased(tau=0.4, temperature=0.5)")
     left = (exp(0.4) - 0.4 * exp(2 * score)) / 0.6
@@ -271,7 +280,12 @@ def test_at_the_floor_negatives_are_not_pushed(score: float) -> None:
 
 def test_hard_negatives_are_pushed_more_than_without_weights() -> None:
     scores = torch.tensor([[0.5, 0.6, 0.0, -0.4]])
-    one = Scored(scores, torch.tensor([0]), torch.tensor([[True, False, False, False]]), torch.zeros(1, 4) > 0)
+    one = ScoredBatch(
+        scores=scores,
+        positive_column=torch.tensor([0]),
+        known_mask=torch.tensor([[True, False, False, False]]),
+        mined_mask=torch.zeros(1, 4) > 0,
+    )
 
     def share_of_hardest(beta: float) -> float:
         grad = slope(spelled(f"reweighted(beta={beta}, temperature=0.5)"), one)[0, 1:]
@@ -340,7 +354,13 @@ class TestPassageCentric:
             optimizer = torch.optim.SGD([documents, queries], lr=0.3)
             for _ in range(40):
                 q, d = (torch.nn.functional.normalize(it, dim=1) for it in (queries, documents))
-                batch = Scored(q @ d.T, torch.arange(ROWS), relevant, own, d[:ROWS] @ d.T)
+                batch = ScoredBatch(
+                    scores=q @ d.T,
+                    positive_column=torch.arange(ROWS),
+                    known_mask=relevant,
+                    mined_mask=own,
+                    positive_similarity=d[:ROWS] @ d.T,
+                )
                 optimizer.zero_grad()
                 spelled(f"passage-centric(alpha={alpha}, temperature=0.2)").rows(batch).mean().backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
@@ -353,16 +373,10 @@ class TestPassageCentric:
 def test_a_teacher_that_is_reversed_reverses_the_order() -> None:
     """MarginMSE asks no label: with the scores of positive and negative exchanged, the negative ends above."""
     for name in ("margin-mse", "listwise-kl"):
-        for told, sign in (([0.9, 0.2], 1), ([0.2, 0.9], -1)):
+        for probabilities, sign in (([0.9, 0.2], 1), ([0.2, 0.9], -1)):
             scores = torch.zeros(1, 2)
             for _ in range(50):
-                batch = Scored(
-                    scores,
-                    torch.tensor([0]),
-                    torch.tensor([[True, False]]),
-                    torch.tensor([[False, True]]),
-                    targets=torch.tensor([told]),
-                )
+                batch = replace(pair(scores), targets=as_targets(torch.tensor([probabilities])))
                 scores = scores - 0.1 * slope(spelled(f"{name}(temperature=1.0)"), batch)
             assert sign * (scores[0, 0] - scores[0, 1]).item() > 0.5
 

@@ -11,6 +11,7 @@ import torch
 from made_batches import DOCUMENTS, ROWS, made, slope, spelled
 
 from negbench.losses.lambda_graded import LambdaGraded
+from negbench.requirements import TeacherTargets
 
 SEEDS = range(5)
 
@@ -32,8 +33,8 @@ class TestOwnList:
         batch, several = made(seed), 0
         found = spelled(f"lambda-mrr(among=own, cut={cut}, temperature=0.5)").rows(batch).tolist()
         for row in range(ROWS):
-            s, good = batch.scores[row].double().tolist(), batch.relevant[row].tolist()
-            bad = [d for d in range(DOCUMENTS) if batch.own[row][d] and not good[d]]
+            s, good = batch.scores[row].double().tolist(), batch.known_mask[row].tolist()
+            bad = [d for d in range(DOCUMENTS) if batch.mined_mask[row][d] and not good[d]]
             ranked = [d for d in range(DOCUMENTS) if good[d] or d in bad]
             rank = {d: 1 + sum(s[other] > s[d] for other in ranked) for d in ranked}
             worth = {d: 1 / rank[d] if rank[d] <= cut else 0.0 for d in ranked}
@@ -45,7 +46,7 @@ class TestOwnList:
 
     def test_who_is_outside_neither_ranks_nor_pairs(self, seed: int) -> None:
         batch, loss = made(seed), spelled("lambda-mrr(among=own)")
-        outside = ~batch.own & ~batch.relevant
+        outside = ~batch.mined_mask & ~batch.known_mask
         assert outside.any()
         moved = replace(batch, scores=torch.where(outside, 5.0, batch.scores))
         assert loss.rows(moved).tolist() == loss.rows(batch).tolist()
@@ -64,13 +65,12 @@ class TestGraded:
     @pytest.mark.parametrize(("top", "hard"), [(1, 1), (2, 0), (1, 2), (9, 0)])
     def test_the_mean_over_pairs(self, seed: int, top: int, hard: int) -> None:
         batch, several = made(seed), 0
-        batch = replace(batch, own=batch.own | batch.own.roll(1, 1) | batch.own.roll(2, 1))
-        assert batch.targets is not None
+        batch = replace(batch, mined_mask=batch.mined_mask | batch.mined_mask.roll(1, 1) | batch.mined_mask.roll(2, 1))
         found = spelled(f"lambda-graded(top={top}, hard={hard}, temperature=0.5)").rows(batch).tolist()
         for row in range(ROWS):
-            s, told = batch.scores[row].double().tolist(), batch.targets[row].tolist()
-            own = [d for d in range(DOCUMENTS) if batch.own[row][d] and not batch.relevant[row][d]]
-            ranked = [d for d in (int(batch.target[row]), *own) if told[d] == told[d]]
+            s, told = batch.scores[row].double().tolist(), batch.targets[TeacherTargets][row].tolist()
+            own = [d for d in range(DOCUMENTS) if batch.mined_mask[row][d] and not batch.known_mask[row][d]]
+            ranked = [d for d in (int(batch.positive_column[row]), *own) if told[d] == told[d]]
             by_teacher = sorted(ranked, key=lambda d: -told[d])
             label = dict(zip(by_teacher, graded(len(ranked), top, hard), strict=True))
             rank = {d: 1 + sum(s[other] > s[d] for other in ranked) for d in ranked}
@@ -86,9 +86,8 @@ class TestGraded:
 
     def test_what_has_no_score_and_what_is_not_the_row_s_own_has_no_gradient(self, seed: int) -> None:
         batch, loss = made(seed), spelled("lambda-graded(top=1, hard=1)")
-        assert batch.targets is not None
-        mine = (batch.own & ~batch.relevant).scatter(1, batch.target[:, None], value=True)
-        left_out = ~mine | batch.targets.isnan()
+        mine = (batch.mined_mask & ~batch.known_mask).scatter(1, batch.positive_column[:, None], value=True)
+        left_out = ~mine | batch.targets[TeacherTargets].isnan()
         assert (slope(loss, batch)[left_out] == 0).all()
         assert (slope(loss, batch) != 0).any()
 
@@ -117,7 +116,8 @@ class TestStages:
 
     def test_a_teacher_may_put_a_negative_above_the_labelled_positive(self) -> None:
         batch = made(0, masked=0, missing=0)
-        assert batch.targets is not None
-        told = batch.targets.scatter(1, batch.target[:, None], 0.0)
-        grad = slope(spelled("lambda-graded"), replace(batch, targets=told)).gather(1, batch.target[:, None])
-        assert (grad[batch.own.any(1)] > 0).all()
+        told = batch.targets[TeacherTargets].scatter(1, batch.positive_column[:, None], 0.0)
+        grad = slope(spelled("lambda-graded"), replace(batch, targets={TeacherTargets: told})).gather(
+            1, batch.positive_column[:, None]
+        )
+        assert (grad[batch.mined_mask.any(1)] > 0).all()

@@ -7,9 +7,9 @@ from math import exp, log
 
 import pytest
 import torch
-from made_batches import DOCUMENTS, made, slope
+from made_batches import DOCUMENTS, as_targets, made, slope, told
 
-from negbench.losses import Scored
+from negbench.losses import ScoredBatch
 from negbench.losses.infonce import InfoNCE
 from negbench.losses.lexical_residual import LexicalResidual
 
@@ -19,23 +19,20 @@ class TestFormula:
     @pytest.mark.parametrize("weight", [0.05, 1.0])
     def test_both_scores_are_added(self, seed: int, weight: float) -> None:
         batch, t = made(seed), 0.2
-        assert batch.targets is not None
-        batch = replace(batch, targets=20 * batch.targets)
-        assert batch.targets is not None
-        assert batch.targets.isnan().any()
+        batch = replace(batch, targets=as_targets(20 * told(batch)))
+        assert told(batch).isnan().any()
         for row, found in enumerate(LexicalResidual(weight=weight, temperature=t).rows(batch).tolist()):
-            lexical = [0.0 if x != x else x for x in batch.targets[row].double().tolist()]
+            lexical = [0.0 if x != x else x for x in told(batch)[row].double().tolist()]
             logits = [s / t + weight * x for s, x in zip(batch.scores[row].double().tolist(), lexical, strict=True)]
-            target = int(batch.target[row])
-            counted = [d for d in range(DOCUMENTS) if d == target or not batch.relevant[row, d]]
+            target = int(batch.positive_column[row])
+            counted = [d for d in range(DOCUMENTS) if d == target or not batch.known_mask[row, d]]
             highest = max(logits)
             total = highest + log(sum(exp(logits[d] - highest) for d in counted))
             assert found == pytest.approx(total - logits[target], rel=1e-4, abs=1e-5)
 
     def test_without_weight_and_without_scores_it_is_infonce(self, seed: int) -> None:
         batch = made(seed)
-        assert batch.targets is not None
-        untold = replace(batch, targets=torch.full_like(batch.targets, float("nan")))
+        untold = replace(batch, targets=as_targets(torch.full_like(batch.scores, float("nan"))))
         for loss, seen in ((LexicalResidual(weight=0.0), batch), (LexicalResidual(weight=1.0), untold)):
             torch.testing.assert_close(loss.rows(seen), InfoNCE().rows(batch))
             torch.testing.assert_close(slope(loss, seen), slope(InfoNCE(), batch))
@@ -45,12 +42,12 @@ def test_what_bm25_tells_apart_is_pushed_less() -> None:
     """The push falls as BM25's margin grows, from more than InfoNCE's where BM25 errs to less."""
 
     def push(margin: float) -> float:
-        one = Scored(
-            torch.tensor([[0.5, 0.5]]),
-            torch.tensor([0]),
-            torch.tensor([[True, False]]),
-            torch.tensor([[False, True]]),
-            targets=torch.tensor([[7.0 + margin, 7.0]]),
+        one = ScoredBatch(
+            scores=torch.tensor([[0.5, 0.5]]),
+            positive_column=torch.tensor([0]),
+            known_mask=torch.tensor([[True, False]]),
+            mined_mask=torch.tensor([[False, True]]),
+            targets=as_targets(torch.tensor([[7.0 + margin, 7.0]])),
         )
         found = slope(LexicalResidual(temperature=1.0), one)[0, 1].item()
         assert found == pytest.approx(1 / (1 + exp(0.1 * margin)))  # the sigmoid of what is left

@@ -6,9 +6,9 @@ from math import exp, inf, log, log1p
 
 import pytest
 import torch
-from made_batches import DOCUMENTS, ROWS, made, slope, spelled
+from made_batches import DOCUMENTS, ROWS, as_targets, made, slope, spelled, told
 
-from negbench.losses import Scored
+from negbench.losses import ScoredBatch
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -16,16 +16,15 @@ from negbench.losses import Scored
 def test_the_formula_and_its_gradient(seed: int, t: float) -> None:
     """-log p+, and the pull of (1 - p+) (s- - s+) / t; p+ = e^{s+ / t} / (e^{s+ / t} + e^{what was told})."""
     batch, loss = made(seed), spelled(f"negative-cache(temperature={t})")
-    assert batch.targets is not None
     values, pulls = loss.rows(batch).tolist(), slope(loss, batch)
     for row in range(ROWS):
-        target = int(batch.target[row])
+        target = int(batch.positive_column[row])
         best = float(batch.scores[row, target])
-        mined = [d for d in range(DOCUMENTS) if batch.own[row, d] and not batch.relevant[row, d]]
-        mined = [d for d in mined if not batch.targets[row, d].isnan()]
+        mined = [d for d in range(DOCUMENTS) if batch.mined_mask[row, d] and not batch.known_mask[row, d]]
+        mined = [d for d in mined if not told(batch)[row, d].isnan()]
         wanted, pull = 0.0, [0.0] * DOCUMENTS
         for d in mined:
-            total = float(batch.targets[row, d])
+            total = float(told(batch)[row, d])
             rest = 1 / (1 + exp(best / t - total))
             wanted += log1p(exp(total - best / t)) / len(mined)
             pull[d] += rest / t / len(mined)
@@ -38,7 +37,13 @@ def test_its_pull_is_that_of_a_softmax_of_two_where_there_is_one_to_draw() -> No
     """A cache of one document: nothing is left to chance, and the gradient is InfoNCE's."""
     scores, target = torch.tensor([[0.3, 0.35]]), torch.tensor([0])
     relevant, own = torch.tensor([[True, False]]), torch.tensor([[False, True]])
-    batch = Scored(scores, target, relevant, own, targets=torch.tensor([[torch.nan, 0.35 / 0.05]]))
+    batch = ScoredBatch(
+        scores=scores,
+        positive_column=target,
+        known_mask=relevant,
+        mined_mask=own,
+        targets=as_targets(torch.tensor([[torch.nan, 0.35 / 0.05]])),
+    )
     wanted = slope(spelled("infonce"), batch)
     torch.testing.assert_close(slope(spelled("negative-cache"), batch), wanted)
 
@@ -46,8 +51,20 @@ def test_its_pull_is_that_of_a_softmax_of_two_where_there_is_one_to_draw() -> No
 def test_nothing_to_draw_among_is_nothing_to_learn() -> None:
     """A filled negative was drawn among nothing, whose sum is 0."""
     row = torch.tensor([[True, False]])
-    batch = Scored(torch.tensor([[0.3, 0.9]]), torch.tensor([0]), row, ~row, targets=torch.tensor([[-inf, -inf]]))
+    batch = ScoredBatch(
+        scores=torch.tensor([[0.3, 0.9]]),
+        positive_column=torch.tensor([0]),
+        known_mask=row,
+        mined_mask=~row,
+        targets=as_targets(torch.tensor([[-inf, -inf]])),
+    )
     assert spelled("negative-cache").rows(batch).tolist() == [0.0]
     assert slope(spelled("negative-cache"), batch).tolist() == [[0.0, 0.0]]
-    told = Scored(batch.scores, batch.target, row, ~row, targets=torch.full((1, 2), log(2)))
-    assert (slope(spelled("negative-cache(temperature=1.0)"), told) != 0).all()
+    other = ScoredBatch(
+        scores=batch.scores,
+        positive_column=batch.positive_column,
+        known_mask=row,
+        mined_mask=~row,
+        targets=as_targets(torch.full((1, 2), log(2))),
+    )
+    assert (slope(spelled("negative-cache(temperature=1.0)"), other) != 0).all()

@@ -9,9 +9,10 @@ import pytest
 import torch
 from made_batches import DOCUMENTS, ROWS, made, slope
 
-from negbench.losses import Scored
+from negbench.losses import ScoredBatch
 from negbench.losses.infonce import InfoNCE
 from negbench.losses.npc import NPC
+from negbench.requirements import AverageTargets
 
 WEIGHTS = torch.tensor([1.0, 0, 0.25, 0, 1, 1])
 
@@ -19,15 +20,14 @@ WEIGHTS = torch.tensor([1.0, 0, 0.25, 0, 1, 1])
 class Divergence(NPC):
     """The divergence alone."""
 
-    def rows(self, batch: Scored) -> torch.Tensor:
+    def rows(self, batch: ScoredBatch) -> torch.Tensor:
         return self.divergence(batch)
 
 
-def softmaxes(batch: Scored, row: int, t: float) -> tuple[dict[int, float], dict[int, float]]:
+def softmaxes(batch: ScoredBatch, row: int, t: float) -> tuple[dict[int, float], dict[int, float]]:
     """Both distributions by document, over what counts and has a score of the average, in float64."""
-    assert batch.targets is not None
-    relevant, target = batch.relevant[row].tolist(), int(batch.target[row])
-    told = batch.targets[row].double().tolist()
+    relevant, target = batch.known_mask[row].tolist(), int(batch.positive_column[row])
+    told = batch.targets[AverageTargets][row].double().tolist()
     counts = [d for d in range(DOCUMENTS) if (d == target or not relevant[d]) and not isnan(told[d])]
     found = []
     for scores in (batch.scores[row].double().tolist(), told):
@@ -62,7 +62,7 @@ class TestDivergence:
     def test_torch_agrees_which_side_is_which(self, seed: int, t: float) -> None:
         """Its kl_div(input, target) is the divergence of the target from the input: here, of the encoder."""
         batch = made(seed, masked=0.0, missing=0.0)
-        encoder, average = ((scores / t).log_softmax(1) for scores in (batch.scores, batch.told()))
+        encoder, average = ((scores / t).log_softmax(1) for scores in (batch.scores, batch.targets[AverageTargets]))
         wanted = torch.nn.functional.kl_div(average, encoder, reduction="none", log_target=True).sum(1)
         torch.testing.assert_close(NPC(temperature=t).divergence(batch), wanted)
 
@@ -80,7 +80,7 @@ class TestDivergence:
 
     def test_where_the_average_is_the_encoder_it_is_infonce(self, seed: int, t: float) -> None:
         batch = made(seed)
-        batch = replace(batch, targets=batch.scores)
+        batch = replace(batch, targets={AverageTargets: batch.scores})
         ones, plain = torch.ones(ROWS), InfoNCE(temperature=t)
         assert NPC(temperature=t).mean(batch, ones).item() == pytest.approx(plain.mean(batch, ones).item(), rel=1e-6)
         torch.testing.assert_close(slope(NPC(temperature=t), batch, ones), slope(plain, batch, ones))

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from made_batches import spelled
+from made_batches import as_targets, spelled
 
-from negbench.losses import Scored
+from negbench.losses import ScoredBatch
 
 
 class TestOnTheSameVectors:
@@ -20,14 +20,21 @@ class TestOnTheSameVectors:
         queries, positives, *negatives = torch.nn.functional.normalize(found, dim=-1)
         return queries, positives, torch.stack(negatives)
 
-    def batch(self, targets: torch.Tensor | None = None) -> Scored:
+    def batch(self, targets: torch.Tensor | None = None) -> ScoredBatch:
         """Documents are positives, then first negatives, then second ones."""
         queries, positives, negatives = self.vectors()
         documents = torch.cat([positives, *negatives])
         eye = torch.eye(5, dtype=torch.bool)
         nothing = torch.zeros_like(eye)
         relevant, own = torch.cat([eye, nothing, nothing], 1), torch.cat([nothing, eye, eye], 1)
-        return Scored(queries @ documents.T, torch.arange(5), relevant, own, None, targets)
+        return ScoredBatch(
+            scores=queries @ documents.T,
+            positive_column=torch.arange(5),
+            known_mask=relevant,
+            mined_mask=own,
+            positive_similarity=None,
+            targets={} if targets is None else as_targets(targets),
+        )
 
     def told(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return a teacher's probabilities as our targets and its raw scores as [row, candidate] columns."""
@@ -101,8 +108,15 @@ class TestOnTheSameVectors:
         wanted = GISTEmbedLoss.forward(Shell(), features, None)  # type: ignore[arg-type]
         whole = self.batch()
         targets = guided[0] @ torch.cat([guided[1], guided[2]]).T
-        ten = {name: getattr(whole, name)[:, :10] for name in ("scores", "relevant", "own")}
-        batch = Scored(ten["scores"], whole.target, ten["relevant"], ten["own"], None, targets)
-        masked = (targets > targets.gather(1, whole.target[:, None]) - 0.1).sum() - 5
+        ten = {name: getattr(whole, name)[:, :10] for name in ("scores", "known_mask", "mined_mask")}
+        batch = ScoredBatch(
+            scores=ten["scores"],
+            positive_column=whole.positive_column,
+            known_mask=ten["known_mask"],
+            mined_mask=ten["mined_mask"],
+            positive_similarity=None,
+            targets=as_targets(targets),
+        )
+        masked = (targets > targets.gather(1, whole.positive_column[:, None]) - 0.1).sum() - 5
         assert 5 < masked < 40
         assert spelled("gist(margin=0.1)").rows(batch).mean().item() == pytest.approx(wanted.item(), rel=1e-4)

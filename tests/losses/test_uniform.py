@@ -11,21 +11,27 @@ import pytest
 import torch
 from made_batches import DOCUMENTS, ROWS, made, slope
 
-from negbench.losses import Scored
+from negbench.losses import ScoredBatch
 from negbench.losses.infonce import InfoNCE
 from negbench.losses.uniform import Uniform
 
 KINDS = ["uniformity", "orthogonal"]
 
 
-def batch_of(queries: torch.Tensor, documents: torch.Tensor) -> Scored:
+def batch_of(queries: torch.Tensor, documents: torch.Tensor) -> ScoredBatch:
     """The first documents are the queries' positives, the rest mined negatives of the first query."""
     q, d = (torch.nn.functional.normalize(it, dim=1) for it in (queries, documents))
     rows = len(q)
     relevant = torch.eye(rows, len(d), dtype=torch.bool)
     own = torch.zeros_like(relevant)
     own[0, rows:] = True
-    return Scored(q @ d.T, torch.arange(rows), relevant, own, d[:rows] @ d.T)
+    return ScoredBatch(
+        scores=q @ d.T,
+        positive_column=torch.arange(rows),
+        known_mask=relevant,
+        mined_mask=own,
+        positive_similarity=d[:rows] @ d.T,
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -36,30 +42,32 @@ class TestFormula:
         generator = torch.Generator().manual_seed(seed)
         queries, documents = torch.randn(4, 6, generator=generator), torch.randn(9, 6, generator=generator)
         batch = batch_of(queries, documents)
-        batch.relevant[0, 2] = batch.relevant[3, 8] = True
+        batch.known_mask[0, 2] = batch.known_mask[3, 8] = True
         unit = torch.nn.functional.normalize(documents.double(), dim=1).numpy()
         plain = InfoNCE().rows(batch)
         for row, found in enumerate(Uniform(weight=weight).rows(batch).tolist()):
-            others = [d for d in range(9) if not batch.relevant[row, d]]
+            others = [d for d in range(9) if not batch.known_mask[row, d]]
             mass = [exp(-2 * float(np.sum((unit[row] - unit[d]) ** 2))) for d in others]
             assert found == pytest.approx(plain[row].item() + weight * log(sum(mass) / len(mass)), rel=1e-4)
 
     def test_orthogonality_is_the_mean_of_squares(self, seed: int) -> None:
         batch = made(seed)
-        assert batch.beside is not None
+        assert batch.positive_similarity is not None
         for row, found in enumerate(Uniform(of="orthogonal").spread(batch).tolist()):
-            squares = [batch.beside[row, d].item() ** 2 for d in range(DOCUMENTS) if not batch.relevant[row, d]]
+            squares = [
+                batch.positive_similarity[row, d].item() ** 2 for d in range(DOCUMENTS) if not batch.known_mask[row, d]
+            ]
             assert found == pytest.approx(sum(squares) / len(squares), rel=1e-5)
 
     @pytest.mark.parametrize("of", KINDS)
     def test_known_positives_are_not_spread_from_one_another(self, seed: int, of: str) -> None:
         batch, loss = made(seed), Uniform.model_validate({"of": of})
-        assert batch.beside is not None
-        beside = batch.beside.clone().requires_grad_()
-        loss.rows(replace(batch, beside=beside)).sum().backward()  # type: ignore[no-untyped-call]
+        assert batch.positive_similarity is not None
+        beside = batch.positive_similarity.clone().requires_grad_()
+        loss.rows(replace(batch, positive_similarity=beside)).sum().backward()  # type: ignore[no-untyped-call]
         assert beside.grad is not None
-        assert (beside.grad[batch.relevant] == 0).all()
-        assert (beside.grad[~batch.relevant] != 0).all()
+        assert (beside.grad[batch.known_mask] == 0).all()
+        assert (beside.grad[~batch.known_mask] != 0).all()
         torch.testing.assert_close(slope(loss, batch), slope(InfoNCE(), batch))
 
 
@@ -97,8 +105,8 @@ def test_collapsed_documents_are_spread(of: str) -> None:
     optimizer, seen = torch.optim.SGD([documents], lr=1.0), []
     for _ in range(400):
         batch = batch_of(documents, documents)
-        assert batch.beside is not None
-        seen.append(batch.beside[~batch.relevant].mean().item())
+        assert batch.positive_similarity is not None
+        seen.append(batch.positive_similarity[~batch.known_mask].mean().item())
         optimizer.zero_grad()
         Uniform.model_validate({"of": of}).spread(batch).mean().backward()
         optimizer.step()

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pools import candidate_pool
 
-from negbench.asks import TeacherScores
 from negbench.config.grid import read
 from negbench.errors import InputError
 from negbench.filters.sieve import Sieve
 from negbench.losses.dual_margin_mse import DualMarginMSE
 from negbench.methods import catalogue, listing, named, resolve
-from negbench.noise import Noise, keys
 from negbench.plan import similarity
-from negbench.plan.draw import DrawNegatives
+from negbench.requirements import TeacherScores, find
+from negbench.rng import CounterRNG
 from negbench.samplers import Sampler
+from negbench.stages.mining.draw import DrawNegatives
 from negbench.types import CandidatePool
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -25,17 +27,11 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 def cosines(count: int = 60, depth: int = 100) -> CandidatePool:
     """A pool as a sentence encoder's: candidates at 0.3 to 0.6, the positive at 0.6."""
     rng = np.random.default_rng(0)
-    documents = np.arange(count * depth, dtype=np.int32).reshape(count, depth)
-    return CandidatePool(
-        queries=np.arange(count, dtype=np.int32),
-        documents=documents,
-        scores=-np.sort(-rng.uniform(0.3, 0.6, documents.shape).astype(np.float32), axis=1),
-        known=np.zeros(documents.shape, np.bool_),
-        positives=np.full((count, 1), count * depth, np.int32),
-        positive_scores=np.full((count, 1), 0.6, np.float32),
-        query_keys=keys([f"q{n}" for n in range(count)]),
-        document_keys=keys([f"d{n}" for n in range(documents.size)]).reshape(documents.shape),
-        similarity=np.full(documents.shape, 0.9, np.float32),
+    return candidate_pool(
+        -np.sort(-rng.uniform(0.3, 0.6, (count, depth)).astype(np.float32), axis=1),
+        positives=np.full((count, 1), count * depth),
+        positive_scores=np.full((count, 1), 0.6),
+        similarity=np.full((count, depth), 0.9),
     )
 
 
@@ -52,13 +48,13 @@ def test_tas_balanced_learns_the_teacher_s_margins() -> None:
 
 
 def test_a_curriculum_of_ten_epochs_has_two_in_batch_three_of_bm25_and_five_denoised() -> None:
-    stages = named("curriculum").stages
-    assert [it.method.name for it in stages] == ["in-batch", "bm25", "denoised"]
-    assert [10 * it.work for it in stages] == pytest.approx([2, 3, 5])
+    phases = named("curriculum").phases
+    assert [it.method.name for it in phases] == ["in-batch", "bm25", "denoised"]
+    assert [10 * it.work for it in phases] == pytest.approx([2, 3, 5])
 
 
 def test_stable_has_a_margin_in_the_loss_of_all_that_it_mines() -> None:
-    mined = [it.method for it in named("stable").stages if it.method.candidates is not None]
+    mined = [it.method for it in named("stable").phases if it.method.candidates is not None]
     assert len(mined) == 2
     for method in mined:
         assert method.loss.name == "additive-margin"
@@ -91,7 +87,8 @@ def test_one_temperature_draws_from_the_cache_and_divides_the_loss() -> None:
 @pytest.mark.parametrize("name", [name for name, method in catalogue().items() if "depth" in method.parameters])
 def test_a_method_s_depth_moves_all_that_ask_its_teacher(name: str) -> None:
     def asked(spelled: str) -> set[int]:
-        return {ask.depth for part in resolve(spelled).asking for ask in part.asks if isinstance(ask, TeacherScores)}
+        found = [find(part.requires, TeacherScores) for part in resolve(spelled).pool_parts]
+        return {scores.depth for scores in found if scores is not None}
 
     before, after = asked(name), asked(f"{name}(depth=37)")
     assert after in (before, {37})
@@ -101,7 +98,7 @@ def test_a_method_s_depth_moves_all_that_ask_its_teacher(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name, method in catalogue().items() if "teacher" in method.parameters])
 def test_a_method_s_teacher_is_that_of_all_its_parts(name: str) -> None:
     method = resolve({name: {"teacher": "cross-encoder(model=other)"}})
-    parts = [*method.asking, method.loss]
+    parts = [*method.pool_parts, method.loss]
     told = [str(part.parameters["teacher"]) for part in parts if "teacher" in type(part).model_fields]
     assert len(told) > 1
     assert all("other" in teacher for teacher in told)
@@ -111,7 +108,7 @@ def test_a_method_s_teacher_is_that_of_all_its_parts(name: str) -> None:
 def test_the_mean_of_the_sieve_has_the_positive_in_it() -> None:
     """Against the paper's rule in its own words: -log p of a softmax, and what lies below its mean goes."""
     pool = cosines()
-    out = Sieve(depth=30).throws_out(pool)
+    out = Sieve(depth=30).reject(pool)
     moved = 0
     for row in range(len(pool.queries)):
         passages = np.append(pool.scores[row, :30], pool.positive_scores[row]).astype(np.float64)
@@ -124,11 +121,8 @@ def test_the_mean_of_the_sieve_has_the_positive_in_it() -> None:
 
 def test_the_sieve_leaves_one_where_all_lie_above_the_mean() -> None:
     pool = cosines()
-    low = CandidatePool(
-        pool.queries, pool.documents, pool.scores, pool.known, pool.positives, pool.positive_scores - 50,
-        pool.query_keys, pool.document_keys,
-    )  # fmt: skip
-    kept = ~Sieve(depth=30).throws_out(low)
+    low = replace(pool, positive_scores=pool.positive_scores - 50)
+    kept = ~Sieve(depth=30).reject(low)
     assert kept.sum(axis=1).tolist() == [1] * len(pool.queries)
     assert kept[:, 29].all()  # the lowest of those it looks at
 
@@ -139,7 +133,7 @@ def test_what_is_shaped_by_scores_is_not_flat_on_cosines(spelled: str) -> None:
 
     def size(scale: str) -> float:
         sampler = Sampler.model_validate(f"{spelled}{scale}")
-        return float(np.median(sampler.draw(pool, 1, Noise(0, "s")).effective_size))
+        return float(np.median(sampler.draw(pool, 1, CounterRNG(0, "s")).effective_size))
 
     raw = size("(scale=raw)")
     assert size("(scale=zscore)") < 0.9 * raw
@@ -166,7 +160,7 @@ class TestFaithful:
         method = resolve("rocketqa(as=faithful)")
         assert method.labels == ()
         assert [rule.spelling for rule in method.filters] == ["denoise"]
-        assert (method.negatives, method.fill, method.train["batch_size"]) == (4, "unchecked", 8 * 512)
+        assert (method.negatives, method.fill, method.train["batch_size"]) == (4, "below-filters", 8 * 512)
 
     def test_star_trains_for_fifty_thousand_steps_of_ms_marco(self) -> None:
         train = resolve("star(as=faithful)").train
@@ -192,10 +186,10 @@ class TestFaithful:
 
         encoder = EncoderSpec(model=str(tmp_path))
         (tmp_path / "config_sentence_transformers.json").write_text('{"similarity_fn_name": "cosine"}')
-        with pytest.raises(InputError, match=rf"method {name}\(as=faithful\): its source's constants are for raw dot"):
+        with pytest.raises(InputError, match=rf"method {name}\(as=faithful\): its paper's constants are for raw dot"):
             similarity.check(resolve(f"{name}(as=faithful)"), encoder)
         with pytest.raises(InputError, match="constants are for raw dot products"):
-            similarity.check(resolve({"curriculum": {"stages": [f"{name}(work=1, as=faithful)"]}}), encoder)
+            similarity.check(resolve({"curriculum": {"phases": [f"{name}(work=1, as=faithful)"]}}), encoder)
         similarity.check(named(name), encoder)  # the fixed form has a temperature for cosines
         (tmp_path / "config_sentence_transformers.json").write_text('{"similarity_fn_name": "dot"}')
         similarity.check(resolve(f"{name}(as=faithful)"), encoder)

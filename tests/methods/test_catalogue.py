@@ -13,8 +13,9 @@ from pydantic.fields import FieldInfo
 
 from negbench import spelling
 from negbench.methods import Method, catalogue, named, resolve
-from negbench.methods.overrides import AXES
-from negbench.parts import registered
+from negbench.methods.axes import AXES, LISTS, PARTS, VALUES, Axes
+from negbench.methods.overrides import KEYS
+from negbench.registry import Part, registered
 
 NAMES = list(catalogue())
 
@@ -50,7 +51,7 @@ def test_every_alias_leads_to_a_parameter_of_the_method(name: str) -> None:
         for target in [targets] if isinstance(targets, str) else targets:
             path, _, field = target.rpartition(".")
             assert field in type(named(name).part_paths()[path]).model_fields
-        assert alias not in AXES
+        assert alias not in KEYS
 
 
 def samples(field: FieldInfo) -> st.SearchStrategy[Any]:
@@ -64,7 +65,7 @@ def samples(field: FieldInfo) -> st.SearchStrategy[Any]:
         elif kind is int:
             found.append(st.integers(int(low), int(low) + 40))
         elif kind is float:
-            found.append(st.floats(low, 1, exclude_min=True) | st.sampled_from([0.25, 1.0, 1e-6]))
+            found.append(st.floats(low, low + 1, exclude_min=True) | st.sampled_from([0.25, 1.0, 1e-6]))
         elif isinstance(kind, str):  # of a Literal
             found.append(st.just(kind))
         elif kind is type(None):
@@ -81,6 +82,18 @@ def parts_of(draw: st.DrawFn, kind: str) -> str:
     return spelling.write(part.name, {name: draw(samples(part.model_fields[name])) for name in chosen})
 
 
+def on_axis(axis: str) -> st.SearchStrategy[Any]:
+    """What a grid may put on an axis, as the axis declares it."""
+    field = Axes.model_fields[axis]
+    if axis in VALUES:
+        return samples(field)
+    kinds = [kind for kind in (field.annotation, *get_args(field.annotation)) if isinstance(kind, type)]
+    (part,) = [parts_of(kind.kind) for kind in kinds if issubclass(kind, Part)]
+    if axis in LISTS:
+        return st.lists(part, max_size=2)
+    return st.none() | part if axis in ("detector", "written") else part
+
+
 @st.composite
 def overrides(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     """A method with some axes replaced and some parameters changed, by path, bare name or alias."""
@@ -88,21 +101,9 @@ def overrides(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     given_axes: dict[str, Any] = {}
     if method.forms and draw(st.booleans()):
         given_axes["as"] = draw(st.sampled_from(list(method.forms)))
-    for axis, value in {
-        "candidates": parts_of("retriever"),
-        "labels": st.lists(parts_of("label-rule"), max_size=2),
-        "filters": st.lists(parts_of("filter"), max_size=2),
-        "fill": st.sampled_from(["corpus", "unchecked"]),
-        "refresh": parts_of("refresh"),
-        "batching": parts_of("batching"),
-        "detector": st.none() | parts_of("detector"),
-        "growing": st.booleans(),
-        "selection": parts_of("sampler"),
-        "loss": parts_of("loss"),
-        "negatives": st.none() | st.integers(0, 9),
-    }.items():
+    for axis in AXES:
         if draw(st.integers(0, 3)) == 0:
-            given_axes[axis] = draw(value)
+            given_axes[axis] = draw(on_axis(axis))
     try:
         method = resolve({method.name: given_axes})
     except ValueError:
@@ -149,12 +150,8 @@ def test_the_retriever_is_as_deep_as_anything_looks(asked: tuple[str, dict[str, 
         return
     assert method.selection is not None
     assert method.retriever is not None
-    looks = {"rank-band": "high"}
-    rules = [*method.labels, *method.filters]
-    needed = [getattr(rule, looks.get(rule.name, "depth"), None) or 0 for rule in rules]
-    chosen = getattr(method.selection, "of", method.selection)
-    needed += [method.candidates.depth, getattr(chosen, "depth", None) or 0]
-    assert method.retriever.depth == max(needed)
+    looks = [part.needed_depth for part in (*method.labels, *method.filters, method.selection)]
+    assert method.retriever.depth == max(method.candidates.depth, *looks)
     assert method.retriever.model_copy(update={"depth": method.candidates.depth}) == method.candidates
 
 
@@ -169,6 +166,7 @@ def test_the_retriever_is_as_deep_as_anything_looks(asked: tuple[str, dict[str, 
         ("rank-band(depth=1000)", 1000),
         ("denoised(depth=300)", 300),
         ("bm25(depth=7)", 200),
+        ("bm25(selection=mixture(of=softmax(depth=700)))", 700),
         ("bm25(filters=[rank-band(high=210), denoise(depth=220)])", 220),
         ("random(candidates.depth=5)", 5),
     ],
@@ -297,6 +295,24 @@ def test_resolving_leaves_the_catalogue_alone() -> None:
 
 
 def test_kinds_of_axes() -> None:
-    assert set(AXES) <= set(Method.model_fields)
+    """What each takes is read off its type."""
+    assert LISTS == ("labels", "filters")
+    assert PARTS == ("candidates", "selection", "written", "refresh", "batching", "detector", "loss")
+    assert VALUES == ("trains", "negatives", "growing", "draws", "fill")
     with pytest.raises(ValidationError):
         Method(name="x", summary="x", paper="x", year=2000, shows="x", candidates="top", selection="top")  # type: ignore[arg-type]
+
+
+def test_every_axis_is_described_in_a_sentence() -> None:
+    for key in KEYS:
+        told = Method.model_fields[key].description or ""
+        assert re.fullmatch(r"[A-Z`].{15,}\.", told), key
+    assert set(AXES) < set(KEYS)
+
+
+def test_a_method_in_stages_has_nothing_on_an_axis_of_its_own() -> None:
+    unused = {"draws": "once", "fill": "below-filters"}  # by the methods that ship
+    for axis in AXES:
+        moved = [getattr(method, axis) for method in catalogue().values() if not method.at_rest(axis)]
+        with pytest.raises(ValueError, match=f"a method has phases or {axis}, not both"):
+            resolve({"curriculum": {axis: moved[0] if moved else unused[axis]}})

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pools import candidate_pool, feature_of, mined, with_features
 from scipy.stats import chisquare
 
 from negbench import mining
-from negbench.losses import Scored
+from negbench.losses import ScoredBatch
 from negbench.losses.multi_label_hinge import MultiLabelHinge
 from negbench.methods import Method, resolve
 from negbench.mining import Rules
-from negbench.noise import Noise, keys
+from negbench.rng import CounterRNG
 from negbench.samplers.rance import Rance
 from negbench.types import Bool, CandidatePool, Negatives
 
@@ -35,20 +36,15 @@ def planted(seed: int = 0) -> tuple[CandidatePool, Bool]:
     teacher = np.clip(np.where(hidden, 0.85, 0.15) + 0.2 * rng.standard_normal(hidden.shape), 0, 1)
     documents = np.arange(QUERIES * DEPTH, dtype=np.int32).reshape(QUERIES, DEPTH)
     positives = np.arange(QUERIES, dtype=np.int32)[:, None] + QUERIES * DEPTH
-    pool = CandidatePool(
-        queries=np.arange(QUERIES, dtype=np.int32),
-        documents=documents,
-        scores=scores.astype(np.float32),
-        known=np.zeros(scores.shape, np.bool_),
+    pool = candidate_pool(
+        scores,
         positives=positives,
-        positive_scores=(0.78 + 0.05 * rng.standard_normal((QUERIES, 1))).astype(np.float32),
-        query_keys=keys([f"q{n}" for n in range(QUERIES)]),
-        document_keys=keys([f"d{n}" for n in range(documents.size)]).reshape(documents.shape),
-        teacher_scores=teacher.astype(np.float32),
-        positive_teacher_scores=np.full((QUERIES, 1), 0.9, np.float32),
+        positive_scores=0.78 + 0.05 * rng.standard_normal((QUERIES, 1)),
+        teacher_scores=teacher,
+        positive_teacher_scores=np.full((QUERIES, 1), 0.9),
         groups=documents,
         positive_groups=positives,
-        similarity=(scores + 0.1 * rng.standard_normal(scores.shape)).astype(np.float32),
+        similarity=scores + 0.1 * rng.standard_normal(scores.shape),
         judged=hidden.mean(axis=0),
     )
     return pool, hidden
@@ -84,6 +80,7 @@ class TestPositiveAware:
             ("margin(filters.margin.margin={})", [0.0, 0.02, 0.05, 0.1, 0.3]),
             ("percent(filters.margin.margin={})", [0.0, 0.02, 0.05, 0.1, 0.3]),
             ("abs(cap={})", [0.9, 0.8, 0.7, 0.6, 0.4]),
+            ("arctic(cap={})", [0.9, 0.8, 0.7, 0.6, 0.4]),
             ("cross-encoder-filter(threshold={})", [0.9, 0.7, 0.5, 0.2, 0.05]),
         ],
     )
@@ -92,7 +89,7 @@ class TestPositiveAware:
         kept = []
         for value in values:
             (rule,) = resolve(spelled.format(value)).filters
-            kept.append(int((~rule.throws_out(pool)).sum()))
+            kept.append(int((~rule.reject(pool)).sum()))
         assert kept == sorted(kept, reverse=True)
         assert kept[0] > kept[-1]
 
@@ -100,7 +97,13 @@ class TestPositiveAware:
 class TestBands:
     @pytest.mark.parametrize(
         ("name", "low", "high"),
-        [("rank-band", 10, 110), ("rank-band-released", 0, 10), ("bge-band", 10, 200), ("bge-band-readme", 2, 200)],
+        [
+            ("rank-band", 10, 110),
+            ("rank-band-released", 0, 10),
+            ("bge-band", 10, 200),
+            ("bge-band-readme", 2, 200),
+            ("sfr", 30, 100),
+        ],
     )
     def test_the_window_of_ranks_is_kept_and_used(self, name: str, low: int, high: int) -> None:
         pool, _ = planted()
@@ -130,17 +133,15 @@ class TestTriSampler:
         scores = pool.scores[rows, ranks]
         turn = np.degrees(np.abs(np.arccos(pool.positive_scores[rows, 0]) - np.arccos(scores)))
         assert turn.max() <= 10.01
-        assert pool.similarity is not None
-        assert (pool.similarity[rows, ranks] > scores).all()
+        assert (feature_of(pool, "similarity")[rows, ranks] > scores).all()
         assert len(rows) > QUERIES  # and there is something to hold it
 
     def test_what_is_nearer_to_the_positive_comes_more_often(self) -> None:
         pool, _ = planted()
-        assert pool.similarity is not None
         found = drawn("trisampler", pool, 1)
         rows = np.flatnonzero(found.ranks[:, 0] >= 0)
         ranks = found.ranks[rows, 0]
-        nearer = pool.similarity - pool.scores
+        nearer = feature_of(pool, "similarity") - pool.scores
         allowed = np.where(nearer > 0, nearer, np.nan)
         assert nearer[rows, ranks].mean() > 1.3 * np.nanmean(allowed[rows])
 
@@ -172,10 +173,9 @@ class TestRance:
 
     def test_ranks_are_drawn_by_it(self) -> None:
         pool, _ = planted()
-        pool = replace(pool, judged=np.where(np.arange(DEPTH) < 20, 0.9, 0.1))
-        assert pool.judged is not None
-        share = Rance(depth=DEPTH).distribution(pool.judged)
-        rounds = [Rance(depth=DEPTH).draw(pool, 1, Noise(seed, "r")).positions[:, 0] for seed in range(25)]
+        pool = with_features(pool, judged=np.where(np.arange(DEPTH) < 20, 0.9, 0.1))
+        share = Rance(depth=DEPTH).distribution(feature_of(pool, "judged"))
+        rounds = [Rance(depth=DEPTH).draw(pool, 1, CounterRNG(seed, "r")).positions[:, 0] for seed in range(25)]
         seen = np.bincount(np.concatenate(rounds), minlength=DEPTH)
         often = share * seen.sum() >= 5
         observed, expected = seen[often], share[often]
@@ -198,21 +198,20 @@ class TestTeachers:
         documents = found.promoted[rows, slots]
         assert hidden.ravel()[documents].mean() > 0.9
         assert not (found.documents[:, :, None] == found.promoted[:, None, :]).any()
-        assert (pool.teacher_scores.ravel()[documents] > 0.9).all()  # type: ignore[union-attr]
+        assert (feature_of(pool, "teacher_scores").ravel()[documents] > 0.9).all()
 
     def test_a_band_is_a_band(self) -> None:
         pool, _ = planted()
         found = drawn("teacher-band", pool)
         rows, slots = np.nonzero(found.ranks >= 0)
-        assert pool.teacher_scores is not None
-        scores = pool.teacher_scores[rows, found.ranks[rows, slots]]
+        scores = feature_of(pool, "teacher_scores")[rows, found.ranks[rows, slots]]
         assert 0.3 <= scores.min() < 0.35
         assert 0.65 < scores.max() <= 0.7
 
     def test_a_shortfall_is_filled_unchecked_below_the_checked_ranks(self) -> None:
         """RocketQA's code takes ranks past 50 without asking; the corpus is what others fill from."""
         pool, _ = planted()
-        pool = replace(pool, teacher_scores=np.ones_like(pool.scores))
+        pool = with_features(pool, teacher_scores=np.ones_like(pool.scores))
         found = drawn("rocketqa(fill=unchecked, labels=[])", pool)
         assert (found.origins == 1).all()
         assert (found.documents % DEPTH >= 50).all()
@@ -222,11 +221,11 @@ class TestTeachers:
 
     def test_each_query_keeps_half_where_each_has_its_threshold(self) -> None:
         pool, _ = planted()
-        pool = replace(pool, teacher_scores=(pool.scores + np.arange(QUERIES)[:, None]).astype(np.float32))
+        pool = with_features(pool, teacher_scores=(pool.scores + np.arange(QUERIES)[:, None]).astype(np.float32))
         (rule,) = resolve("query-threshold").filters
-        assert set((~rule.throws_out(pool)).sum(axis=1).tolist()) <= {25, 26}
+        assert set((~rule.reject(pool)).sum(axis=1).tolist()) <= {25, 26}
         (one_for_all,) = resolve("denoised(unit=quantile, threshold=0.5)").filters
-        kept = (~one_for_all.throws_out(pool)).sum(axis=1)
+        kept = (~one_for_all.reject(pool)).sum(axis=1)
         assert (kept == 0).mean() == pytest.approx(0.5, abs=0.01)  # half of the queries lose all
 
     def test_flags_of_a_judge_hold_hidden_positives_far_above_chance(self) -> None:
@@ -239,27 +238,21 @@ class TestTeachers:
 
     def test_an_instance_is_struck_where_a_candidate_is_flagged(self) -> None:
         pool, _ = planted()
-        assert pool.teacher_scores is not None
-        scores = np.where(np.arange(QUERIES)[:, None] % 2, pool.teacher_scores, 0.0).astype(np.float32)
-        found = drawn("rlhn-remove-instance", replace(pool, teacher_scores=scores))
-        assert ((found.trust == 0)[:, 0] == (scores[:, :25] >= 0.5).any(axis=1)).all()
-        assert 0 < (found.trust == 0).mean() < 1
+        scores = np.where(np.arange(QUERIES)[:, None] % 2, feature_of(pool, "teacher_scores"), 0.0).astype(np.float32)
+        found = drawn("rlhn-remove-instance", with_features(pool, teacher_scores=scores))
+        assert ((found.positive_weights == 0)[:, 0] == (scores[:, :25] >= 0.5).any(axis=1)).all()
+        assert 0 < (found.positive_weights == 0).mean() < 1
 
 
 class TestTasBalanced:
     def test_margins_are_flat_over_a_query_s_occupied_bins(self) -> None:
         pool, _ = planted()
-        one = {field: getattr(pool, field)[:1] for field in ("queries", "documents", "scores", "known", "positives")}
-        assert pool.teacher_scores is not None
         skewed = np.sort(np.random.default_rng(0).beta(0.5, 4, (1, DEPTH))).astype(np.float32)
-        single = replace(
-            pool, **one, positive_scores=pool.positive_scores[:1], query_keys=pool.query_keys[:1],
-            document_keys=pool.document_keys[:1], teacher_scores=skewed,
-        )  # fmt: skip
+        single = with_features(pool.of_queries(np.arange(1)), teacher_scores=skewed)
         sampler = resolve("tas-balanced(depth=200)").selection
         assert sampler is not None
         place = np.minimum(((skewed[0] - skewed.min()) / np.ptp(skewed) * 10).astype(int), 9)
-        draws = [int(sampler.draw(single, 1, Noise(seed, "tas")).positions[0, 0]) for seed in range(4000)]
+        draws = [int(sampler.draw(single, 1, CounterRNG(seed, "tas")).positions[0, 0]) for seed in range(4000)]
         seen = np.bincount(place[draws], minlength=10)
         occupied = np.bincount(place, minlength=10) > 0
         assert occupied.sum() >= 6
@@ -270,7 +263,7 @@ class TestSieve:
     def test_it_drops_planted_positives_above_chance(self) -> None:
         pool, hidden = planted()
         (rule,) = resolve("passage-sieve").filters
-        out = rule.throws_out(pool)[:, :30]
+        out = rule.reject(pool)[:, :30]
         assert out[hidden[:, :30]].mean() > 1.5 * out[~hidden[:, :30]].mean()
         for row in range(20):
             passages = np.append(pool.scores[row, :30], pool.positive_scores[row]).astype(np.float64)
@@ -280,7 +273,7 @@ class TestSieve:
         pool, _ = planted()
         pool = replace(pool, scores=np.full_like(pool.scores, 0.1))
         (rule,) = resolve("passage-sieve").filters
-        assert not rule.throws_out(pool)[:, :30].any()
+        assert not rule.reject(pool)[:, :30].any()
 
 
 class TestMixtures:
@@ -297,7 +290,7 @@ class TestDuplicates:
     def test_a_copy_of_a_positive_is_promoted_and_no_text_is_drawn_twice(self) -> None:
         pool, _ = planted()
         groups = np.where(np.arange(DEPTH) % 10 == 0, pool.positives, pool.documents // 2).astype(np.int32)
-        found = drawn("without-duplicates", replace(pool, groups=groups), 8)
+        found = drawn("without-duplicates", with_features(pool, groups=groups), 8)
         assert (found.ranks % 10 != 0).all()
         assert (found.promoted >= 0).sum(axis=1).tolist() == [DEPTH // 10] * QUERIES
         drawn_groups = np.take_along_axis(groups, found.ranks, axis=1)
@@ -310,7 +303,12 @@ class TestRepBert:
         scores = torch.rand(6, 9, generator=generator)
         relevant = torch.rand(6, 9, generator=generator) < 0.3
         relevant[:, 2] = True
-        batch = Scored(scores, torch.full((6,), 2), relevant, torch.zeros(6, 9, dtype=torch.bool))
+        batch = ScoredBatch(
+            scores=scores,
+            positive_column=torch.full((6,), 2),
+            known_mask=relevant,
+            mined_mask=torch.zeros(6, 9, dtype=torch.bool),
+        )
         labels = torch.full((6, 9), -1)
         for row in range(6):
             columns = torch.nonzero(relevant[row]).flatten()
@@ -322,7 +320,14 @@ class TestRepBert:
     def test_two_relevant_documents_do_not_push_each_other_away(self) -> None:
         scores = torch.tensor([[0.2, 0.9, 0.5]], requires_grad=True)
         relevant = torch.tensor([[True, True, False]])
-        loss: Any = MultiLabelHinge().rows(Scored(scores, torch.tensor([0]), relevant, torch.zeros_like(relevant)))
+        loss: Any = MultiLabelHinge().rows(
+            ScoredBatch(
+                scores=scores,
+                positive_column=torch.tensor([0]),
+                known_mask=relevant,
+                mined_mask=torch.zeros_like(relevant),
+            )
+        )
         loss.sum().backward()
         assert scores.grad is not None
         assert (scores.grad[0, :2] < 0).all()
@@ -335,14 +340,16 @@ def test_training_begins_with_few_negatives_and_ends_with_all() -> None:
     from negbench.types import Collection, Qrels
 
     collection = Collection(
-        "c", [f"d{n}" for n in range(9)], [""] * 9, ["t"] * 9, ["q0", "q1"], ["a", "b"],
-        {"train": Qrels.of([(0, 0, 1), (1, 1, 1)])},
-    )  # fmt: skip
-    table = np.array([[2, 3, 4, 5], [5, 6, 7, 8]], np.int32)
-    ones = np.ones(2, np.float32)
-    found = Negatives.without_rules(
-        np.arange(2, dtype=np.int32), table, table * 0, table, table.astype(np.float32), ones
+        name="c",
+        document_ids=[f"d{n}" for n in range(9)],
+        titles=[""] * 9,
+        texts=["t"] * 9,
+        query_ids=["q0", "q1"],
+        queries=["a", "b"],
+        qrels={"train": Qrels.of([(0, 0, 1), (1, 1, 1)])},
     )
+    table = np.array([[2, 3, 4, 5], [5, 6, 7, 8]], np.int32)
+    found = mined(table)
     data = instances(collection, "train", found, Recipe(epochs=3), growing=True)
     counts = (data.negatives >= 0).sum(axis=1).reshape(3, 2)
     assert counts.tolist() == [[2, 2], [3, 3], [4, 4]]

@@ -31,14 +31,14 @@ def distinct(found: list[Trial]) -> list[Stage]:
     return list({stage.key: stage for trial in found for stage in trial.stages}.values())
 
 
-def priced(found: list[Trial]) -> list[Stage]:
-    return list({stage.key: stage for trial in found for stage in trial.priced}.values())
+def costed_stages(found: list[Trial]) -> list[Stage]:
+    return list({stage.key: stage for trial in found for stage in trial.costed_stages}.values())
 
 
 def made(store: Store, stage: Stage, cost: dict[str, float]) -> None:
     """Put a stage's record into the store, as if it had run."""
     store.path(stage).mkdir(parents=True)
-    (store.path(stage) / "stage.json").write_text(json.dumps({"cost": cost}))
+    (store.path(stage) / "stage.json").write_text(json.dumps({"key": stage.key, "cost": cost}))
 
 
 def test_a_plan_holds_each_stage_once_with_its_users(found: list[Trial], tmp_path: Path) -> None:
@@ -70,10 +70,12 @@ def test_costs_alone_and_added(found: list[Trial], tmp_path: Path) -> None:
         amounts = {"documents_encoded": 10.0, "recall": 1.0, "searches": 3.0, "peak_mib": seconds[stage.key]}
         made(store, stage, {"seconds": seconds[stage.key], **amounts})
     for trial in found:
-        others = {stage.key for other in found if other is not trial for stage in other.stages}
-        mine = {stage.key for stage in trial.priced}
-        kinds = {stage.kind for stage in trial.priced}
-        by_kind = {kind: sum(seconds[stage.key] for stage in trial.priced if stage.kind == kind) for kind in kinds}
+        others = {stage.key for other in found if other is not trial for stage in other.costed_stages}
+        mine = {stage.key for stage in trial.costed_stages}
+        kinds = {stage.kind for stage in trial.costed_stages}
+        by_kind = {
+            kind: sum(seconds[stage.key] for stage in trial.costed_stages if stage.kind == kind) for kind in kinds
+        }
         assert costs(trial, found, store) == {
             **{f"seconds/{kind}": total for kind, total in by_kind.items()},
             "peak_mib": max(seconds[key] for key in mine),
@@ -91,6 +93,19 @@ def test_marginal_costs_of_disjoint_stages_and_the_shared_ones_make_the_whole(
     store = Store(tmp_path / "store")
     for stage in distinct(found):
         made(store, stage, {"seconds": 1.0})
-    counted = priced(found)
-    shared = sum(item.users > 1 for item in planned(found, store) if item.stage in counted)
+    counted = costed_stages(found)
+    shared = sum(sum(stage in trial.costed_stages for trial in found) > 1 for stage in counted)
     assert sum(costs(trial, found, store)["marginal_seconds"] for trial in found) + shared == len(counted)
+
+
+def test_measuring_a_method_takes_no_cost_from_another(found: list[Trial], tmp_path: Path) -> None:
+    """The start's vectors are what SimANS mines with, and what BM25's negatives are measured by."""
+    store = Store(tmp_path / "store")
+    for stage in distinct(found):
+        made(store, stage, {"seconds": 1.0})
+    some = [trial for trial in found if trial.seed == 0 and trial.method in ("bm25", "simans")]
+    bm25, simans = some
+    measured = [stage for stage in simans.costed_stages if stage in bm25.stages and stage not in bm25.costed_stages]
+    assert [stage.kind for stage in measured] == ["embeddings", "embeddings"]
+    own = [stage for stage in simans.costed_stages if stage not in bm25.costed_stages]
+    assert costs(simans, some, store)["marginal_seconds"] == len(own)

@@ -8,10 +8,10 @@ import pytest
 from planning import by, keys, plan
 
 from negbench.methods import Method
-from negbench.plan.evaluation import EvaluateEncoder, EvaluateRetriever
-from negbench.plan.repair import RepairNegatives
-from negbench.plan.training import Train
 from negbench.plan.trials import START
+from negbench.stages.evaluation.quality import EvaluateEncoder, EvaluateRetriever
+from negbench.stages.mining.repair import RepairNegatives
+from negbench.stages.training.train import Train
 
 
 def test_a_warm_up_comes_before_mining_and_is_shared(collection: Path, weights: Path) -> None:
@@ -45,9 +45,9 @@ def test_further_collections_are_measured_by_every_encoder_and_cost_the_method_n
         plan(collection, weights, ["bm25"], **keys_) for keys_ in ({}, {"evaluate_on": ["helpdesk(articles=100)"]})
     )
     for one, two in zip(plain, more, strict=True):
-        assert one.priced == two.priced
-        assert two.beside.keys() - one.beside.keys() == {"helpdesk(articles=100)"}
-        elsewhere = two.beside["helpdesk(articles=100)"]
+        assert one.costed_stages == two.costed_stages
+        assert two.extra_evaluations.keys() - one.extra_evaluations.keys() == {"helpdesk(articles=100)"}
+        elsewhere = two.extra_evaluations["helpdesk(articles=100)"]
         assert isinstance(elsewhere, EvaluateEncoder | EvaluateRetriever)
         assert elsewhere.split == "test"
         if isinstance(elsewhere, EvaluateEncoder) and two.training is not None:

@@ -5,21 +5,21 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from planning import METHODS, by, keys, plan, pool_key, text_of
 
-from negbench import parts
+from negbench import registry
 from negbench.collections.beir import Beir
 from negbench.collections.resolve import source_of
 from negbench.errors import InputError
 from negbench.evaluation.false_negatives.exact import Exact
 from negbench.filters.denoise import Denoise
-from negbench.parts import registered
-from negbench.plan.answers import ScorePool
-from negbench.plan.mining import TrainTeacher
 from negbench.plan.trials import BM25_SEARCH, START, collection_name
+from negbench.registry import registered
+from negbench.stages.mining.pool import TrainTeacher
+from negbench.stages.mining.pool_features import ScorePool
 from negbench.store import Stage
 
 
@@ -107,15 +107,10 @@ def test_the_control_has_no_pool(collection: Path, weights: Path) -> None:
     assert control.negatives is None
     assert control.training is not None
     assert control.training.negatives is None
-    assert {stage.kind for stage in control.priced} == {
-        "collection",
-        "encoder",
-        "training",
-        "embeddings",
-        "evaluation",
-        "false-negatives",
-        "in-batch-false-negatives",
-    }
+    costed = {"collection", "encoder", "training", "embeddings", "evaluation"}
+    assert {stage.kind for stage in control.costed_stages} == costed
+    estimated = costed | {"false-negatives", "in-batch-false-negatives"}
+    assert {stage.kind for stage in control.result_stages} == estimated
 
 
 def test_stages_come_inputs_first_and_each_once(collection: Path, weights: Path) -> None:
@@ -196,7 +191,7 @@ def test_a_change_reaches_what_depends_on_it_and_no_more(
     if kept is None:
         assert keys(old) == keys(new)
         return
-    for kind in {stage.kind for stage in old.priced} - {"embeddings"}:  # of which some stay and some do not
+    for kind in {stage.kind for stage in old.costed_stages} - {"embeddings"}:  # of which some stay and some do not
         assert (keys(old, kind) == keys(new, kind)) == (kind in kept), kind
     if "embeddings" in kept:
         assert keys(old, "embeddings") == keys(new, "embeddings")
@@ -214,7 +209,7 @@ def test_a_method_s_parameter_changes_that_method_alone(collection: Path, weight
 
 
 def test_a_form_for_dot_products_is_refused_before_any_work(collection: Path, weights: Path) -> None:
-    with pytest.raises(InputError, match=r"method dpr\(as=faithful\): its source's constants are for raw dot products"):
+    with pytest.raises(InputError, match=r"method dpr\(as=faithful\): its paper's constants are for raw dot products"):
         plan(collection, weights, ["in-batch", "dpr(as=faithful)"])
     plan(collection, weights, ["in-batch", "dpr"])
 
@@ -242,7 +237,7 @@ def test_filters_share_one_teacher_asked_as_deep_as_any(
     collection: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registered("filter")
-    monkeypatch.setitem(parts._REGISTRY, "filter", dict(parts._REGISTRY["filter"]))
+    monkeypatch.setitem(registry._REGISTRY, "filter", dict(registry._REGISTRY["filter"]))
 
     class Again(Denoise):
         """Another filter that asks a teacher."""
@@ -253,11 +248,11 @@ def test_filters_share_one_teacher_asked_as_deep_as_any(
     filters = [f"denoise(depth=20, teacher={teacher})", f"denoise-again(depth=40, teacher={teacher})"]
     negatives = by(plan(collection, weights, [{"simans": {"filters": filters}}]), "simans").negatives
     assert negatives is not None
-    (scores,) = negatives.answers
+    (scores,) = negatives.features
     assert isinstance(scores, ScorePool)
     assert scores.depth == 40
     filters[1] = filters[1].replace("model=", "folds=3, model=")
-    with pytest.raises(InputError, match=r"simans.*its parts ask different teachers; give them the same one"):
+    with pytest.raises(InputError, match=r"simans.*its parts use different teachers; give them the same one"):
         plan(collection, weights, [{"simans": {"filters": filters}}])
 
 
@@ -265,7 +260,7 @@ def test_an_estimator_more_changes_no_other_stage(
     collection: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registered("estimator")
-    monkeypatch.setitem(parts._REGISTRY, "estimator", dict(parts._REGISTRY["estimator"]))
+    monkeypatch.setitem(registry._REGISTRY, "estimator", dict(registry._REGISTRY["estimator"]))
     keyed = {"judge": f"bi-encoder(model={weights})", "held_out": 0.5}
     before = plan(collection, weights, ["bm25", "random"], **keyed)
 
@@ -279,7 +274,27 @@ def test_an_estimator_more_changes_no_other_stage(
         known, there = ({stage.key for stage in trial.stages} for trial in (old, new))
         more = [stage for stage in new.stages if stage.key not in known]
         assert known <= there
-        assert [stage.label for stage in more] == (["estimate false negatives, another"] if new.estimates else [])
+        assert [stage.label for stage in more] == (
+            ["estimate the false-negative rate, another"] if new.estimates else []
+        )
+
+
+@pytest.mark.parametrize("chosen", [{}, {"estimators": ["exact", "clicked"]}])
+def test_an_estimator_that_reads_what_no_grid_has_is_refused_by_name(
+    collection: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, chosen: dict[str, list[str]]
+) -> None:
+    registered("estimator")
+    monkeypatch.setitem(registry._REGISTRY, "estimator", dict(registry._REGISTRY["estimator"]))
+
+    class Clicked(Exact):
+        """An estimator from a log of clicks."""
+
+        name: ClassVar[str] = "clicked"
+        reads: ClassVar[tuple[Any, ...]] = ("judge", "clicks")
+
+    with pytest.raises(InputError, match=r"estimators: clicked reads clicks, which no grid can give; known are judge"):
+        plan(collection, weights, ["bm25"], **chosen)
+    assert plan(collection, weights, ["bm25"], estimators=["exact"])
 
 
 def test_only_the_estimators_that_are_chosen_are_asked_and_each_is_set_by_itself(
@@ -294,9 +309,11 @@ def test_only_the_estimators_that_are_chosen_are_asked_and_each_is_set_by_itself
     assert not keys(some, "judged")
     assert keys(others, "judged")
     shared = {stage.label for stage in some.stages if stage.key in keys(others)}
-    assert "estimate false negatives, exact" in shared
-    assert "estimate false negatives, held-out(frequency=0.3)" not in shared
-    with pytest.raises(InputError, match=r"estimators: held-out stands there twice, and its rates have one name"):
+    assert "estimate the false-negative rate, exact" in shared
+    assert "estimate the false-negative rate, held-out(frequency=0.3)" not in shared
+    with pytest.raises(
+        InputError, match=r"estimators: held-out is given twice, and a table has one place for its rate"
+    ):
         plan(collection, weights, estimators=["held-out", "held-out(frequency=0.3)"])
 
 

@@ -3,47 +3,52 @@
 from __future__ import annotations
 
 from itertools import accumulate
+from typing import Any
 
 import pytest
+from example_parts import example
 from hypothesis import given
 from hypothesis import strategies as st
 
-from negbench.parts import registered
 from negbench.refresh import Refresh
 from negbench.refresh.cache import Cache
 from negbench.refresh.every import Every
 from negbench.refresh.every_epoch import EveryEpoch
 from negbench.refresh.every_step import EveryStep
 from negbench.refresh.never import Never
-from negbench.refresh.redraw import Redraw
+from negbench.registry import registered
 
-OURS: list[Refresh] = [Never(), EveryEpoch(), EveryStep(), Every(steps=1), Every(steps=7), Every(steps=4, lag=6)]
-OURS += [Cache(), Cache(size=9), Redraw(steps=3)]
-
-
-def test_all_are_here() -> None:
-    ours = {name for name, kind in registered("refresh").items() if kind.__module__.startswith("negbench.")}
-    assert {part.name for part in OURS} == ours
+OURS: list[Any] = [example(kind) for kind in registered("refresh").values() if kind.__module__.startswith("negbench.")]
+VARIANTS: list[Refresh] = [Every(steps=1), Every(steps=7), Every(steps=4, lag=6), Cache(size=9)]
 
 
-@pytest.mark.parametrize("refresh", OURS, ids=str)
+@pytest.mark.parametrize("refresh", [*OURS, *VARIANTS], ids=str)
 @given(lengths=st.lists(st.integers(1, 20), min_size=1, max_size=6))
 def test_steps_ascend_and_lie_within_the_training(refresh: Refresh, lengths: list[int]) -> None:
     ends = list(accumulate(lengths))
-    due = refresh.due(ends)
+    due = refresh.refresh_steps(ends)
     assert due == sorted(set(due))
-    first = 0 if isinstance(refresh, Cache) else 1  # the others begin with what was there before
+    first = 0 if refresh.before_first_step else 1
     assert all(first <= step < ends[-1] for step in due)
-    assert refresh.moves or not due
-    assert all(step >= first + refresh.behind for step in due)
+    assert refresh.is_dynamic or not due
+    assert all(step >= first + refresh.search_lag for step in due)
+    assert refresh.search_lag == 0 or refresh.mode == "full"
 
 
 def test_when() -> None:
-    assert Every(steps=4).due([5, 12]) == [4, 8]
-    assert Every(steps=12).due([5, 12]) == []
-    assert Every(steps=4, lag=2).due([5, 12]) == [6, 10]
-    assert Every(steps=2, lag=5).due([5, 12]) == [7, 9, 11]
-    assert EveryStep().due([2, 4]) == [1, 2, 3]
-    assert Cache().due([2, 4]) == [0, 1, 2, 3]
-    assert EveryEpoch().due([5, 10, 12]) == [5, 10]
-    assert EveryEpoch().due([5]) == []
+    assert Every(steps=4).refresh_steps([5, 12]) == [4, 8]
+    assert Every(steps=12).refresh_steps([5, 12]) == []
+    assert Every(steps=4, lag=2).refresh_steps([5, 12]) == [6, 10]
+    assert Every(steps=2, lag=5).refresh_steps([5, 12]) == [7, 9, 11]
+    assert EveryStep().refresh_steps([2, 4]) == [1, 2, 3]
+    assert Cache().refresh_steps([2, 4]) == [0, 1, 2, 3]
+    assert EveryEpoch().refresh_steps([5, 10, 12]) == [5, 10]
+    assert EveryEpoch().refresh_steps([5]) == []
+
+
+def test_a_mode_that_nothing_implements_is_refused_where_the_part_is_defined() -> None:
+    with pytest.raises(TypeError, match=r"refresh sometimes: mode 'half' is none of none, full, per-batch, cached-vec"):
+
+        class Sometimes(Never):
+            name = "sometimes"
+            mode = "half"  # type: ignore[assignment]

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from pools import candidate_pool
 
 from negbench.mining import Rules, mine
-from negbench.noise import keys
 from negbench.repair import Oracle
 from negbench.retrieval.pool import pad
 from negbench.samplers.uniform import Uniform
-from negbench.types import CandidatePool, Negatives, Qrels
+from negbench.types import Negatives, Qrels
 
 
 @st.composite
@@ -33,15 +33,12 @@ def cases(draw: st.DrawFn) -> tuple[Negatives, Oracle]:
     scores[documents < 0] = np.nan
     scores[draw(marks) & draw(marks)] = np.nan
     known = np.array([np.isin(it, [*mine, at]) for it, mine, at in zip(documents, positives, own, strict=True)])
-    pool = CandidatePool(
-        queries=np.arange(3, 3 + count, dtype=np.int32),
+    pool = candidate_pool(
+        scores,
+        queries=range(3, 3 + count),
         documents=documents,
-        scores=scores,
         known=known.reshape(shape) & (documents >= 0),
         positives=labelled,
-        positive_scores=np.full(labelled.shape, np.nan, np.float32),
-        query_keys=keys([f"q{n}" for n in range(count)]),
-        document_keys=np.where(documents >= 0, keys([f"d{n}" for n in range(size)])[documents], np.uint64(0)),
     )
     promoted = draw(marks) & pool.available() & (np.arange(shape[1]) == 1)
     pool = replace(pool, known=pool.known | promoted).without(draw(marks))
@@ -52,7 +49,7 @@ def cases(draw: st.DrawFn) -> tuple[Negatives, Oracle]:
     forbidden = drawn.promoted.max(axis=1, initial=-1)[:, None] == drawn.documents  # a fill may have met one
     drawn = replace(drawn, documents=np.where(forbidden, -1, drawn.documents).astype(np.int32))
     truth = Qrels.of([(3 + query, it, 1) for query, mine in enumerate(relevant) for it in mine])
-    return drawn, Oracle(pool, truth, own, size, seed)
+    return drawn, Oracle(pool=pool, relevant=truth, own=own, size=size, seed=seed)
 
 
 def some(drawn: Negatives, oracle: Oracle, rows: list[int]) -> tuple[Negatives, Oracle]:

@@ -31,7 +31,7 @@ def room(repaired: Negatives, oracle: Oracle) -> int:
 @given(cases(), RATES)
 def test_the_rate_is_reached_where_that_is_possible(case: tuple[Negatives, Oracle], rate: float) -> None:
     drawn, oracle = case
-    repaired, found = Replaced().mend(drawn, oracle), Injected(rate=rate).mend(drawn, oracle)
+    repaired, found = Replaced().apply(drawn, oracle), Injected(rate=rate).apply(drawn, oracle)
     check(found, oracle)  # distinct, nothing known
     negatives = int((repaired.documents >= 0).sum())
     assert (found.documents >= 0).sum() == negatives
@@ -48,7 +48,7 @@ def test_those_of_a_lower_rate_are_among_those_of_a_higher(
     case: tuple[Negatives, Oracle], one: float, other: float
 ) -> None:
     drawn, oracle = case
-    low, high = (Injected(rate=rate).mend(drawn, oracle) for rate in sorted((one, other)))
+    low, high = (Injected(rate=rate).apply(drawn, oracle) for rate in sorted((one, other)))
     false = oracle.false(low)
     np.testing.assert_array_equal(low.documents[false], high.documents[false])
 
@@ -58,7 +58,7 @@ def test_those_of_a_lower_rate_are_among_those_of_a_higher(
 def test_each_is_the_nearest_in_score_to_what_it_replaces(case: tuple[Negatives, Oracle], rate: float) -> None:
     """Of a query's injected slots one came first, one second, ...: some order must make every choice the nearest."""
     drawn, oracle = case
-    repaired, found, pool = Replaced().mend(drawn, oracle), Injected(rate=rate).mend(drawn, oracle), oracle.pool
+    repaired, found, pool = Replaced().apply(drawn, oracle), Injected(rate=rate).apply(drawn, oracle), oracle.pool
     ranked = [{document: at for at, document in enumerate(row)} for row in pool.documents.tolist()]
 
     def gap(query: int, slot: int, document: int) -> tuple[float, float]:
@@ -90,7 +90,7 @@ def test_the_order_of_queries_says_nothing(case: tuple[Negatives, Oracle], rate:
     drawn, oracle = case
     rows = list(range(len(drawn.queries)))
     shuffler.shuffle(rows)  # type: ignore[attr-defined]
-    whole, turned = Injected(rate=rate).mend(drawn, oracle), Injected(rate=rate).mend(*some(drawn, oracle, rows))
+    whole, turned = Injected(rate=rate).apply(drawn, oracle), Injected(rate=rate).apply(*some(drawn, oracle, rows))
     np.testing.assert_array_equal(whole.documents[rows], turned.documents)
-    again = Injected(rate=rate).mend(drawn, oracle)
+    again = Injected(rate=rate).apply(drawn, oracle)
     np.testing.assert_array_equal(again.documents, whole.documents)

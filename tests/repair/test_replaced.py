@@ -20,7 +20,7 @@ from negbench.types import Negatives
 @given(cases())
 def test_no_relevant_one_is_left_and_the_others_stay(case: tuple[Negatives, Oracle]) -> None:
     drawn, oracle = case
-    found = Replaced().mend(drawn, oracle)
+    found = Replaced().apply(drawn, oracle)
     check(found, oracle)
     assert not oracle.false(found).any()
     stays = ~oracle.false(drawn)
@@ -43,7 +43,7 @@ def test_no_relevant_one_is_left_and_the_others_stay(case: tuple[Negatives, Orac
 @given(cases())
 def test_the_one_that_comes_is_the_nearest_in_score(case: tuple[Negatives, Oracle]) -> None:
     drawn, oracle = case
-    found, pool = Replaced().mend(drawn, oracle), oracle.pool
+    found, pool = Replaced().apply(drawn, oracle), oracle.pool
     for query in range(len(drawn.queries)):
         taken = set(drawn.documents[query].tolist())
         for slot in range(drawn.documents.shape[1]):
@@ -73,7 +73,7 @@ def test_a_query_is_repaired_the_same_in_any_company(case: tuple[Negatives, Orac
     shuffler.shuffle(rows)  # type: ignore[attr-defined]
     rows = rows[: max(1, len(rows) // 2)]
     for repair in (Replaced(), Relabelled()):
-        whole, part = repair.mend(drawn, oracle), repair.mend(*some(drawn, oracle, rows))
+        whole, part = repair.apply(drawn, oracle), repair.apply(*some(drawn, oracle, rows))
         np.testing.assert_array_equal(whole.documents[rows], part.documents)
         promoted = [row[row >= 0].tolist() for row in whole.promoted[rows]]
         assert promoted == [row[row >= 0].tolist() for row in part.promoted]
@@ -83,7 +83,7 @@ def test_a_query_is_repaired_the_same_in_any_company(case: tuple[Negatives, Orac
 @given(cases())
 def test_relabelled_ones_are_positives_and_as_many_negatives_stay(case: tuple[Negatives, Oracle]) -> None:
     drawn, oracle = case
-    found, replaced = Relabelled().mend(drawn, oracle), Replaced().mend(drawn, oracle)
+    found, replaced = Relabelled().apply(drawn, oracle), Replaced().apply(drawn, oracle)
     np.testing.assert_array_equal(found.documents, replaced.documents)
     for query in range(len(drawn.queries)):
         before = [row for row in drawn.promoted[query].tolist() if row >= 0]
@@ -97,6 +97,6 @@ def test_nothing_is_done_where_nothing_is_wrong(case: tuple[Negatives, Oracle]) 
     drawn, oracle = case
     clean = replace(oracle, relevant=oracle.relevant.at_least(2))
     for repair in (Replaced(), Relabelled()):
-        found = repair.mend(drawn, clean)
+        found = repair.apply(drawn, clean)
         np.testing.assert_array_equal(found.documents, drawn.documents)
         np.testing.assert_array_equal(found.promoted, drawn.promoted)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_page import EXAMPLES, HOSTILE, made
+from made_page import EXAMPLES, HOSTILE, made
 
 from negbench.report import page
 

@@ -11,8 +11,8 @@ from made_trials import trial
 
 from negbench.evaluation.intervals import proportion
 from negbench.evaluation.shares import Share
-from negbench.plan import details as stored
 from negbench.report import details
+from negbench.stages.evaluation import breakdown_files
 
 
 def share(hits: list[float], totals: list[float], beside: float) -> Share:
@@ -36,23 +36,23 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     for at, found in enumerate(FOUND.values()):
         folder = tmp_path / str(at)
         folder.mkdir()
-        stored.write(found, folder)
-        again = stored.read(folder)
+        breakdown_files.write(found, folder)
+        again = breakdown_files.read(folder)
         assert list(again) == list(found)
         for group, shares in found.items():
             assert list(again[group]) == list(shares)
             for name, one in shares.items():
                 np.testing.assert_array_equal(again[group][name].clusters, one.clusters)
-                assert again[group][name].beside == one.beside
+                assert again[group][name].reference == one.reference
 
 
 def test_seeds_are_pooled_query_by_query() -> None:
     first, filled = [one for one in details.pooled(TRIALS, FOUND) if one.method == "bm25"]
-    assert (first.group, first.name, first.beside) == ("rank", "1-4", pytest.approx(0.9))
+    assert (first.group, first.name, first.reference) == ("rank", "1-4", pytest.approx(0.9))
     wanted = proportion(np.array([2.0, 0.0]), np.array([5.0, 4.0]))
     assert (first.rate, first.low, first.high) == pytest.approx(wanted)
     # nothing was filled with the second seed
-    assert (filled.name, filled.beside, filled.rate) == ("filled", pytest.approx(0.1), pytest.approx(0.5))
+    assert (filled.name, filled.reference, filled.rate) == ("filled", pytest.approx(0.1), pytest.approx(0.5))
 
 
 def test_a_share_of_nothing_is_not_known() -> None:

@@ -66,7 +66,7 @@ def test_curves_are_of_dev_where_it_was_watched_and_of_the_loss_elsewhere() -> N
             if one["axes"] == POINTS[0]:
                 found[one["name"]]["dev_nDCG@10"] = [(0, 0.1), (40, 0.2)]
     figure = figures.draw(rows(*trials), trials, found, "nDCG@10")["curves"]
-    assert [axes.get_ylabel() for axes in figure.axes] == ["nDCG@10 on dev, a part", "training loss"]
+    assert [axes.get_ylabel() for axes in figure.axes] == ["nDCG@10 on dev (part of the corpus)", "training loss"]
     assert "curves" not in figures.draw(rows(*trials), trials, {}, "nDCG@10")
 
 
@@ -78,8 +78,17 @@ def test_the_loss_is_a_moving_mean() -> None:
     assert all(value == 0.5 for _, value in smooth[3:])
 
 
-def detail(axes: dict[str, Any], name: str, rate: float, beside: float, group: str = "rank") -> Detail:
-    return Detail("bm25", axes, group, name, rate, rate / 2, min(1.0, 2 * rate), beside)
+def detail(axes: dict[str, Any], name: str, rate: float, reference: float, group: str = "rank") -> Detail:
+    return Detail(
+        method="bm25",
+        axes=axes,
+        group=group,
+        name=name,
+        rate=rate,
+        low=rate / 2,
+        high=min(1.0, 2 * rate),
+        reference=reference,
+    )
 
 
 def test_false_negatives_by_rank_are_a_line_and_those_without_a_rank_stand_apart() -> None:
@@ -93,8 +102,8 @@ def test_false_negatives_by_rank_are_a_line_and_those_without_a_rank_stand_apart
         detail(POINTS[1], "random", 0.02, 1.0),
     ]
     left, right = figures.draw(found, trials, {}, "nDCG@10", details)["where"].axes
-    assert [label.get_text() for label in left.get_xticklabels()] == ["1–4", "5–16", "filled or\nrandom"]
-    assert [label.get_text() for label in right.get_xticklabels()] == ["filled or\nrandom"]
+    assert [label.get_text() for label in left.get_xticklabels()] == ["1–4", "5–16", "random fill\nor order"]
+    assert [label.get_text() for label in right.get_xticklabels()] == ["random fill\nor order"]
     drawn = [line.get_ydata().tolist() for line in left.lines if line.get_marker() == "s"]
     assert drawn == [[pytest.approx(40), pytest.approx(10)], [pytest.approx(5)]]
     assert left.get_xscale() == "log"

@@ -11,10 +11,10 @@ from rich.console import Console
 
 from negbench.config.grid import read
 from negbench.errors import InputError
-from negbench.plan.sources import read_collection
 from negbench.plan.trials import Trial, trials
 from negbench.report import inspect
-from negbench.report.inspect import SHOWN, Drawn, Example, examples, terminal
+from negbench.report.inspect import SHOWN, Example, ShownNegative, examples, terminal
+from negbench.stages.inputs import read_collection
 from negbench.store import Store
 from negbench.types import Negatives
 
@@ -81,7 +81,7 @@ def test_a_query_is_found_by_its_id_and_bm25_s_best_rank_first(drawn: tuple[list
 
 def test_a_long_list_is_cut_and_the_rest_is_counted() -> None:
     labels = ["not relevant"] * (SHOWN + 1) + ["false negative"] * 2
-    many = tuple(Drawn(f"d{at}", "text", 0.5, at + 1, label) for at, label in enumerate(labels))
+    many = tuple(ShownNegative(f"d{at}", "text", 0.5, at + 1, label) for at, label in enumerate(labels))
     example = Example("q", "what", (), {"long": many, "clean": many[: SHOWN + 1], "short": many[:SHOWN]})
     told = [(len(drawn), more) for _, drawn, more in example.brief]
     assert told == [(SHOWN, "and 3 more, 2 of them false negatives"), (SHOWN, "and 1 more"), (SHOWN, "")]
@@ -110,7 +110,7 @@ def test_a_document_of_several_rounds_is_told_once(
 
 def test_what_is_not_there_is_one_line(drawn: tuple[list[Trial], Store], tmp_path: Path) -> None:
     found, store = drawn
-    with pytest.raises(InputError, match="no training query has the id 'nobody'; one is '"):
+    with pytest.raises(InputError, match="no training query has the id 'nobody'; the most similar id is '"):
         examples(found, store, ["nobody"])
-    with pytest.raises(InputError, match="run the grid first"):
+    with pytest.raises(InputError, match="no negatives are stored for this grid: run it first"):
         examples(found, Store(tmp_path / "empty"), [])

@@ -5,72 +5,17 @@ import math
 import re
 import shutil
 import subprocess
-from dataclasses import asdict, replace
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
+from made_page import EXAMPLES, HOSTILE, made
 from made_trials import RESULTS, rows
 
 from negbench.errors import InputError
-from negbench.report import latex, page, table
-from negbench.report.inspect import Drawn, Example
-from negbench.runners.outputs import teachers
-
-HOSTILE = '<script>alert("x")</script> & <b>bold</b>'
-EXAMPLES = [
-    Example(
-        "q1",
-        f"where are my socks {HOSTILE}",
-        (("d1", "In the drawer."),),
-        {"simans seed 0": (Drawn("d2", HOSTILE, 0.5, 3, "false negative"), Drawn("d3", "No.", None, None, "unjudged"))},
-    )
-]
-
-
-def made(folder: Path) -> dict[str, Any]:
-    """Results as a run writes them."""
-    trials = [
-        {
-            **trial,
-            "ranks": {"1": 3, "2-4": 1, "filled": 0} if trial["draw"] else {},
-            "cost": {**trial["cost"], "seconds/training": 7.0, "seconds/embeddings": 3.0},
-        }
-        for trial in RESULTS
-    ]
-    found = rows(*trials)
-    heading, body = table.cells(found, "nDCG@10", "in-batch")
-    data = {
-        "name": "made",
-        "trials": trials,
-        "rows": [asdict(row) for row in found],
-        "tables": [{"title": "", "heading": heading, "body": body}],
-        "notes": [f"A note {HOSTILE}"],
-        "details": [
-            {"method": "simans(a=1.0)", "axes": {}, "group": "rank", "name": name, "rate": rate, "low": 0.05,
-             "high": 0.6, "beside": 0.5} for name, rate in (("1-4", 0.3), ("5-16", 0.1))
-        ],
-        "further": [{"title": "Who", "note": f"Of {HOSTILE}", "heading": ["method", "simans(a=1.0)"],
-                     "body": [["in-batch", "12"]]}],
-        "settings": {
-            "title": f"made: {HOSTILE}", "measure": "nDCG@10", "baseline": "in-batch", "equivalent_within": 0.01,
-            "methods": 2, "seeds": 2, "legend": ["± 95 %: half of the interval", "* differs"],
-        },
-    }  # fmt: skip
-    (folder / "results.json").write_text(json.dumps(data))
-    manifest = {
-        "command": ["negbench", "run", "a b.yaml"],
-        "grid": f"name: made # {HOSTILE}",
-        "versions": {"numpy": "2"},
-        "digests": {"encoders": {"some": "sha256:1"}},
-    }
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    lines = [
-        f'"{trial["name"]}",loss,{step},{1 / step}' for trial in trials if trial["seed"] is not None for step in (1, 2)
-    ]
-    (folder / "curves.csv").write_text("\n".join(["trial,curve,step,value", *lines]) + "\n")
-    return data
+from negbench.report import latex, page
+from negbench.runners.legend import teachers
 
 
 class Page(HTMLParser):
@@ -117,8 +62,15 @@ def test_what_the_tests_say_is_said_in_words() -> None:
     settings = {"baseline": "in-batch", "equivalent_within": 0.01}
     decided, (simans,) = page.findings(rows(*RESULTS), settings)
     assert not decided
-    assert "simans(a=1.0) differs from in-batch by no more than noise: +0.0900 [" in simans
+    assert "simans(a=1.0) shows no significant difference to in-batch: +0.0900 [" in simans
     assert "False negatives: 12.0 % [" in simans
+    assert "50 % of its negatives are random fill." in simans  # a share of a third or less is not told
+    other = replace(rows(*RESULTS)[2], gain_low=0.01, gain_high=0.17, p=0.08, family=4, filled=0.25)
+    _, (corrected,) = page.findings([other], settings)
+    assert (
+        "is undecided against in-batch after correction for 4 comparisons, though its own interval leaves" in corrected
+    )
+    assert "random fill" not in corrected
     sure = [replace(row, p=0.01) for row in rows(*RESULTS)]
     (better,), undecided = page.findings(sure, settings)
     assert not undecided
@@ -133,8 +85,8 @@ def test_many_methods_that_are_not_told_apart_are_folded_away(
     monkeypatch.setattr(page, "FOLDED", 0 if folded else 1)
     page.write(tmp_path, [])
     text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
-    assert ("1 more are not told from in-batch" in text) == folded
-    assert "simans(a=1.0) differs from in-batch by no more than noise: +0.0900" in text
+    assert ("1 more methods are undecided against in-batch" in text) == folded
+    assert "simans(a=1.0) shows no significant difference to in-batch: +0.0900" in text
 
 
 def test_teachers_are_told_by_how_well_they_order() -> None:
@@ -146,11 +98,11 @@ def test_teachers_are_told_by_how_well_they_order() -> None:
 
 
 def test_a_folder_without_results_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"found no results.json; run it first"):
+    with pytest.raises(InputError, match=r"no results.json; expected the results of a grid"):
         page.write(tmp_path, [])
     (tmp_path / "results.json").write_text("{}")
     (tmp_path / "manifest.json").write_text("{}")
-    with pytest.raises(InputError, match="written by an older negbench"):
+    with pytest.raises(InputError, match="written by an older version"):
         page.write(tmp_path, [])
 
 
@@ -160,8 +112,25 @@ def test_latex_escapes_and_balances() -> None:
     assert text.count(r"\begin{") == text.count(r"\end{") == 2
     body = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert len({len(re.findall(r"(?<!\\)&", line)) for line in body}) == 1
-    assert text.count(r"\textbf") == 1
-    assert r"\textbf{0.7100}" in text
+    assert r"\textbf" not in text  # the test finds no difference
+
+
+def test_latex_sets_bold_what_the_test_supports_and_nothing_else() -> None:
+    start, control, simans = rows(*RESULTS)
+    cases = {
+        "better": (replace(simans, p=0.01, filled=0.3), True),
+        "mostly random fill": (replace(simans, p=0.01, filled=0.34), False),
+        "worse": (replace(simans, p=0.01, gain=-0.1, filled=0.0), False),
+        "undecided": (replace(simans, p=0.06, filled=0.0), False),
+        "not tested": (replace(simans, p=None, filled=0.0), False),
+    }
+    for name, (row, bold) in cases.items():
+        text = latex.table([start, control, row], "nDCG@10", "in-batch", "made", [], "tab:made")
+        assert (r"\textbf{0.7100}" in text) == bold, name
+        assert text.count(r"\textbf") == bold
+        assert ("Bold: better than in-batch by the test." in text) == bold
+        assert text.count(r"\label{tab:made}") == 1
+    assert r"\label" not in latex.table([control], "nDCG@10", "in-batch", "made", [])
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -78,7 +79,12 @@ def test_gains_are_paired_tests_against_the_method_as_mined() -> None:
     assert found[0].expected == pytest.approx(0.15 * loss([both[0]]).loss)
     assert gains([series(fall=-0.3, seeds=3)], [loss([series(fall=-0.3)])], 0.01)[0].verdict == "harms"
     noisy = series(fall=0.0, noise=0.5, seeds=3)
-    assert gains([noisy], [loss([noisy])], 0.01)[0].verdict == "undecided"
+    (one, *_) = gains([noisy], [loss([noisy])], 0.01)
+    assert one.verdict == "undecided"
+    clear = replace(one, p=0.08, same=False, low=0.01, high=0.2)
+    assert clear.verdict == "undecided after correction"
+    assert replace(clear, p=math.nan).verdict == "undecided"  # one seed: no test, no correction
+    assert replace(clear, low=-0.2, high=-0.01).verdict == "undecided after correction"
 
 
 def test_one_seed_decides_nothing() -> None:
@@ -88,7 +94,7 @@ def test_one_seed_decides_nothing() -> None:
     assert [gain.verdict for gain in found] == ["undecided"] * 4
     assert all(math.isnan(value) for gain in found for value in (gain.p, gain.detectable))
     said = Summary.of("made", "nDCG@10", 0.01, both).findings()
-    assert sum("one seed does not tell whether they cost anything" in sentence for sentence in said) == 3
+    assert sum("with one seed this is not tested" in sentence for sentence in said) == 3
     assert not any(word in sentence for sentence in said for word in ("nan", "power", "lost at"))
 
 
@@ -112,7 +118,7 @@ def test_the_page_says_what_a_point_costs_and_when_a_repair_pays() -> None:
     text = summary.markdown()
     assert "bm25, start=weak: a percentage point of false negatives costs 0.300" in text
     assert "1 point is lost at 3 %" in text
-    assert "whether they cost anything is undecided" in text
+    assert "a cost is undecided" in text
     assert f"{ALL}, start=weak" in text
     assert f"{ALL}, start=strong" not in text  # one method alone
     assert "| bm25 | weak | replaced | 15.00 | +4." in text

@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pools import mined
 
 from negbench.config.grid import read
 from negbench.evaluation.shares import Share
-from negbench.plan import details
 from negbench.plan.trials import Trial, trials
 from negbench.report import results
 from negbench.report.rows import Evidence, rows
+from negbench.stages.evaluation import breakdown_files
 from negbench.store import Store, save_arrays
-from negbench.types import Negatives
 
 RATES = {"exact": {"rate": 0.1, "low": 0.05, "high": 0.2, "unit": "negative", "note": "made up"}}
 
@@ -27,13 +27,12 @@ SHARE = Share(np.array([[1.0, 1.0], [10.0, 10.0]]), 0.75)
 
 CURVE = [(step, 1.0) for step in range(1, 12)] + [(12, 9.0)]
 
-NEGATIVES = Negatives.without_rules(
-    queries=np.array([0, 1], np.int32),
-    documents=np.array([[5, 6], [7, 8]], np.int32),
-    origins=np.array([[0, 0], [0, 1]], np.int32),
-    ranks=np.array([[3, 0], [9, -1]], np.int32),
-    scores=np.array([[1, 2], [3, np.nan]], np.float32),
-    effective_size=np.array([2, 4], np.float32),
+NEGATIVES = mined(
+    [[5, 6], [7, 8]],
+    origins=[[0, 0], [0, 1]],
+    ranks=[[3, 0], [9, -1]],
+    scores=[[1, 2], [3, np.nan]],
+    effective_size=[2, 4],
 )
 
 
@@ -59,7 +58,8 @@ def store(planned: list[Trial], tmp_path: Path) -> Store:
     for stage in {stage for trial in planned for stage in trial.stages}:
         folder = made.path(stage)
         folder.mkdir(parents=True)
-        (folder / "stage.json").write_text(json.dumps({"cost": {"seconds": 1.25, "recall": 0.5}}))
+        record = {"key": stage.key, "cost": {"seconds": 1.25, "recall": 0.5}}
+        (folder / "stage.json").write_text(json.dumps(record))
         if stage.kind == "evaluation":
             (folder / "metrics.json").write_text(json.dumps({"nDCG@10": 0.5, "AP": math.nan}))
             np.save(folder / "0.npy", np.array([0.25, 0.75, np.nan]))
@@ -70,8 +70,10 @@ def store(planned: list[Trial], tmp_path: Path) -> Store:
             np.save(folder / "exact.npy", np.array([[1.0, 1.0], [10.0, 10.0]]))
         elif stage.kind == "geometry":
             (folder / "metrics.json").write_text(json.dumps({"alignment": 0.25}))
+        elif stage.kind == "measured-negatives":
+            (folder / "metrics.json").write_text(json.dumps({"eci": 0.125}))
         elif stage.kind == "where":
-            details.write({"rank": {"1-4": SHARE}}, folder)
+            breakdown_files.write({"rank": {"1-4": SHARE}}, folder)
         elif stage.kind == "training":
             (folder / "curves.json").write_text(json.dumps({"loss": CURVE}))
         elif stage.kind == "negatives":
@@ -92,14 +94,16 @@ def test_a_record_has_all_that_the_table_needs(planned: list[Trial], store: Stor
     assert simans["false_negatives"] == control["false_negatives"] == RATES
     assert (start["false_negatives"], start["draw"], control["draw"]) == ({}, {}, {})
     assert simans["draw"] == {"filled": 0.25, "median_rank": 3.0, "effective_size": 3.0, "recall": 0.5}
-    assert simans["cost"]["seconds"] == 1.25 * len(planned[3].priced)
+    assert simans["cost"]["seconds"] == 1.25 * len(planned[3].costed_stages)
 
     assert simans["metrics"]["geometry/alignment"] == 0.25
+    assert simans["metrics"]["negatives/eci"] == 0.125
+    assert "negatives/eci" not in control["metrics"]  # in-batch mines none
     assert simans["metrics"]["among-bm25/nDCG@10"] == 0.5
     assert simans["stability"] == {"loss_spikes": 1}
     assert simans["ranks"] == results.rank_counts(NEGATIVES)
     share = simans["details"]["rank"]["1-4"]
-    assert (share["rate"], share["beside"]) == (pytest.approx(0.1), 0.75)
+    assert (share["rate"], share["reference"]) == (pytest.approx(0.1), 0.75)
     assert share["low"] < 0.1 < share["high"]
     assert control["details"] == {}
 
@@ -139,7 +143,9 @@ def test_values_by_query_and_curves_are_written_in_full(planned: list[Trial], st
 def test_digests_name_every_stage(planned: list[Trial], store: Store) -> None:
     for trial in planned:
         digests = results.record(trial, planned, store, None)["digests"]
-        assert sorted(key for found in digests.values() for key in found) == sorted(stage.key for stage in trial.priced)
+        assert sorted(key for found in digests.values() for key in found) == sorted(
+            stage.key for stage in trial.result_stages
+        )
         assert digests["evaluation"] == [trial.evaluation.key]
     assert len(digests["embeddings"]) == 4  # corpus and training queries before, corpus and test queries after
 
@@ -188,7 +194,7 @@ def test_versions_that_differ_are_told_by_row_in_one_line() -> None:
     assert results.all_versions(same) == {"numpy": ["2"], "torch": ["3"]}
     apart = [*same, row("c", numpy=["1", "2"], torch=["3"]), {"spelling": "d", "status": "failed", "versions": {}}]
     assert results.versions_differ(apart) == [
-        "The stages behind these figures were made with different versions: numpy 1 (c), 2 (all rows)"
+        "These results were computed with different package versions: numpy 1 (c), 2 (all rows)"
     ]
     many = [row(f"m{at}", numpy=["2"], torch=["3" if at else "4"]) for at in range(6)]
     (line,) = results.versions_differ(many)

@@ -10,16 +10,16 @@ import pytest
 from made_trials import QUERIES, RESULTS, failed, rate, rows, trial
 from scipy import stats
 
-from negbench import parts
+from negbench import registry
 from negbench.config.grid import Settings
 from negbench.evaluation import intervals
-from negbench.evaluation.false_negatives import Estimator, Handed, Rate
+from negbench.evaluation.false_negatives import Estimator, Rate, TrainingNegatives
 from negbench.evaluation.significance import equivalence, estimate, holm, p_value
-from negbench.parts import registered
+from negbench.registry import registered
 from negbench.report import latex, page, table
 from negbench.report import rows as report
 from negbench.report.rows import Evidence
-from negbench.runners.outputs import legend, notes
+from negbench.runners.legend import legend, notes
 
 
 def test_a_row_is_a_method_averaged_over_its_seeds() -> None:
@@ -107,7 +107,7 @@ def test_one_seed_decides_nothing() -> None:
     for text in (*shown, *told_from[0], *told_from[1]):
         assert not any(mark in text.replace("=made", "") for mark in (" *", " =", "^{", "detectable", "80 %", "Holm"))
     assert [sentence.split(":")[0] for sentence in told_from[1]] == [
-        f"{name} is not told from in-batch by one seed" for name in ("bm25", "random")
+        f"{name} is not tested against in-batch" for name in ("bm25", "random")
     ]
     assert told_from[0] == []
 
@@ -218,7 +218,7 @@ def test_the_complete_truth_goes_before_the_proxy() -> None:
 def test_an_estimator_reaches_the_table_by_what_it_says_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before those of a higher priority; one that says nothing of its rates is in no table."""
     registered("estimator")
-    monkeypatch.setitem(parts._REGISTRY, "estimator", dict(parts._REGISTRY["estimator"]))
+    monkeypatch.setitem(registry._REGISTRY, "estimator", dict(registry._REGISTRY["estimator"]))
 
     class Halves(Estimator):
         """Half of them."""
@@ -227,7 +227,7 @@ def test_an_estimator_reaches_the_table_by_what_it_says_of_itself(monkeypatch: p
         meanings: ClassVar[Mapping[str, str]] = {"halves/of-all": "half of whatever is handed"}
         priority: ClassVar[int] = 5
 
-        def estimate(self, handed: Handed) -> dict[str, Rate]:
+        def estimate(self, handed: TrainingNegatives) -> dict[str, Rate]:
             return {}
 
     class Silent(Halves):

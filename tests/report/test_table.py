@@ -4,6 +4,7 @@ import csv
 import io
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from made_trials import RESULTS, failed, rate, rows, trial
@@ -24,9 +25,9 @@ def test_cells() -> None:
         "R@100",
         "false negatives %, exact [95 %]",
         "in-batch %",
-        "filled %",
+        "random fill %",
         "seconds",
-        "added",
+        "marginal seconds",
     ]
     halves = [(row.high - row.low) / 2 for row in found if row.high is not None and row.low is not None]
     start, control, simans = body
@@ -37,7 +38,7 @@ def test_cells() -> None:
     assert float(simans[4]) > 0.09
     assert simans[5] == "0.8000"
     assert simans[6].startswith("12.00 [")
-    assert simans[7:] == ["2.00", "50.0", "110.0", "45.0"]
+    assert simans[7:] == ["2.00", "50.0 !", "110.0", "45.0"]  # more than a third is random fill
 
 
 @pytest.mark.parametrize(
@@ -48,24 +49,22 @@ def test_marks(p: float, same: bool, shown: str) -> None:
     assert table.mark(replace(row, p=p, same=same)) == shown
 
 
-def test_axes_have_columns_and_further_collections_too() -> None:
-    metrics = {"nDCG@10": 0.5, "other/nDCG@10": 0.4}
+def test_axes_have_columns() -> None:
     found = rows(
-        trial("in-batch", 0, 0.5, axes={"train.epochs": 1}, metrics=metrics),
-        trial("in-batch", 0, 0.5, axes={"train.epochs": None}, metrics=metrics),
+        trial("in-batch", 0, 0.5, axes={"train.epochs": 1}), trial("in-batch", 0, 0.5, axes={"train.epochs": None})
     )
-    heading, body = table.cells(found, "nDCG@10", None, ["other"])
-    assert heading[:5] == [
-        "method",
-        "train.epochs",
-        "seeds",
-        "nDCG@10 ±\N{NO-BREAK SPACE}95\N{NO-BREAK SPACE}%",
-        "other/nDCG@10",
-    ]
-    assert [(line[0], line[1], line[4]) for line in body] == [
-        ("in-batch", "1", "0.4000"),
-        ("in-batch", "null", "0.4000"),
-    ]
+    heading, body = table.cells(found, "nDCG@10", None)
+    assert heading[:4] == ["method", "train.epochs", "seeds", "nDCG@10 ±\N{NO-BREAK SPACE}95\N{NO-BREAK SPACE}%"]
+    assert [(line[0], line[1]) for line in body] == [("in-batch", "1"), ("in-batch", "null")]
+
+
+@pytest.mark.parametrize(("share", "warned"), [(None, False), (0.0, False), (1 / 3, False), (0.34, True), (1.0, True)])
+def test_more_than_a_third_of_random_fill_is_warned_about(share: float | None, warned: bool) -> None:
+    found = rows(*RESULTS)
+    marked = [replace(row, filled=share) for row in found if row.method.startswith("simans")]
+    heading, (line,) = table.cells(marked, "nDCG@10", "in-batch")
+    assert line[heading.index("random fill %")].endswith(" !") == warned
+    assert table.mostly_random(share) == warned
 
 
 def test_failed_and_collapsed_seeds_are_told() -> None:
@@ -87,9 +86,9 @@ def test_columns_that_say_nothing_are_left_out() -> None:
         "seeds",
         "nDCG@10 ±\N{NO-BREAK SPACE}95\N{NO-BREAK SPACE}%",
         "R@100",
-        "filled %",
+        "random fill %",
         "seconds",
-        "added",
+        "marginal seconds",
     ]
     assert [len(line) for line in body] == [len(heading)]
 
@@ -103,6 +102,17 @@ def test_the_recall_of_an_index_stands_beside_the_rates_where_there_is_an_index(
     heading, body = table.cells(rows(exact, index, baseline=None), "nDCG@10", None)
     assert [line[heading.index("index recall %")] for line in body] == ["", "98.76"]
     assert "index recall %" not in table.cells(rows(exact, baseline=None), "nDCG@10", None)[0]
+
+
+def test_contrastive_information_stands_beside_the_rate_in_the_files_alone() -> None:
+    measured = {"nDCG@10": 0.5, "negatives/eci": 0.0625}
+    rated = {"exact": rate(0.2, 0.1, 0.3)}
+    found = rows(trial("in-batch", 0, 0.5), trial("bm25", 0, 0.5, metrics=measured, false_negatives=rated))
+    heading, body = table.cells(found, "nDCG@10", "in-batch")
+    at = heading.index("ECI")
+    assert heading[at - 1] == "false negatives %, exact [95 %]"
+    assert [line[at] for line in body] == ["", "0.0625"]
+    assert "ECI" not in [str(column.header) for column in table.terminal(heading, body, "made").columns]
 
 
 def test_a_measure_is_not_shown_twice() -> None:
@@ -189,6 +199,32 @@ def test_methods_as_their_authors_trained_them_stand_in_a_table_of_their_own() -
     assert [row.family for row in equal] == [0, 0, 2, 2]  # a table is a family
     assert [row.family for row in others] == [0, 1]
     assert [line[0] for line in table.cells(equal, "nDCG@10", "in-batch")[1]][2:] == ["bm25", "synthetic\u00a0\u2020"]
+
+
+def test_methods_that_leave_rows_out_stand_in_a_table_of_their_own() -> None:
+    def drawn(method: str, left_out: float) -> list[dict[str, Any]]:
+        draw = {"filled": 0.0, "rows": 200.0, "rows_left_out": left_out}
+        return [trial(method, seed, 0.5, draw=draw) for seed in (0, 1)]
+
+    found = rows(
+        trial("start", None, 0.1),
+        *[trial("in-batch", seed, 0.4) for seed in (0, 1)],
+        *drawn("percent(fill=drop)", 25.0),
+        *drawn("margin(fill=drop)", 0.0),
+        *[trial("ance", seed, 0.6, form="faithful") for seed in (0, 1)],
+    )
+    tables = table.split(found)
+    assert [title for title, _ in tables] == [table.FIXED, table.LESS, table.FAITHFUL]
+    (_, equal), (_, less), (_, faithful) = tables
+    assert [row.method for row in equal] == ["start", "in-batch", "margin(fill=drop)"]  # it does equal work after all
+    assert [row.method for row in less] == ["start", "percent(fill=drop)"]
+    assert [row.method for row in faithful] == ["start", "ance"]
+    assert [row.family for row in (equal[-1], less[-1], faithful[-1])] == [1, 1, 1]
+    heading, body = table.cells(less, "nDCG@10", "in-batch")
+    place = heading.index("rows left out %")
+    assert [line[place] for line in body] == ["", "12.5"]
+    assert "rows left out %" not in table.cells(faithful, "nDCG@10", "in-batch")[0]
+    assert table.split([equal[0], equal[1], equal[2]]) == [("", equal)]
 
 
 def test_the_terminal_shows_brackets_as_they_are() -> None:

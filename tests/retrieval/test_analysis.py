@@ -11,10 +11,10 @@ import Stemmer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from negbench.noise import Noise, keys
 from negbench.retrieval import Search, analysis, unanswered
 from negbench.retrieval.bm25 import BM25, terms
 from negbench.retrieval.okapi import Okapi
+from negbench.rng import CounterRNG, keys
 
 TEXTS = {
     "zh": [
@@ -65,7 +65,14 @@ def first(part: BM25 | Okapi, pairs: list[tuple[str, str]]) -> list[int]:
     """Return the row of the document ranked first for each query, -1 where there is none."""
     queries, documents = [query for query, _ in pairs], [document for _, document in pairs]
     nothing = np.zeros((len(pairs), 0), np.int32)
-    search = Search(queries, documents, keys(queries), keys(documents), nothing, Noise(0, "made"))
+    search = Search(
+        queries=queries,
+        documents=documents,
+        query_keys=keys(queries),
+        document_keys=keys(documents),
+        positives=nothing,
+        rng=CounterRNG(0, "made"),
+    )
     return [int(row) for row in part.model_copy(update={"depth": 10}).rank(search).documents[:, 0]]
 
 
@@ -193,5 +200,51 @@ def test_turkish_has_two_letters_i() -> None:
 
 def test_queries_that_find_nothing_are_counted() -> None:
     rows = np.array([[3, -1], [-1, -1], [-1, -1]], np.int32)
-    assert unanswered(rows, "test") == ["2 of 3 test queries find no document"]
+    assert unanswered(rows, "test") == ["2 of 3 test queries retrieve no document"]
     assert unanswered(rows[:1], "test") == []
+
+
+@pytest.mark.parametrize("language", ["zh", "ja", "th", "lo", "km", "my"])
+def test_icu_finds_words_in_scripts_without_spaces(language: str) -> None:
+    pytest.importorskip("icu4py")
+    pairs = [pair for pair in TEXTS[language] if len(pair[0]) > 3]
+    assert first(BM25(segmenter="icu"), pairs) == list(range(len(pairs)))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("退款一般需要三天", ["退款", "一般", "需要", "三天"]),
+        ("パスワードを設定する", ["パスワード", "を", "設定", "する"]),
+        ("การคืนเงินใช้เวลา", ["การ", "คืน", "เงิน", "ใช้", "เวลา"]),
+        ("pay 退款 now", ["pay", "退款", "now"]),
+        ("비밀번호", analysis.split("비밀번호")),  # Hangul has spaces between words: as before
+    ],
+)
+def test_the_words_of_icu(text: str, words: list[str]) -> None:
+    pytest.importorskip("icu4py")
+    from negbench.retrieval.segmenters import icu
+
+    assert analysis.split(analysis.fold(text), 1, icu()) == words
+
+
+def test_a_segmenter_is_part_of_the_identity_alone_where_it_is_chosen() -> None:
+    assert "segmenter" not in BM25().identity()["parameters"]
+    assert BM25(segmenter="icu").identity()["parameters"]["segmenter"] == "icu"
+    assert BM25(segmenter="icu").spelling == "bm25(segmenter=icu)"
+
+
+@pytest.mark.parametrize(
+    ("language", "chosen", "said"),
+    [
+        ("auto", "en", ""),
+        ("none", "none", ""),
+        ("auto", "de", "the language is de, recognised by its stop words, with stop words and Snowball stems"),
+        ("fi", "fi", "the language is fi, as named, with Snowball stems"),
+        ("zh", "zh", "the language is zh, as named, with neither stop words nor stems"),
+        ("auto", "none", "no language was recognised"),
+    ],
+)
+def test_the_language_is_told(language: str, chosen: str, said: str) -> None:
+    assert analysis.note(language, chosen, stem=True).startswith(said)
+    assert bool(analysis.note(language, chosen, stem=True)) == bool(said)

@@ -15,11 +15,11 @@ from pydantic import ValidationError
 
 from negbench.collections.beir import Beir
 from negbench.evaluation import ranking
-from negbench.noise import Noise, keys
 from negbench.retrieval import Ranking, Search
 from negbench.retrieval import bm25 as module
 from negbench.retrieval.bm25 import BM25, highest, terms
 from negbench.retrieval.topk import top_k
+from negbench.rng import CounterRNG, keys
 from negbench.types import Collection
 
 DATA = Path(__file__).parents[2].parent / "shared/data"
@@ -42,8 +42,15 @@ QUERIES = ["boiling water in a kettle", "mountain lake", "water water train", "z
 
 def search(queries: list[str], documents: list[str], positives: list[list[int]] | None = None) -> Search:
     rows = np.zeros((len(queries), 0), np.int32) if positives is None else np.array(positives, np.int32)
-    noise = Noise(0, "bm25")
-    return Search(queries, documents, keys(queries), keys([f"d{n}" for n in range(len(documents))]), rows, noise)
+    rng = CounterRNG(0, "bm25")
+    return Search(
+        queries=queries,
+        documents=documents,
+        query_keys=keys(queries),
+        document_keys=keys([f"d{n}" for n in range(len(documents))]),
+        positives=rows,
+        rng=rng,
+    )
 
 
 def rank(queries: list[str], documents: list[str], **parameters: Any) -> Ranking:

@@ -6,15 +6,22 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, chisquare
 
-from negbench.noise import Noise, keys
 from negbench.retrieval import Search
 from negbench.retrieval.corpus import Corpus
+from negbench.rng import CounterRNG, keys
 
 
 def search(queries: Sequence[str], size: int, seed: int = 0) -> Search:
     documents = [f"d{n}" for n in range(size)]
     positives = np.full((len(queries), 1), -1, np.int32)
-    return Search(list(queries), documents, keys(queries), keys(documents), positives, Noise(seed, "corpus"))
+    return Search(
+        queries=list(queries),
+        documents=documents,
+        query_keys=keys(queries),
+        document_keys=keys(documents),
+        positives=positives,
+        rng=CounterRNG(seed, "corpus"),
+    )
 
 
 def names(count: int) -> list[str]:

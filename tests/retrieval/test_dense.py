@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from negbench.errors import InputError
-from negbench.noise import Noise, keys
 from negbench.retrieval import Search, blocks
 from negbench.retrieval.blocks import pair_scores
 from negbench.retrieval.dense import Dense, exact
+from negbench.rng import CounterRNG, keys
 
 
 def vectors(queries: int, documents: int, whole: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -149,8 +149,16 @@ def test_pair_scores_and_the_retriever() -> None:
         for slot, row in enumerate(mine):
             expected = float(q[query] @ d[row]) if row >= 0 else np.nan
             np.testing.assert_equal(float(scores[query, slot]), expected)
-    search = Search(["q"] * 4, ["d"] * 30, keys(list("abcd")), keys([f"{n}" for n in range(30)]), positives,
-                    Noise(0, "dense"), q, d)  # fmt: skip
+    search = Search(
+        queries=["q"] * 4,
+        documents=["d"] * 30,
+        query_keys=keys(list("abcd")),
+        document_keys=keys([f"{n}" for n in range(30)]),
+        positives=positives,
+        rng=CounterRNG(0, "dense"),
+        query_vectors=q,
+        document_vectors=d,
+    )
     ranking = Dense(depth=40).rank(search)
     assert ranking.documents[:, :30].tolist() == brute_force(q, d, 30)[0]
     assert (ranking.documents[:, 30:] == -1).all()

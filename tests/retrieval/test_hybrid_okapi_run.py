@@ -8,20 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_search import DOCUMENTS, QUERIES
 from rank_bm25 import BM25Okapi
-from test_retriever_conformance import DOCUMENTS, QUERIES, search  # noqa: F401
 
 from negbench.errors import InputError
-from negbench.noise import keys
 from negbench.retrieval import Search
 from negbench.retrieval.bm25 import BM25
 from negbench.retrieval.dense import Dense
 from negbench.retrieval.hybrid import Hybrid
 from negbench.retrieval.okapi import Okapi
 from negbench.retrieval.run_file import RunFile
+from negbench.rng import keys
 
 
-def test_fusion_is_the_sum_of_reciprocal_ranks(search: Search) -> None:  # noqa: F811
+def test_fusion_is_the_sum_of_reciprocal_ranks(search: Search) -> None:
     depth = 12
     lists = [part.rank(search).documents for part in (BM25(depth=depth), Dense(depth=depth))]
     found = Hybrid(depth=depth, k=10).rank(search)
@@ -35,7 +35,7 @@ def test_fusion_is_the_sum_of_reciprocal_ranks(search: Search) -> None:  # noqa:
         np.testing.assert_allclose(found.scores[row, : len(order)], sums[order], rtol=1e-6)
 
 
-def test_okapi_is_rank_bm25_over_white_space(search: Search) -> None:  # noqa: F811
+def test_okapi_is_rank_bm25_over_white_space(search: Search) -> None:
     index = BM25Okapi([text.lower().split() for text in search.documents])
     found = Okapi(depth=DOCUMENTS).rank(search)
     for row, query in enumerate(search.queries):
@@ -44,7 +44,7 @@ def test_okapi_is_rank_bm25_over_white_space(search: Search) -> None:  # noqa: F
         np.testing.assert_allclose(scores[found.documents[row]], found.scores[row], rtol=1e-6)
 
 
-def test_a_run_is_read_by_score_whatever_the_order_of_its_lines(search: Search, tmp_path: Path) -> None:  # noqa: F811
+def test_a_run_is_read_by_score_whatever_the_order_of_its_lines(search: Search, tmp_path: Path) -> None:
     lines = ["q0 Q0 d5 2 1.5 t", "q0 Q0 d4 1 9 t", "q9999 Q0 d4 1 9 t", "q0 Q0 gone 3 8 t", "", "q2 Q0 d1 1 -3e2 t"]
     for name, data in (("r.trec", "\n".join(lines).encode()), ("r.trec.gz", gzip.compress("\n".join(lines).encode()))):
         (tmp_path / name).write_bytes(data)
@@ -53,7 +53,9 @@ def test_a_run_is_read_by_score_whatever_the_order_of_its_lines(search: Search, 
         assert found.scores[0, :2].tolist() == [9.0, 1.5]
         assert found.documents[1].tolist() == [-1, -1, -1]
         assert found.documents[2].tolist() == [1, -1, -1]
-        assert found.note == "1 of 5 lines are of documents that are not in the collection ('gone', say) and left out"
+        assert (
+            found.note == "1 of 5 lines name documents that are not in the collection (such as 'gone') and are left out"
+        )
 
 
 def test_a_run_goes_by_its_bytes(tmp_path: Path) -> None:
@@ -66,7 +68,7 @@ def test_a_run_goes_by_its_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", ["q0 Q0 d5", "q0 Q0 d5 1 high t", "q0 Q0 doc 5 1 2.0 t", "q0 Q0 d5 1"])
-def test_what_is_no_run_is_refused_by_line(search: Search, tmp_path: Path, line: str) -> None:  # noqa: F811
+def test_what_is_no_run_is_refused_by_line(search: Search, tmp_path: Path, line: str) -> None:
     path = tmp_path / "r"
     path.write_text(f"q0 Q0 d5 1 1 t\n{line}\n")
     with pytest.raises(InputError, match=r":2: expected 'query-id Q0 document-id rank score tag', found"):
@@ -75,7 +77,7 @@ def test_what_is_no_run_is_refused_by_line(search: Search, tmp_path: Path, line:
         RunFile(path=str(tmp_path / "none")).fingerprint()
 
 
-def test_ids_with_spaces_stand_between_tabs(search: Search, tmp_path: Path) -> None:  # noqa: F811
+def test_ids_with_spaces_stand_between_tabs(search: Search, tmp_path: Path) -> None:
     path = tmp_path / "r"
     path.write_text("a query\tQ0\tthe doc\t1\t2.5\ttag\na query\tQ0\td1\t2\t1.5\n")
     spaced = replace(
@@ -97,13 +99,13 @@ def test_ids_with_spaces_stand_between_tabs(search: Search, tmp_path: Path) -> N
     ("lines", "told"),
     [
         ("q0 Q0 x1 1 2 t\nq1 Q0 x2 1 2 t\n", "none of its documents is in the collection, the first is 'x1'"),
-        ("x0 Q0 d1 1 2 t\n", "no line is about one of the 9 queries"),
-        ("q0 Q0 d1 1 2 t\nq0 Q0 d1 2 1 t\n", "r:2: document 'd1' stands twice for query 'q0'"),
+        ("x0 Q0 d1 1 2 t\n", "no line has one of the 9 queries"),
+        ("q0 Q0 d1 1 2 t\nq0 Q0 d1 2 1 t\n", "r:2: document 'd1' is listed twice for query 'q0'"),
         ("q0 Q0 d1 1 2 t\nq0 Q0 d2 2 nan t\n", "r:2: expected a score that is a number, found nan"),
         ("q0 Q0 d1 1 inf t\n", "r:1: expected a score that is a number, found inf"),
     ],
 )
-def test_a_run_of_something_else_is_refused(search: Search, tmp_path: Path, lines: str, told: str) -> None:  # noqa: F811
+def test_a_run_of_something_else_is_refused(search: Search, tmp_path: Path, lines: str, told: str) -> None:
     path = tmp_path / "r"
     path.write_text(lines)
     with pytest.raises(InputError, match=told):

@@ -9,10 +9,10 @@ import pytest
 
 from negbench.collections.helpdesk import Helpdesk
 from negbench.evaluation import ranking
-from negbench.noise import Noise, keys
 from negbench.retrieval import Ranking, Search
 from negbench.retrieval.bm25 import BM25
 from negbench.retrieval.pool import build
+from negbench.rng import CounterRNG, keys
 from negbench.types import Collection, Qrels
 
 
@@ -24,8 +24,15 @@ def helpdesk() -> Collection:
 def rank(collection: Collection, queries: np.ndarray, retriever: BM25) -> Ranking:
     asked = [collection.queries[row] for row in queries]
     none = np.zeros((len(asked), 0), np.int32)
-    names = keys([collection.query_ids[row] for row in queries]), keys(collection.document_ids)
-    return retriever.rank(Search(asked, collection.passages(), *names, none, Noise(0, "bm25")))
+    search = Search(
+        queries=asked,
+        documents=collection.passages(),
+        query_keys=keys([collection.query_ids[row] for row in queries]),
+        document_keys=keys(collection.document_ids),
+        positives=none,
+        rng=CounterRNG(0, "bm25"),
+    )
+    return retriever.rank(search)
 
 
 def test_backends_agree_on_helpdesk(helpdesk: Collection) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from negbench import noise
+from negbench import rng
 from negbench.collections.beir import Beir
 from negbench.retrieval.bm25 import BM25
 from negbench.retrieval.corpus import Corpus
@@ -76,8 +76,8 @@ def test_a_deep_pool_ends_with_padding() -> None:
 def test_keys_are_those_of_the_ids_in_any_order_of_queries() -> None:
     pool = dense([2, 0, 3], 5)
     assert pool.queries.tolist() == [2, 0, 3]
-    assert pool.query_keys.tolist() == [noise.key(QUERY_IDS[row]) for row in (2, 0, 3)]
-    expected = [[noise.key(f"d{document}") for document in mine] for mine in pool.documents.tolist()]
+    assert pool.query_keys.tolist() == [rng.key(QUERY_IDS[row]) for row in (2, 0, 3)]
+    expected = [[rng.key(f"d{document}") for document in mine] for mine in pool.documents.tolist()]
     assert pool.document_keys.tolist() == expected
     whole = dense([0, 1, 2, 3], 5)
     for field in ("documents", "scores", "known", "document_keys", "query_keys"):

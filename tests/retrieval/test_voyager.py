@@ -5,16 +5,24 @@ import pytest
 import voyager
 
 from negbench.errors import InputError
-from negbench.noise import Noise, keys
 from negbench.retrieval import Search
 from negbench.retrieval.voyager import Voyager
+from negbench.rng import CounterRNG, keys
 
 
 def search(queries: np.ndarray, documents: np.ndarray, positives: list[list[int]] | None = None) -> Search:
     rows = np.zeros((len(queries), 0), np.int32) if positives is None else np.array(positives, np.int32)
     names = [[f"{side}{n}" for n in range(len(table))] for side, table in (("q", queries), ("d", documents))]
-    noise = Noise(0, "voyager")
-    return Search(*names, keys(names[0]), keys(names[1]), rows, noise, queries, documents)
+    return Search(
+        queries=names[0],
+        documents=names[1],
+        query_keys=keys(names[0]),
+        document_keys=keys(names[1]),
+        positives=rows,
+        rng=CounterRNG(0, "voyager"),
+        query_vectors=queries,
+        document_vectors=documents,
+    )
 
 
 def vectors(count: int, width: int, seed: int) -> np.ndarray:

@@ -27,6 +27,9 @@ from negbench.collections.helpdesk import Helpdesk
 from negbench.evaluation.ranking import DEFAULT
 from negbench.types import Collection
 
+OWN = {"locks", "grids"}
+"""Folders of the store that are no artifacts."""
+
 
 @pytest.fixture(scope="module")
 def all_methods(tiny_encoder: Path) -> str:
@@ -93,22 +96,26 @@ class TestResults:
     def test_they_have_the_documented_shape(self, finished: Run) -> None:
         assert finished.results["name"] == "tiny"
         trials = finished.results["trials"]
-        assert [trial["method"] for trial in trials] == ["bm25-search", "start", *METHODS]
+        assert [trial["method"] for trial in trials] == ["bm25-search", "start", "untouched", *METHODS]
         for trial in trials:
             for key in ("method", "spelling", "form", "collection", "encoder", "status"):
                 assert isinstance(trial[key], str), key
             assert trial["status"] == "done"
             beside = {"among-bm25/nDCG@10", "among-random/nDCG@10"}
             beside |= {f"geometry/{name}" for name in ("alignment", "uniformity", "neighbour_gap")}
-            assert set(trial["metrics"]) == {*DEFAULT} | (beside if trial["method"] != "bm25-search" else set())
-            shares = [value for name, value in trial["metrics"].items() if not name.startswith("geometry/")]
+            measured = {f"negatives/{name}" for name in ("eci", "cosine", "effective_documents")}
+            plain = trial["method"] in ("bm25-search", "untouched")
+            extra = (set() if plain else beside) | (measured if trial["draw"] else set())
+            assert set(trial["metrics"]) == {*DEFAULT} | extra
+            no_share = ("geometry/", "negatives/")
+            shares = [value for name, value in trial["metrics"].items() if not name.startswith(no_share)]
             assert all(0 <= value <= 1 for value in shares)
-            if trial["method"] != "bm25-search":  # to find a positive among a few is easier than in the corpus
+            if not plain:  # to find a positive among a few is easier than in the corpus
                 assert trial["metrics"]["among-random/nDCG@10"] >= trial["metrics"]["nDCG@10"]
                 assert trial["metrics"]["among-bm25/nDCG@10"] >= trial["metrics"]["nDCG@10"]
             assert trial["cost"]["seconds"] >= trial["cost"]["marginal_seconds"] >= 0
             assert trial["digests"]
-            assert trial["seed"] == (None if trial["method"] == "bm25-search" else 0)
+            assert trial["seed"] == (None if plain else 0)
             for name, rate in trial["false_negatives"].items():
                 assert rate["note"]
                 if name.startswith("exact"):
@@ -184,7 +191,7 @@ class TestResults:
     def test_tables_and_manifest(self, finished: Run, tiny_encoder: Path) -> None:
         markdown = (finished.out / "table.md").read_text()
         rows = list(csv.DictReader((finished.out / "table.csv").open()))
-        assert len(rows) == 8
+        assert len(rows) == 9
         for row, trial in zip(rows, finished.results["trials"], strict=True):
             assert row["method"] == trial["spelling"]
             assert float(row["nDCG@10"]) == pytest.approx(trial["metrics"]["nDCG@10"])
@@ -194,7 +201,7 @@ class TestResults:
         assert "name: tiny" in manifest["grid"]
         assert {"negbench", "torch", "sentence-transformers"} <= set(manifest["versions"])
         assert manifest["machine"]["processors"] == os.cpu_count()
-        (weights,) = manifest["digests"]["encoders"].values()
+        (weights,) = set(manifest["digests"]["encoders"].values())  # of the start and of the published model
         assert weights.startswith("sha256:")
         assert not list(finished.out.glob("*.draft"))
         assert not (finished.out / "errors.log").exists()
@@ -202,7 +209,7 @@ class TestResults:
     def test_the_table_is_printed_and_progress_goes_elsewhere(self, finished: Run) -> None:
         for trial in finished.results["trials"]:
             assert f"{trial['metrics']['nDCG@10']:.4f}" in finished.said.out
-        assert "results in runs/tiny; MLflow: 8 of 8 trials are logged" in finished.said.out
+        assert "results in runs/tiny; MLflow: 9 of 9 trials are logged" in finished.said.out
         assert "left)" in finished.said.err
         assert "left)" not in finished.said.out
         assert "LOAD REPORT" not in finished.said.err  # the libraries' chatter
@@ -214,8 +221,8 @@ class TestResults:
         client = MlflowClient(tracking_uri=f"sqlite:///{finished.out}/mlflow.db")
         runs = client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
         children = {run.info.run_name: run.data for run in runs if "mlflow.parentRunId" in run.data.tags}
-        assert len(runs) == 9
-        assert len(children) == 8
+        assert len(runs) == 10
+        assert len(children) == 9
         bm25 = children["bm25 seed 0"]
         assert bm25.metrics["nDCG_10"] == pytest.approx(finished.trial("bm25")["metrics"]["nDCG@10"])
         assert bm25.params["train.epochs"] == "2"
@@ -224,7 +231,7 @@ class TestResults:
 
 class TestRunAgain:
     def test_nothing_is_made_and_torch_is_not_even_imported(self, finished: Run) -> None:
-        before = {str(path): path.stat().st_mtime_ns for path in finished.store.rglob("*") if "locks" not in path.parts}
+        before = {str(path): path.stat().st_mtime_ns for path in finished.store.rglob("*") if not OWN & {*path.parts}}
         table = (finished.out / "table.md").read_text()
         code = """
 import sys
@@ -242,7 +249,7 @@ finally:
         again = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, check=False)
         assert again.returncode == 0, again.stderr
         assert again.stderr == "imported: nothing\n"
-        after = {str(path): path.stat().st_mtime_ns for path in finished.store.rglob("*") if "locks" not in path.parts}
+        after = {str(path): path.stat().st_mtime_ns for path in finished.store.rglob("*") if not OWN & {*path.parts}}
         assert after == before
         assert (finished.out / "table.md").read_text() == table
 
@@ -262,8 +269,8 @@ finally:
         assert said.code == 0
         planned = json.loads(said.out)
         assert {stage["stored"] for stage in planned["stages"]} == {True}
-        assert len(planned["trials"]) == 8
-        assert next(stage for stage in planned["stages"] if stage["kind"] == "collection")["trials"] == 8
+        assert len(planned["trials"]) == 9
+        assert next(stage for stage in planned["stages"] if stage["kind"] == "collection")["trials"] == 9
         said = negbench("plan", "grid.yaml", cwd=finished.out.parents[1])
         assert f"{len(planned['stages'])} stages are stored, 0 are left to run" in said.out
 
@@ -332,13 +339,13 @@ class TestWhatFails:
         assert broken.said.code == 1
         statuses = {trial["method"]: trial["status"] for trial in broken.results["trials"]}
         assert statuses.pop("denoised") == "failed"
-        assert set(statuses) == {"bm25-search", "start", "in-batch", "random"}
+        assert set(statuses) == {"bm25-search", "start", "untouched", "in-batch", "random"}
         assert set(statuses.values()) == {"done"}
         assert broken.trial("random")["metrics"] == finished.trial("random")["metrics"]
 
     def test_the_reason_is_there(self, broken: Run) -> None:
         failed = broken.trial("denoised")
-        assert "score 10 ranks by cross-encoder" in failed["error"]
+        assert "score the top 10 candidates with cross-encoder" in failed["error"]
         assert "\n" not in failed["error"]
         assert failed["metrics"] == failed["false_negatives"] == {}
         assert failed["error"] in broken.said.err

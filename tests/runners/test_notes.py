@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from made_grid import grid_text
 
+from negbench.store import integrity
 from negbench.versions import versions
 
 
@@ -32,8 +33,8 @@ def test_evaluate_counts_the_queries_that_find_nothing(
 ) -> None:
     asked = ["evaluate", "--encoder", "bm25", "--json", "--collection"]
     found = json.loads(negbench(*asked, garden, cwd=tmp_path).out)
-    assert found["warnings"][-1] == "evaluate bm25 on test: 2 of 12 test queries find no document"
-    assert "find no document" not in negbench(*asked, tiny_collection, cwd=tmp_path).out
+    assert found["warnings"][-1] == "evaluate bm25 on test: 2 of 12 test queries retrieve no document"
+    assert "retrieve no document" not in negbench(*asked, tiny_collection, cwd=tmp_path).out
 
 
 def test_a_table_counts_what_searches_did_not_find(
@@ -51,10 +52,10 @@ def test_a_table_counts_what_searches_did_not_find(
     said = negbench("run", "grid.yaml", *change, cwd=tmp_path)
     assert said.code == 0
     told = [
-        "evaluate bm25 on test: 2 of 12 test queries find no document",
-        f"candidates by run-file(path=r): 1 of {len(train)} train queries find no document",
-        f"candidates by run-file(path=r): {len(asked)} of {len(lines)} lines are of documents that are not in the "
-        "collection ('gone', say) and left out",
+        "evaluate bm25 on test: 2 of 12 test queries retrieve no document",
+        f"retrieve candidates with run-file(path=r): 1 of {len(train)} train queries retrieve no document",
+        f"retrieve candidates with run-file(path=r): {len(asked)} of {len(lines)} lines name documents that are not in "
+        "the collection (such as 'gone') and are left out",
     ]
     (table,) = tmp_path.glob("runs/*/table.md")
     for note in told:
@@ -65,11 +66,11 @@ def test_a_table_counts_what_searches_did_not_find(
     assert json.loads(manifest.read_text())["versions"] == versions()
     assert "different versions" not in table.read_text()
     trained = sorted(tmp_path.glob(".negbench/training/*/stage.json"))[0]  # as if an earlier process had made it
-    record = json.loads(trained.read_text())
-    trained.write_text(json.dumps({**record, "versions": {**versions(), "torch": "0.1"}}))
+    record = integrity.read_record(trained.parent)
+    integrity.write_record(trained.parent, {**record, "versions": {**versions(), "torch": "0.1"}})
     assert negbench("run", "grid.yaml", *change, cwd=tmp_path).code == 0
     assert json.loads(manifest.read_text())["versions"] == {**versions(), "torch": f"0.1, {versions()['torch']}"}
-    assert "with different versions: torch 0.1 (" in table.read_text()
+    assert "different package versions: torch 0.1 (" in table.read_text()
 
     (tmp_path / "r").write_text("".join(f"{query} Q0 gone 1 1 t\n" for query in asked))
     said = negbench("run", "grid.yaml", *change, "--set", "seeds=[1]", cwd=tmp_path)

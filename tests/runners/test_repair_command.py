@@ -88,7 +88,7 @@ def test_a_grid_says_what_false_negatives_cost(
     ("changes", "says"),
     [
         (["methods=[in-batch]"], "grid.yaml: methods: none of them mines negatives"),
-        (["repair=replaced"], "grid.yaml: repair: it is this command that varies it"),
+        (["repair=replaced"], "grid.yaml: repair: this command varies the key"),
         (["axes.repair=[nosuch]"], "no repair is called 'nosuch'; known: injected, relabelled, replaced"),
         (["axes.repair=[injected(rate=2)]"], "expected at most 1"),
     ],

@@ -25,7 +25,7 @@ def test_a_split_that_is_not_there_stops_a_grid_before_it_trains(
     assert said.code == 2
     assert said.err.splitlines()[-1] == "negbench: collection helpdesk has no split 'nosuch'; it has dev, test, train"
     assert not (tmp_path / "runs").exists()
-    assert {path.name for path in (tmp_path / ".negbench").iterdir()} <= {"collection", "locks", "drafts"}
+    assert {path.name for path in (tmp_path / ".negbench").iterdir()} <= {"collection", "locks", "drafts", "store.json"}
 
 
 def test_dev_must_be_there_before_a_grid_that_needs_it_trains(
@@ -42,6 +42,20 @@ def test_dev_must_be_there_before_a_grid_that_needs_it_trains(
         assert said.code == 2
         assert said.err.splitlines()[-1] == "negbench: collection garden has no split 'dev'; it has test, train"
         assert not (tmp_path / "runs").exists()
+
+
+def test_a_collection_without_training_labels_is_told_what_to_do(
+    tmp_path: Path, tiny_encoder: Path, tiny_collection: Path, negbench: Callable[..., Any]
+) -> None:
+    folder = shutil.copytree(tiny_collection, tmp_path / "garden")
+    for split in ("train", "dev"):
+        (folder / f"qrels/{split}.tsv").unlink(missing_ok=True)
+    (tmp_path / "grid.yaml").write_text(grid_text(tiny_encoder, "[in-batch]"))
+    said = negbench("run", "grid.yaml", "--set", f"collection={folder}", cwd=tmp_path)
+    assert said.code == 2
+    (line,) = [line for line in said.err.splitlines() if line.startswith("negbench: ")]
+    assert "has no split 'train'; it has test. Without training labels" in line
+    assert "rename qrels/test.tsv to train.tsv" in line
 
 
 def test_mlflow_hears_of_each_trial_as_it_ends_until_it_fails_to_answer(
@@ -88,11 +102,11 @@ def test_a_table_without_a_rate_says_how_to_get_one(
     assert said.code == 0, said.err
     table = (tmp_path / "runs/tiny/table.md").read_text()
     told = held_out is not None and not one_label
-    assert ("a truth, or label some: negbench audit GRID.yaml" in table) != told
-    assert ("give held_out or a truth" in table) == (held_out is None)
+    assert ("label a sample with negbench audit GRID.yaml" in table) != told
+    assert ("(truth) or held_out, or label" in table) == (held_out is None)
     assert ("held-out [95 %]" in table) == told
     estimates = (tmp_path / "runs/tiny/false_negatives.csv").read_text()
-    assert ("no query has a second label" in estimates) == one_label
+    assert ("cannot be estimated: 0.0% of the labels" in estimates) == one_label
 
 
 def test_a_manifest_has_the_digests_of_all_collections_of_a_name(tmp_path: Path, tiny_encoder: Path) -> None:

@@ -5,31 +5,26 @@ import math
 
 import numpy as np
 import pytest
+from pools import candidate_pool
 from pydantic import ValidationError
 from scipy.stats import chisquare
 
-from negbench.noise import Noise, keys
+from negbench.rng import CounterRNG
 from negbench.samplers import gumbel
 from negbench.samplers.simans import SimANS
 from negbench.types import CandidatePool
 
-NOISE = Noise(0, "simans")
+NOISE = CounterRNG(0, "simans")
 MANY = 20_000
 
 
 def same(scores: list[float], positives: list[float], count: int = MANY) -> CandidatePool:
     """Queries with equal scores and different ids, so that each is one independent draw."""
-    table = np.tile(np.array(scores, np.float32), (count, 1))
-    documents = np.tile(np.arange(len(scores), dtype=np.int32), (count, 1))
-    return CandidatePool(
-        queries=np.arange(count, dtype=np.int32),
-        documents=documents,
-        scores=table,
-        known=np.zeros(table.shape, bool),
-        positives=np.tile(np.arange(100, 100 + len(positives), dtype=np.int32), (count, 1)),
-        positive_scores=np.tile(np.array(positives, np.float32), (count, 1)),
-        query_keys=keys([f"q{n}" for n in range(count)]),
-        document_keys=keys([f"d{n}" for n in range(len(scores))])[documents],
+    return candidate_pool(
+        [scores] * count,
+        documents=[range(len(scores))] * count,
+        positives=[range(100, 100 + len(positives))] * count,
+        positive_scores=[positives] * count,
     )
 
 
@@ -121,7 +116,7 @@ def test_a_random_positive_is_any_that_has_a_score() -> None:
     picked = -SimANS().gaps(pool, pool.available(), NOISE)[:, 0]
     assert set(picked.tolist()) == {1.0, 2.0, 4.0}
     assert_drawn_by(np.searchsorted([1.0, 2.0, 4.0], picked), [1, 1, 1])
-    other = -SimANS().gaps(pool, pool.available(), Noise(1, "simans"))[:, 0]
+    other = -SimANS().gaps(pool, pool.available(), CounterRNG(1, "simans"))[:, 0]
     assert 0.28 < (picked == other).mean() < 0.39
     # the positive drawn goes with the query, not with the column that it stands in
     turned = same([0.0], [4.0, np.nan, 2.0, 1.0])

@@ -4,31 +4,27 @@ import itertools
 
 import numpy as np
 import pytest
+from pools import candidate_pool
 from scipy.stats import chisquare
 
-from negbench.noise import Noise, keys
+from negbench.rng import CounterRNG
 from negbench.samplers.top import Top
 from negbench.samplers.uniform import Uniform
 from negbench.types import CandidatePool
 
-NOISE = Noise(0, "uniform")
+NOISE = CounterRNG(0, "uniform")
 
 
 def same(count: int, allowed: list[bool]) -> CandidatePool:
     """Queries with the same candidates, of which some are known or excluded, turn about."""
     depth = len(allowed)
     out = np.tile(~np.array(allowed), (count, 1))
-    documents = np.tile(np.arange(depth, dtype=np.int32), (count, 1))
     known = out & (np.arange(depth) % 2 == 0)
-    return CandidatePool(
-        queries=np.arange(count, dtype=np.int32),
-        documents=documents,
-        scores=np.tile(-np.arange(depth, dtype=np.float32), (count, 1)),
+    return candidate_pool(
+        np.tile(-np.arange(depth), (count, 1)),
+        documents=[range(depth)] * count,
         known=known,
-        positives=np.full((count, 1), -1, np.int32),
-        positive_scores=np.full((count, 1), np.nan, np.float32),
-        query_keys=keys([f"q{n}" for n in range(count)]),
-        document_keys=keys([f"d{n}" for n in range(depth)])[documents],
+        positives=np.full((count, 1), -1),
         excluded=out & ~known,
     )
 
@@ -65,7 +61,7 @@ def test_uniform_draws_of_neighbours_are_independent() -> None:
     chosen = Uniform().draw(same(20_000, [True] * 5), 1, NOISE).positions[:, 0]
     pairs = np.bincount(chosen[::2] * 5 + chosen[1::2], minlength=25)
     assert chisquare(pairs).pvalue > 1e-3
-    again = Uniform().draw(same(20_000, [True] * 5), 1, Noise(1, "uniform")).positions[:, 0]
+    again = Uniform().draw(same(20_000, [True] * 5), 1, CounterRNG(1, "uniform")).positions[:, 0]
     assert chisquare(np.bincount(chosen * 5 + again, minlength=25)).pvalue > 1e-3
 
 

@@ -7,44 +7,45 @@ from math import exp
 
 import numpy as np
 import pytest
+from pools import candidate_pool
 from scipy.stats import chisquare
 
-from negbench.noise import Noise, keys
+from negbench.rng import CounterRNG
 from negbench.samplers import Sampler
 from negbench.types import CandidatePool, Draw
 
 SCORES = [2.5, 2.0, 1.5, 1.0, 0.5, -0.5]
 NEARER = [0.5, 1.0, -0.25, 0.75, 0.25, 1.5]
 """How much more similar a candidate is to the positive than to the query."""
+RELEVANT = [0.9, 0.25, 0.5, 0.0, 0.75, 0.125]
+"""The probability that a candidate is relevant."""
 POSITIVES = [0.0, 1.25]
 COUNT = 20_000
 
 
 def same() -> CandidatePool:
     """Queries with the same scores, each of which is a draw of its own."""
-    shape = (COUNT, len(SCORES))
-    documents = np.tile(np.arange(len(SCORES), dtype=np.int32), (COUNT, 1))
-    scores = np.broadcast_to(np.array(SCORES, np.float32), shape)
-    return CandidatePool(
-        queries=np.arange(COUNT, dtype=np.int32),
-        documents=documents,
-        scores=scores,
-        known=np.zeros(shape, np.bool_),
-        positives=np.tile(np.array([100, 101], np.int32), (COUNT, 1)),
-        positive_scores=np.tile(np.array(POSITIVES, np.float32), (COUNT, 1)),
-        query_keys=keys([f"q{n}" for n in range(COUNT)]),
-        document_keys=keys([f"d{n}" for n in range(len(SCORES))])[documents],
+    scores = np.tile(np.array(SCORES, np.float32), (COUNT, 1))
+    return candidate_pool(
+        scores,
+        documents=[range(len(SCORES))] * COUNT,
+        positives=[[100, 101]] * COUNT,
+        positive_scores=[POSITIVES] * COUNT,
         similarity=scores + np.array(NEARER, np.float32),
+        adapter=[RELEVANT] * COUNT,
     )
 
 
 def drawn(spelling: str, k: int = 1) -> Draw:
-    return Sampler.model_validate(spelling).draw(same(), k, Noise(0, spelling))
+    return Sampler.model_validate(spelling).draw(same(), k, CounterRNG(0, spelling))
 
 
 WEIGHTS: dict[str, Callable[[int], float]] = {
     "softmax(temperature=0.8)": lambda at: exp(SCORES[at] / 0.8),
     "softmax(temperature=3.0)": lambda at: exp(SCORES[at] / 3),
+    "discounted(temperature=0.8)": lambda at: exp(SCORES[at] / 0.8) * (1 - RELEVANT[at]),
+    "discounted(temperature=2.0, gamma=2.5)": lambda at: exp(SCORES[at] / 2) * (1 - RELEVANT[at]) ** 2.5,
+    "discounted(temperature=0.8, gamma=0.0)": lambda at: exp(SCORES[at] / 0.8),
     "trisampler": lambda at: exp(-((SCORES[at] - max(POSITIVES)) ** 2) / 4) * max(NEARER[at], 0.0),
 }
 

@@ -1,10 +1,12 @@
-"""A tiny causal model with random weights."""
+"""A tiny causal model with random weights, and a server that stands for one."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from chat_server import Server
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +30,15 @@ def tiny_causal(tmp_path_factory: pytest.TempPathFactory) -> Path:
         torch.manual_seed(0)
         LlamaForCausalLM(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("NEGBENCH_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("SECRET", "sk-1")
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    made = Server()
+    yield made
+    made.over.set()
+    made.http.shutdown()
+    made.http.server_close()

@@ -7,9 +7,10 @@ import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 
-from negbench.losses import Scored
+from negbench.losses import ScoredBatch
 from negbench.losses.margin_mse import MarginMSE
-from negbench.teachers.bi_encoder import BiEncoder, quick
+from negbench.requirements import TeacherTargets
+from negbench.teachers.bi_encoder import BiEncoder, require_bi_encoder
 
 PAIRS = [
     ("how often must i water my basil", "give basil water when the soil feels dry"),
@@ -47,11 +48,17 @@ def test_a_student_with_the_teachers_own_cosines_has_nothing_to_learn_from_it(ti
     loss = MarginMSE(temperature=0.05)
     for given, learns in ((teacher, False), (teacher.model_copy(update={"temperature": None}), True)):
         told = torch.from_numpy(given.score(PAIRS[:2], None, "float32"))[None]
-        batch = Scored(scores - 0.1, torch.tensor([0]), torch.eye(1, 2, dtype=torch.bool), own, targets=told)
+        batch = ScoredBatch(
+            scores=scores - 0.1,
+            positive_column=torch.tensor([0]),
+            known_mask=torch.eye(1, 2, dtype=torch.bool),
+            mined_mask=own,
+            targets={TeacherTargets: told},
+        )
         assert bool(loss.rows(batch).item() > 1e-3) == learns
 
 
 def test_a_guide_has_none() -> None:
-    assert quick(BiEncoder()) == BiEncoder()
-    with pytest.raises(ValueError, match="a guide is asked for cosines; leave its temperature out"):
-        quick(BiEncoder(temperature=0.1))
+    assert require_bi_encoder(BiEncoder()) == BiEncoder()
+    with pytest.raises(ValueError, match="a guide must give cosines; leave its temperature out"):
+        require_bi_encoder(BiEncoder(temperature=0.1))

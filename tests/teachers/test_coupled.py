@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from made_ranked import planted, ranked_pool
 from pydantic import ValidationError
 from safetensors.torch import load_file
-from test_teachers import planted, pool_of
 
 from negbench.errors import InputError
-from negbench.parts import registered
+from negbench.registry import registered
 from negbench.teachers.coupled_cross_encoder import CoupledCrossEncoder, coupled, weight
 from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
 from negbench.training.teacher import fold_of, train_fold
@@ -60,7 +60,7 @@ class TestRows:
         assert rows == [("a", "d0", "d2"), ("a", "d1", "d3"), ("a", "d0", "d4"), ("c", "d5", "d6")]
 
     def test_none_has_a_negative(self) -> None:
-        with pytest.raises(InputError, match="no training query has a candidate to be its negative"):
+        with pytest.raises(InputError, match="no training query has a candidate that can be a negative"):
             CoupledCrossEncoder().columns([(0, 0, 1.0)], ["a"], ["d"])
 
     def test_there_is_no_level_to_correct(self) -> None:
@@ -135,11 +135,11 @@ class TestTraining:
 
         load(tiny_encoder, 48, new_head=True).save_pretrained(str(tmp_path / "cross"))
         collection, pool = planted()
-        with pytest.raises(InputError, match="both would start from the model's head alike"):
+        with pytest.raises(InputError, match="both models would start from the same head"):
             train_fold(tiny(tmp_path / "cross"), pool, collection, 0, 0, "float32", tmp_path / "m", tmp_path)
 
     def test_a_pool_of_positives_alone(self, tiny_encoder: Path, tmp_path: Path) -> None:
         collection, _ = planted()
-        pool = pool_of([[query] for query in range(16)], [[query] for query in range(16)])
+        pool = ranked_pool([[query] for query in range(16)], [[query] for query in range(16)])
         with pytest.raises(InputError, match="no training query has a candidate"):
             train_fold(tiny(tiny_encoder), pool, collection, 0, 0, "float32", tmp_path / "m", tmp_path)

@@ -31,7 +31,7 @@ from transformers import (
 )
 
 from negbench.errors import InputError
-from negbench.teachers.cross_encoder import GivenCrossEncoder, load
+from negbench.teachers.cross_encoder import PretrainedCrossEncoder, load
 
 PAIRS = [
     ("how often must i water my basil", "give basil water when the soil feels dry"),
@@ -150,7 +150,7 @@ MODELS: dict[str, Callable[[Maker], Path]] = {
 @pytest.mark.parametrize("name", MODELS)
 def test_scores_are_those_of_the_library(name: str, make: Maker) -> None:
     folder = MODELS[name](make)
-    found = GivenCrossEncoder(model=str(folder), max_length=512).score(PAIRS, None, "float32")
+    found = PretrainedCrossEncoder(model=str(folder), max_length=512).score(PAIRS, None, "float32")
     peer = CrossEncoder(str(folder), model_kwargs={"dtype": "float32"}, max_length=64, device="cpu")
     np.testing.assert_allclose(found, peer.predict(PAIRS, batch_size=1), atol=1e-5)
     assert np.ptp(found) > 1e-3
@@ -158,7 +158,7 @@ def test_scores_are_those_of_the_library(name: str, make: Maker) -> None:
 
 def test_where_the_activation_is_the_identity_a_score_is_the_sigmoid_of_what_the_library_gives(make: Maker) -> None:
     folder = make.activated(torch.nn.Identity())
-    found = GivenCrossEncoder(model=str(folder)).score(PAIRS, None, "float32")
+    found = PretrainedCrossEncoder(model=str(folder)).score(PAIRS, None, "float32")
     raw = CrossEncoder(str(folder)).predict(PAIRS)
     assert raw.min() < 0  # logits
     np.testing.assert_allclose(found, 1 / (1 + np.exp(-raw)), atol=1e-6)
@@ -186,7 +186,7 @@ def test_what_cannot_be_right_is_refused(name: str, make: Maker) -> None:
     build, reason = REFUSED[name]
     folder = build(make)
     with pytest.raises(InputError, match=f"cross-encoder {folder}: {reason}") as caught:
-        GivenCrossEncoder(model=str(folder)).score(PAIRS, None, "float32")
+        PretrainedCrossEncoder(model=str(folder)).score(PAIRS, None, "float32")
     assert "\n" not in str(caught.value)
 
 
@@ -230,7 +230,7 @@ DAMAGED: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda folder: edit_tensors(folder, lambda tensors: tensors["classifier.bias"].fill_(float("inf"))),
         r"1 of \d+ tensors hold NaN or infinite numbers: \S*classifier\.bias",
     ),
-    "no tokenizer": (_without_tokenizer, "knows no token but special"),
+    "no tokenizer": (_without_tokenizer, "has only special tokens"),
     "a tokenizer that does not load": (lambda folder: (folder / "tokenizer.json").unlink(), "cannot be loaded: "),
     "a tokenizer of another model": (
         _fewer_embeddings,
@@ -245,7 +245,7 @@ def test_a_damaged_folder_is_refused_by_what_is_wrong(name: str, make: Maker) ->
     folder = make.bert()
     damage(folder)
     with pytest.raises(InputError, match=f"cross-encoder {folder}: .*{reason}") as caught:
-        GivenCrossEncoder(model=str(folder)).score(PAIRS, None, "float32")
+        PretrainedCrossEncoder(model=str(folder)).score(PAIRS, None, "float32")
     assert "\n" not in str(caught.value)
 
 

@@ -118,7 +118,7 @@ def test_a_judge_may_not_hold_the_teacher(tmp_path: Path, tiny_encoder: Path, te
     path = tmp_path / "grid.yaml"
     method = f'"denoised(teacher={teacher.format(encoder=tiny_encoder)})"'
     path.write_text(GRID.format(encoder=tiny_encoder, method=method))
-    with pytest.raises(InputError, match="what chose the negatives cannot say how many are false"):
+    with pytest.raises(InputError, match="cannot judge how many are false"):
         trials(read(path))
 
 

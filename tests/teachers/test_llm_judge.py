@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_llm import Server, server  # noqa: F401
+from chat_server import Server
 
 from negbench.collections import Source
 from negbench.teachers.llm import HIGHEST
@@ -19,7 +19,7 @@ COLLECTION = "helpdesk(articles=100, queries=12, dev=2, test=4, label_rate=1.0)"
 
 
 def test_a_grid_is_judged_and_a_refusal_counts_at_the_mean(
-    server: Server,  # noqa: F811
+    server: Server,
     tmp_path: Path,
     tiny_encoder: Path,
     negbench: Callable[..., Any],

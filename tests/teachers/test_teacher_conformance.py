@@ -1,4 +1,7 @@
-"""What every teacher owes. A new teacher is in this suite by being registered, once ``made`` can make a tiny one."""
+"""What every teacher owes. A new teacher is in this suite by being registered.
+
+It is asked with its defaults, or as ``made`` has it; one whose model is not here is skipped.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_llm import Server, server  # noqa: F401
+from chat_server import Server
 
-from negbench.parts import registered
+from negbench.errors import InputError
+from negbench.registry import registered
 from negbench.teachers import Teacher
 
 PAIRS = [
-    (f"how do i water my {plant}", f"{plant} likes water, number {n}") for n in range(7) for plant in ("rose", "fern")
+    (f"how do i water my {plant}", f"{plant if n % 2 else 'moss'} likes water, number {n}")
+    for n in range(7)
+    for plant in ("rose", "fern")
 ]
 
 
@@ -31,17 +37,34 @@ def cross_encoder(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) 
     return folder
 
 
+@pytest.fixture(scope="module")
+def distilled(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of a distilled cross-encoder, as it is before training, and equal weights."""
+    from negbench.teachers import joint_cosine
+    from negbench.teachers.bi_encoder import BiEncoder
+    from negbench.teachers.corpus_scores import CorpusScores
+
+    folder = tmp_path_factory.mktemp("distilled")
+    joint_cosine.save(joint_cosine.load(tiny_encoder, 64), folder)
+    texts = sorted({text for _, text in PAIRS})
+    encoder = BiEncoder(model=str(tiny_encoder), max_length=64)
+    CorpusScores.of(texts, np.arange(len(texts)), encoder, "float32").save(folder)
+    (folder / "weights.json").write_text("[0, 0.1, 1, 1]")
+    return folder
+
+
 Made = Callable[[str], tuple[Teacher, Path | None]]
 
 
 @pytest.fixture
-def made(cross_encoder: Path, tiny_encoder: Path, tiny_causal: Path, server: Server) -> Made:  # noqa: F811
+def made(cross_encoder: Path, distilled: Path, tiny_encoder: Path, tiny_causal: Path, server: Server) -> Made:
     """Return a tiny teacher by name, and the folder of its copy if it is trained here."""
     server.behave = lambda text, times: (200, f"score: {sum(map(ord, text)) % 4}")
     fields: dict[str, tuple[dict[str, object], Path | None]] = {
         "cross-encoder": ({"model": str(cross_encoder), "max_length": 64}, None),
         "trained-cross-encoder": ({"model": str(cross_encoder), "max_length": 64}, cross_encoder),
         "coupled-cross-encoder": ({"model": str(cross_encoder), "max_length": 64}, cross_encoder),
+        "distilled-cross-encoder": ({"model": str(tiny_encoder), "max_length": 64}, distilled),
         "bi-encoder": ({"model": str(tiny_encoder), "max_length": 64}, None),
         "llm": ({"model": "m", "server": server.url, "key": "SECRET"}, None),
         "local-llm": ({"model": str(tiny_causal), "max_length": 1000, "batch_size": 3}, None),
@@ -50,8 +73,13 @@ def made(cross_encoder: Path, tiny_encoder: Path, tiny_causal: Path, server: Ser
     fields["ensemble"] = {"judges": both}, None
 
     def by(name: str) -> tuple[Teacher, Path | None]:
-        chosen, folder = fields[name]
-        return Teacher.model_validate({name: chosen}), folder
+        chosen, folder = fields.get(name, ({}, None))
+        teacher = Teacher.model_validate({name: chosen})
+        try:
+            teacher.fingerprint()
+        except (InputError, OSError) as error:
+            pytest.skip(f"its model is not here, and its own tests have to bring it: {error}")
+        return teacher, folder
 
     return by
 

@@ -13,46 +13,27 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from made_ranked import planted, ranked_pool
 from sentence_transformers import CrossEncoder
 
 from negbench.collections.beir import Beir
 from negbench.errors import InputError
-from negbench.noise import keys
-from negbench.plan.answers import ScorePool
-from negbench.plan.mining import BuildPool, TrainTeacher
-from negbench.plan.sources import LoadCollection
 from negbench.retrieval.bm25 import BM25
+from negbench.stages.inputs import LoadCollection
+from negbench.stages.mining.pool import BuildPool, TrainTeacher
+from negbench.stages.mining.pool_features import ScorePool
 from negbench.store import Store, load_arrays
-from negbench.teachers.cross_encoder import GivenCrossEncoder, load
+from negbench.teachers.cross_encoder import PretrainedCrossEncoder, load
 from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder, corrected
 from negbench.training import teacher as training
 from negbench.training.teacher import fold_of, train_fold, training_pairs
-from negbench.types import CandidatePool, Collection, Float32, Int64, Qrels
+from negbench.types import CandidatePool, Float32, Int64
 
 PAIRS = [
     ("how often must i water my basil", "give basil water when the soil feels dry"),
     ("where does mint get enough sun", "cut old shoots of tulip"),
     ("will rose live through snow", ""),
 ]
-
-
-def pool_of(documents: Any, positives: list[list[int]], names: list[int] | None = None) -> CandidatePool:
-    """Return a pool of ranked ``documents`` [Q, K] (-1 past the end) with the labelled positives marked."""
-    table = np.array(documents, np.int32)
-    known = np.array([[row in mine for row in ranked] for ranked, mine in zip(documents, positives, strict=True)])
-    width = max(map(len, positives))
-    padded = np.array([mine + [-1] * (width - len(mine)) for mine in positives], np.int32)
-    queries = np.array(names or range(len(positives)), np.int32)
-    return CandidatePool(
-        queries=queries,
-        documents=table,
-        scores=np.where(table >= 0, 1.0, np.nan).astype(np.float32),
-        known=known,
-        positives=padded,
-        positive_scores=np.where(padded >= 0, 1.0, np.nan).astype(np.float32),
-        query_keys=keys([f"q{query}" for query in queries]),
-        document_keys=keys([f"d{row}" for row in table.ravel()]).reshape(table.shape),
-    )
 
 
 def tiny_teacher(tiny_encoder: Path, **changed: Any) -> TrainedCrossEncoder:
@@ -86,7 +67,9 @@ def pools(draw: st.DrawFn) -> CandidatePool:
     for _ in range(count):
         length = draw(st.integers(0, depth))
         ranked.append((draw(st.permutations(range(20)))[:length] + [-1] * depth)[:depth])
-    return pool_of(ranked, [sorted(draw(st.sets(st.integers(0, 19), min_size=1, max_size=4))) for _ in range(count)])
+    return ranked_pool(
+        ranked, [sorted(draw(st.sets(st.integers(0, 19), min_size=1, max_size=4))) for _ in range(count)]
+    )
 
 
 class TestTrainingPairs:
@@ -127,13 +110,13 @@ class TestTrainingPairs:
             assert alone == [pair for pair in there if pair[0] == query]
 
     def test_what_a_filter_threw_out_is_not_drawn(self) -> None:
-        pool = pool_of([[1, 2, 3, 4]], [[9]])
+        pool = ranked_pool([[1, 2, 3, 4]], [[9]])
         kept = replace(pool, excluded=np.array([[True, False, True, False]]))
         found = training_pairs(TrainedCrossEncoder(negatives=4), kept, np.array([0]), 0)
         assert sorted(found) == [(0, 2, 0.0), (0, 4, 0.0), (0, 9, 1.0)]
 
     def test_the_seed_decides(self) -> None:
-        pool = pool_of([list(range(15))], [[19]])
+        pool = ranked_pool([list(range(15))], [[19]])
         draws = {str(training_pairs(TrainedCrossEncoder(negatives=3), pool, np.array([0]), seed)) for seed in range(5)}
         assert len(draws) == 5
 
@@ -156,7 +139,7 @@ def given_folder(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 class TestScores:
     def test_a_score_is_the_sigmoid_of_the_output(self, given_folder: Path) -> None:
-        teacher = GivenCrossEncoder(model=str(given_folder))
+        teacher = PretrainedCrossEncoder(model=str(given_folder))
         found = teacher.score(PAIRS, None, "float32")
         raw = CrossEncoder(str(given_folder)).predict(PAIRS, activation_fn=torch.nn.Identity())
         assert found.dtype == np.float32
@@ -165,27 +148,29 @@ class TestScores:
         assert teacher.training_folds == 0
 
     def test_bfloat16_is_close_and_is_not_float32(self, given_folder: Path) -> None:
-        teacher = GivenCrossEncoder(model=str(given_folder))
+        teacher = PretrainedCrossEncoder(model=str(given_folder))
         exact, fast = (teacher.score(PAIRS, None, precision) for precision in ("float32", "bfloat16"))
         assert fast.dtype == np.float32
         np.testing.assert_allclose(fast, exact, atol=0.02)
         assert not np.array_equal(fast, exact)
 
     def test_pairs_are_cut_at_max_length(self, given_folder: Path) -> None:
-        short = GivenCrossEncoder(model=str(given_folder), max_length=9)
+        short = PretrainedCrossEncoder(model=str(given_folder), max_length=9)
         ends = [("mint", f"give mint water when the soil {end}") for end in ("feels dry", "is in shade")]
         first, second = short.score(ends, None, "float32")
-        assert first == second
-        first, second = GivenCrossEncoder(model=str(given_folder)).score(ends, None, "float32")
-        assert first != second
+        assert first == pytest.approx(second, abs=1e-6)  # rows of a batch may be rounded apart
+        first, second = PretrainedCrossEncoder(model=str(given_folder)).score(ends, None, "float32")
+        assert abs(first - second) > 1e-4
 
     def test_nothing_to_score(self, given_folder: Path) -> None:
-        found = GivenCrossEncoder(model=str(given_folder)).score([], None, "float32")
+        found = PretrainedCrossEncoder(model=str(given_folder)).score([], None, "float32")
         assert (found.shape, found.dtype) == ((0,), np.float32)
 
     def test_its_digest_is_that_of_the_weights(self, given_folder: Path, tiny_encoder: Path, tmp_path: Path) -> None:
         shutil.copytree(given_folder, tmp_path / "moved")
-        teachers = [GivenCrossEncoder(model=str(folder)) for folder in (given_folder, tmp_path / "moved", tiny_encoder)]
+        teachers = [
+            PretrainedCrossEncoder(model=str(folder)) for folder in (given_folder, tmp_path / "moved", tiny_encoder)
+        ]
         first, moved, other = (teacher.fingerprint() for teacher in teachers)
         assert first == moved != other
 
@@ -196,7 +181,7 @@ class TestScores:
         assert all(
             torch.equal(kept[name], value) for name, value in whole.model.bert.state_dict().items() if name in kept
         )
-        with pytest.raises(InputError, match="keep_layers=4, it has 3 layers"):
+        with pytest.raises(InputError, match="keep_layers=4, but it has 3 layers"):
             load(tiny_encoder, 32, keep_layers=4, new_head=True)
 
 
@@ -220,11 +205,15 @@ class TestCrossFitting:
     def scored(self, twins: Path, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         source = Beir(path=str(twins))
         collection = LoadCollection(source, source.fingerprint())
-        pool = BuildPool(collection, BM25(depth=20), "train", None, None, None)
+        pool = BuildPool(
+            collection=collection, retriever=BM25(depth=20), split="train", seed=None, documents=None, queries=None
+        )
         teacher = tiny_teacher(tiny_encoder)
         print_of = teacher.fingerprint()
         copies = tuple(TrainTeacher(pool, teacher, print_of, fold, "float32") for fold in range(2))
-        scores = ScorePool(pool, teacher, print_of, 8, copies, "float32")
+        scores = ScorePool(
+            pool=pool, teacher=teacher, fingerprint=print_of, depth=8, copies=copies, precision="float32"
+        )
         store = Store(tmp_path_factory.mktemp("store"))
         trained_on: list[list[int]] = []
 
@@ -273,29 +262,6 @@ class TestCrossFitting:
         np.testing.assert_array_equal(~np.isnan(scored["scores"]), asked)
         assert scored["calls"] == asked.sum() + (pool.positives >= 0).sum()
         assert pool.known[:, :8].any()
-
-
-def planted() -> tuple[Collection, CandidatePool]:
-    """Return 16 queries whose positives speak of sun and whose other candidates speak of frost.
-
-    What to learn is plain, and the same for queries that were never seen.
-    """
-    asked = [
-        f"{plant} {care}" for plant in ("basil", "mint", "rose", "fern") for care in ("soil", "light", "pot", "leaf")
-    ]
-    bright, dark = ([f"{word} {word} {word}"] * 16 for word in ("sun", "frost"))
-    positives = [[query] for query in range(16)]
-    collection = Collection(
-        name="planted",
-        document_ids=[f"d{row}" for row in range(32)],
-        titles=[""] * 32,
-        texts=bright + dark,
-        query_ids=[f"q{row}" for row in range(16)],
-        queries=asked,
-        qrels={"train": Qrels.of([(query, query, 1) for query in range(16)])},
-    )
-    ranked = [[query, *range(16, 32)] for query in range(16)]
-    return collection, pool_of(ranked, positives)
 
 
 class TestTraining:
@@ -368,7 +334,7 @@ class TestTraining:
 
     def test_too_few_queries_for_two_folds(self, tiny_encoder: Path, tmp_path: Path) -> None:
         collection, pool = planted()
-        one = pool_of(pool.documents[:1].tolist(), [[0]])
+        one = ranked_pool(pool.documents[:1].tolist(), [[0]])
         fold = int(fold_of(collection.queries[:1], 2)[0])
         with pytest.raises(InputError, match=f"all 1 training queries fall into fold {fold + 1}"):
             train_fold(tiny_teacher(tiny_encoder), one, collection, fold, 0, "float32", tmp_path / "m", tmp_path)

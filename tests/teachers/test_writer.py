@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_llm import Server, server  # noqa: F401
+from chat_server import Server
+from pools import mined
 
 from negbench.evaluation.probe import told_apart
-from negbench.plan.writing import extended, put_in_place
-from negbench.types import Collection, Negatives, Qrels
+from negbench.stages.mining.writing import put_in_place, with_synthetic
+from negbench.types import Collection, Qrels
+from negbench.writers.counterfactual import CounterfactualWriter
 from negbench.writers.language_model import LanguageModelWriter, written
 
 
@@ -33,28 +35,43 @@ def test_lists_as_models_write_them(answer: str, texts: list[str]) -> None:
     assert written(answer) == texts
 
 
-def test_each_query_gets_its_own_and_no_more_than_asked(server: Server) -> None:  # noqa: F811
+def test_each_query_gets_its_own_and_no_more_than_asked(server: Server) -> None:
     server.behave = lambda text, times: (200, json.dumps([f"{text.split()[4]} {n}" for n in range(5)]))
     writer = LanguageModelWriter(model="m", server=server.url, key="SECRET", each=2)
     assert writer.write([("moss", "on bark"), ("fern", "in shade")]) == [["moss 0", "moss 1"], ["fern 0", "fern 1"]]
     assert all("on bark" in text or "in shade" in text for text in server.asked)
 
 
+def test_a_counterfactual_writer_gives_other_instructions_and_reads_the_same_answers(server: Server) -> None:
+    server.behave = lambda text, times: (200, json.dumps([f"{text.split()[4]} {n}" for n in range(5)]))
+    settings = {"model": "m", "server": server.url, "key": "SECRET", "each": 2}
+    plain, counterfactual = LanguageModelWriter(**settings), CounterfactualWriter(**settings)
+    asked = [("moss", "on bark")]
+    assert plain.write(asked) == counterfactual.write(asked) == [["moss 0", "moss 1"]]
+    told = [body["messages"][0]["content"] for body in server.heard]
+    assert told == [plain.instructions, counterfactual.instructions]
+    assert "requirement" in told[1]
+    assert "requirement" not in told[0]
+
+
 def test_written_negatives_take_the_last_slots_and_rows_behind_the_corpus() -> None:
     table = np.array([[3, 4, 5], [6, 7, 8], [1, 2, -1]], np.int32)
-    scores = np.where(table >= 0, 0.5, np.nan).astype(np.float32)
-    drawn = Negatives.without_rules(
-        np.arange(3, dtype=np.int32), table, table * 0, table - 1, scores, np.ones(3, np.float32)
-    )
+    drawn = mined(table, ranks=table - 1)
     found = put_in_place(drawn, [["a"], [], ["b", "c"]], 10)
     assert found.documents.tolist() == [[3, 4, 10], [6, 7, 8], [1, 12, 11]]
     assert (found.origins == 2).tolist() == [[False, False, True], [False] * 3, [False, True, True]]
     assert (found.ranks[found.origins == 2] == -1).all()
     assert np.isnan(found.scores[found.origins == 2]).all()
     collection = Collection(
-        "c", [f"d{n}" for n in range(10)], [""] * 10, ["t"] * 10, ["q"], ["q"], {"train": Qrels.of([])}
+        name="c",
+        document_ids=[f"d{n}" for n in range(10)],
+        titles=[""] * 10,
+        texts=["t"] * 10,
+        query_ids=["q"],
+        queries=["q"],
+        qrels={"train": Qrels.of([])},
     )
-    longer = extended(collection, [["a"], [], ["b", "c"]])
+    longer = with_synthetic(collection, [["a"], [], ["b", "c"]])
     assert [longer.passages()[row] for row in (10, 11, 12)] == ["a", "b", "c"]
     assert len({*longer.document_ids}) == 13
 
@@ -70,7 +87,7 @@ def test_the_probe_tells_what_differs_and_nothing_else() -> None:
 
 
 def test_a_grid_trains_on_what_was_written(
-    server: Server,  # noqa: F811
+    server: Server,
     tmp_path: Path,
     tiny_encoder: Path,
     negbench: Callable[..., Any],
@@ -95,6 +112,7 @@ baseline: naive
     assert trial["draw"]["written"] == 20
     assert trial["cost"]["steps"] == plain["cost"]["steps"]
     assert 0 <= trial["metrics"]["probe/written_auc"] <= 1
+    assert ["negatives/eci" in it["metrics"] for it in (plain, trial)] == [True, False]  # no vectors of written ones
     asked = sum(server.asked.values())
     assert asked == 20
     shown = negbench("inspect", "grid.yaml", cwd=tmp_path, store=tmp_path / "store").out

@@ -208,7 +208,7 @@ class TestArtifacts:
         outcome = log_grid(name, trials, tmp_path, database, artifacts=grid_files(tmp_path))
         assert (outcome.delivered, outcome.missing) == (2, 0)
         assert "the grid's files could not be logged" in outcome.message
-        assert "once this is mended" in outcome.message
+        assert "once this is fixed" in outcome.message
         assert str(place) in outcome.message
         place.unlink()
         message = log_grid(name, trials, tmp_path, database, artifacts=grid_files(tmp_path)).message

@@ -125,7 +125,7 @@ class TestNoAnswer:
         outcome = log_grid("later", trials, tmp_path, artifacts=grid_files(tmp_path))
         assert (outcome.delivered, outcome.missing) == (0, 2)
         assert "2 of 2 trials" in outcome.message
-        assert "will be delivered by the next run" in outcome.message
+        assert "will be logged by the next run" in outcome.message
         assert "Connection refused" in outcome.message
         assert "\n" not in outcome.message
         assert "secret" not in outcome.message

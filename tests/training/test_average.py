@@ -8,17 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pools import mined
 from sentence_transformers import SentenceTransformer
 
 from negbench.collections.beir import Beir
-from negbench.losses import Scored
+from negbench.losses import ScoredBatch
 from negbench.losses.infonce import InfoNCE
 from negbench.losses.npc import NPC
-from negbench.training.average import Average
+from negbench.requirements import AverageTargets
+from negbench.training.average import EMA
 from negbench.training.data import Instances, instances
-from negbench.training.loop import Curves, train
+from negbench.training.hooks import Curves
+from negbench.training.job import TrainingJob
+from negbench.training.loop import train
 from negbench.training.recipe import Recipe
-from negbench.types import Collection, Negatives
+from negbench.types import Collection
 
 RECIPE = Recipe(epochs=2, batch_size=16, learning_rate=3e-3, max_length=16, precision="float32", dropout=0.0)
 Weights = dict[str, torch.Tensor]
@@ -36,8 +40,7 @@ def data(garden: Collection) -> Instances:
     queries = garden.split_queries("train")
     chosen = [[row for row in range(60) if row not in positives[query]][query % 50 :][:2] for query in queries.tolist()]
     table = np.array(chosen, np.int32)
-    ones = np.ones(len(queries), np.float32)
-    drawn = Negatives.without_rules(queries, table, table, table, table / 60, ones)
+    drawn = mined(table, queries=queries)
     found = instances(garden, "train", drawn, RECIPE)
     found.weights[::3] = 0
     return found
@@ -49,16 +52,17 @@ SEEN: list[tuple[torch.Tensor, torch.Tensor]] = []
 class Watched(NPC):
     """Keeps the encoder's and the average's scores."""
 
-    def mean(self, batch: Scored, weights: torch.Tensor) -> torch.Tensor:
-        SEEN.append((batch.scores.detach().clone(), batch.told().clone()))
-        assert not batch.told().requires_grad
+    def mean(self, batch: ScoredBatch, weights: torch.Tensor) -> torch.Tensor:
+        average = batch.targets[AverageTargets]
+        SEEN.append((batch.scores.detach().clone(), average.clone()))
+        assert not average.requires_grad
         return super().mean(batch, weights)
 
 
 class Idle(NPC):
     """InfoNCE that asks for an average, and looks away."""
 
-    def mean(self, batch: Scored, weights: torch.Tensor) -> torch.Tensor:
+    def mean(self, batch: ScoredBatch, weights: torch.Tensor) -> torch.Tensor:
         return InfoNCE().mean(batch, weights)
 
 
@@ -67,7 +71,11 @@ def run(
 ) -> tuple[SentenceTransformer, Curves]:
     model = SentenceTransformer(str(encoder))
     SEEN.clear()
-    curves, _ = train(model, data, garden, loss, RECIPE.model_copy(update=changed), 0, scratch)
+    curves, _ = train(
+        model,
+        TrainingJob(data=data, collection=garden, loss=loss, recipe=RECIPE.model_copy(update=changed), seed=0),
+        scratch,
+    )
     return model, curves
 
 
@@ -78,14 +86,14 @@ def test_its_weights_are_the_closed_form_over_all_steps(
 ) -> None:  # fmt: skip
     steps: list[Weights] = []
     kept: list[Weights] = []
-    real = Average.follow
+    real = EMA.follow
 
-    def watched(self: Average) -> None:
+    def watched(self: EMA) -> None:
         steps.append({name: value.detach().clone() for name, value in self.model.named_parameters()})
         real(self)
         kept.append({name: value.clone() for name, value in self.weights.items()})
 
-    monkeypatch.setattr(Average, "follow", watched)
+    monkeypatch.setattr(EMA, "follow", watched)
     start = dict(SentenceTransformer(str(tiny_encoder)).named_parameters())
     model, curves = run(tiny_encoder, data, garden, NPC(decay=decay), tmp_path)
     assert len(steps) == curves["loss"][-1][0] == 6
@@ -123,9 +131,9 @@ def test_its_scores_are_those_of_a_model_with_its_weights(
     kept: list[Weights] = []
     vectors: list[torch.Tensor] = []
     texts: list[dict[str, torch.Tensor]] = []
-    real = Average.__call__
+    real = EMA.__call__
 
-    def watched(self: Average, chunk: Any) -> torch.Tensor:
+    def watched(self: EMA, chunk: Any) -> torch.Tensor:
         assert self.model.training
         found = real(self, chunk)
         assert self.model.training
@@ -134,7 +142,7 @@ def test_its_scores_are_those_of_a_model_with_its_weights(
         vectors.append(found)
         return found
 
-    monkeypatch.setattr(Average, "__call__", watched)
+    monkeypatch.setattr(EMA, "__call__", watched)
     run(tiny_encoder, data, garden, NPC(decay=0.9), tmp_path, dropout=0.3)
     for weights, chunk, found in list(zip(kept, texts, vectors, strict=True))[::3]:
         other = SentenceTransformer(str(tiny_encoder)).eval()
@@ -183,7 +191,7 @@ def test_it_goes_where_a_trainer_moves_the_encoder() -> None:
     """As from Apple's GPU, on which encoders are loaded, to the CPU; here to a device without numbers."""
     for use in (lambda it: it.follow(), lambda it: it({"input_ids": torch.zeros(1, 3, device="meta")})):
         model = Linear(3, 2)
-        average = Average(model, 0.5)  # type: ignore[arg-type]
+        average = EMA(model, 0.5)  # type: ignore[arg-type]
         model.to("meta")
         use(average)
         assert {value.device.type for value in average.weights.values()} == {"meta"}

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from negbench.batching.random import Random
-from negbench.noise import keys
+from negbench.rng import keys
 from negbench.training.batches import epoch_batches
 from negbench.types import Int32, UInt64
 
@@ -82,10 +82,10 @@ def test_one_gives_each_positive_its_turn() -> None:
 def test_who_meets_whom_is_random() -> None:
     """Two of 40 rows share one of the batches of 8 with probability 7/39."""
     queries, row_keys = np.arange(40, dtype=np.int32), keys([f"row {row}" for row in range(40)])
-    together = 0
+    process_group = 0
     for epoch in range(400):
         place = np.empty(40, int)
         for at, batch in enumerate(epoch_batches(queries, row_keys, 8, 7, epoch, "each", Random())):
             place[batch] = at
-        together += int(place[0] == place[1])
-    assert abs(together - 400 * 7 / 39) < 5 * (400 * 7 / 39 * 32 / 39) ** 0.5
+        process_group += int(place[0] == place[1])
+    assert abs(process_group - 400 * 7 / 39) < 5 * (400 * 7 / 39 * 32 / 39) ** 0.5

@@ -11,10 +11,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pools import mined
 from scipy.stats import chisquare
 
 from negbench.errors import InputError
-from negbench.noise import Noise, key
+from negbench.rng import CounterRNG, key
 from negbench.training.data import Collator, Instances, instances
 from negbench.training.recipe import Recipe
 from negbench.types import Collection, Negatives, Qrels
@@ -33,11 +34,7 @@ def small_collection(judgments: list[tuple[int, int, int]]) -> Collection:
 
 
 def negatives_of(queries: list[int], documents: Any) -> Negatives:
-    table = np.array(documents, np.int32).reshape(len(queries), -1 if queries else 1)
-    blank = np.zeros_like(table)
-    return Negatives.without_rules(
-        np.array(queries, np.int32), table, blank, blank, blank.astype(np.float32), np.ones(len(queries), np.float32)
-    )
+    return mined(np.reshape(documents, (len(queries), -1 if queries else 1)), queries=queries)
 
 
 @st.composite
@@ -101,7 +98,7 @@ def test_a_batch_holds_what_its_rows_need_and_hides_other_positives(
     asked, read = list(chain(*query_chunks)), list(chain(*document_chunks))
     assert len(set(asked)) == len(asked)  # no text is encoded twice
     assert len(set(read)) == len(read)
-    label = {name: value.tolist() for name, value in batch["label"].items()}
+    label = {name: value.tolist() for name, value in batch["label"].items() if name != "targets"}
     assert label["query_chunks"] == len(query_chunks)
     labelled = {
         (query, document)
@@ -116,11 +113,11 @@ def test_a_batch_holds_what_its_rows_need_and_hides_other_positives(
     for at, row in enumerate(rows):
         query, positive = int(table.queries[row]), int(table.positives[row])
         assert asked[label["row_query"][at]] == f"Q: question {query}"
-        assert read[label["target"][at]] == f"D: title {positive} text {positive}"
+        assert read[label["positive_column"][at]] == f"D: title {positive} text {positive}"
         for column, text in enumerate(read):
             document = int(text.split()[-1])
-            assert label["relevant"][at][column] == ((query, document) in labelled)
-            assert label["own"][at][column] == (document in by_query[query])
+            assert label["known_mask"][at][column] == ((query, document) in labelled)
+            assert label["mined_mask"][at][column] == (document in by_query[query])
         mine = [positive, *(document for document in by_query[query] if document >= 0)]
         wanted |= {f"D: title {document} text {document}" for document in mine}
     assert set(read) == wanted
@@ -171,7 +168,7 @@ def test_a_positive_of_one_row_is_another_s_negative_unless_it_is_labelled() -> 
     documents = [int(text.split()[-1]) for text in read]
     hidden = {
         (query, documents[column])
-        for query, row in zip((0, 3), batch["label"]["relevant"].tolist(), strict=True)
+        for query, row in zip((0, 3), batch["label"]["known_mask"].tolist(), strict=True)
         for column, relevant in enumerate(row)
         if relevant
     }
@@ -203,7 +200,7 @@ def test_there_is_a_row_for_each_labelled_pair(made: tuple[Collection, Negatives
 def test_keys_are_hashes_of_the_ids(case: tuple[Collection, Negatives]) -> None:
     data = instances(case[0], "train", case[1])
     pairs = zip(data.queries.tolist(), data.positives.tolist(), strict=True)
-    expected = [int(Noise(0, "rows").bits(key(f"q{query}"), key(f"d{document}"))) for query, document in pairs]
+    expected = [int(CounterRNG(0, "rows").bits(key(f"q{query}"), key(f"d{document}"))) for query, document in pairs]
     assert data.keys.tolist() == expected
     assert data.keys.dtype == np.uint64
 
@@ -235,11 +232,16 @@ def test_instances_are_made_of_train_alone() -> None:
     assert table.known.documents.tolist() == [1, 4]
 
 
-def judged(promoted: Any, trust: list[list[float]]) -> Negatives:
+def judged(promoted: Any, positive_weights: list[list[float]]) -> Negatives:
     """Negatives of queries 0 (positives 1 and 2) and 3 (positive 4) after label rules."""
     plain = negatives_of([0, 3], [[5], [6]])
     positives = np.array([[1, 2], [4, -1]], np.int32)
-    return replace(plain, positives=positives, promoted=np.array(promoted, np.int32), trust=np.array(trust, np.float32))
+    return replace(
+        plain,
+        positives=positives,
+        promoted=np.array(promoted, np.int32),
+        positive_weights=np.array(positive_weights, np.float32),
+    )
 
 
 LABELLED = [(0, 1, 1), (0, 2, 1), (3, 4, 1)]

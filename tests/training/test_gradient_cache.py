@@ -11,22 +11,24 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pools import mined
 from sentence_transformers import SentenceTransformer
 
 from negbench.collections.beir import Beir
 from negbench.encoders.attention import fast_attention
 from negbench.encoders.dropout import fast_dropout
-from negbench.losses import Loss, Scored
+from negbench.losses import Loss, ScoredBatch
 from negbench.losses.infonce import InfoNCE
-from negbench.parts import registered
+from negbench.registry import registered
 from negbench.training import loop
 from negbench.training.data import Collator, Instances, instances
+from negbench.training.job import TrainingJob
 from negbench.training.loop import set_dropout, train
 from negbench.training.objective import Chunk, Objective
 from negbench.training.recipe import Recipe
-from negbench.types import Collection, Negatives
+from negbench.types import Collection
 
-UNTOLD = [name for name, part in registered("loss").items() if part().asks is None]  # type: ignore[attr-defined]
+UNTOLD = [name for name, part in registered("loss").items() if not part().requires]  # type: ignore[attr-defined]
 Gradients = dict[str, torch.Tensor]
 
 
@@ -42,8 +44,7 @@ def data(garden: Collection) -> Instances:
     queries = garden.split_queries("train")
     chosen = [[row for row in range(60) if row not in positives[query]][query % 50 :][:2] for query in queries.tolist()]
     table = np.array(chosen, np.int32)
-    ones = np.ones(len(queries), np.float32)
-    return instances(garden, "train", Negatives.without_rules(queries, table, table, table, table / 60, ones))
+    return instances(garden, "train", mined(table, queries=queries))
 
 
 @pytest.fixture
@@ -77,8 +78,17 @@ def by_hand(model: SentenceTransformer, loss: Loss, chunks: list[Chunk], label: 
     leaves = [found.clone().requires_grad_() for found in vectors]
     asked = int(label["query_chunks"])
     queries, documents = torch.cat(leaves[:asked]), torch.cat(leaves[asked:])
-    scores, beside = queries[label["row_query"]] @ documents.T, documents[label["target"]] @ documents.T
-    loss.mean(Scored(scores, label["target"], label["relevant"], label["own"], beside), label["weight"]).backward()
+    scores, beside = queries[label["row_query"]] @ documents.T, documents[label["positive_column"]] @ documents.T
+    loss.mean(
+        ScoredBatch(
+            scores=scores,
+            positive_column=label["positive_column"],
+            known_mask=label["known_mask"],
+            mined_mask=label["mined_mask"],
+            positive_similarity=beside,
+        ),
+        label["weight"],
+    ).backward()
     for chunk, state, leaf in zip(chunks, states, leaves, strict=True):
         torch.set_rng_state(state)
         again = model(dict(chunk))["sentence_embedding"]
@@ -187,7 +197,11 @@ def test_a_training_comes_out_the_same(
         model = SentenceTransformer(str(tiny_encoder))
         asked = recipe.model_copy(update={"gradient_cache": cached})
         with layer_outputs(model) as counts:
-            found = train(model, data, garden, InfoNCE(), asked, 0, tmp_path / str(cached))
+            found = train(
+                model,
+                TrainingJob(data=data, collection=garden, loss=InfoNCE(), recipe=asked, seed=0),
+                tmp_path / str(cached),
+            )
         passes.append(len(counts))
         return model, found
 

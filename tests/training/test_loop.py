@@ -12,31 +12,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from made_rows import RECIPE, rows_with
 from sentence_transformers import SentenceTransformer
 
 from negbench.batching.random import Random
 from negbench.collections.beir import Beir
 from negbench.encoders.encode import encode, encode_as_is
 from negbench.encoders.tokens import tokenised
-from negbench.losses import Loss, Scored
+from negbench.losses import Loss, ScoredBatch
 from negbench.losses.infonce import InfoNCE
 from negbench.training import loop
-from negbench.training.batches import epoch_batches
-from negbench.training.data import Instances, instances
-from negbench.training.loop import TrainingError, all_batches, train
+from negbench.training.batches import all_batches, epoch_batches
+from negbench.training.data import Instances
+from negbench.training.job import TrainingJob
+from negbench.training.loop import TrainingError, train
 from negbench.training.recipe import Recipe
-from negbench.types import Collection, Negatives
+from negbench.types import Collection
 
-RECIPE = Recipe(
-    epochs=2,
-    batch_size=16,
-    learning_rate=3e-3,
-    warmup=0.3,
-    weight_decay=0.1,
-    max_grad_norm=4.0,
-    max_length=16,
-    precision="float32",
-)
 Weights = dict[str, torch.Tensor]
 
 
@@ -60,20 +52,6 @@ def garden(tiny_collection: Path) -> Collection:
     return Beir(path=str(tiny_collection)).load()
 
 
-def rows_with(garden: Collection, k: int, recipe: Recipe | None = None) -> Instances:
-    """Return the training rows with ``k`` negatives a query: the next documents that are not labelled."""
-    positives = garden.qrels["train"].by_query()
-    queries = garden.split_queries("train")
-    chosen = [
-        [row % 60 for row in range(7 * query, 7 * query + 60) if row % 60 not in positives[query]][:k]
-        for query in queries.tolist()
-    ]
-    table = np.array(chosen, np.int32).reshape(len(queries), k)
-    effective = np.ones(len(queries), np.float32)
-    drawn = Negatives.without_rules(queries, table, table, table, table.astype(np.float32), effective)
-    return instances(garden, "train", drawn, recipe or RECIPE)
-
-
 @pytest.fixture(scope="module")
 def trained(garden: Collection, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Trained]:
     """Return a function that trains the tiny encoder; asked again for the same, it gives the same back."""
@@ -92,7 +70,11 @@ def trained(garden: Collection, tiny_encoder: Path, tmp_path_factory: pytest.Tem
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(loop, "Collator", Watched)
             data = rows_with(garden, k, recipe)
-            curves, cost = train(model, data, garden, loss or InfoNCE(), recipe, seed, folder / "scratch")
+            curves, cost = train(
+                model,
+                TrainingJob(data=data, collection=garden, loss=loss or InfoNCE(), recipe=recipe, seed=seed),
+                folder / "scratch",
+            )
         model.save_pretrained(str(folder / "model"), create_model_card=False)
         return Trained(model, folder / "model", curves, cost, seen)
 
@@ -177,7 +159,11 @@ def test_weights_that_the_last_step_breaks_are_refused(garden: Collection, tiny_
     recipe = RECIPE.model_copy(update={"epochs": 1, "batch_size": 64, "learning_rate": 1e39, "warmup": 0.0})
     model = SentenceTransformer(str(tiny_encoder))
     with pytest.raises(TrainingError, match=r"after step 1 \d+ of \d+ tensors hold NaN or infinite numbers: 0\.model"):
-        train(model, rows_with(garden, 1, recipe), garden, InfoNCE(), recipe, 0, tmp_path)
+        train(
+            model,
+            TrainingJob(data=rows_with(garden, 1, recipe), collection=garden, loss=InfoNCE(), recipe=recipe, seed=0),
+            tmp_path,
+        )
 
 
 class TestRepeatability:
@@ -225,10 +211,10 @@ class TestRepeatability:
 
     def test_the_seed_changes_the_dropout_masks(self, trained: Callable[..., Trained]) -> None:
         """One batch of all rows: without dropout its loss is the same for every seed, whatever the order of rows."""
-        together = RECIPE.model_copy(update={"epochs": 1, "batch_size": 64})
-        first, second = (values(trained(together, seed=seed).curves["loss"]) for seed in (0, 1))
+        process_group = RECIPE.model_copy(update={"epochs": 1, "batch_size": 64})
+        first, second = (values(trained(process_group, seed=seed).curves["loss"]) for seed in (0, 1))
         assert first == pytest.approx(second, rel=1e-5)
-        dropping = together.model_copy(update={"dropout": None})
+        dropping = process_group.model_copy(update={"dropout": None})
         first, second = (values(trained(dropping, seed=seed).curves["loss"]) for seed in (0, 1))
         assert first != pytest.approx(second, rel=1e-3)
 
@@ -296,7 +282,11 @@ class TestBfloat16:
         again, fresh = SentenceTransformer(str(fast.folder)), SentenceTransformer(str(fast.folder))
         once = RECIPE.model_copy(update={"epochs": 1})
         for model in (again, fresh):
-            train(model, rows_with(garden, 0, once), garden, InfoNCE(), once, 3, tmp_path)
+            train(
+                model,
+                TrainingJob(data=rows_with(garden, 0, once), collection=garden, loss=InfoNCE(), recipe=once, seed=3),
+                tmp_path,
+            )
         for name, value in again.state_dict().items():
             assert torch.equal(value, fresh.state_dict()[name]), name
 
@@ -306,7 +296,7 @@ class TestWhatGoesWrong:
         class BreaksAtThree(InfoNCE):
             """InfoNCE that is NaN at the third step."""
 
-            def rows(self, batch: Scored) -> torch.Tensor:
+            def rows(self, batch: ScoredBatch) -> torch.Tensor:
                 steps.append(1)
                 return super().rows(batch) * (float("nan") if len(steps) == 3 else 1.0)
 
@@ -322,9 +312,20 @@ class TestWhatGoesWrong:
     def test_no_rows(self, garden: Collection, tiny_encoder: Path, tmp_path: Path) -> None:
         rows = rows_with(garden, 1)
         none = rows.queries[:0]
-        empty = Instances(none, none, rows.negatives[:0], rows.weights[:0], rows.known, rows.keys[:0])
+        empty = Instances(
+            queries=none,
+            positives=none,
+            negatives=rows.negatives[:0],
+            weights=rows.weights[:0],
+            known=rows.known,
+            keys=rows.keys[:0],
+        )
         with pytest.raises(TrainingError, match="no labelled pair"):
-            train(SentenceTransformer(str(tiny_encoder)), empty, garden, InfoNCE(), RECIPE, 0, tmp_path)
+            train(
+                SentenceTransformer(str(tiny_encoder)),
+                TrainingJob(data=empty, collection=garden, loss=InfoNCE(), recipe=RECIPE, seed=0),
+                tmp_path,
+            )
 
 
 def test_a_row_of_weight_0_teaches_nothing_but_stays_in_its_batch(
@@ -334,7 +335,7 @@ def test_a_row_of_weight_0_teaches_nothing_but_stays_in_its_batch(
     recipe = RECIPE.model_copy(update={"epochs": 1, "batch_size": 64})
     data = rows_with(garden, 1, recipe)
     model = SentenceTransformer(str(tiny_encoder))
-    model.max_seq_length = recipe.max_length
+    model.max_seq_length = recipe.max_length.query
     (batch,) = all_batches(data, recipe, 0)[0]
     weights = (np.arange(len(data.queries)) % 3 == 0).astype(np.float32)
     passages = garden.passages()
@@ -343,10 +344,16 @@ def test_a_row_of_weight_0_teaches_nothing_but_stays_in_its_batch(
     read = torch.as_tensor(encode_as_is(model, tokenised(model, [passages[d] for d in documents], "document")))
     target = torch.tensor([documents.index(positive) for positive in data.positives.tolist()])
     relevant = torch.from_numpy(data.known.contains(data.queries[:, None], np.array(documents)))
-    rows = InfoNCE().rows(Scored(queries @ read.T, target, relevant, torch.zeros_like(relevant)))
+    rows = InfoNCE().rows(
+        ScoredBatch(
+            scores=queries @ read.T, positive_column=target, known_mask=relevant, mined_mask=torch.zeros_like(relevant)
+        )
+    )
     wanted = rows[torch.from_numpy(weights) > 0].mean().item()
     weighed = replace(data, weights=weights)
-    curves, _ = train(model, weighed, garden, InfoNCE(), recipe, 0, tmp_path)
+    curves, _ = train(
+        model, TrainingJob(data=weighed, collection=garden, loss=InfoNCE(), recipe=recipe, seed=0), tmp_path
+    )
     assert len(batch) == len(rows)
     assert curves["loss"][0][1] == pytest.approx(wanted, rel=1e-4)
     assert wanted != pytest.approx(rows.mean().item(), rel=1e-3)
@@ -358,30 +365,3 @@ def test_nothing_is_left_in_the_working_directory(
     monkeypatch.chdir(tmp_path)
     trained(again=4)
     assert not list(tmp_path.iterdir())
-
-
-def test_what_is_watched_leaves_the_training_as_it_is(garden: Collection, tiny_encoder: Path, tmp_path: Path) -> None:
-    """The first point is the start's, the last that of the encoder as it is used afterwards; dropout draws the same."""
-    recipe = RECIPE.model_copy(update={"dropout": 0.1})
-    texts = garden.queries[:5]
-
-    def total(model: SentenceTransformer) -> float:
-        return float(encode_as_is(model, tokenised(model, texts, "query")).sum())
-
-    def run(points: int) -> tuple[SentenceTransformer, dict[str, list[tuple[int, float]]], float]:
-        model = SentenceTransformer(str(tiny_encoder))
-        model.max_seq_length = recipe.max_length
-        before = total(model)
-        watch = loop.Watch("dev", points, total) if points else None
-        curves, _ = train(model, rows_with(garden, 1), garden, InfoNCE(), recipe, 0, tmp_path / str(points), watch)
-        return model, curves, before
-
-    plain, without, _ = run(0)
-    model, curves, before = run(3)
-    steps = len(without["loss"])
-    assert [step for step, _ in curves["dev"]] == [0, round(steps / 2), steps]
-    assert curves["dev"][0][1] == pytest.approx(before)
-    assert curves["dev"][-1][1] == pytest.approx(total(model))
-    assert curves["loss"] == without["loss"]
-    for mine, other in zip(model.parameters(), plain.parameters(), strict=True):
-        assert torch.equal(mine, other)

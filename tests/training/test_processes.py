@@ -10,19 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from made_renewal import renewal_at_once
+from made_hook import MadeAtOnce
+from pools import mined
 from sentence_transformers import SentenceTransformer
 
 from negbench.collections.beir import Beir
 from negbench.encoders.encode import encode_as_is
 from negbench.encoders.tokens import tokenised
-from negbench.losses import Loss, Scored
+from negbench.losses import Loss, ScoredBatch
 from negbench.losses.infonce import InfoNCE
-from negbench.refresh.every import Every
 from negbench.training.data import Instances, instances
-from negbench.training.loop import Curves, TrainingError, Watch, train
+from negbench.training.hooks import Curves, DevEvaluation
+from negbench.training.job import TrainingJob
+from negbench.training.loop import TrainingError, train
 from negbench.training.recipe import Recipe
-from negbench.types import Collection, Negatives
+from negbench.types import Collection
 
 RECIPE = Recipe(
     batch_size=16, learning_rate=3e-3, warmup=0.5, weight_decay=0.1, max_length=16, precision="float32", dropout=0.0
@@ -49,8 +51,7 @@ def rows_with(garden: Collection, shift: int) -> Instances:
     queries = garden.split_queries("train")
     chosen = [[row for row in range(60) if row not in positives[query]][query + shift :][:2] for query in queries]
     table = np.array(chosen, np.int32)
-    ones = np.ones(len(queries), np.float32)
-    return instances(garden, "train", Negatives.without_rules(queries, table, table, table, table / 60, ones), RECIPE)
+    return instances(garden, "train", mined(table, queries=queries), RECIPE)
 
 
 @pytest.fixture(scope="module")
@@ -61,15 +62,17 @@ def trained(garden: Collection, tiny_encoder: Path, tmp_path_factory: pytest.Tem
     def run(processes: int, cached: bool = False) -> Trained:
         model = SentenceTransformer(str(tiny_encoder))
         tokens = tokenised(model, garden.queries[:9], "query")
-        watch = Watch("total", 4, lambda current: float(np.abs(encode_as_is(current, tokens)).sum()))
-        renewal = renewal_at_once(
-            Every(steps=1), lambda _, number: (rows_with(garden, number), {"round": float(number)})
-        )
+        watch = DevEvaluation("total", 4, lambda current: float(np.abs(encode_as_is(current, tokens)).sum()))
+        hook = MadeAtOnce([1, 2], lambda _, number: (rows_with(garden, number), {"round": float(number)}))
         recipe = RECIPE.model_copy(update={"processes": processes, "gradient_cache": cached})
         scratch = tmp_path_factory.mktemp("scratch")
         curves, cost = train(
-            model, rows_with(garden, 0), garden, InfoNCE(), recipe, 0, scratch, watch, renewal=renewal
-        )  # fmt: skip
+            model,
+            TrainingJob(data=rows_with(garden, 0), collection=garden, loss=InfoNCE(), recipe=recipe, seed=0),
+            scratch,
+            watch=watch,
+            hook=hook,
+        )
         return Trained(model, curves, cost)
 
     return run
@@ -100,14 +103,14 @@ def test_two_processes_train_as_one_does(trained: Callable[..., Trained], cached
 class NoNumber(InfoNCE):
     """InfoNCE that is NaN."""
 
-    def rows(self, batch: Scored) -> torch.Tensor:
+    def rows(self, batch: ScoredBatch) -> torch.Tensor:
         return super().rows(batch) * float("nan")
 
 
 class BreaksElsewhere(InfoNCE):
     """InfoNCE that only the first process can work out."""
 
-    def rows(self, batch: Scored) -> torch.Tensor:
+    def rows(self, batch: ScoredBatch) -> torch.Tensor:
         if torch.distributed.get_rank() > 0:
             raise ValueError("too hot")
         return super().rows(batch)
@@ -126,7 +129,11 @@ def test_what_goes_wrong(
 ) -> None:
     recipe = RECIPE.model_copy(update={"processes": 2})
     with pytest.raises(error, match=line):
-        train(SentenceTransformer(str(tiny_encoder)), rows_with(garden, 0), garden, loss, recipe, 0, tmp_path)
+        train(
+            SentenceTransformer(str(tiny_encoder)),
+            TrainingJob(data=rows_with(garden, 0), collection=garden, loss=loss, recipe=recipe, seed=0),
+            tmp_path,
+        )
 
 
 def test_a_chunk_of_bags_has_as_many_texts_as_bags() -> None:

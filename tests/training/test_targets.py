@@ -10,16 +10,20 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pools import mined
 from sentence_transformers import SentenceTransformer
 
 from negbench.collections.beir import Beir
-from negbench.losses import Loss, Scored
+from negbench.losses import Loss, ScoredBatch
 from negbench.losses.infonce import InfoNCE
+from negbench.requirements import PairTarget, TeacherTargets
+from negbench.training.batches import all_batches
 from negbench.training.data import Instances, instances
-from negbench.training.loop import all_batches, train
+from negbench.training.job import TrainingJob
+from negbench.training.loop import train
 from negbench.training.recipe import Recipe
-from negbench.training.targets import PairTargets, VectorTargets
-from negbench.types import Collection, Negatives
+from negbench.training.targets import PairTargets, Targets, VectorTargets
+from negbench.types import Collection
 
 RECIPE = Recipe(epochs=2, batch_size=16, learning_rate=1e-4, max_length=16, precision="float32")
 
@@ -57,22 +61,21 @@ def rows_of(garden: Collection) -> Instances:
     queries, positives = garden.split_queries("train"), garden.qrels["train"].by_query()
     chosen = [[d for d in range(7 * q % 40, 60) if d not in positives[q]][:2] for q in queries.tolist()]
     table = np.array(chosen, np.int32)
-    ones = np.ones(len(queries), np.float32)
-    drawn = Negatives.without_rules(queries, table, table, table, table.astype(np.float32), ones)
+    drawn = mined(table, queries=queries)
     return instances(garden, "train", drawn, RECIPE)
 
 
-def watched() -> tuple[list[Scored], Loss]:
+def watched() -> tuple[list[ScoredBatch], Loss]:
     """A list, and a loss that puts into it what it sees."""
 
     class Watched(InfoNCE):
         """InfoNCE that notes its batches."""
 
-        def rows(self, batch: Scored) -> torch.Tensor:
+        def rows(self, batch: ScoredBatch) -> torch.Tensor:
             seen.append(batch)
             return super().rows(batch)
 
-    seen: list[Scored] = []
+    seen: list[ScoredBatch] = []
     return seen, Watched()
 
 
@@ -88,31 +91,42 @@ def test_the_loss_is_told_of_the_pairs_of_its_batch(garden: Collection, tiny_enc
     told = PairTargets.of_table(q, d[:, None], np.array([[target(*pair)] for pair in sorted(pairs)], np.float32))
     seen, loss = watched()
 
-    for targets in (told, None):
+    cases: list[dict[type[PairTarget], Targets]] = [{TeacherTargets: told}, {}]
+    for targets in cases:
         model = SentenceTransformer(str(tiny_encoder))
-        train(model, replace(data, targets=targets), garden, loss, RECIPE, 0, tmp_path)
+        train(
+            model,
+            TrainingJob(data=replace(data, targets=targets), collection=garden, loss=loss, recipe=RECIPE, seed=0),
+            tmp_path,
+        )
     batches = [batch for epoch in all_batches(data, RECIPE, 0) for batch in epoch]
     assert len(seen) == 2 * len(batches)
     for batch, scored in zip(batches, seen[: len(batches)], strict=True):
-        assert scored.targets is not None
+        given = scored.targets[TeacherTargets]
         for row, at in enumerate(batch.tolist()):
             query = int(data.queries[at])
-            column = int(scored.target[row])
-            assert scored.targets[row, column].item() == pytest.approx(target(query, int(data.positives[at])))
-            own = sorted(scored.targets[row, scored.own[row]].tolist())
+            column = int(scored.positive_column[row])
+            assert given[row, column].item() == pytest.approx(target(query, int(data.positives[at])))
+            own = sorted(given[row, scored.mined_mask[row]].tolist())
             assert own == pytest.approx(sorted(target(query, int(it)) for it in data.negatives[at]))
-        known = scored.own | scored.relevant
-        assert scored.targets[~known].isnan().all()  # nobody asked about the other rows' documents
-    assert all(batch.targets is None for batch in seen[len(batches) :])
+        known = scored.mined_mask | scored.known_mask
+        assert given[~known].isnan().all()  # nobody asked about the other rows' documents
+    assert all(not batch.targets for batch in seen[len(batches) :])
 
 
 def test_positives_are_compared_with_all_documents(garden: Collection, tiny_encoder: Path, tmp_path: Path) -> None:
     seen, loss = watched()
 
-    train(SentenceTransformer(str(tiny_encoder)), rows_of(garden), garden, loss, RECIPE, 0, tmp_path)
+    train(
+        SentenceTransformer(str(tiny_encoder)),
+        TrainingJob(data=rows_of(garden), collection=garden, loss=loss, recipe=RECIPE, seed=0),
+        tmp_path,
+    )
     for batch in seen:
-        assert batch.beside is not None
-        rows = torch.arange(len(batch.target))
-        assert batch.beside[rows, batch.target].tolist() == pytest.approx([1.0] * len(rows), abs=1e-5)
-        mutual = batch.beside[:, batch.target]
+        assert batch.positive_similarity is not None
+        rows = torch.arange(len(batch.positive_column))
+        assert batch.positive_similarity[rows, batch.positive_column].tolist() == pytest.approx(
+            [1.0] * len(rows), abs=1e-5
+        )
+        mutual = batch.positive_similarity[:, batch.positive_column]
         torch.testing.assert_close(mutual, mutual.T)

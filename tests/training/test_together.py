@@ -11,13 +11,13 @@ import torch
 
 from negbench.errors import InputError
 from negbench.training import processes
-from negbench.training.processes import Together, started
+from negbench.training.processes import ProcessGroup, started
 
 LENGTHS = (3, 2)
 """Of the chunks: one less than there are processes."""
 
 
-def work(together: Together, told: str) -> dict[str, Any]:
+def work(process_group: ProcessGroup, told: str) -> dict[str, Any]:
     """Encode two chunks with two of three matrices, all vectors weighing on one another; return what came of it."""
     torch.manual_seed(0)
     weights = torch.nn.ParameterList(torch.randn(4, 4) for _ in range(3))
@@ -28,30 +28,30 @@ def work(together: Together, told: str) -> dict[str, Any]:
         encoded.append(len(chunk["input"]))
         return torch.tanh(chunk["input"] @ weights[encoded[-1] - 2])
 
-    vectors = torch.cat(together.encoded(chunks, encode, 4))
+    vectors = torch.cat(process_group.encoded(chunks, encode, 4))
     (vectors @ vectors.T).softmax(1).square().sum().backward()
-    together.sum_gradients(weights)
-    told = together.from_first(lambda: f"{told} from {together.rank}")
+    process_group.sum_gradients(weights)
+    told = process_group.from_first(lambda: f"{told} from {process_group.rank}")
     grads = [weight.grad for weight in weights]
     return {"vectors": vectors.detach(), "gradients": grads, "encoded": encoded, "told": told}
 
 
-def help_with(together: Together, told: str, folder: Path) -> None:
-    found = work(together, told)
+def help_with(process_group: ProcessGroup, told: str, folder: Path) -> None:
+    found = work(process_group, told)
     assert found["told"] == "rows from 0"
     assert "LOCAL_RANK" not in os.environ
     text = repr((found["encoded"], [None if it is None else it.tolist() for it in found["gradients"]]))
-    (folder / f"{together.rank}.txt").write_text(text)
+    (folder / f"{process_group.rank}.txt").write_text(text)
 
 
 def test_the_gradients_are_those_of_one_process(tmp_path: Path) -> None:
     """The third process has nothing to encode, and one of the matrices is not used by any."""
-    alone = work(Together(), "rows")
+    alone = work(ProcessGroup(), "rows")
     threads = torch.get_num_threads()
-    with started(3, tmp_path / "scratch", help_with, "rows", tmp_path) as together:
-        assert (together.rank, together.size) == (0, 3)
+    with started(3, tmp_path / "scratch", help_with, "rows", tmp_path) as process_group:
+        assert (process_group.rank, process_group.size) == (0, 3)
         assert torch.get_num_threads() == max(1, threads // 3)
-        found = work(together, "rows")
+        found = work(process_group, "rows")
     assert torch.get_num_threads() == threads
     assert not torch.distributed.is_initialized()
     assert alone["encoded"] == list(LENGTHS)
@@ -66,19 +66,19 @@ def test_the_gradients_are_those_of_one_process(tmp_path: Path) -> None:
         assert (tmp_path / f"{rank}.txt").read_text() == repr((encoded, [*same, None]))
 
 
-def fail(together: Together) -> None:
-    if together.rank == 2:
-        raise ValueError(f"no water in {together.rank}")
-    work(together, "rows")
+def fail(process_group: ProcessGroup) -> None:
+    if process_group.rank == 2:
+        raise ValueError(f"no water in {process_group.rank}")
+    work(process_group, "rows")
 
 
 def test_what_another_process_fails_of_is_said(tmp_path: Path) -> None:
     """Not what the others say when it is gone."""
     with (
         pytest.raises(RuntimeError, match=r"^process 3 of 3 failed: ValueError: no water in 2$"),
-        started(3, tmp_path, fail) as together,
+        started(3, tmp_path, fail) as process_group,
     ):
-        work(together, "rows")
+        work(process_group, "rows")
 
 
 def test_what_the_first_fails_of_is_its_own(tmp_path: Path) -> None:
@@ -97,9 +97,9 @@ def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch, t
 
 
 def test_each_draws_masks_of_its_own() -> None:
-    seeds = {Together(rank, 4).seed(seed) for rank in range(4) for seed in range(3)}
+    seeds = {ProcessGroup(rank, 4).seed(seed) for rank in range(4) for seed in range(3)}
     assert len(seeds) == 12
-    assert [Together(0, 4).seed(seed) for seed in range(3)] == [0, 1, 2]
+    assert [ProcessGroup(0, 4).seed(seed) for seed in range(3)] == [0, 1, 2]
     assert max(seeds) < 2**32  # numpy's limit
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from negbench.collections.withholding import Withhold, visible
-from negbench.noise import Noise
+from negbench.rng import CounterRNG
 from negbench.types import Int32, Qrels
 
 LABELLED = ("train", "dev")
@@ -35,7 +35,7 @@ def with_hidden(
     qrels = dict(truth)
     for split in LABELLED:
         labels = truth[split]
-        luck = Noise(seed, "helpdesk/labels").gumbel(labels.queries, labels.documents)
+        luck = CounterRNG(seed, "helpdesk/labels").gumbel(labels.queries, labels.documents)
         qrels[split] = labels.where(visible(labels, how, rate, texts, luck))
     return qrels
 

@@ -27,7 +27,7 @@ from negbench.collections._helpdesk.facets import (
 )
 from negbench.collections._helpdesk.things import DEVICES, NAMES, product_name
 from negbench.errors import InputError
-from negbench.noise import Noise
+from negbench.rng import CounterRNG
 from negbench.types import Int32
 
 ARTICLES_PER_PRODUCT: Final = 33
@@ -71,7 +71,7 @@ def build(articles: int, near_duplicates: int, rewordings: int, seed: int) -> Ar
         facets.append(facets[copied])
         wording.append(other)
         source.append(copied)
-    order = Noise(seed, "helpdesk/shelf").order(np.arange(articles))
+    order = CounterRNG(seed, "helpdesk/shelf").order(np.arange(articles))
     place = np.empty(articles, np.int32)
     place[order] = np.arange(articles, dtype=np.int32)
     shuffled = np.array(source, np.int32)[order]
@@ -85,8 +85,8 @@ def build(articles: int, near_duplicates: int, rewordings: int, seed: int) -> Ar
 
 def _numbers(seed: int, purpose: str, rows: int, columns: int, first: int = 0) -> list[list[float]]:
     """Return uniform numbers [rows, columns] that depend on purpose, row (counted from ``first``) and column alone."""
-    noise = Noise(seed, f"helpdesk/{purpose}")
-    numbers: list[list[float]] = noise.uniform(
+    rng = CounterRNG(seed, f"helpdesk/{purpose}")
+    numbers: list[list[float]] = rng.uniform(
         np.arange(first, first + rows)[:, None], np.arange(columns)[None, :]
     ).tolist()
     return numbers
@@ -105,12 +105,12 @@ def attempts(seed: int, purpose: str, wanted: int, columns: int) -> Iterator[lis
 
 def _names(products: int, seed: int) -> list[str]:
     rounds = -(-products // NAMES)
-    order = Noise(seed, "helpdesk/names").order(np.arange(NAMES))
+    order = CounterRNG(seed, "helpdesk/names").order(np.arange(NAMES))
     return [product_name(again * NAMES + int(index)) for again in range(rounds) for index in order][:products]
 
 
 def _written(wanted: int, products: int, seed: int) -> list[Facets]:
-    topics = [TOPICS[row] for row in Noise(seed, "helpdesk/topics").order(np.arange(len(TOPICS)))]
+    topics = [TOPICS[row] for row in CounterRNG(seed, "helpdesk/topics").order(np.arange(len(TOPICS)))]
     seen: dict[Facets, None] = {}
     for u in attempts(seed, "articles", wanted, 8):
         part, problem = topics[int(len(topics) * u[0] * (0.4 + 0.6 * u[0]))]  # early topics have more articles

@@ -20,7 +20,7 @@ from negbench.collections._helpdesk2.facets import AXIS_NAMES, PART_NAMES, SYMPT
 from negbench.collections._helpdesk2.symptoms import SYMPTOMS
 from negbench.collections._helpdesk2.things import DEVICES, PARTS
 from negbench.errors import InputError
-from negbench.noise import Noise
+from negbench.rng import CounterRNG
 
 _PATIENCE = 1000  # draws for a block before the world counts as full
 
@@ -101,18 +101,19 @@ def _plans(near: NearMisses) -> list[_Plan]:
 
 def _attempts(number: int, plans: list[_Plan], lines: int, near: NearMisses, seed: int) -> Iterator[Block]:
     """Yield random blocks that depend on seed, number and attempt alone."""
-    noise = Noise(seed, "helpdesk/2/blocks")
+    rng = CounterRNG(seed, "helpdesk/2/blocks")
     for attempt in range(_PATIENCE):
-        plan = plans[int(noise.uniform(number, attempt, 0) * len(plans))]
+        plan = plans[int(rng.uniform(number, attempt, 0) * len(plans))]
         devices = [
-            plan.devices[i] for i in Noise(seed, "helpdesk/2/devices", attempt).order(_keys(number, len(plan.devices)))
+            plan.devices[i]
+            for i in CounterRNG(seed, "helpdesk/2/devices", attempt).order(_keys(number, len(plan.devices)))
         ]
-        own, *others = Noise(seed, "helpdesk/2/lines", attempt).order(_keys(number, lines)).tolist()
+        own, *others = CounterRNG(seed, "helpdesk/2/lines", attempt).order(_keys(number, lines)).tolist()
         things = [(own, devices[0])]
         for other in range(near.things):  # in turn the same device of another line, another device of the same line
             things.append((others[other // 2], devices[0]) if other % 2 == 0 else (own, devices[1 + other // 2]))
         four = len(next(iter(AXES.values())).conditions)
-        conditions = Noise(seed, "helpdesk/2/conditions", attempt).order(_keys(number, four))
+        conditions = CounterRNG(seed, "helpdesk/2/conditions", attempt).order(_keys(number, four))
         topics = [
             (line, device, part, symptom, plan.axis)
             for symptom in plan.symptoms

@@ -25,7 +25,7 @@ from negbench.collections._helpdesk2.symptoms import SYMPTOMS
 from negbench.collections._helpdesk2.things import DEVICES, PARTS
 from negbench.collections._helpdesk2.world import World
 from negbench.errors import InputError
-from negbench.noise import Noise
+from negbench.rng import CounterRNG
 from negbench.types import Int32
 
 _FORMS = (
@@ -65,17 +65,17 @@ def ask(world: World, test: int, others: int, paraphrase: float, seed: int) -> Q
     Every case is asked about once before one is asked about again, in other words; the others never ask about a case
     of the test questions, unless those take all. Raises InputError where there are too few ways to ask.
     """
-    cases = world.cases[Noise(seed, "helpdesk/2/cases").order(np.arange(len(world.cases)))]
+    cases = world.cases[CounterRNG(seed, "helpdesk/2/cases").order(np.arange(len(world.cases)))]
     rest = np.arange(test if test < len(cases) else 0, len(cases))
     chosen = np.append(np.arange(test) % len(cases), np.resize(rest, others))
     facets = cases[chosen]
     relevant = _relevant(world.articles, cases[np.unique(chosen)])
     texts: dict[str, None] = {}
-    noise = Noise(seed, "helpdesk/2/questions")
+    rng = CounterRNG(seed, "helpdesk/2/questions")
     for row, said in enumerate(facets.tolist()):
         for attempt in range(_PATIENCE):
             text = _word(
-                said, world.lines[said[LINE]], paraphrase, noise.uniform(row, attempt, np.arange(_SLOTS)).tolist()
+                said, world.lines[said[LINE]], paraphrase, rng.uniform(row, attempt, np.arange(_SLOTS)).tolist()
             )
             if text not in texts:
                 break

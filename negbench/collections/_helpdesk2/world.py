@@ -15,7 +15,7 @@ from negbench.collections._helpdesk2.blocks import Block, NearMisses, draw
 from negbench.collections._helpdesk2.facets import LINE, OPEN, SYMPTOM, SYMPTOM_NAMES
 from negbench.collections._helpdesk2.remedies import ROOM
 from negbench.errors import InputError
-from negbench.noise import Noise
+from negbench.rng import CounterRNG
 from negbench.types import Int32
 
 EXTRA: Final = 3
@@ -26,7 +26,7 @@ _BLOCKS_PER_LINE, _FEWEST_LINES = 2, 6
 _PATIENCE = 100  # wordings to try before an article counts as impossible
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """The articles, and the cases that questions may ask about.
 
@@ -57,7 +57,7 @@ def build(articles: int, near: NearMisses, seed: int) -> World:
     facets = [*cases, *_extra(blocks, articles - len(cases), seed)]
     number = _numbers(blocks)
     names = _names(lines, seed)
-    order = Noise(seed, "helpdesk/2/shelf").order(np.arange(articles))
+    order = CounterRNG(seed, "helpdesk/2/shelf").order(np.arange(articles))
     facets = [facets[row] for row in order]
     remedies = [number[row] for row in facets]
     written = list(_write(facets, remedies, names, seed))
@@ -74,8 +74,8 @@ def build(articles: int, near: NearMisses, seed: int) -> World:
 def _extra(blocks: list[Block], wanted: int, seed: int) -> Iterator[tuple[int, ...]]:
     """Yield the facets of the articles beyond one a case, as many for each topic, but for one."""
     topics = [(topic, block.conditions) for block in blocks for topic in block.topics]
-    turn = Noise(seed, "helpdesk/2/turn").order(np.arange(len(topics)))
-    luck = Noise(seed, "helpdesk/2/extra").uniform(np.arange(wanted)[:, None], np.arange(2)[None, :]).tolist()
+    turn = CounterRNG(seed, "helpdesk/2/turn").order(np.arange(len(topics)))
+    luck = CounterRNG(seed, "helpdesk/2/extra").uniform(np.arange(wanted)[:, None], np.arange(2)[None, :]).tolist()
     for row, (scope, which) in enumerate(luck):
         topic, conditions = topics[turn[row % len(topics)]]
         yield (*topic, OPEN if scope < _OPEN else conditions[int(which * len(conditions))])
@@ -100,7 +100,7 @@ def _numbers(blocks: list[Block]) -> dict[tuple[int, ...], int]:
 
 
 def _names(lines: int, seed: int) -> list[str]:
-    order = Noise(seed, "helpdesk/2/names").order(np.arange(NAMES))
+    order = CounterRNG(seed, "helpdesk/2/names").order(np.arange(NAMES))
     return [product_name(again * NAMES + int(index)) for again in range(-(-lines // NAMES)) for index in order][:lines]
 
 
@@ -108,11 +108,11 @@ def _write(
     facets: list[tuple[int, ...]], remedies: list[int], names: list[str], seed: int
 ) -> Iterator[tuple[str, str]]:
     """Yield title and text of each article, no two of which are the same."""
-    noise = Noise(seed, "helpdesk/2/wording")
+    rng = CounterRNG(seed, "helpdesk/2/wording")
     seen: set[tuple[str, str]] = set()
     for row, (said, remedy) in enumerate(zip(facets, remedies, strict=True)):
         for attempt in range(_PATIENCE):
-            wording = noise.uniform(row, attempt, np.arange(SLOTS)).tolist()
+            wording = rng.uniform(row, attempt, np.arange(SLOTS)).tolist()
             written = article(said, remedy, names[said[LINE]], wording)
             if written not in seen:
                 break

@@ -1,20 +1,22 @@
-"""False negatives: estimate how many of the negatives handed to training are relevant. One file an estimator."""
+"""Estimators of the false-negative rate: the share of relevant documents among the training negatives."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal, Self, get_args
 
-from negbench.parts import Part, registered
+from negbench.registry import Part, registered
 from negbench.types import Float64, Int32, Qrels, TruthKind
 
 Unit = Literal["negative", "query", "instance"]
 Reading = Literal["judge", "held-out"]
+READINGS: Final[tuple[str, ...]] = get_args(Reading)
+"""What is made for estimators alone where a grid asks for it: ``Pairs.judge``, and ``TrainingNegatives.held_out``."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pairs:
     """The N distinct pairs of query and mined negative, and what is known of each.
 
@@ -41,9 +43,9 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """Where the labelled positives of Q queries lie: what estimators from positive and unlabelled data look at.
+    """Counts of labelled positives and unlabelled documents by rank bin, for positive-unlabelled estimators.
 
-    ``positives`` and ``unlabelled`` [Q, bins] count, by query and bin of rank (``propensity.level``), the documents
+    ``positives`` and ``unlabelled`` [Q, bins] count, by query and bin of rank (``rank_bins.rank_bin``), the documents
     that are labelled positive and those that are not; the last bin holds what lies below the candidate pool.
     """
 
@@ -53,7 +55,7 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """A mining pass of its own over thinned labels; never trained on.
+    """Result of a separate mining pass with part of the labels hidden; nothing is trained on it.
 
     ``hits`` and ``totals`` [n] count, by distinct query, negatives that are hidden positives, and all, both weighted
     as training would weigh them; ``hidden`` is the share of all labelled pairs that was hidden, in [0, 1), as a
@@ -65,9 +67,9 @@ class HeldOut:
     hidden: float
 
 
-@dataclass(frozen=True, slots=True)
-class Handed:
-    """What training was handed, and what is known about relevance.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingNegatives:
+    """Training negatives, and what is known about their relevance.
 
     ``queries`` [R] is the query row of each training row (a query with three positives has three rows),
     ``documents`` [R, k] its negatives (-1 where there is none), ``weights`` [R, k] what training multiplies each
@@ -87,7 +89,7 @@ class Handed:
     copies: Qrels | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
     """An estimated share of false negatives in [0, 1] with its 95 % interval.
 
@@ -106,21 +108,29 @@ class Rate:
     clusters: Float64 | None = field(default=None, compare=False)
     index: bool = False
 
+    @classmethod
+    def of(cls, interval: tuple[float, float, float], unit: Unit, note: str, clusters: Float64 | None = None) -> Self:
+        """Return the rate of an ``interval``: the estimate and its two ends."""
+        rate, low, high = interval
+        return cls(rate=rate, low=low, high=high, unit=unit, note=note, clusters=clusters)
+
 
 class Estimator(Part):
     """A way to estimate the false-negative rate."""
 
     kind: ClassVar[str] = "estimator"
     reads: ClassVar[tuple[Reading, ...]] = ("judge", "held-out")
-    """What it looks at of that which is made for estimators alone, where a grid asks for it."""
+    """The ``READINGS`` that it uses; a grid with an estimator that reads anything else is refused."""
     meanings: ClassVar[Mapping[str, str]] = {}
     """What the rates are of, in a few words, that a table may show with their ``clusters``: by name, first choice
     first. A table shows one."""
     priority: ClassVar[int] = 50
     """Which estimator's rates a table shows where several have ``meanings``: the lowest that a trial has."""
+    needs: ClassVar[str] = ""
+    """What must be given for a rate to show, if not every grid has it: a key of the grid, or some words."""
 
     @abstractmethod
-    def estimate(self, handed: Handed) -> dict[str, Rate]:
+    def estimate(self, negatives: TrainingNegatives) -> dict[str, Rate]:
         """Return rates by name: the primary under the estimator's own name, others as ``name/unit``.
 
         An empty dict means that the estimator does not apply (for instance, no truth is known).
@@ -137,3 +147,8 @@ def meanings() -> dict[str, str]:
     kinds = [kind for kind in registered("estimator").values() if issubclass(kind, Estimator)]
     kinds.sort(key=lambda kind: kind.priority)
     return {name: meaning for kind in kinds for name, meaning in kind.meanings.items()}
+
+
+def headline(known: Container[str]) -> str | None:
+    """Return which of the ``known`` rates a table shows: the first that has a meaning; None where none has."""
+    return next((name for name in meanings() if name in known), None)

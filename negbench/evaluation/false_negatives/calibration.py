@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from negbench.noise import Noise
+from negbench.rng import CounterRNG
 from negbench.types import Bool, Float64, Int32, UInt64
 
 FOLDS: Final = 5
@@ -17,7 +17,7 @@ _SLOPE_PRIOR: Final = 1.0
 def folds(queries: Int32, query_keys: UInt64 | None = None) -> Int32:
     """Return the fold [N] of each pair's query, in 0 ... FOLDS - 1, by a hash of its row or of its given key."""
     keys = queries.astype(np.uint64) if query_keys is None else query_keys
-    return (Noise(0, "calibration").bits(keys) % np.uint64(FOLDS)).astype(np.int32)
+    return (CounterRNG(0, "calibration").bits(keys) % np.uint64(FOLDS)).astype(np.int32)
 
 
 def filled(scores: Float64, strata: Int32 | None = None) -> Float64:
@@ -28,12 +28,12 @@ def filled(scores: Float64, strata: Int32 | None = None) -> Float64:
     scored = ~np.isnan(scores)
     if scored.all() or not scored.any():
         return scores
-    found: Float64 = np.where(scored, scores, scores[scored].mean())
+    with_mean: Float64 = np.where(scored, scores, scores[scored].mean())
     if strata is None:
-        return found
+        return with_mean
     n = np.bincount(strata[scored], minlength=int(strata.max()) + 1)
     mean = np.bincount(strata[scored], scores[scored], minlength=len(n)) / np.maximum(n, 1)
-    return np.where(scored | (n == 0)[strata], found, mean[strata])
+    return np.where(scored | (n == 0)[strata], with_mean, mean[strata])
 
 
 def unscored(scores: Float64, weights: Float64) -> str:
@@ -54,27 +54,27 @@ def cross_fitted(scores: Float64, labels: Float64, asked: Bool, fold: Int32) -> 
     """
     spread = scores.std()
     standard = (scores - scores.mean()) / spread if spread > 0 else np.zeros_like(scores)
-    found = np.empty(len(scores))
+    calibrated = np.empty(len(scores))
     for part in range(FOLDS):
         learn, apply = asked & (fold != part), fold == part
         intercept, slope = _platt(standard[learn], labels[learn])
-        found[apply] = 1 / (1 + np.exp(-(intercept + slope * standard[apply])))
-    return found
+        calibrated[apply] = 1 / (1 + np.exp(-(intercept + slope * standard[apply])))
+    return calibrated
 
 
 def _platt(scores: Float64, labels: Float64) -> tuple[float, float]:
     """Return intercept and slope by Newton's method; the intercept begins at, and stays near, a smoothed share."""
     share = (labels.sum() + 0.5) / (len(labels) + 1)
-    at = np.array([np.log(share / (1 - share)), 0.0])
+    parameters = np.array([np.log(share / (1 - share)), 0.0])
     design = np.stack([np.ones_like(scores), scores], axis=1)
     prior = np.array([1e-2, _SLOPE_PRIOR])
-    centre = at.copy()
+    centre = parameters.copy()
     for _ in range(50):
-        p = 1 / (1 + np.exp(-design @ at))
-        slope = design.T @ (labels - p) - prior * (at - centre)
+        p = 1 / (1 + np.exp(-design @ parameters))
+        slope = design.T @ (labels - p) - prior * (parameters - centre)
         curve = (design * (p * (1 - p))[:, None]).T @ design + np.diag(prior)
         step = np.clip(np.linalg.solve(curve, slope), -2, 2)
-        at += step
+        parameters += step
         if np.abs(step).max() < 1e-8:
             break
-    return float(at[0]), float(at[1])
+    return float(parameters[0]), float(parameters[1])

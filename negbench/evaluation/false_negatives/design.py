@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from negbench.evaluation.false_negatives.calibration import filled
-from negbench.noise import Noise
+from negbench.rng import CounterRNG
 from negbench.types import Bool, Float64, Int32, UInt64
 
 BINS: Final = (0, 4, 16, 64, 256)
@@ -27,8 +27,8 @@ def strata(samplers: Int32, ranks: Int32) -> Int32:
     """Number the strata of N pairs, from 0: the sampler [N] that drew a pair and the bin of its rank [N]."""
     bins = np.searchsorted(BINS, ranks, side="right")
     cells = samplers.astype(np.int64) * (len(BINS) + 1) + bins
-    found: Int32 = np.unique(cells, return_inverse=True)[1].astype(np.int32)
-    return found
+    numbers: Int32 = np.unique(cells, return_inverse=True)[1].astype(np.int32)
+    return numbers
 
 
 def spread(strata: Int32, chance: Float64) -> Float64:
@@ -37,8 +37,8 @@ def spread(strata: Int32, chance: Float64) -> Float64:
     The chances are guesses: a wrong one costs precision, never validity. They are cut at 1 and 99 %.
     """
     mean = np.bincount(strata, np.clip(chance, 0.01, 0.99)) / np.maximum(np.bincount(strata), 1)
-    found: Float64 = np.sqrt(mean * (1 - mean))[strata]
-    return found
+    deviation: Float64 = np.sqrt(mean * (1 - mean))[strata]
+    return deviation
 
 
 def probabilities(size: Float64, labels: int) -> Float64:
@@ -76,13 +76,13 @@ def draw(probability: Float64, strata: Int32, keys: UInt64, seed: int) -> Float6
     stratum. ``keys`` [N] are stable hashes of the pairs: who is drawn does not depend on their order.
     """
     open_ = np.flatnonzero(probability < 1)
-    luck = Noise(seed, "audit").bits(keys[open_])
+    luck = CounterRNG(seed, "audit").bits(keys[open_])
     order = open_[np.lexsort((luck, strata[open_]))]
-    ends = np.floor(np.cumsum(probability[order]) + float(Noise(seed, "audit start").uniform(0)) + 1e-9)
-    found = np.where(probability < 1, 0.0, 1.0)
+    ends = np.floor(np.cumsum(probability[order]) + float(CounterRNG(seed, "audit start").uniform(0)) + 1e-9)
+    inclusion = np.where(probability < 1, 0.0, 1.0)
     drawn = order[np.diff(ends, prepend=0.0) > 0]
-    found[drawn] = probability[drawn]
-    return found
+    inclusion[drawn] = probability[drawn]
+    return inclusion
 
 
 def labels_needed(size: Float64, weights: Float64, deviation: Float64, half_width: float) -> int:

@@ -1,4 +1,4 @@
-"""Equal texts: negatives with a labelled positive's own text are false for certain."""
+"""Equal texts: negatives with the same text as a labelled positive are certainly false."""
 
 from __future__ import annotations
 
@@ -8,36 +8,33 @@ from typing import ClassVar
 import numpy as np
 
 from negbench.evaluation import intervals
-from negbench.evaluation.false_negatives import Estimator, Handed, Rate, Reading
+from negbench.evaluation.false_negatives import Estimator, Rate, Reading, TrainingNegatives
 from negbench.evaluation.shares import by_query
 
 
 class EqualTexts(Estimator):
-    """Count the mined negatives whose text is that of a labelled positive of their query, under another id.
+    """Share of the mined negatives with the same text as a labelled positive of their query, under another id.
 
-    A lower bound of the false-negative rate, free of any judgment: what answers a question does so whatever its id.
-    Applies where a grid leaves such copies unlabelled (``equal_texts: unlabelled``) and there are some; by default
-    they count as positives, none is mined, and the bound would be 0.
+    A lower bound of the false-negative rate that needs no judgments: a copy of a relevant document is relevant.
+    Applies to grids with ``equal_texts: unlabelled`` and collections with such copies. By default copies count as known
+    positives and are never mined, so that the bound would be 0.
     """
 
     name: ClassVar[str] = "equal-texts"
     reads: ClassVar[tuple[Reading, ...]] = ()
     meanings: ClassVar[Mapping[str, str]] = {
-        "equal-texts": "a lower bound: of the mined negatives, those with the text of a labelled positive",
+        "equal-texts": "lower bound: share of the mined negatives with the same text as a labelled positive",
     }
     priority: ClassVar[int] = 40
 
-    def estimate(self, handed: Handed) -> dict[str, Rate]:
-        """Return the share of mined negatives, weighted as training sees them."""
-        weights = np.where(handed.documents >= 0, handed.weights, 0.0)
-        if handed.copies is None or not len(handed.copies) or not (weights > 0).any():
+    def estimate(self, negatives: TrainingNegatives) -> dict[str, Rate]:
+        weights = np.where(negatives.documents >= 0, negatives.weights, 0.0)
+        if negatives.copies is None or not len(negatives.copies) or not (weights > 0).any():
             return {}
-        copies = handed.copies.contains(handed.queries[:, None], handed.documents)
-        found, cluster = np.unique(handed.queries, return_inverse=True)
-        pairs = (handed.queries[:, None].astype(np.int64) << 32) + handed.documents
+        copies = negatives.copies.contains(negatives.queries[:, None], negatives.documents)
+        queries, cluster = np.unique(negatives.queries, return_inverse=True)
+        pairs = (negatives.queries[:, None].astype(np.int64) << 32) + negatives.documents
         distinct = len(np.unique(pairs[weights > 0]))
-        hits, totals = by_query(cluster, len(found), (weights * copies).sum(axis=1), weights.sum(axis=1), distinct)
-        note = (
-            "a lower bound: negatives with the text of a labelled positive of their query; other false ones come on top"
-        )
-        return {self.name: Rate(*intervals.proportion(hits, totals), "negative", note, np.stack([hits, totals]))}
+        hits, totals = by_query(cluster, len(queries), (weights * copies).sum(axis=1), weights.sum(axis=1), distinct)
+        note = "a lower bound: counts only negatives with the same text as a labelled positive of their query"
+        return {self.name: Rate.of(intervals.proportion(hits, totals), "negative", note, np.stack([hits, totals]))}

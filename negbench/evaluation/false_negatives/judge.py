@@ -1,4 +1,4 @@
-"""Judge: what a scorer that took no part in the mining thinks of the negatives."""
+"""Judge: relevance scores of the negatives by a model that took no part in mining."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from negbench.evaluation import intervals
-from negbench.evaluation.false_negatives import Estimator, Handed, Pairs, Rate, Reading
+from negbench.evaluation.false_negatives import Estimator, Pairs, Rate, Reading, TrainingNegatives
 from negbench.evaluation.false_negatives.calibration import FOLDS, NO_SCORE, cross_fitted, filled, folds, unscored
 from negbench.types import Bool, Float64, Int32
 
@@ -37,12 +37,23 @@ class Judge(Estimator):
     reads: ClassVar[tuple[Reading, ...]] = ("judge",)
     version: ClassVar[int] = 2
 
-    uncovered: float = Field(default=0.1, ge=0, le=1)
-    few: int = Field(default=10, ge=1)
+    uncovered: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description=(
+            "Largest share of the negatives' weight in strata without an audited label at which a rate is given."
+        ),
+    )
+    few: int = Field(
+        default=10,
+        ge=1,
+        description="Least number of audited labels that say relevant, and that say not, for an interval.",
+    )
 
-    def estimate(self, handed: Handed) -> dict[str, Rate]:
+    def estimate(self, negatives: TrainingNegatives) -> dict[str, Rate]:
         """Return the rate or the index; none without a judge."""
-        pairs = handed.pairs
+        pairs = negatives.pairs
         if pairs is None or pairs.judge is None:
             return {}
         rate = self.of(pairs)
@@ -53,13 +64,19 @@ class Judge(Estimator):
         if pairs.judge is None:
             raise ValueError("these pairs were not judged")
         if np.isnan(pairs.judge).all():
-            return Rate(_NAN, _NAN, _NAN, "negative", NO_SCORE)
+            return Rate(rate=_NAN, low=_NAN, high=_NAN, unit="negative", note=NO_SCORE)
         if pairs.teacher is not None and np.array_equal(pairs.judge, pairs.teacher, equal_nan=True):
-            return Rate(_NAN, _NAN, _NAN, "negative", "refused: the judge is the teacher that chose the negatives")
+            return Rate(
+                rate=_NAN,
+                low=_NAN,
+                high=_NAN,
+                unit="negative",
+                note="refused: the judge is the teacher that chose the negatives",
+            )
         judge, weights = filled(pairs.judge, pairs.strata), pairs.weights / pairs.weights.sum()
         without = unscored(pairs.judge, weights)
         note = f"the judge's mean score, not calibrated: no rate{without}"
-        index = Rate(float(weights @ judge), _NAN, _NAN, "negative", note, index=True)
+        index = Rate(rate=float(weights @ judge), low=_NAN, high=_NAN, unit="negative", note=note, index=True)
         if pairs.labels is None or pairs.strata is None:
             return index
         asked = ~np.isnan(pairs.labels)
@@ -75,14 +92,22 @@ class Judge(Estimator):
         predicted = cross_fitted(judge, labels, asked, fold)
         rate = float(weights @ predicted)
         hits = int(labels[asked].sum())
-        told = f"calibrated on {asked.sum()} labels of {clusters} queries, {hits} relevant"
+        basis = f"calibrated on {asked.sum()} labels of {clusters} queries, {hits} relevant"
         if min(hits, int(asked.sum()) - hits) < self.few:
-            return Rate(rate, _NAN, _NAN, "negative", f"{told}; no interval with fewer than {self.few}{without}")
+            return Rate(
+                rate=rate,
+                low=_NAN,
+                high=_NAN,
+                unit="negative",
+                note=f"{basis}; no interval with fewer than {self.few}{without}",
+            )
         parts = _leave_out(pairs.queries, judge, labels, asked, fold, weights)
         variance = (len(parts) - 1) / len(parts) * float(((parts - rate) ** 2).sum())
         low, high = intervals.of_variance(rate, variance, len(parts), float((weights > 0).sum()))
-        note = told + _correlation(pairs, predicted, asked, fold) + without
-        return Rate(rate, low, high, "negative", note + "; the interval is for queries like these")
+        note = basis + _correlation(pairs, predicted, asked, fold) + without
+        return Rate(
+            rate=rate, low=low, high=high, unit="negative", note=note + "; the interval is for queries like these"
+        )
 
 
 GROUPS = 4 * FOLDS
@@ -92,12 +117,12 @@ GROUPS = 4 * FOLDS
 def _leave_out(queries: Int32, judge: Float64, labels: Float64, asked: Bool, fold: Int32, weights: Float64) -> Float64:
     """Return the rate without each group of queries in turn, judged and calibrated anew."""
     group = np.unique(queries, return_inverse=True)[1] % GROUPS
-    found = []
+    rates = []
     for out in np.unique(group).tolist():
         kept = group != out
         predicted = cross_fitted(judge[kept], labels[kept], asked[kept], fold[kept])
-        found.append(float(weights[kept] @ predicted) / float(weights[kept].sum()))
-    return np.array(found)
+        rates.append(float(weights[kept] @ predicted) / float(weights[kept].sum()))
+    return np.array(rates)
 
 
 def _correlation(pairs: Pairs, predicted: Float64, asked: Bool, fold: Int32) -> str:

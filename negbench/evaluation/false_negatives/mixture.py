@@ -1,4 +1,4 @@
-"""Mixture: two kinds of negatives in one histogram of scores."""
+"""Mixture: two normal components in the scores of the negatives."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from negbench.evaluation.false_negatives import Estimator, Handed, Pairs, Rate, Reading
+from negbench.evaluation.false_negatives import Estimator, Pairs, Rate, Reading, TrainingNegatives
 from negbench.types import Float64
 
 _NAN = float("nan")
@@ -26,13 +26,17 @@ class Mixture(Estimator):
     name: ClassVar[str] = "mixture"
     reads: ClassVar[tuple[Reading, ...]] = ("judge",)
 
-    apart: float = Field(default=2.0, ge=0)
+    apart: float = Field(
+        default=2.0,
+        ge=0,
+        description="Least distance between the two components' means, in pooled standard deviations.",
+    )
 
-    def estimate(self, handed: Handed) -> dict[str, Rate]:
-        """Return the share; none without scores."""
-        if handed.pairs is None or not np.isfinite(_scores(handed.pairs)).any():
+    def estimate(self, negatives: TrainingNegatives) -> dict[str, Rate]:
+        """Return the weight of the mixture's relevant component; an empty dict where no pair has a score."""
+        if negatives.pairs is None or not np.isfinite(_scores(negatives.pairs)).any():
             return {}
-        return {self.name: self.of(handed.pairs)}
+        return {self.name: self.of(negatives.pairs)}
 
     def of(self, pairs: Pairs) -> Rate:
         """Return the share of ``pairs`` in the upper component."""
@@ -48,11 +52,17 @@ class Mixture(Estimator):
             return _failed(f"not estimable: one normal component fits the {whose} as well")
         if distance < self.apart:
             return _failed(f"not estimable: the components of the {whose} are {distance:.1f} standard deviations apart")
-        return Rate(share, _NAN, _NAN, "negative", f"upper of two normal components of the {whose}; no interval")
+        return Rate(
+            rate=share,
+            low=_NAN,
+            high=_NAN,
+            unit="negative",
+            note=f"upper of two normal components of the {whose}; no interval",
+        )
 
 
 def _failed(why: str) -> Rate:
-    return Rate(_NAN, _NAN, _NAN, "negative", why)
+    return Rate(rate=_NAN, low=_NAN, high=_NAN, unit="negative", note=why)
 
 
 def _scores(pairs: Pairs) -> Float64:

@@ -1,4 +1,4 @@
-"""PPI: a judge's verdict on all negatives, corrected by the labels of a few."""
+"""PPI: a judge's scores of all negatives, corrected by labels of a sample."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from negbench.evaluation import intervals
-from negbench.evaluation.false_negatives import Estimator, Handed, Pairs, Rate, Reading, design
+from negbench.evaluation.false_negatives import Estimator, Pairs, Rate, Reading, TrainingNegatives, design
 from negbench.evaluation.false_negatives.calibration import NO_SCORE, cross_fitted, filled, folds, unscored
 from negbench.types import Bool, Float64, Int32
 
@@ -47,12 +47,19 @@ class PPI(Estimator):
     reads: ClassVar[tuple[Reading, ...]] = ("judge",)
     version: ClassVar[int] = 3
 
-    inference: Inference = "queries-like-these"
-    few: int = Field(default=10, ge=0)
+    inference: Inference = Field(
+        default="queries-like-these",
+        description="Whether the interval is for queries like these or for the negatives of these queries alone.",
+    )
+    few: int = Field(
+        default=10,
+        ge=0,
+        description="Number of audited labels that say relevant from which on their spread is trusted.",
+    )
 
-    def estimate(self, handed: Handed) -> dict[str, Rate]:
+    def estimate(self, negatives: TrainingNegatives) -> dict[str, Rate]:
         """Return the rate of negatives; none without audited labels."""
-        pairs = handed.pairs
+        pairs = negatives.pairs
         if pairs is None or pairs.labels is None:
             return {}
         return {self.name: self.of(pairs)}
@@ -68,12 +75,12 @@ class PPI(Estimator):
         clusters = len(np.unique(query[asked & (weights > 0)]))
         if self.inference == "queries-like-these" and clusters < 2:
             note = f"not estimable: labels of {clusters} queries; at least two are needed"
-            return Rate(_NAN, _NAN, _NAN, "negative", note)
+            return Rate(rate=_NAN, low=_NAN, high=_NAN, unit="negative", note=note)
         if n < 2:
-            note = f"not estimable: {n} labels, drawn by chance, of this method's pairs; at least two are needed"
-            return Rate(_NAN, _NAN, _NAN, "negative", note)
+            note = f"not estimable: {n} randomly drawn labels of this method's pairs; at least two are needed"
+            return Rate(rate=_NAN, low=_NAN, high=_NAN, unit="negative", note=note)
         if pairs.judge is not None and np.isnan(pairs.judge).all():
-            return Rate(_NAN, _NAN, _NAN, "negative", NO_SCORE)
+            return Rate(rate=_NAN, low=_NAN, high=_NAN, unit="negative", note=NO_SCORE)
 
         labels = np.where(asked, pairs.labels, 0.0)
         chance = _answered(pairs.strata, pairs.probability, asked)
@@ -106,15 +113,15 @@ class PPI(Estimator):
             variance = 0.0 if same else clusters / (clusters - 1) * float(shares @ shares)
             most = min(kish, most) if hits < self.few else most
             low, high = intervals.of_variance(rate, variance, n if same else clusters, most)
-        helped = "no judge"
+        helped = "without a judge"
         if pairs.judge is not None:
-            helped = f"a judge's help (lambda {power:.2f}){unscored(pairs.judge, weights)}"
-        return Rate(rate, low, high, "negative", self._note(n, hits, kish, clusters, helped))
+            helped = f"with a judge (lambda {power:.2f}){unscored(pairs.judge, weights)}"
+        return Rate(rate=rate, low=low, high=high, unit="negative", note=self._note(n, hits, kish, clusters, helped))
 
     def _note(self, n: int, hits: int, kish: float, clusters: int, helped: str) -> str:
-        who = "queries like these" if self.inference == "queries-like-these" else "these very queries"
-        caution = "; fewer than 40 queries: t quantiles" if clusters < 40 and who == "queries like these" else ""
-        worth = f" (worth {kish:.0f} of equal weight)" if round(kish) < n else ""
+        who = "queries like these" if self.inference == "queries-like-these" else "these queries"
+        caution = "; t quantiles, for fewer than 40 queries" if clusters < 40 and who == "queries like these" else ""
+        worth = f" (effective number {kish:.0f})" if round(kish) < n else ""
         labels = f"{n} labels{worth} of {clusters} queries"
         return f"{labels}, {hits} relevant, {helped}; the interval is for {who}{caution}"
 

@@ -8,12 +8,11 @@ import numpy as np
 from pydantic import Field
 
 from negbench.evaluation import intervals
-from negbench.evaluation.false_negatives import Estimator, Handed, Labelled, Pairs, Rate, Reading
-from negbench.evaluation.false_negatives.design import BINS
-from negbench.types import CandidatePool, Float64, Int32
+from negbench.evaluation.false_negatives import Estimator, Labelled, Pairs, Rate, Reading, TrainingNegatives
+from negbench.evaluation.false_negatives.rank_bins import BIN_COUNT, rank_bin
+from negbench.types import Float64
 
 _NAN = float("nan")
-LEVELS = len(BINS) + 1
 
 
 class Propensity(Estimator):
@@ -37,20 +36,30 @@ class Propensity(Estimator):
     name: ClassVar[str] = "propensity"
     reads: ClassVar[tuple[Reading, ...]] = ()
 
-    frequency: float | None = Field(default=None, gt=0, le=1)
-    curve: tuple[float, ...] | None = Field(default=None, min_length=LEVELS, max_length=LEVELS)
+    frequency: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="Probability e that a relevant pair is labelled, the same at all ranks; null where it is unknown.",
+    )
+    curve: tuple[float, ...] | None = Field(
+        default=None,
+        min_length=BIN_COUNT,
+        max_length=BIN_COUNT,
+        description="Probability e that a relevant pair is labelled, one for each rank bin; null where it is unknown.",
+    )
 
-    def estimate(self, handed: Handed) -> dict[str, Rate]:
+    def estimate(self, negatives: TrainingNegatives) -> dict[str, Rate]:
         """Return the rate, or bounds without one; none without a pool's labelled positives."""
-        if handed.pairs is None or handed.labelled is None:
+        if negatives.pairs is None or negatives.labelled is None:
             return {}
-        return {self.name: self.of(handed.pairs, handed.labelled)}
+        return {self.name: self.of(negatives.pairs, negatives.labelled)}
 
     def of(self, pairs: Pairs, labelled: Labelled) -> Rate:
         """Return the rate of ``pairs`` that were drawn from the pool of ``labelled``."""
-        share = np.bincount(level(pairs.ranks), pairs.weights, minlength=LEVELS) / pairs.weights.sum()
+        share = np.bincount(rank_bin(pairs.ranks), pairs.weights, minlength=BIN_COUNT) / pairs.weights.sum()
         positives, unlabelled = labelled.positives.sum(axis=0), labelled.unlabelled.sum(axis=0)
-        density = np.divide(positives, unlabelled, out=np.zeros(LEVELS), where=unlabelled > 0)
+        density = np.divide(positives, unlabelled, out=np.zeros(BIN_COUNT), where=unlabelled > 0)
         # each query's part in the error of the densities
         parts = (labelled.positives - density * labelled.unlabelled) / np.maximum(unlabelled, 1)
         given, why = self._given(pairs, positives, unlabelled)
@@ -58,56 +67,42 @@ class Propensity(Estimator):
             least = _least(labelled)
             top = min(float(share @ density) * (1 - least) / least, 1.0)
             note = f"not identified: bounds if labels are missing at random and at least {least:.1%} of pairs have one"
-            return Rate(_NAN, 0.0, top, "negative", note)
-        odds = np.divide(1 - given, given, out=np.zeros(LEVELS), where=given > 0)
+            return Rate(rate=_NAN, low=0.0, high=top, unit="negative", note=note)
+        odds = np.divide(1 - given, given, out=np.zeros(BIN_COUNT), where=given > 0)
         rate = min(float(share @ (odds * density)), 1.0)
         errors = parts @ (share * odds)
         n = len(errors)
         low, high = _NAN, _NAN
         if n > 1 and 0 < rate < 1:
             low, high = intervals.of_variance(rate, n / (n - 1) * float(errors @ errors), n, float(unlabelled.sum()))
-        return Rate(rate, low, high, "negative", f"{why}; the interval is for queries like these, given that")
+        return Rate(
+            rate=rate,
+            low=low,
+            high=high,
+            unit="negative",
+            note=f"{why}; the interval is for queries like these, given that",
+        )
 
     def _given(self, pairs: Pairs, positives: Float64, unlabelled: Float64) -> tuple[Float64 | None, str]:
         if self.curve is not None:
             return np.array(self.curve), "label propensity by rank bin as given"
         if self.frequency is not None:
-            return np.full(LEVELS, self.frequency), f"{self.frequency:.0%} labelled, missing at random, as given"
+            return np.full(BIN_COUNT, self.frequency), f"{self.frequency:.0%} labelled, missing at random, as given"
         if pairs.labels is None:
             return None, ""
         asked = ~np.isnan(pairs.labels)
-        bins = level(pairs.ranks)[asked]
-        n = np.bincount(bins, minlength=LEVELS)
-        audited = np.bincount(bins, pairs.labels[asked], minlength=LEVELS) / np.maximum(n, 1)
-        found = unlabelled * audited
-        fitted = np.divide(positives, positives + found, out=np.ones(LEVELS), where=positives + found > 0)
+        bins = rank_bin(pairs.ranks)[asked]
+        n = np.bincount(bins, minlength=BIN_COUNT)
+        audited = np.bincount(bins, pairs.labels[asked], minlength=BIN_COUNT) / np.maximum(n, 1)
+        false = unlabelled * audited
+        fitted = np.divide(positives, positives + false, out=np.ones(BIN_COUNT), where=positives + false > 0)
         return fitted, f"label propensity by rank bin fitted on {asked.sum()} audited labels, whose error is left out"
-
-
-def level(ranks: Int32) -> Int32:
-    """Return the rank bin of each zero-based rank, 0 to 4; below the pool (-1) is the last."""
-    bins = np.searchsorted(BINS, ranks, side="right") - 1
-    return np.where(ranks < 0, LEVELS - 1, bins).astype(np.int32)
-
-
-def counted(pool: CandidatePool, corpus_size: int) -> Labelled:
-    """Return where the labelled positives of a pool lie; what is not among its candidates lies below it."""
-    bins = level(np.arange(pool.depth, dtype=np.int32))
-    there = pool.documents >= 0
-    found = np.zeros((2, len(pool.queries), LEVELS))
-    for kind, marked in enumerate((pool.known & there, ~pool.known & there)):
-        for which in range(LEVELS - 1):
-            found[kind, :, which] = marked[:, bins == which].sum(axis=1)
-    labelled = (pool.positives >= 0).sum(axis=1)
-    found[0, :, -1] = np.maximum(labelled - found[0].sum(axis=1), 0)
-    found[1, :, -1] = corpus_size - there.sum(axis=1) - found[0, :, -1]
-    return Labelled(found[0], found[1])
 
 
 def _least(labelled: Labelled) -> float:
     """Return the lower confidence limit of the share of labelled pairs in the bin where it is largest."""
     limits = [
-        intervals.proportion(found, found + rest)[1]
-        for found, rest in zip(labelled.positives.T, labelled.unlabelled.T, strict=True)
+        intervals.proportion(positive, positive + rest)[1]
+        for positive, rest in zip(labelled.positives.T, labelled.unlabelled.T, strict=True)
     ]
     return max(1e-6, float(np.nanmax(limits)))

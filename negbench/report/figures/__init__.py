@@ -1,4 +1,4 @@
-"""Pictures of a grid's results: drawn from its rows and trials, legible in grey, as SVG and PNG."""
+"""Figures of a grid's results, legible in greyscale, as SVG and PNG."""
 
 from __future__ import annotations
 
@@ -9,20 +9,29 @@ from typing import TYPE_CHECKING
 from negbench.report.details import Detail
 from negbench.report.figures import costs, quality, ranks, style, where
 from negbench.report.figures import curves as learning
+from negbench.report.figures import side_by_side as beside
 from negbench.report.rows import Row
+from negbench.report.side_by_side import Matrix
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def draw(
-    rows: Sequence[Row], trials: style.Trials, curves: style.Curves, measure: str, details: Sequence[Detail] = ()
+    rows: Sequence[Row],
+    trials: style.Trials,
+    curves: style.Curves,
+    measure: str,
+    details: Sequence[Detail] = (),
+    matrices: Sequence[Matrix] = (),
+    baseline: str | None = None,
 ) -> dict[str, Figure]:
-    """Return the figures that there is something to draw for, by name."""
+    """Return the figures by name; those without data are left out."""
     import matplotlib as mpl
 
     with mpl.rc_context(style.STYLE):
         made = {
+            "side_by_side": beside.draw(matrices, measure, baseline),
             "quality": quality.draw(rows, trials, measure),
             "costs": costs.draw(rows),
             "ranks": ranks.draw(rows, trials),
@@ -33,7 +42,7 @@ def draw(
 
 
 def svg(figure: Figure) -> str:
-    """Return the figure as an SVG element, without a date, so that the same figures give the same bytes."""
+    """Return the figure as an SVG element without a date, so that equal figures have equal bytes."""
     import matplotlib as mpl
 
     out = io.StringIO()

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SMOOTHED = 0.1
-"""The share of a training over which the loss is averaged: single steps are mostly the batch's luck."""
+"""Share of a training over which the loss is averaged, since the loss of single batches is noisy."""
 
 
 def draw(rows: Sequence[Row], trials: style.Trials, curves: style.Curves) -> Figure | None:
-    """Quality on dev by step, or the loss where dev was not watched: mean over seeds, seeds as thin lines.
+    """Draw the dev quality by step, or a moving mean of the loss without dev evaluation: means, seeds as thin lines.
 
-    A panel for each point of the axes; the loss is a moving mean.
+    One panel per point of the axes.
     """
     trained = style.trained(rows)
     if not any(curves.get(trial["name"]) for row in trained for trial in style.of(row, trials)):
@@ -28,17 +28,19 @@ def draw(rows: Sequence[Row], trials: style.Trials, curves: style.Curves) -> Fig
     looks, short = style.looks(trained), style.names(rows)
     order = list(looks)
     figure, panels = style.panels(trained, 3.6)
-    for axes, there in panels:
-        watched = {name for row in there for trial in style.of(row, trials) for name in curves.get(trial["name"], {})}
+    for axes, of_panel in panels:
+        watched = {
+            name for row in of_panel for trial in style.of(row, trials) for name in curves.get(trial["name"], {})
+        }
         name = next((name for name in sorted(watched) if name.startswith("dev_")), "loss")
-        for row in there:
-            found = [curves[it["name"]][name] for it in style.of(row, trials) if name in curves.get(it["name"], {})]
-            at = order.index(row.method)
+        for row in of_panel:
+            of_seeds = [curves[it["name"]][name] for it in style.of(row, trials) if name in curves.get(it["name"], {})]
+            index = order.index(row.method)
             look: dict[str, Any] = {
                 "color": looks[row.method]["color"],
-                "linestyle": style.LINES[at % len(style.LINES)],
+                "linestyle": style.LINES[index % len(style.LINES)],
             }
-            lines = [_smoothed(points) if name == "loss" else points for points in found]
+            lines = [_smoothed(points) if name == "loss" else points for points in of_seeds]
             for points in lines if len(lines) > 1 and name != "loss" else []:
                 axes.plot(*zip(*points, strict=True), linewidth=0.5, alpha=0.5, **look)
             steps = [step for step, _ in lines[0]] if lines else []
@@ -47,13 +49,17 @@ def draw(rows: Sequence[Row], trials: style.Trials, curves: style.Curves) -> Fig
                 look |= {"marker": looks[row.method]["marker"], "markersize": 5, "markevery": max(1, len(steps) // 8)}
                 axes.plot(steps, mean, linewidth=1.4, label=short[row.method], **look)
         axes.set_xlabel("optimizer step")
-        axes.set_ylabel(f"{name.removeprefix('dev_')} on dev, a part" if name != "loss" else "training loss")
+        axes.set_ylabel(
+            f"{name.removeprefix('dev_')} on dev (part of the corpus)" if name != "loss" else "training loss"
+        )
     style.legend(figure)
     return figure
 
 
 def _smoothed(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
-    """Return the moving mean over the steps so far, at most ``SMOOTHED`` of them."""
+    """Return the mean over the preceding steps, at most the share ``SMOOTHED`` of all."""
     width = max(1, round(SMOOTHED * len(points)))
     values = np.array([value for _, value in points])
-    return [(step, float(values[max(0, at + 1 - width) : at + 1].mean())) for at, (step, _) in enumerate(points)]
+    return [
+        (step, float(values[max(0, index + 1 - width) : index + 1].mean())) for index, (step, _) in enumerate(points)
+    ]

@@ -1,4 +1,4 @@
-"""Quality, against the rate of false negatives where that is known."""
+"""Ranking quality against the false-negative rate."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def draw(rows: Sequence[Row], trials: style.Trials, measure: str) -> Figure | None:
-    """Means with 95 % intervals, seeds as dots, references as lines; a panel for each point of the axes.
+    """Draw means with 95 % intervals, seeds as dots, references as lines; one panel per point of the axes.
 
-    Without any rate the methods stand below one another instead.
+    Without a false-negative rate, methods are listed on the vertical axis instead.
     """
     trained = style.trained(rows)
     if not trained:
@@ -25,16 +25,16 @@ def draw(rows: Sequence[Row], trials: style.Trials, measure: str) -> Figure | No
     looks, short = style.looks(trained), style.names(rows)
     height = 4.3 if known else 1.1 + 0.34 * max(len(looks), 5)
     figure, panels = style.panels([row for row in rows if row.quality is not None], height, sharey=not known)
-    for axes, there in panels:
-        for line, row in zip(style.LINES[1:], style.references(there), strict=False):
+    for axes, of_panel in panels:
+        for line, row in zip(style.LINES[1:], style.references(of_panel), strict=False):
             draw_line = axes.axhline if known else axes.axvline
             draw_line(
                 row.quality or 0.0, color="#555555", linestyle=line, linewidth=1, label=short[row.method], zorder=1
             )
         if known:
-            _against_rate(axes, style.trained(there), trials, measure, looks, short)
+            _against_rate(axes, style.trained(of_panel), trials, measure, looks, short)
         else:
-            _below_one_another(axes, style.trained(there), trials, measure, looks, short)
+            _below_one_another(axes, style.trained(of_panel), trials, measure, looks, short)
     style.legend(figure)
     return figure
 
@@ -50,17 +50,20 @@ def _against_rate(
             errors["xerr"] = [[max(0.0, 100 * (row.rate - row.rate_low))], [max(0.0, 100 * (row.rate_high - row.rate))]]
         _mean(axes, rate, row.quality, errors, look, short[row.method])
         for trial in style.of(row, trials):
-            found = trial["false_negatives"].get(row.estimator or "", {}).get("rate")
-            x = 0.0 if found is None else 100 * found
+            estimated = trial["false_negatives"].get(row.estimator or "", {}).get("rate")
+            x = 0.0 if estimated is None else 100 * estimated
             axes.plot(x, trial["metrics"][measure], ".", color=look["color"], markersize=4, alpha=0.7, zorder=2)
-    axes.set_xlabel("false negatives among the mined ones, %\n(methods without any stand at 0)")
+    estimators = " or ".join(dict.fromkeys(row.estimator for row in rows if row.rate is not None and row.estimator))
+    axes.set_xlabel(
+        f"false-negative rate ({estimators}), % of the mined negatives\n(methods without mined negatives are at 0)"
+    )
     axes.set_ylabel(measure)
 
 
 def _below_one_another(
     axes: Axes, rows: Sequence[Row], trials: style.Trials, measure: str, looks: dict[str, Any], short: dict[str, str]
 ) -> None:
-    places = {method: len(looks) - at for at, method in enumerate(looks)}
+    places = {method: len(looks) - index for index, method in enumerate(looks)}
     for row in rows:
         look, y = looks[row.method], places[row.method]
         for trial in style.of(row, trials):

@@ -1,4 +1,4 @@
-"""Where in the candidates' ranking the negatives come from."""
+"""Ranks of the mined negatives in the candidate pool."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def draw(rows: Sequence[Row], trials: style.Trials) -> Figure | None:
-    """Shares of a method's negatives by rank, in percent, dark where many."""
+    """Draw a heat map of the shares of each method's negatives by rank, in percent."""
     shares, ranked = [], []
     bins: list[str] = []
     for row in style.trained(rows):
@@ -33,12 +33,13 @@ def draw(rows: Sequence[Row], trials: style.Trials) -> Figure | None:
     figure, axes = style.single(0.9 + 0.32 * len(ranked))
     axes.imshow(table, aspect="auto", cmap="Greys", vmin=0, vmax=100)
     for row_at, line in enumerate(table):
-        for at, share in enumerate(line):
+        for column, share in enumerate(line):
             if share >= 0.5:
                 color = "white" if share > 55 else "black"
-                axes.text(at, row_at, f"{share:.0f}", ha="center", va="center", color=color)
-    axes.set_xticks(range(len(bins)), bins, rotation=30, ha="right")
+                axes.text(column, row_at, f"{share:.0f}", ha="center", va="center", color=color)
+    shown = ["random fill" if name == "filled" else name for name in bins]
+    axes.set_xticks(range(len(bins)), shown, rotation=30, ha="right")
     axes.set_yticks(range(len(ranked)), style.labels(ranked))
-    axes.set_xlabel("rank in the pool (filled: drawn from the corpus after a shortfall); % of the negatives")
+    axes.set_xlabel("rank in the candidate pool; % of the method's negatives")
     axes.grid(visible=False)
     return figure

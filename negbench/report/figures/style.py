@@ -1,4 +1,4 @@
-"""What the figures share: looks that are told apart in grey, panels by point of the axes, names that fit."""
+"""Style that all figures share: colours and marks, legible in greyscale; panels per point of the axes; short names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LINES: tuple[Any, ...] = (
 )
 HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo", "--", "**", "||")
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7a5195", "#4d4d4d", "#a0a000", "#882255")
-"""Okabe and Ito's, which colour-blind readers tell apart, and four more; marks and hatches do so in grey."""
+"""Okabe and Ito's colour-blind-safe colours and four more; marks and hatches tell them apart in greyscale."""
 
 STYLE: dict[Any, Any] = {
     "font.size": 9.5,
@@ -41,11 +41,11 @@ Curves = Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]
 """Points (step, value) by trial and by curve."""
 
 Trials = Sequence[Mapping[str, Any]]
-"""Trials as they stand in results.json."""
+"""Trials as in results.json."""
 
 
 class Placed(Protocol):
-    """Something that belongs to a method at a point of the axes."""
+    """A result of one method at one point of the axes."""
 
     @property
     def method(self) -> str:
@@ -59,14 +59,14 @@ class Placed(Protocol):
 P = TypeVar("P", bound=Placed)
 
 BESIDE, BELOW = 16, 3
-"""Names that a legend beside the panels may have, and the columns of one below them."""
+"""Most names of a legend to the right of the panels, and number of columns of a legend below them."""
 
 ACROSS = 2
-"""Panels side by side."""
+"""Panels in one row."""
 
 
 def panels(rows: Sequence[P], height: float, sharey: bool = False) -> tuple[Figure, list[tuple[Axes, list[P]]]]:
-    """Return a figure with a panel for each point of the axes, and the rows that belong there; ``height`` in inches."""
+    """Return a figure with one panel per point of the axes, and each panel's rows; ``height`` of a panel in inches."""
     from matplotlib.figure import Figure
 
     points: dict[str, list[P]] = {}
@@ -76,18 +76,18 @@ def panels(rows: Sequence[P], height: float, sharey: bool = False) -> tuple[Figu
     down = -(-len(points) // across)
     figure = Figure(figsize=(6.4 if across == 1 else 8.6, height * down), layout="constrained")
     grid = figure.subplots(down, across, squeeze=False, sharey=sharey).flat
-    found = []
-    for axes, (_, there) in zip(grid, points.items(), strict=False):
+    filled_panels = []
+    for axes, (_, of_panel) in zip(grid, points.items(), strict=False):
         if len(points) > 1:
-            axes.set_title(point(there[0]), loc="left")
-        found.append((axes, there))
+            axes.set_title(point(of_panel[0]), loc="left")
+        filled_panels.append((axes, of_panel))
     for axes in list(grid)[len(points) :]:
         axes.set_visible(False)
-    return figure, found
+    return figure, filled_panels
 
 
 def single(height: float, width: float = 6.4) -> tuple[Figure, Axes]:
-    """Return a figure with one panel; inches."""
+    """Return a figure with one panel; sizes in inches."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -95,16 +95,16 @@ def single(height: float, width: float = 6.4) -> tuple[Figure, Axes]:
 
 
 def legend(figure: Figure) -> None:
-    """Put one legend for all panels to the right of them, or, where it is too long for that, below."""
+    """Add one legend for all panels, on the right or, if it is too long, below."""
     handles = {name: handle for axes in figure.axes for handle, name in zip(*axes.get_legend_handles_labels())}  # noqa: B905
-    found = list(handles.values()), list(handles)
+    entries = list(handles.values()), list(handles)
     if len(handles) <= BESIDE:
-        figure.legend(*found, loc="outside right upper")
+        figure.legend(*entries, loc="outside right upper")
         return
     rows = -(-len(handles) // BELOW)
     width, height = figure.get_size_inches()
     figure.set_size_inches(width, height + 0.18 * rows)  # inches a row of small letters
-    figure.legend(*found, loc="outside lower left", ncols=BELOW)
+    figure.legend(*entries, loc="outside lower left", ncols=BELOW)
 
 
 def point(row: Placed) -> str:
@@ -127,18 +127,18 @@ def looks(rows: Sequence[Placed]) -> dict[str, dict[str, Any]]:
     """Return a colour and a mark for each method, the same in every panel."""
     methods = list(dict.fromkeys(row.method for row in rows))
     return {
-        method: {"color": COLOURS[at % len(COLOURS)], "marker": MARKS[at % len(MARKS)]}
-        for at, method in enumerate(methods)
+        method: {"color": COLOURS[index % len(COLOURS)], "marker": MARKS[index % len(MARKS)]}
+        for index, method in enumerate(methods)
     }
 
 
 def trained(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows of methods that ran; references are not among them."""
+    """Return the rows of finished methods, without references."""
     return [row for row in rows if row.form != "reference" and row.quality is not None]
 
 
 def references(rows: Sequence[Row]) -> list[Row]:
-    """Return the start and BM25's search, where they ran."""
+    """Return the finished references: the starting encoder and BM25 search."""
     return [row for row in rows if row.form == "reference" and row.quality is not None]
 
 

@@ -1,4 +1,4 @@
-"""Which share of negatives is false, by their rank."""
+"""False-negative rate by rank."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from negbench.evaluation.where import RANKS
+from negbench.evaluation.breakdown import RANKS
 from negbench.report.details import Detail
 from negbench.report.figures import style
 from negbench.report.rows import Row
@@ -16,46 +16,45 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LEAST = 0.02
-"""Bins with a smaller share of a method's negatives are left out: they are told in the files."""
+"""Smallest share of a method's negatives for a bin to be drawn; details.csv has all bins."""
 
 WITHOUT = ("filled", "random")
 """Bins of negatives that have no rank."""
 
 
 def draw(rows: Sequence[Row], details: Sequence[Detail]) -> Figure | None:
-    """A line a method on a log axis of ranks, with 95 % intervals; those without a rank stand alone on the right.
+    """Draw one line per method over ranks (log scale), with 95 % intervals; one panel per point of the axes.
 
-    A panel for each point of the axes.
+    Negatives without a rank are drawn on the right.
     """
     looks, short = style.looks(style.trained(rows)), style.names(rows)
     ranked = [one for one in details if one.group == "rank" and one.method in looks]
-    shown = [one for one in ranked if one.beside >= LEAST and one.rate is not None]
+    shown = [one for one in ranked if one.reference >= LEAST and one.rate is not None]
     if not shown:
         return None
     figure, panels = style.panels(shown, 3.8)
-    for axes, there in panels:
-        methods = list(dict.fromkeys(one.method for one in there))
-        places = _places([one.name for one in there])
-        for at, method in enumerate(methods):
-            aside = 4 ** (0.5 * ((at + 0.5) / len(methods) - 0.5))  # or the intervals would hide one another
-            at_ranks = [one for one in there if one.method == method and one.name not in WITHOUT]
-            alone = [[one] for one in there if one.method == method and one.name in WITHOUT]
+    for axes, of_panel in panels:
+        methods = list(dict.fromkeys(one.method for one in of_panel))
+        places = _places([one.name for one in of_panel])
+        for index, method in enumerate(methods):
+            aside = 4 ** (0.5 * ((index + 0.5) / len(methods) - 0.5))  # or the intervals would hide one another
+            at_ranks = [one for one in of_panel if one.method == method and one.name not in WITHOUT]
+            alone = [[one] for one in of_panel if one.method == method and one.name in WITHOUT]
             for bins in (at_ranks, *alone):
                 middles = [places[one.name] * aside for one in bins]
                 line = style.LINES[list(looks).index(method) % len(style.LINES)]
                 _line(axes, bins, middles, looks[method] | {"linestyle": line, "label": short[method]})
         _ticks(axes, places)
-        top = max(5.0, *(min(100 * (one.high or 0), 250 * (one.rate or 0)) for one in there))
+        top = max(5.0, *(min(100 * (one.high or 0), 250 * (one.rate or 0)) for one in of_panel))
         axes.set_ylim(-0.03 * top, 1.05 * top)  # a few negatives have an interval that would flatten all others
-        axes.set_ylabel("relevant, % of the negatives of that rank")
+        axes.set_ylabel("false negatives, % of the negatives at that rank")
     style.legend(figure)
     return figure
 
 
 def _places(names: Sequence[str]) -> dict[str, float]:
-    """Return where each bin stands: at its geometric middle, one without an end as if it were fourfold.
-
-    Negatives without a rank stand apart from all others.
+    """Return the horizontal position of each bin: its geometric middle; the last bin, without an end, counts as
+    fourfold. Bins of negatives without a rank are set apart on the right.
     """
     places = {}
     for name in (name for name in RANKS if name in names and name not in WITHOUT):
@@ -76,7 +75,7 @@ def _line(axes: Axes, bins: Sequence[Detail], places: Sequence[float], look: dic
 
 def _ticks(axes: Axes, places: Mapping[str, float]) -> None:
     ticks = {
-        place: "filled or\nrandom" if name in WITHOUT else name.replace("-", "–") for name, place in places.items()
+        place: "random fill\nor order" if name in WITHOUT else name.replace("-", "–") for name, place in places.items()
     }
     if any(name in WITHOUT for name in places):
         axes.axvline(max(ticks) / math.sqrt(8), color="#555555", linewidth=0.8, linestyle=":")
@@ -84,4 +83,4 @@ def _ticks(axes: Axes, places: Mapping[str, float]) -> None:
     axes.set_xlim(min(ticks) / 2, max(ticks) * 2)
     axes.set_xticks(list(ticks), list(ticks.values()))
     axes.minorticks_off()
-    axes.set_xlabel("rank of the negative in its pool")
+    axes.set_xlabel("rank of the negative in the candidate pool")

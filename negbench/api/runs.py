@@ -1,0 +1,194 @@
+"""Run a grid; its results; the page about them."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from negbench.api.grids import Grid, GridLike, as_grid, open_store
+from negbench.api.result import Result
+from negbench.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+    from rich.console import RenderableType
+
+    from negbench.report.rows import Row
+    from negbench.runners.local import Progress
+    from negbench.runners.outputs import Outputs
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class Results(Result):
+    """The results of a grid, which ``path`` holds as files.
+
+    ``failures`` has one line for each trial that failed, by its name; ``tracking`` is what MLflow answered. ``models``
+    are the folders of the encoders that were kept, and ``model_notes`` say how they were chosen.
+    """
+
+    path: Path
+    failures: dict[str, str]
+    tracking: str
+    outputs: Outputs
+    contents: dict[str, Any]
+    models: tuple[Path, ...] = ()
+    model_notes: tuple[str, ...] = ()
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What ``results.json`` held when the run ended."""
+        return self.contents
+
+    @property
+    def rows(self) -> list[Row]:
+        """A record a method and point of the axes, averaged over seeds; the references too."""
+        from negbench.report.rows import Row
+
+        return [Row(**row) for row in self.data["rows"]]
+
+    def to_pandas(self) -> DataFrame:
+        """Return ``rows`` unrounded, with the columns of ``table.csv``: one an axis, one a measure."""
+        import pandas as pd
+
+        from negbench.report.table import to_csv
+
+        text = to_csv(self.rows, self.data["settings"]["measure"])
+        return pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=[""])
+
+    def side_by_side(self) -> DataFrame:
+        """Return a row a method and column of the table of several collections, with its mean and out of domain.
+
+        The columns are those of ``side_by_side.csv``. Raises InputError where the grid has one collection alone.
+        """
+        import pandas as pd
+
+        from negbench.report.side_by_side import Matrix
+        from negbench.report.side_by_side_text import to_csv
+
+        matrices = [Matrix.of(one) for one in self.data["side_by_side"]["matrices"]]
+        if not matrices:
+            raise InputError(
+                f"{self.data['name']}: has one collection alone; list several under collections, or add evaluate_on"
+            )
+        return pd.read_csv(io.StringIO(to_csv(matrices)), keep_default_na=False, na_values=[""])
+
+    def figures(self) -> Mapping[str, Figure]:
+        """Return side_by_side, quality, costs, ranks, where and curves: those that there is something to draw for."""
+        return self.outputs.figures(self.data)
+
+    def __rich__(self) -> RenderableType:
+        """Return the tables that ``negbench run`` prints."""
+        from negbench.runners.outputs import terminal
+
+        return terminal(self.data)
+
+
+def run(
+    grid: GridLike,
+    out: str | PathLike[str] | None = None,
+    *,
+    store: str | PathLike[str] | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    log_models: bool = False,
+    models: Literal["best", "all", "none"] = "best",
+    runs: bool = False,
+    command: Sequence[str] = ("negbench.run",),
+) -> Results:
+    """Run what is missing of a grid, and write its results to the folder ``out``, ``runs/NAME`` by default.
+
+    What is in ``store`` (the folder at NEGBENCH_STORE, else ``.negbench``) is not made again. ``progress`` is called
+    before each stage, with ``done``, ``total``, ``label`` and ``seconds_left``. ``log_models`` logs the trained
+    encoders to MLflow, too. ``models`` are the encoders that go to ``out`` as folders of sentence-transformers: the
+    best row by dev, to ``best/``, ``all`` rows to ``models/`` as well, or none. ``runs`` writes the rankings of all
+    rows as TREC files, to ``trec/``, and their scores as MTEB's result files, to ``mteb/``. ``command`` is what the
+    manifest says the results came from. A trial that fails is named in ``failures``, and the others go on. Raises
+    InputError for what is wrong with the grid, the collection or the encoder, before anything is written to ``out``.
+
+    >>> results = negbench.run("garden.yaml")
+    >>> [row.method for row in results.rows]
+    ['bm25-search', 'start', 'untouched', 'in-batch', 'bm25']
+    >>> results.to_pandas()[["method", "nDCG@10", "false_negative_rate"]].shape
+    (5, 3)
+    >>> results.figure("quality").savefig("quality.png")
+    """
+    from negbench.plan.trials import trials
+    from negbench.runners import models as keeping
+    from negbench.runners import mteb_results, trec_runs
+
+    if models not in ("best", "all", "none"):
+        raise InputError(f"models: expected best, all or none, found {models!r}")
+    grid = as_grid(grid)
+    results = carry_out(grid, trials(grid.config), out, store, progress, log_models, command)
+    finished, folder = results.outputs, results.path
+    kept = keeping.keep(models, finished.done, finished.records, finished.store, folder, _labels(progress))
+    if runs:
+        trec_runs.write(finished.done, finished.store, folder)
+        mteb_results.write(finished.done, finished.store, folder)
+    return replace(results, models=kept.folders, model_notes=kept.notes)
+
+
+def _labels(progress: Callable[[Progress], None] | None) -> Callable[[str], None]:
+    """Return a function that reports a single stage's label as progress."""
+    from negbench.runners.local import Progress
+
+    return (lambda _: None) if progress is None else (lambda label: progress(Progress(0, 1, label, 0.0)))
+
+
+def carry_out(
+    grid: Grid,
+    trials: Sequence[Any],
+    out: str | PathLike[str] | None,
+    store: str | PathLike[str] | None,
+    progress: Callable[[Progress], None] | None,
+    log_models: bool,
+    command: Sequence[str],
+) -> Results:
+    """Run the trials of a grid, and read what was written."""
+    from negbench.runners import grid as runner
+
+    folder = results_folder(grid, out)
+    report = progress or (lambda _: None)
+    finished = runner.run(grid.config, trials, open_store(store), folder, command, report, log_models)
+    data = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    return Results(
+        path=folder, failures=finished.failed, tracking=finished.tracking, outputs=finished.outputs, contents=data
+    )
+
+
+def results_folder(grid: Grid, out: str | PathLike[str] | None) -> Path:
+    """Return where the results of a grid go."""
+    return Path("runs") / grid.name if out is None else Path(out)
+
+
+def write_report(
+    grid: GridLike, out: str | PathLike[str] | None = None, *, texts: int = 3, store: str | PathLike[str] | None = None
+) -> list[Path]:
+    """Write a page of a grid's results, figures and LaTeX tables, beside the results in ``out``; return the files.
+
+    Each of several collections has a page in its own folder, too. The page shows the negatives of ``texts`` training
+    queries with their texts. Raises InputError where the grid has not run yet.
+
+    >>> results = negbench.run("garden.yaml")
+    >>> [path.name for path in negbench.write_report("garden.yaml")][-2:]
+    ['table.tex', 'report.html']
+    """
+    from negbench.plan.trials import trials
+    from negbench.report import inspect, page
+    from negbench.runners import by_collection
+
+    if texts < 0:
+        raise InputError(f"texts: expected at least 0, found {texts}")
+    grid, opened = as_grid(grid), open_store(store)
+    folder, planned = results_folder(grid, out), trials(grid.config)
+    parts = {folder / name: list(one.trials.values()) for name, one in by_collection.each(grid.config, planned).items()}
+    written = []
+    for place, own in {**parts, folder: planned}.items():
+        if place == folder or place.is_dir():
+            written += page.write(place, inspect.examples(own, opened, (), texts) if texts else [])
+    return written

@@ -1,0 +1,138 @@
+"""Read the answers of people or a model: from the sheet, the page's file, or another file.
+
+An answer is yes, no or unsure (y, n, u; 1 or 0), in a column or key ``answer``. A column or key ``grade`` holds
+UMBRELA's grades instead (Upadhyay et al. 2024): 2 and 3 are relevant, 0 and 1 are not. Where there is a column or key
+``annotator``, it names who answered; several may answer the same item.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from negbench.auditing.sheet import SHEET
+from negbench.collections.layouts import records
+from negbench.errors import InputError
+
+Answer = Literal["yes", "no", "unsure"]
+Answers = dict[tuple[int, str], Answer]
+"""Answers by (item, annotator), "" for an annotator without a name, in the order in which they were first given."""
+
+ANSWERS = "answers.jsonl"
+"""File of the page: one answer per line; the last answer of an annotator to an item counts."""
+
+_WORDS: dict[str, Answer] = {
+    **dict.fromkeys(("yes", "y", "1", "true"), "yes"),
+    **dict.fromkeys(("no", "n", "0", "false"), "no"),
+    **dict.fromkeys(("unsure", "u", "?"), "unsure"),
+}
+_GRADES: dict[str, Answer] = {"0": "no", "1": "no", "2": "yes", "3": "yes"}
+
+
+def of_folder(folder: Path, items: int) -> Answers:
+    """Return the answers of the sheet, then of the page, for a sheet with ``items`` items.
+
+    Raises InputError for an invalid answer, and for an annotator whose answers to an item differ between the two.
+    """
+    sheet, page = folder / SHEET, folder / ANSWERS
+    of_sheet = of_file(sheet, items) if sheet.is_file() else {}
+    later = of_file(page, items) if page.is_file() else {}
+    for given, answer in later.items():
+        if of_sheet.setdefault(given, answer) != answer:
+            item = f"item {given[0]}{_by(given[1])}"
+            raise InputError(f"{item}: {sheet} says {of_sheet[given]}, {page} says {answer}; empty the sheet's cell")
+    return of_sheet
+
+
+def of_file(path: Path, items: int) -> Answers:
+    """Return the answers of a CSV or JSON lines file; blank ones are left out.
+
+    Raises InputError with file and line for an unknown item, an item that a table has twice of one annotator, and an
+    invalid answer.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; expected a sheet, or JSON lines, with answers")
+    lines = path.read_bytes()[:64].lstrip().startswith(b"{")
+    by_given: dict[tuple[int, str], Answer | None] = {}
+    for place, fields in _json_lines(path) if lines else _table(path):
+        given = _item(fields.get("item"), items, place), named(fields.get("annotator"))
+        if given in by_given and not lines:
+            who = "" if "annotator" in fields else ", or add a column annotator"
+            raise InputError(f"{place}: item {given[0]} has a second answer{_by(given[1])}; keep one{who}")
+        by_given[given] = _answer(fields, place)
+    return {given: answer for given, answer in by_given.items() if answer is not None}
+
+
+def named(annotator: Any) -> str:
+    """Return an annotator's name with single spaces; "" for nobody."""
+    return "" if annotator is None else " ".join(str(annotator).split())
+
+
+def _by(annotator: str) -> str:
+    return f" by {annotator}" if annotator else ""
+
+
+def whole_lines(raw: bytes) -> bytes:
+    """Return the complete lines of the page's file; a killed server may leave the last one unfinished."""
+    end = raw.rfind(b"\n") + 1
+    try:
+        json.loads(raw[end:])
+    except ValueError:
+        return raw[:end]
+    return raw + b"\n"  # complete, but without a line end
+
+
+def _json_lines(path: Path) -> Iterator[records.Record]:
+    raw = path.read_bytes()
+    for number, line in enumerate((whole_lines(raw) if path.name == ANSWERS else raw).split(b"\n"), 1):
+        if line.strip():
+            place = f"{path}:{number}"
+            try:
+                fields = json.loads(line)
+            except ValueError as error:
+                raise InputError(f"{place}: broken JSON: {error}") from error
+            if not isinstance(fields, dict):
+                raise InputError(f'{place}: expected {{"item": 1, "answer": "yes"}}, found {fields!r:.60}')
+            yield records.Record(place, fields)
+
+
+def _table(path: Path) -> Iterator[records.Record]:
+    """Yield the rows of a table; some spreadsheets save it with semicolons or tabs."""
+    heading = records.text_of(path).split("\n", 1)[0]
+    delimiter = max(",;\t", key=heading.count)
+    columns = [name.strip().strip('"') for name in heading.split(delimiter)]
+    if "item" not in columns or not {"answer", "grade"} & set(columns):
+        raise InputError(f"{path}:1: expected columns item and answer (or grade), found {', '.join(columns)}")
+    yield from records.table(path, delimiter)
+
+
+def _item(value: Any, items: int, place: str) -> int:
+    text = str(value).strip()
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= items:
+        raise InputError(f"{place}: item: expected a number from 1 to {items}, found {value!r:.60}")
+    return int(text)
+
+
+def _answer(fields: dict[str, Any], place: str) -> Answer | None:
+    """Return the answer, None for a blank one."""
+    answer, grade = (_plain(fields.get(name)) for name in ("answer", "grade"))
+    if answer and grade:
+        raise InputError(f"{place}: has both an answer and a grade; keep one of them")
+    if grade:
+        if grade not in _GRADES:
+            raise InputError(f"{place}: grade: expected 0, 1, 2 or 3, found {grade!r:.60}")
+        return _GRADES[grade]
+    if not answer:
+        return None
+    if answer not in _WORDS:
+        hint = "; grades belong in a column (or key) called grade" if answer in _GRADES else ""
+        raise InputError(f"{place}: answer: expected yes, no or unsure (or 1 or 0), found {answer!r:.60}{hint}")
+    return _WORDS[answer]
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip().lower()

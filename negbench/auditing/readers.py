@@ -1,0 +1,79 @@
+"""Read negatives from a file or folder; the format is recognised by its content or, if ambiguous, by its name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from negbench.auditing import folders, grids
+from negbench.auditing.known import Known, in_texts
+from negbench.collections.layouts import files, recognise, records
+from negbench.collections.layouts.rows import Row
+from negbench.errors import InputError
+from negbench.store import Store
+from negbench.types import Collection
+
+_EXPECTED = (
+    "expected negatives in a format of sentence-transformers (a saved dataset, .parquet, .jsonl or .csv), "
+    "FlagEmbedding, Tevatron or DPR (.jsonl, .json), triples (.tsv, .jsonl), a folder of ColBERT, Tevatron 2 or TREC "
+    "files, a grid (.yaml), or a folder with the results of a grid"
+)
+_MANIFEST = "manifest.json"
+
+
+def read(
+    paths: Sequence[Path], collection: Collection | None, store: Store
+) -> tuple[dict[str, Sequence[Row]], Known | None]:
+    """Return the rows by method, and the collection's judgments.
+
+    A file is one method, named by the file's name without extension; a grid has several. A grid names its own
+    collection. Raises InputError with file and line for invalid data, and for a grid together with other paths.
+    """
+    manifests = [grid for path in paths if (grid := _grid(path)) is not None]
+    if manifests:
+        if len(paths) > 1:
+            raise InputError(f"{manifests[0]}: a grid cannot be combined with other paths; give it alone")
+        if collection is not None:
+            raise InputError(f"--collection: {manifests[0]} already names its collection; leave the option out")
+        drawn, own = grids.rows(manifests[0], store)
+        return dict(drawn), Known(own)
+    by_name: dict[str, Sequence[Row]] = {}
+    for name, path in zip(_names(paths), paths, strict=True):
+        of_file: Sequence[Row] = list(recognise.rows(_records(path), str(path)))
+        if collection is None and (named := next((row for row in of_file if row.of_ids), None)):
+            raise InputError(
+                f"{named.place}: ids, not texts ({', '.join([named.query, *named.positives])[:60]}); name their "
+                "collection with --collection"
+            )
+        if not any(row.negatives for row in of_file):
+            raise InputError(f"{path}: no negatives in its {len(of_file)} rows; expected at least one")
+        by_name[name] = in_texts(of_file, collection) if collection is not None else of_file
+    return by_name, Known(collection) if collection is not None else None
+
+
+def _grid(path: Path) -> Path | None:
+    """Return the grid file, or the manifest in a folder of results; None for other paths."""
+    if path.is_dir():
+        return path / _MANIFEST if (path / _MANIFEST).is_file() else None
+    return path if path.suffix in (".yaml", ".yml") or path.name == _MANIFEST else None
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Return the method name of each path: its file name without extensions, or the path if two names are equal."""
+    stems = [path.resolve().name.split(".")[0] or path.name for path in paths]
+    if repeated := [str(path) for path, count in Counter(paths).items() if count > 1]:
+        raise InputError(f"{repeated[0]}: given twice; give it once")
+    return [stem if stems.count(stem) == 1 else str(path) for stem, path in zip(stems, paths, strict=True)]
+
+
+def _records(path: Path) -> Iterator[records.Record]:
+    if path.is_dir():
+        if (of_ids := folders.records(path)) is not None:
+            return of_ids
+        if not files.is_dataset(path):
+            raise InputError(f"{path}: this folder has no saved dataset; {_EXPECTED}")
+        return records.dataset_folder(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file or folder; {_EXPECTED}")
+    return files.open_file(path)

@@ -1,0 +1,153 @@
+"""An audit from a path to an estimate: describe the negatives, draw a sheet, serve it, estimate from answers."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from negbench.auditing import answers, description, draw, population, readers, serve, sheet
+from negbench.auditing.estimate import Estimate, estimate
+from negbench.collections.resolve import source_of
+from negbench.encoders.precision import resolve
+from negbench.errors import InputError, plainly
+from negbench.stages.inputs import LoadCollection, read_collection
+from negbench.store import Store
+from negbench.teachers import Teacher
+from negbench.types import Collection, Float64
+
+LABELS = 200
+"""Default number of pairs to label."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditRequest:
+    """Arguments of the command ``negbench audit``."""
+
+    negatives: tuple[Path, ...]
+    collection: str | None = None
+    labels: int | None = None
+    width: float | None = None
+    serve: bool = False
+    out: Path | None = None
+    seed: int = 0
+    answers: Path | None = None
+    judge: str | None = None
+    annotator: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditResult:
+    """Result of an audit: ``methods`` and ``examples`` as in ``description``, empty if only a sheet was read.
+
+    ``fresh`` tells whether ``sheet`` was drawn by this call.
+    """
+
+    methods: list[dict[str, Any]]
+    examples: list[tuple[str, str]]
+    folder: Path
+    sheet: sheet.Sheet | None
+    fresh: bool
+    estimate: Estimate | None
+
+
+def run(asked: AuditRequest, store: Store, show: Callable[[str], None]) -> AuditResult:
+    """Run an audit; with ``serve`` until the user interrupts it. ``show`` is called with the page's address.
+
+    Raises InputError for wrong arguments or files, before anything is written.
+    """
+    drawing = asked.labels is not None or asked.width is not None or asked.judge is not None
+    if asked.labels is not None and asked.width is not None:
+        raise InputError("--labels and --width: give one of them; each determines the other")
+    if asked.annotator is not None and not asked.serve:
+        raise InputError("--annotator: needs --serve, whose answers it names; in the sheet use the column annotator")
+    if sheet.is_there(asked.negatives[0]):
+        folder, audited = asked.negatives[0], None
+        given = {"--collection": asked.collection, "--out": asked.out, "another path": asked.negatives[1:] or None}
+        if odd := [name for name, value in given.items() if value is not None]:
+            raise InputError(f"{folder}: already has a sheet; leave out {odd[0]}")
+    else:
+        audited = population.build(*readers.read(asked.negatives, _collection(asked.collection, store), store))
+        folder = asked.out or Path("audits") / "+".join(map(_name, asked.negatives))
+    fresh = False
+    if sheet.is_there(folder):
+        if drawing:
+            raise InputError(f"{folder}: already has a sheet; draw another one with --out")
+        filled = sheet.load(folder)
+        if audited is not None and not filled.is_of(audited):
+            if asked.out is None and asked.answers is None and not asked.serve:  # other files of the same name
+                return AuditResult(
+                    methods=description.describe(audited),
+                    examples=description.known_positives(audited),
+                    folder=folder,
+                    sheet=None,
+                    fresh=False,
+                    estimate=None,
+                )
+            raise InputError(f"{folder}: its sheet was drawn from other negatives; choose another --out")
+    elif drawing or asked.serve:
+        assert audited is not None
+        labels = None if asked.width is not None else asked.labels or LABELS
+        judge = None if asked.judge is None else _judged(audited, asked.judge)
+        drawn = draw.draw(audited, labels, asked.width, asked.seed, judge)
+        filled, fresh = sheet.write(folder, audited, drawn, asked.seed, judge), True
+    elif asked.answers is not None:
+        raise InputError(f"--answers: {folder} has no sheet; draw one with --labels {LABELS}")
+    else:
+        assert audited is not None
+        return AuditResult(
+            methods=description.describe(audited),
+            examples=description.known_positives(audited),
+            folder=folder,
+            sheet=None,
+            fresh=False,
+            estimate=None,
+        )
+    if asked.serve:
+        _serve(folder, asked.annotator or "", show)
+    said = answers.of_folder if asked.answers is None else answers.of_file
+    estimated = estimate(filled, said(asked.answers or folder, len(filled.items)))
+    methods, examples = (
+        ([], []) if audited is None else (description.describe(audited), description.known_positives(audited))
+    )
+    return AuditResult(methods=methods, examples=examples, folder=folder, sheet=filled, fresh=fresh, estimate=estimated)
+
+
+def _serve(folder: Path, annotator: str, show: Callable[[str], None]) -> None:
+    with serve.serving(folder, annotator=annotator) as address:
+        show(address)
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
+
+
+def _judged(whole: population.Population, spelling: str) -> Float64:
+    """Return the judge's score of each pair [N], NaN where it gives none; InputError if it scores no pair."""
+    try:
+        judge = Teacher.model_validate(spelling)
+    except ValidationError as error:
+        raise InputError(f"--judge: {plainly(error.errors()[0])}") from error
+    if judge.training_folds:
+        raise InputError(f"--judge: {judge.name} is trained on labels; choose a pretrained model: bi-encoder, llm, ...")
+    pairs = zip(whole.queries.tolist(), whole.documents.tolist(), strict=True)
+    texts = [(whole.query_texts[query], whole.document_texts[document]) for query, document in pairs]
+    scores = judge.checked_scores(texts, None, resolve("auto")).astype(np.float64)
+    if np.isnan(scores).all():
+        raise InputError(f"--judge: {judge.spelling} gave none of the {len(texts)} pairs a score; choose another judge")
+    return scores
+
+
+def _name(path: Path) -> str:
+    return path.resolve().name.split(".")[0] or path.resolve().name
+
+
+def _collection(text: str | None, store: Store) -> Collection | None:
+    if text is None:
+        return None
+    source = source_of(text)
+    return read_collection(store.ensure(LoadCollection(source, source.fingerprint())))

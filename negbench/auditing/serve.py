@@ -1,0 +1,166 @@
+"""Labelling page, served to this machine only: shows one item at a time and saves each answer immediately."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from negbench.auditing import answers, sheet
+
+_LARGEST = 1_000
+"""Largest size of an answer in bytes; the page sends about forty."""
+_LOCAL = ("127.0.0.1", "localhost")
+_SAID = ("yes", "no", "unsure")
+
+
+@contextmanager
+def serving(folder: Path, port: int = 0, annotator: str = "") -> Iterator[str]:
+    """Serve the sheet in ``folder`` while the block runs; yield the page's address, which holds a random token.
+
+    Requests without the token are refused. Answers are appended to ``answers.jsonl`` in the folder, one per line, and
+    are on disk before the page is told that they are saved. They carry the name of ``annotator``, if given, who sees
+    only their own answers. Raises InputError for a damaged sheet or damaged answers.
+    """
+    items = sheet.texts(folder)
+    token = secrets.token_urlsafe(24)
+    kept = _Kept(folder, len(items), answers.named(annotator))
+    server = ThreadingHTTPServer((_LOCAL[0], port), _handler(token, items, kept))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://{_LOCAL[0]}:{server.server_address[1]}/{token}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Kept:
+    """An annotator's answers so far, and the file that they are appended to."""
+
+    def __init__(self, folder: Path, items: int, annotator: str) -> None:
+        given = answers.of_folder(folder, items)
+        self.found: dict[int, str] = {item: answer for (item, who), answer in given.items() if who == annotator}
+        self.items = items
+        self._signed = {"annotator": annotator} if annotator else {}
+        self._path = folder / answers.ANSWERS
+        self._lock = threading.Lock()
+        if self._path.exists():
+            raw = self._path.read_bytes()
+            complete = answers.whole_lines(raw)  # the next line must not be glued to an unfinished one
+            with self._path.open("r+b") as file:
+                file.truncate(min(len(raw), len(complete)))
+                file.seek(0, os.SEEK_END)
+                file.write(complete[len(raw) :])
+
+    def add(self, item: int, answer: str) -> None:
+        line = json.dumps({"item": item, "answer": answer, **self._signed}) + "\n"
+        with self._lock, self._path.open("ab") as file:
+            file.write(line.encode())
+            file.flush()
+            os.fsync(file.fileno())
+            self.found[item] = answer
+
+
+def _handler(token: str, items: list[dict[str, Any]], kept: _Kept) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        """Serve three addresses below the token: the page, the items with their answers, and ``answers`` for posts."""
+
+        server_version, sys_version = "negbench", ""
+        timeout = 30
+
+        def do_GET(self) -> None:
+            if not self._allowed():
+                return
+            if self.path == f"/{token}/":
+                nonce = secrets.token_urlsafe(16)
+                self._send(200, "text/html", _page(nonce).encode(), nonce)
+            elif self.path == f"/{token}/items":
+                data = {"items": items, "answers": kept.found}
+                self._send(200, "application/json", json.dumps(data).encode())
+            else:
+                self._refuse(404, "no such page; open the address that negbench printed")
+
+        def do_POST(self) -> None:
+            if not self._allowed():
+                return
+            if self.path != f"/{token}/answers":
+                self._refuse(404, "no such page; open the address that negbench printed")
+                return
+            length = self.headers.get("Content-Length", "")
+            if not (length.isascii() and length.isdigit()) or int(length) > _LARGEST:
+                self._refuse(413, f"expected an answer of at most {_LARGEST} bytes")
+                return
+            if self.headers.get_content_type() != "application/json":
+                self._refuse(415, "expected JSON")
+                return
+            answer = _checked(self.rfile.read(int(length)), kept.items)
+            if answer is None:
+                self._refuse(400, 'expected {"item": 1, "answer": "yes"}, or no, or unsure')
+                return
+            kept.add(*answer)
+            self._send(200, "application/json", b"{}")
+
+        def _allowed(self) -> bool:
+            """Refuse other host names (DNS rebinding) and posts from other origins (CSRF)."""
+            host = self.headers.get("Host", "")
+            origin = self.headers.get("Origin")
+            if urlsplit(f"//{host}").hostname in _LOCAL and origin in (None, f"http://{host}"):
+                return True
+            self._refuse(403, "refused; open the address that negbench printed")
+            return False
+
+        def _refuse(self, code: int, why: str) -> None:
+            self.close_connection = True  # the request body is not read
+            self._send(code, "text/plain", f"{why}\n".encode())
+
+        def _send(self, code: int, kind: str, body: bytes, nonce: str = "") -> None:
+            inline = f"script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; " if nonce else ""
+            self.send_response(code)
+            self.send_header("Content-Type", f"{kind}; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Cache-Control", "no-store")
+            self.send_header("Referrer-Policy", "no-referrer")
+            self.send_header("X-Content-Type-Options", "nosniff")
+            self.send_header(
+                "Content-Security-Policy",
+                f"default-src 'none'; {inline}base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+            )
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Log nothing: log lines would contain the token."""
+
+    return Handler
+
+
+def _checked(body: bytes, items: int) -> tuple[int, str] | None:
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(data, dict) or set(data) != {"item", "answer"}:
+        return None
+    item, answer = data["item"], data["answer"]
+    if type(item) is not int or not 1 <= item <= items or answer not in _SAID:
+        return None
+    return item, answer
+
+
+def _page(nonce: str) -> str:
+    import jinja2
+
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    text = files("negbench.auditing").joinpath("page.html.j2").read_text(encoding="utf-8")
+    return environment.from_string(text).render(nonce=nonce)

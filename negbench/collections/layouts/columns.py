@@ -1,0 +1,63 @@
+"""Columns by name: which one holds the query, and which the positive or the document.
+
+The names are those that sentence-transformers and question answering use; columns may also be named (``renamed``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from negbench.collections.layouts.records import Record
+from negbench.errors import InputError
+
+QUERIES = ("anchor", "query", "question")
+POSITIVES = (
+    "positive", "pos", "answer", "document", "passage", "context", "response", "documents", "text",
+)  # fmt: skip
+LABELS = ("label", "labels")
+GRADES = ("score", "relevance", "grade")
+"""Columns of grades, where a row has one document and no negatives."""
+NEGATIVE = re.compile(r"negatives?(_\d+)?")
+_OTHERS = {"score", "scores", "query_id", "id", *LABELS, *GRADES}
+
+
+def are_pairs(names: Iterable[str]) -> bool:
+    """Tell whether there is a column for the query and another one for the document."""
+    held = set(names)
+    return bool(held & set(QUERIES)) and bool(held & set(POSITIVES))
+
+
+def heading(names: Sequence[str]) -> bool:
+    """Tell whether these are names of columns rather than data."""
+    lower = [name.lower() for name in names]
+    return are_pairs(lower) or any(NEGATIVE.fullmatch(name) or name in ("neg", *LABELS) for name in lower)
+
+
+def query_and_document(fields: dict[str, Any], place: str, negatives: Sequence[str]) -> tuple[str, str]:
+    """Return the columns of the query and of the positive or document: by name, else the first two that are left."""
+    left = [name for name in fields if name not in negatives and name not in _OTHERS]
+    query = next((name for name in QUERIES if name in left), left[0] if left else "")
+    left = [name for name in left if name != query]
+    document = next((name for name in POSITIVES if name in left), left[0] if left else "")
+    if not document:
+        raise InputError(f"{place}: expected columns of the query and of its positive, found {', '.join(fields)}")
+    return query, document
+
+
+def renamed(records: Iterable[Record], query: str, positive: str, negatives: Sequence[str]) -> Iterator[Record]:
+    """Yield the records with these columns called query, positive and negative_1 to negative_n.
+
+    Other columns that could be taken for a query, a document or a negative are left out. Raises InputError where one
+    does not exist.
+    """
+    wanted = {query: "query", positive: "positive", **{name: f"negative_{at}" for at, name in enumerate(negatives, 1)}}
+    for record in records:
+        if missing := [name for name in wanted if name not in record.fields]:
+            raise InputError(
+                f"{record.place}: no column {missing[0]!r}; it has {', '.join(map(str, record.fields))}: give query=, "
+                "positive= and negative= the names of its columns"
+            )
+        kept = {name: value for name, value in record.fields.items() if name in _OTHERS and name not in wanted}
+        yield Record(record.place, {wanted[name]: record.fields[name] for name in wanted} | kept)

@@ -1,0 +1,1 @@
+"""Commands by subject, which ``negbench.cli`` joins."""

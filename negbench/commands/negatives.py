@@ -1,0 +1,78 @@
+"""Commands that write negatives: mine, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import negbench
+from negbench.commands.shared import AsJson, Assignments, GridPath, label_of_stage
+from negbench.terminal import show
+
+app = typer.Typer()
+
+OutNegatives = Annotated[
+    Path | None,
+    typer.Option(
+        help="Where to write them: .jsonl, .parquet, .json or a folder; without it the first are shown.",
+        show_default=False,
+    ),
+]
+Format = Annotated[
+    str | None,
+    typer.Option(help="Format of --out, by default triplet; negbench parts format lists them.", show_default=False),
+]
+
+
+@app.command()
+def mine(
+    method: Annotated[str, typer.Argument(help="Method as in a grid: bm25, 'margin(margin=0.1)', ...")],
+    collection: Annotated[
+        str, typer.Option(help="Collection as in a grid: helpdesk, a folder, hub:ID, ir_datasets:ID.")
+    ],
+    encoder: Annotated[
+        str, typer.Option(help="Encoder that finds candidates: hub id, model folder or name of offline weights.")
+    ] = "all-MiniLM-L6-v2",
+    out: OutNegatives = None,
+    format: Format = None,
+    negatives: Annotated[int, typer.Option(min=1, max=1000, help="Negatives per query.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
+    assignments: Assignments = [],  # noqa: B006
+    as_json: AsJson = False,
+) -> None:
+    """Mine the negatives of a method for the training queries of a collection, without training.
+
+    Example: negbench mine 'margin(margin=0.1)' --collection helpdesk --negatives 4 --out mined.parquet
+    """
+    mined = negbench.mine(
+        method,
+        collection,
+        encoder=encoder,
+        seed=seed,
+        negatives=negatives,
+        overrides=assignments,
+        progress=label_of_stage,
+    )
+    show(mined if out is None else mined.save(out, format), as_json)
+
+
+@app.command()
+def export(
+    grid: GridPath,
+    method: Annotated[str, typer.Argument(help="Row of the grid's table, such as simans.", show_default=False)],
+    out: OutNegatives = None,
+    format: Format = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of the row; by default the grid's first.", show_default=False)
+    ] = None,
+    assignments: Assignments = [],  # noqa: B006
+    as_json: AsJson = False,
+) -> None:
+    """Write the negatives that a method of a grid trains on; a draw that is not stored is made, without training.
+
+    Example: negbench export grid.yaml simans --out simans.jsonl --format flagembedding
+    """
+    mined = negbench.load_negatives(negbench.load_grid(grid, assignments), method, seed=seed, progress=label_of_stage)
+    show(mined if out is None else mined.save(out, format), as_json)

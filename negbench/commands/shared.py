@@ -1,0 +1,20 @@
+"""Options and output that commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+GridPath = Annotated[Path, typer.Argument(help="The grid file (YAML).", show_default=False)]
+Assignments = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the grid; dotted; can be repeated.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def label_of_stage(label: str) -> None:
+    """Print a stage's label on stderr before it runs."""
+    Console(stderr=True).print(label, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,99 @@
+"""Save mined rows in a format, with a description beside them: all of it or nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from negbench.errors import InputError, plainly
+from negbench.export import FOLDER, Format
+from negbench.export.mined_rows import MinedRows
+
+DESCRIPTION = "negbench.json"
+"""The description in a folder; that of a file is beside it, under its name and ``.json``."""
+
+
+def format_of(spelling: str | None, out: Path) -> Format:
+    """Return the format spelled so, or triplets, if it can be written to ``out``; InputError else."""
+    try:
+        chosen = Format.model_validate(spelling or "triplet")
+    except ValidationError as error:
+        raise InputError(f"format {spelling}: {plainly(error.errors()[0])}") from error
+    if out.suffix not in chosen.suffixes:
+        ways = [suffix or "a folder (no suffix)" for suffix in chosen.suffixes]
+        expected = f"{', '.join(ways[:-1])} or {ways[-1]}" if len(ways) > 1 else ways[0]
+        raise InputError(f"{out}: format {chosen.name} is written as {expected}")
+    check_free(out)
+    return chosen
+
+
+def check_free(out: Path) -> None:
+    """Raise InputError where ``out`` holds what is not an earlier export, which may be replaced."""
+    if out.is_dir() and any(out.iterdir()) and not (out / DESCRIPTION).is_file():
+        raise InputError(f"{out}: holds other files; choose a new folder")
+    if out.is_dir() and out.suffix != FOLDER:
+        raise InputError(f"{out}: is a folder, expected a file")
+    if out.is_file() and out.suffix == FOLDER:
+        raise InputError(f"{out}: is a file, expected a folder")
+
+
+def description_of(out: Path) -> Path:
+    """Return the path of the description of what is saved at ``out``."""
+    return out / DESCRIPTION if out.suffix == FOLDER else out.with_name(f"{out.name}.json")
+
+
+def save(rows: MinedRows, chosen: Format, out: Path, about: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the rows and their description to ``out``, and return the description.
+
+    ``about`` says how they were made. An earlier export at ``out`` is replaced. Raises InputError for rows that do not
+    fit the format and for files that are in the way, and writes nothing then.
+    """
+    check_free(out)
+    if not len(rows):
+        raise InputError(f"{out}: no query has a positive and a negative, so there is nothing to write")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as scratch:
+        draft = Path(scratch) / out.name
+        left_out = [*rows.notes(), *chosen.write(rows, draft)]
+        row = {"format": chosen.spelling, "loaded_by": chosen.loaded_by, "a_row_is": chosen.row}
+        description = {**row, **about, "notes": [*about.get("notes", ()), *left_out]}
+        text = json.dumps(description, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        if out.suffix == FOLDER:
+            (draft / DESCRIPTION).write_text(text, encoding="utf-8")
+            (draft / "README.md").write_text(card(description), encoding="utf-8")
+            shutil.rmtree(out, ignore_errors=True)
+        else:
+            beside = description_of(draft)
+            beside.write_text(text, encoding="utf-8")
+            beside.replace(description_of(out))
+        draft.replace(out)
+    return description
+
+
+def card(description: Mapping[str, Any]) -> str:
+    """Return the folder's README: a dataset card as hubs read it."""
+    lines = ["---", "tags: [hard-negatives, negbench]", "---", ""]
+    lines += [f"# Negatives of {description['method']['spelling']} on {description['collection']['name']}", ""]
+    lines += [f"Format `{description['format']}`, for {description['loaded_by']}."]
+    lines += [f"A row is {description['a_row_is']}.", ""]
+    lines += [f"- {key.replace('_', ' ')}: {_told(value)}" for key, value in description.items() if _shown(key, value)]
+    lines += [f"- note: {note}" for note in description["notes"]]
+    return "\n".join([*lines, "", f"All of this is in `{DESCRIPTION}`."]) + "\n"
+
+
+def _shown(key: str, value: Any) -> bool:
+    return key not in ("format", "loaded_by", "a_row_is", "notes") and value is not None
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key.replace('_', ' ')} {_told(part)}" for key, part in value.items() if part is not None)
+    if isinstance(value, list):
+        return ", ".join(map(_told, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,282 @@
+"""What a grid answers, in a few computed sentences: what to train with, what it gains, and what could not be told."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from negbench.evaluation import planning, significance
+from negbench.evaluation.false_negatives import meanings
+from negbench.evaluation.significance import Estimate
+from negbench.report.rows import Row
+from negbench.report.table import ALPHA, mostly_random, short_methods
+from negbench.types import Float64
+
+SEARCH, START, UNTOUCHED, IN_BATCH = "bm25-search", "start", "untouched", "in-batch"
+
+WINNERS = {SEARCH: "BM25 as the search engine", UNTOUCHED: "The model as it is published, untouched,"}
+"""References that may beat everything that was trained, in words."""
+
+MOST_NAMES = 6
+"""Names that a line lists at most."""
+
+FEWEST_SEEDS = 3
+"""Seeds that a grid of one seed is advised to have."""
+
+
+def answer(
+    rows: Sequence[Row],
+    trials: Sequence[dict[str, Any]],
+    values: Mapping[str, Float64],
+    settings: Mapping[str, Any],
+) -> list[str]:
+    """Return the verdict on a grid, a sentence or two each line; empty where nothing was trained.
+
+    ``rows`` and ``trials`` are those of ``results.json``, ``values`` [Q] the first measure of every query by trial
+    name, ``settings`` has measure, baseline and equivalent_within. Collections that form an axis are answered one by
+    one: values of different queries are not compared.
+    """
+    if any("repair" in row.axes for row in rows):  # its rows know the truth; repair has a report of its own
+        return []
+    lines = []
+    places = list(dict.fromkeys(row.axes.get("collection") for row in rows))
+    for place in places:
+        here = [row for row in rows if row.axes.get("collection") == place]
+        said = _Answer(here, trials, values, settings).lines()
+        lines += [f"{place}: {line}" for line in said] if place is not None else said
+    return lines
+
+
+@dataclass(frozen=True)
+class _Answer:
+    rows: Sequence[Row]
+    trials: Sequence[dict[str, Any]]
+    values: Mapping[str, Float64]
+    settings: Mapping[str, Any]
+
+    @cached_property
+    def trained(self) -> list[Row]:
+        """The rows that can be compared with one another: of equal work where there are any."""
+        known = [row for row in self.rows if row.form != "reference" and row.quality is not None]
+        return [row for row in known if row.work == "equal"] or known
+
+    @cached_property
+    def candidates(self) -> list[Row]:
+        """Trained rows that show their method: not mostly random fill."""
+        return [row for row in self.trained if not mostly_random(row.filled)]
+
+    @cached_property
+    def best(self) -> Row:
+        return max(self.candidates, key=_quality)
+
+    @cached_property
+    def good(self) -> list[Row]:
+        """The best row and those that no test tells from it (Holm over all comparisons with the best)."""
+        others = [row for row in self.candidates if row is not self.best]
+        found = [self.estimate(self.best, row) for row in others]
+        tested = [one for one in found if one is not None]
+        chances = iter(significance.holm([significance.p_value(one) for one in tested]))
+        return [self.best] + [
+            row for row, one in zip(others, found, strict=True) if one is None or next(chances) >= ALPHA
+        ]
+
+    def lines(self) -> list[str]:
+        if not self.candidates:
+            return [self.fills()] if self.trained else []
+        several = any(row.seeds > 1 for row in self.candidates)
+        if not several:
+            return [line for line in (self.one_seed(), self.fills()) if line]
+        choice = min(self.good, key=_seconds)
+        said = [self.wins(name, words) for name, words in WINNERS.items()]
+        said += [self.choose(choice), self.gains(choice), self.false(choice)]
+        return [line for line in [*said, self.untold(), self.fills()] if line]
+
+    def one_seed(self) -> str:
+        cost = sum(row.added or 0 for row in self.trained) * (FEWEST_SEEDS - 1) / 60
+        return (
+            f"One seed decides nothing. The highest {self.settings['measure']} is that of {self.label(self.best)}, "
+            f"{self.best.quality:.4f} (of {_count(len(self.candidates), 'method')}). "
+            f"Run at least {FEWEST_SEEDS} seeds: about {_minutes(cost)} more here."
+        )
+
+    def choose(self, choice: Row) -> str:
+        """Say what to train with: the cheapest of those that are not told from the best."""
+        start = f"Train with {self.label(choice)}: {self.settings['measure']} {choice.quality:.4f}"
+        if len(self.candidates) == 1:
+            return f"{start}; no other method was run."
+        if len(self.good) == 1:
+            return f"{start}, significantly better than each of the other {len(self.candidates) - 1}."
+        distance = self.estimate(self.best, choice)
+        above = "" if distance is None or choice is self.best else f", {_signed(distance)} above it"
+        many = "No method" if len(self.good) == len(self.candidates) else f"{len(self.good)} of {len(self.candidates)}"
+        verb = "differs significantly" if many == "No method" else "do not differ significantly"
+        return (
+            f"{start}, the cheapest ({_seconds(choice):.0f} s). {many} {verb} from the best, {self.label(self.best)} "
+            f"({self.best.quality:.4f}{above})."
+        )
+
+    def wins(self, name: str, words: str) -> str:
+        """Say that a reference beats all trained encoders, where it significantly does."""
+        row = self.named(name)
+        if row is None or row.quality is None or row.quality <= _quality(self.best):
+            return ""
+        found = self.estimate(row, self.best)
+        if found is None or significance.p_value(found) >= ALPHA:
+            return ""
+        return (
+            f"{words} beats every trained encoder: {row.quality:.4f} against at most {self.best.quality:.4f} "
+            f"({self.label(self.best)}), a difference of {_signed(found)}."
+        )
+
+    def gains(self, choice: Row) -> str:
+        names = {
+            START: "the start",
+            UNTOUCHED: "the untouched model",
+            IN_BATCH: "in-batch",
+            SEARCH: "BM25 as the search engine",
+        }
+        if (baseline := self.settings["baseline"]) not in (None, *names):
+            names[baseline] = baseline
+        parts = []
+        for name, words in names.items():
+            other = self.named(name, choice.axes)
+            found = None if other is None or other is choice else self.estimate(choice, other)
+            if found is not None:
+                parts.append(f"{_signed(found)} to {words}")
+        return f"Its difference is {', '.join(parts)}." if parts else ""
+
+    def false(self, choice: Row) -> str:
+        if choice.rate is not None and choice.estimator is not None:
+            span = f" [{100 * (choice.rate_low or 0):.1f}, {100 * (choice.rate_high or 0):.1f}]"
+            return (
+                f"False negatives: {100 * choice.rate:.1f} %{span if choice.rate_low is not None else ''} "
+                f"({choice.estimator}: {meanings()[choice.estimator]})."
+            )
+        if choice.in_batch is not None:
+            return (
+                "It mines nothing; of the documents of the other rows in a batch "
+                f"{100 * choice.in_batch:.2f} % are false negatives."
+            )
+        return (
+            "How many of its negatives are false cannot be estimated from these labels: label a sample with "
+            "`negbench audit`."
+        )
+
+    def untold(self) -> str:
+        """Say which comparisons with the baseline are open, and how many seeds or queries would settle them."""
+        baseline, least = self.settings["baseline"], float(self.settings["equivalent_within"])
+        open_rows = [
+            row
+            for row in self.candidates
+            if row.method != baseline and row.p is not None and row.p >= ALPHA and not row.same
+        ]
+        if not open_rows:
+            return ""
+        missed = statistics.median(row.detectable for row in open_rows if row.detectable is not None)
+        said = (
+            f"Undecided against {baseline}: {_list([self.label(row) for row in open_rows])}. "
+            f"With these seeds and queries differences below about {missed:.3f} are missed"
+        )
+        pairs = [self.differences(row, self.named(baseline, row.axes)) for row in open_rows]
+        planned = [pair for pair in pairs if pair is not None and planning.known(significance.estimate(pair))]
+        if not planned:
+            return f"{said}."
+        seeds = [planning.seeds_needed(pair, least) for pair in planned]
+        wanted = max((number for number in seeds if number is not None), default=None)
+        if wanted is not None and None not in seeds:
+            have = max(len(pair) for pair in planned)
+            cost = sum(row.added or 0 for row in self.trained) * max(wanted - have, 0) / 60
+            return f"{said}; a difference of {least:g} takes about {wanted} seeds (about {_minutes(cost)} more here)."
+        queries = [planning.queries_needed(pair, least) for pair in planned]
+        most = max((number for number in queries if number is not None), default=None)
+        if most is None or None in queries:
+            return f"{said}; a difference of {least:g} is out of reach."
+        return (
+            f"{said}; no number of seeds up to {planning.MOST_SEEDS} finds one of {least:g}: that takes at least "
+            f"{round(most, -2) or most:,} test queries like these."
+        )
+
+    def fills(self) -> str:
+        filled = [
+            f"{self.label(row)} ({100 * (row.filled or 0):.0f} %)" for row in self.trained if mostly_random(row.filled)
+        ]
+        if not filled:
+            return ""
+        return (
+            f"More than a third of the negatives are random fills, so these do not show their method: {_list(filled)}."
+        )
+
+    @cached_property
+    def short(self) -> dict[str, str]:
+        return short_methods([row.method for row in self.rows])
+
+    def label(self, row: Row) -> str:
+        """Return the short name of a row's method and its point on the axes, without the collection."""
+        point = [f"{key}={value}" for key, value in row.axes.items() if key != "collection"]
+        return self.short[row.method] + (f" ({', '.join(point)})" if point else "")
+
+    def named(self, method: str | None, axes: Mapping[str, Any] | None = None) -> Row | None:
+        """Return the row of a method at a point of the axes; that of a reference at any point if it has no such one."""
+        rows = [row for row in self.rows if row.method == method and row.quality is not None]
+        exact = [row for row in rows if axes is None or row.axes == axes]
+        return next(iter(exact or rows), None)
+
+    def estimate(self, row: Row, other: Row | None) -> Estimate | None:
+        """Estimate the mean difference of two rows over shared seeds; None where they share none or have one alone."""
+        differences = self.differences(row, other)
+        if differences is None:
+            return None
+        found = significance.estimate(differences)
+        return found if found.error > 0 or found.mean == 0 else None
+
+    def differences(self, row: Row, other: Row | None) -> Float64 | None:
+        """Return differences [S, Q] by seed and query; a row without seeds is paired with each seed of the other."""
+        if other is None:
+            return None
+        own, theirs = self.by_seed(row), self.by_seed(other)
+        seeds: list[int | None] = [seed for seed in own if seed is not None]
+        seeds = seeds or [seed for seed in theirs if seed is not None] or [None]
+        pairs = [(own.get(seed, own.get(None)), theirs.get(seed, theirs.get(None))) for seed in seeds]
+        shared = [one - another for one, another in pairs if one is not None and another is not None]
+        return np.stack(shared) if shared and len({len(one) for one in shared}) == 1 else None
+
+    def by_seed(self, row: Row) -> dict[int | None, Float64]:
+        point = json.dumps(row.axes)
+        return {
+            trial["seed"]: self.values[trial["name"]]
+            for trial in self.trials
+            if trial["spelling"] == row.method and json.dumps(trial["axes"]) == point and trial["status"] == "done"
+        }
+
+
+def _quality(row: Row) -> float:
+    return -1.0 if row.quality is None else row.quality
+
+
+def _seconds(row: Row) -> float:
+    return float("inf") if row.seconds is None else row.seconds
+
+
+def _signed(found: Estimate) -> str:
+    span = "" if np.isnan(found.low) else f" [{found.low:+.4f}, {found.high:+.4f}]"
+    return f"{found.mean:+.4f}{span}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def _list(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are."""
+    more = len(names) - MOST_NAMES
+    return "; ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _minutes(minutes: float) -> str:
+    return "a minute" if minutes < 1.5 else f"{minutes:.0f} minutes"

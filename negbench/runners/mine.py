@@ -1,0 +1,208 @@
+"""Mine a method's negatives for the training queries of a collection, without training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from negbench.config.grid import Grid
+from negbench.errors import InputError
+from negbench.evaluation.false_negatives import Rate, TrainingNegatives
+from negbench.evaluation.false_negatives.exact import Exact
+from negbench.export.mined_rows import MinedRows
+from negbench.features import PerCandidateAndPositive
+from negbench.plan.trials import Trial, trials
+from negbench.requirements import TeacherScores
+from negbench.runners import local
+from negbench.runners.mined_description import describe
+from negbench.stages.inputs import TRAINING_SPLIT, read_collection, split_queries
+from negbench.stages.mining.draw import DrawNegatives
+from negbench.stages.mining.negatives_stage import NegativesStage
+from negbench.stages.mining.sources import DrawFromSources
+from negbench.stages.mining.writing import texts_of, with_synthetic
+from negbench.stages.training.train import Train
+from negbench.store import Store, ancestors, load_arrays
+from negbench.types import Collection, Negatives
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MinedNegative:
+    """A negative of a training query.
+
+    ``query`` and ``document`` are ids; ``rank`` (from 1) and ``score`` are those in the candidate pool, that of its
+    source where there are several, None if the negative is not from a pool. ``origin`` is ``ranked`` (drawn from a
+    pool), ``random_fill`` (too few candidates were left) or ``synthetic`` (written by a language model). ``text`` is
+    title and text.
+    """
+
+    query: str
+    document: str
+    rank: int | None
+    score: float | None
+    origin: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MiningResult:
+    """Mined negatives of a method, notes of the stages, and the false-negative rate by fuller judgments.
+
+    ``rates`` are by estimator, empty if the collection has no fuller judgments. ``about`` says how the negatives were
+    made, as plain data.
+    """
+
+    method: str
+    collection: str
+    rows: MinedRows
+    notes: list[str]
+    rates: dict[str, Rate]
+    about: dict[str, Any]
+
+    @cached_property
+    def negatives(self) -> list[MinedNegative]:
+        """All negatives, in ascending order of the query."""
+        return self.first(None)
+
+    def first(self, count: int | None) -> list[MinedNegative]:
+        """Return the first ``count`` negatives; all where it is None."""
+        places = zip(*(at.tolist() for at in np.nonzero(self.rows.negatives.documents >= 0)), strict=True)
+        return [self._negative(query, slot) for query, slot in islice(places, count)]
+
+    @property
+    def count(self) -> int:
+        """The number of negatives."""
+        return int((self.rows.negatives.documents >= 0).sum())
+
+    @property
+    def queries(self) -> int:
+        """The number of queries that have a negative."""
+        return int((self.rows.negatives.documents >= 0).any(axis=1).sum())
+
+    @property
+    def false_negatives(self) -> Rate | None:
+        """The unweighted rate; None where there are no fuller judgments."""
+        return next(iter(self.rates.values()), None)
+
+    def _negative(self, query: int, slot: int) -> MinedNegative:
+        document = self.rows.negative(query, slot)
+        return MinedNegative(
+            query=self.rows.collection.query_ids[int(self.rows.negatives.queries[query])],
+            document=document.id,
+            rank=document.rank,
+            score=document.score,
+            origin=document.origin,
+            text=document.passage,
+        )
+
+
+def mine(grid: Grid, store: Store, report: Callable[[str], None]) -> MiningResult:
+    """Mine the negatives of a grid's only method with its only seed.
+
+    Of a method with refreshed negatives, the first draw is returned. ``report`` is called with each stage's label.
+    Raises InputError for a method that mines nothing or whose phases train the encoder that mines, and for a collection
+    without training queries.
+    """
+    (trial,) = (trial for trial in trials(grid) if trial.sequence is not None)
+    assert trial.sequence is not None
+    if len(trial.sequence.trainings) > 1:
+        raise InputError(
+            f"method {trial.spelling}: it mines with an encoder that an earlier phase trains; run it in a grid"
+        )
+    drawing = trial.sequence.last.negatives
+    if not isinstance(drawing, DrawNegatives | DrawFromSources):
+        raise InputError(f"method {trial.spelling}: mines no negatives; choose one that does, such as bm25")
+    return _make(grid, trial, drawing, store, report)
+
+
+def of_grid(grid: Grid, method: str, seed: int | None, store: Store, report: Callable[[str], None]) -> MiningResult:
+    """Return the negatives of a grid's method as its first epoch gets them, from the store as far as they are there.
+
+    ``method`` is a method's spelling or name, as in the results, with its point on the axes where there are several;
+    the grid's first seed where ``seed`` is None. Of a method in phases, those of the last phase. Raises InputError
+    where no row or more than one is called so, and where the draw needs a training that is not stored.
+    """
+    trial = _chosen(grid, method, seed)
+    assert trial.sequence is not None
+    drawing = next((it.negatives for it in trial.sequence.on_labels[::-1] if it.negatives is not None), None)
+    if drawing is None:
+        raise InputError(f"method {trial.spelling}: mines no negatives; choose one that does")
+    for stage in ancestors(drawing):
+        if isinstance(stage, Train) and not store.has(stage):
+            raise InputError(f"method {trial.spelling}: it mines with an encoder that is not trained yet; run the grid")
+    return _make(grid, trial, drawing, store, report)
+
+
+def _chosen(grid: Grid, method: str, seed: int | None) -> Trial:
+    trained = [trial for trial in trials(grid) if trial.sequence is not None]
+    named = [trial for trial in trained if method in (_without_seed(trial), trial.spelling)]
+    named = named or [trial for trial in trained if trial.method == method]
+    rows = list(dict.fromkeys(_without_seed(trial) for trial in named))
+    if len(rows) != 1:
+        known = ", ".join(rows or dict.fromkeys(_without_seed(trial) for trial in trained))
+        what = f"{len(rows)} rows are called so" if rows else "no row is called so"
+        raise InputError(f"method {method}: {what}; expected one of {known}")
+    of_seed = [trial for trial in named if seed is None or trial.seed == seed]
+    if not of_seed:
+        seeds = ", ".join(str(trial.seed) for trial in named)
+        raise InputError(f"--seed {seed}: the grid has the seeds {seeds}")
+    return of_seed[0]
+
+
+def _without_seed(trial: Trial) -> str:
+    return trial.spelling + "".join(f" {key}={value}" for key, value in trial.axis_values.items())
+
+
+def _make(
+    grid: Grid, trial: Trial, drawing: NegativesStage, store: Store, report: Callable[[str], None]
+) -> MiningResult:
+    """Run the missing stages up to the draw, and read it."""
+    collection = local.make(drawing.pool.collection, store, report, read_collection)
+    split_queries(collection, TRAINING_SPLIT)
+    for draw in drawing.by_pool:
+        draw.pool.check(collection)
+    local.make(drawing, store, report, lambda folder: load_arrays(Negatives, folder))
+    notes = [note for stage in ancestors(drawing) for note in store.notes(stage)]
+    rows = _rows(drawing, collection, store)
+    rates = _rates(rows.negatives, collection)
+    return MiningResult(
+        method=trial.spelling,
+        collection=collection.name,
+        rows=rows,
+        notes=notes,
+        rates=rates,
+        about=describe(grid, trial, drawing, rows, rates, notes, store),
+    )
+
+
+def _rows(drawing: NegativesStage, collection: Collection, store: Store) -> MinedRows:
+    written = drawing.written
+    every = store.load(Negatives, drawing)
+    pool = drawing.candidates(store.path)
+    # the scores of several retrievers cannot be compared, so no positive has one
+    scores = pool.positive_scores if len(drawing.by_pool) == 1 else np.full_like(pool.positive_scores, np.nan)
+    teacher = drawing.teacher_scores(store.path, every)
+    feature = pool.features.get(TeacherScores)
+    return MinedRows(
+        collection=collection if written is None else with_synthetic(collection, texts_of(store.path(written))),
+        negatives=every.of_epoch(0),
+        positive_scores=scores,
+        teacher=None if teacher is None else teacher[:, : every.width],
+        positive_teacher=feature.positives if isinstance(feature, PerCandidateAndPositive) else None,
+    )
+
+
+def _rates(drawn: Negatives, collection: Collection) -> dict[str, Rate]:
+    """Return the unweighted share of relevant documents among the drawn corpus documents; nothing without judgments."""
+    negatives = TrainingNegatives(
+        queries=drawn.queries,
+        documents=np.where(drawn.documents < len(collection.document_ids), drawn.documents, np.int32(-1)),
+        weights=np.ones(drawn.documents.shape),
+        truth=collection.truth.get(TRAINING_SPLIT),
+        truth_kind=collection.truth_kind,
+    )
+    return {name: rate for name, rate in Exact().estimate(negatives).items() if rate.unit == "negative"}

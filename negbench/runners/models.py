@@ -1,0 +1,146 @@
+"""Trained encoders in the folder of results: the best one by dev, or one a row, each with a model card."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from negbench.errors import InputError
+from negbench.plan.trials import START, Trial
+from negbench.report.card import Choice, card, intervals
+from negbench.runners import local
+from negbench.runners.trec_runs import file_name
+from negbench.stages.evaluation.quality import EvaluateEncoder
+from negbench.stages.inputs import read_collection
+from negbench.store import Store
+
+Which = Literal["best", "all", "none"]
+DEV = "dev"
+ORIGIN = "negbench.json"
+"""File in a model's folder with the digest of its training."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Folders of encoders, and sentences on what they are."""
+
+    folders: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+
+def keep(
+    which: Which,
+    trials: Sequence[Trial],
+    records: Mapping[str, dict[str, Any]],
+    store: Store,
+    out: Path,
+    report: Callable[[str], None],
+) -> Kept:
+    """Copy encoders of the finished ``trials`` to ``out``, as plain folders of sentence-transformers with cards.
+
+    ``best`` copies the first seed of the row with the highest first measure on dev, in the mean over seeds, to
+    ``best/``; where trials are of several collections, to a folder of ``best/`` for each. ``all`` also copies the first
+    seed of each row to ``models/ROW/``. ``records`` are those of results.json. A folder that holds the same training
+    is left as it is but for its card; other folders there are not touched.
+    """
+    trained = [trial for trial in trials if trial.training is not None]
+    if which == "none" or not trained:
+        return Kept((), ())
+    folders: list[Path] = []
+    notes: list[str] = []
+    if which == "all":
+        for (name, _), seeds in _by_row(trained).items():
+            folders.append(out / "models" / file_name(name))
+            _copy(seeds[0], records[seeds[0].name], None, store, folders[-1])
+    collections: dict[str, list[Trial]] = {}
+    for trial in trials:
+        collections.setdefault(trial.evaluation.collection.fingerprint, []).append(trial)
+    for same in collections.values():
+        if all(trial.training is None for trial in same):
+            continue
+        place = out / "best" if len(collections) == 1 else out / "best" / file_name(same[0].collection_name)
+        try:
+            chosen, choice = best(same, store, report)
+        except InputError as error:
+            notes.append(f"no {place.relative_to(out)}/: {error}; --models all keeps an encoder of each row")
+            continue
+        _copy(chosen, records[chosen.name], choice, store, place)
+        folders.append(place)
+        notes.append(f"{place} holds {chosen.name}: {choice.sentence}")
+    return Kept(tuple(folders), tuple(notes))
+
+
+def best(trials: Sequence[Trial], store: Store, report: Callable[[str], None]) -> tuple[Trial, Choice]:
+    """Return the first seed of the best row, and the values by which it was chosen.
+
+    Raises InputError where there are several rows and no split ``dev``: the test split must not choose.
+    """
+    measure = trials[0].settings.measures[0]
+    rows = _by_row([trial for trial in trials if trial.training is not None])
+    if len(rows) == 1:
+        (seeds,) = rows.values()
+        return seeds[0], Choice(measure, None, {})
+    if DEV not in read_collection(store.path(trials[0].evaluation.collection)).qrels:
+        raise InputError("the collection has no split dev to choose the best row by")
+    values: dict[str, float] = {}
+    first: dict[str, Trial] = {}
+    starts = _by_row([trial for trial in trials if trial.method == START])
+    for (name, _), seeds in {**starts, **rows}.items():
+        values[name] = sum(_on_dev(trial, measure, store, report) for trial in seeds) / len(seeds)
+        first[name] = seeds[0]
+    chosen = max((name for name in values if first[name].training is not None), key=lambda name: values[name])
+    return first[chosen], Choice(measure, DEV, values)
+
+
+def _by_row(trials: Sequence[Trial]) -> dict[tuple[str, str], list[Trial]]:
+    """Return the trials by row of the table, its seeds in order; the second key tells collections apart."""
+    rows: dict[tuple[str, str], list[Trial]] = {}
+    for trial in trials:
+        name = trial.spelling + "".join(f" {key}={value}" for key, value in trial.axis_values.items())
+        rows.setdefault((name, trial.evaluation.collection.fingerprint), []).append(trial)
+    return rows
+
+
+def _on_dev(trial: Trial, measure: str, store: Store, report: Callable[[str], None]) -> float:
+    """Return the first measure on dev; the vectors of the documents are there from the evaluation."""
+    stage = trial.evaluation
+    assert isinstance(stage, EvaluateEncoder)
+    if stage.split != DEV:
+        stage = replace(stage, queries=replace(stage.queries, split=DEV), split=DEV, measures=(measure,))
+
+    def read(folder: Path) -> float:
+        return float(json.loads((folder / "metrics.json").read_text())[measure])
+
+    return local.make(stage, store, lambda label: report(f"{trial.name}: {label}"), read)
+
+
+def _copy(trial: Trial, record: dict[str, Any], choice: Choice | None, store: Store, folder: Path) -> None:
+    """Copy the encoder, whole or not at all, and write its card.
+
+    A copy, since a program that goes on training in the folder would change the store through a link.
+    """
+    training = trial.training
+    assert training is not None
+    origin = {"training": training.key, "trial": trial.name}
+    text = card(trial, record, intervals(trial, store), choice)
+    if not _holds(folder, origin):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
+            draft = Path(scratch) / folder.name
+            shutil.copytree(store.path(training) / "model", draft)
+            (draft / ORIGIN).write_text(json.dumps(origin, indent=1) + "\n", encoding="utf-8")
+            if folder.exists() and not (folder / ORIGIN).is_file():
+                raise InputError(f"{folder}: holds other files; move them, or give another --out")
+            shutil.rmtree(folder, ignore_errors=True)
+            draft.replace(folder)
+    (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def _holds(folder: Path, origin: dict[str, str]) -> bool:
+    path = folder / ORIGIN
+    return path.is_file() and json.loads(path.read_text(encoding="utf-8")) == origin

@@ -1,0 +1,1 @@
+"""The stages of a trial: each reads stored inputs and writes one artifact."""

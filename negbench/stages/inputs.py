@@ -1,0 +1,254 @@
+"""Input stages: the collection, the starting encoder, embeddings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from negbench.collections import Source, duplicates, storage
+from negbench.encoders import weights
+from negbench.encoders.encode import encode_tokens
+from negbench.encoders.load import build, load, save
+from negbench.encoders.precision import Precision
+from negbench.encoders.spec import EncoderSpec
+from negbench.encoders.tokens import Side, Tokens, limit_of, readers, tokenised
+from negbench.errors import InputError
+from negbench.store import Stage, save_notes
+from negbench.types import Collection, Int32, Passages, Vectors
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+PathOf = Callable[[Stage], Path]
+
+TRAINING_SPLIT = "train"
+
+WITHOUT_TRAINING = (
+    ". Without training labels it can be evaluated on: with `negbench evaluate`, or under evaluate_on of a grid that "
+    "trains on another collection. To train on it, give it a train split (of a folder, rename qrels/test.tsv to "
+    "train.tsv): dev and test are then carved from that"
+)
+
+EqualTexts = Literal["known", "unlabelled"]
+
+
+@lru_cache(maxsize=2)
+def read_collection(folder: Path) -> Collection:
+    """Read a stored collection; the last two stay in memory, since all stages of a grid read the same one."""
+    return storage.load(folder)
+
+
+def forget() -> None:
+    """Forget collections and tokens in memory: what they were read from has been found damaged."""
+    read_collection.cache_clear()
+    _TOKENS.clear()
+
+
+def split_queries(collection: Collection, split: str) -> Int32:
+    """Return the rows of the queries with a positive in ``split``; InputError where there is no such split."""
+    if split not in collection.qrels:
+        known = ", ".join(sorted(collection.qrels))
+        what = f"collection {collection.name} has no split {split!r}; it has {known}"
+        raise InputError(what + (WITHOUT_TRAINING if split == TRAINING_SPLIT else ""))
+    return collection.split_queries(split)
+
+
+@dataclass(frozen=True, eq=False)
+class LoadCollection(Stage):
+    """Read, check and split a collection; keep it as Parquet.
+
+    ``equal_texts``: whether a document with the text of a labelled positive is ``known`` as a positive, too, or stays
+    ``unlabelled``.
+    """
+
+    kind: ClassVar[str] = "collection"
+    version: ClassVar[int] = 2
+    source: Source
+    fingerprint: str
+    equal_texts: EqualTexts = "known"
+
+    def identity(self) -> dict[str, Any]:
+        """Return the digest of the content only: the same files in another folder are the same collection."""
+        content = {
+            "source": self.source.name,
+            "version": self.source.version,
+            "fingerprint": self.fingerprint,
+            "equal_texts": self.equal_texts,
+        }
+        return {"stage": self.kind, "version": self.version, "parameters": content}
+
+    @property
+    def label(self) -> str:
+        return f"load {self.source.spelling}"
+
+    def run(self, path_of: PathOf, out: Path) -> dict[str, float]:
+        """Load the collection and find equal texts. Raises InputError if it changed after its digest was computed."""
+        collection = self.source.load()
+        _check_unchanged(f"collection {self.source.spelling}", self.fingerprint, self.source.fingerprint())
+        collection = replace(
+            collection,
+            equal_texts=duplicates.equal_texts(collection.passages()),
+            copies_known=self.equal_texts == "known",
+        )
+        storage.save(collection, out)
+        notes = [*collection.warnings, *copies_note(collection)]
+        save_notes([f"{collection.name}: {note}" for note in notes], out)
+        return {"documents": len(collection.document_ids), "queries": len(collection.query_ids)}
+
+    @property
+    def texts(self) -> LoadCollection:
+        """The same collection for stages that read texts alone, so that vectors do not depend on ``equal_texts``."""
+        return replace(self, equal_texts="known")
+
+
+def copies_note(collection: Collection) -> list[str]:
+    """Return a note on the number of unlabelled copies of positives in the training split; empty for none."""
+    if TRAINING_SPLIT not in collection.qrels:
+        return []
+    copies = duplicates.unlabelled_copies(collection, TRAINING_SPLIT)
+    if not len(copies):
+        return []
+    asked = len(collection.split_queries(TRAINING_SPLIT))
+    use = "count as positives and are no negatives" if collection.copies_known else "may be drawn as negatives"
+    return [
+        f"{len(np.unique(copies.queries)):,} of {asked:,} training queries have unlabelled duplicates of a positive, "
+        f"with the same text under another id ({len(copies):,} pairs): they {use} (equal_texts); evaluation counts "
+        "them as its judgments do"
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class StartEncoder(Stage):
+    """The encoder that every method of a trial starts from; ``seed`` is None unless layers are drawn afresh."""
+
+    kind: ClassVar[str] = "encoder"
+    version: ClassVar[int] = 2
+    spec: EncoderSpec
+    fingerprint: str
+    seed: int | None
+
+    def identity(self) -> dict[str, Any]:
+        """Return the weights' digest, not their name, and what is altered in them."""
+        altered = self.spec.model_dump(mode="json", exclude={"model", "revision"})
+        content = {"fingerprint": self.fingerprint, "seed": self.seed, **altered}
+        return {"stage": self.kind, "version": self.version, "parameters": content}
+
+    @property
+    def label(self) -> str:
+        return f"load encoder {self.spec.spelling}"
+
+    def run(self, path_of: PathOf, out: Path) -> dict[str, float]:
+        """Build and save the encoder. Raises InputError if the weights changed after their digest was computed."""
+        model = build(self.spec, self.seed or 0)
+        now = weights.fingerprint(self.spec.model, self.spec.revision)
+        _check_unchanged(f"encoder {self.spec.spelling}", self.fingerprint, now)
+        save(model, out / "model")
+        return {}
+
+
+def _check_unchanged(what: str, before: str, after: str) -> None:
+    """Raise InputError where files changed between their digest and the end of reading.
+
+    The content would be stored under the digest of other files, and be read by grids on those.
+    """
+    if before != after:
+        raise InputError(f"{what}: its files changed while they were read; nothing is stored, run again")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Embed(Stage):
+    """Vectors of the documents, or of the queries of one split (in ascending row), by one encoder.
+
+    Stored in float32, or in float16 where they were computed in bfloat16 and none is too large: eleven bits of
+    precision hold bfloat16's eight.
+    """
+
+    kind: ClassVar[str] = "embeddings"
+    version: ClassVar[int] = 2
+    encoder: Stage
+    collection: LoadCollection
+    side: Side
+    split: str | None
+    max_length: int | None
+    precision: Precision
+    prompt: str | None = None
+    """Text put before each text, in place of the encoder's own."""
+
+    def identity(self) -> dict[str, Any]:
+        """Return all that the vectors depend on; a prompt only where it replaces the encoder's."""
+        identity = super().identity()
+        if self.prompt is None:
+            del identity["parameters"]["prompt"]
+        return identity
+
+    @property
+    def label(self) -> str:
+        by = f" with {self.encoder.spec.spelling}" if isinstance(self.encoder, StartEncoder) else ""
+        return f"encode the documents{by}" if self.side == "document" else f"encode the {self.split} queries{by}"
+
+    @property
+    def effort(self) -> str:
+        return f"{self.kind} of {self.side}"
+
+    def run(self, path_of: PathOf, out: Path) -> dict[str, float]:
+        model = load(path_of(self.encoder) / "model")
+        if self.prompt is not None:
+            model.prompts[self.side] = self.prompt
+        vectors, cost = self.by(model, read_collection(path_of(self.collection)))
+        np.save(out / "vectors.npy", vectors, allow_pickle=False)
+        return cost
+
+    def by(
+        self, model: SentenceTransformer, collection: Collection, rows: Int32 | None = None
+    ) -> tuple[Vectors, dict[str, float]]:
+        """Return the vectors, in their stored type, by ``model``, which may differ from the encoder; and the cost.
+
+        ``rows``: encode only these queries or documents.
+        """
+        tokens = self._tokens(model, collection, rows)
+        vectors = encode_tokens(model, tokens, self.precision)
+        kept: Vectors = vectors
+        if self.precision == "bfloat16" and abs(vectors).max(initial=0) <= np.finfo(np.float16).max:
+            kept = vectors.astype(np.float16)
+        noun = "documents" if self.side == "document" else "queries"
+        return kept, {f"{noun}_encoded": len(tokens), "tokens_encoded": int(tokens.lengths.sum())}
+
+    def _tokens(self, model: SentenceTransformer, collection: Collection, rows: Int32 | None) -> Tokens:
+        """Tokenise; the documents tokenised last are reused with the same tokenizer, as in most of a grid."""
+        if self.side == "query":
+            assert self.split is not None
+            asked = split_queries(collection, self.split) if rows is None else rows
+            return tokenised(model, [collection.queries[row] for row in asked], self.side, self.max_length)
+        if rows is not None:
+            some = Passages([collection.titles[row] for row in rows], [collection.texts[row] for row in rows])
+            return tokenised(model, some, self.side, self.max_length)
+        reader = readers(model)[self.side]
+        settings: dict[str, Any] = getattr(reader, "get_config_dict", dict)()
+        own = reader.tokenizer  # static embeddings have the tokenizer itself
+        tokenizer = own if hasattr(own, "to_str") else getattr(own, "backend_tokenizer", None)  # None: one in Python
+        names = getattr(reader.tokenizer, "model_input_names", None)
+        reading = json.dumps(
+            [self.collection.key, self.max_length, limit_of(reader, self.side), model.prompts, names, settings]
+        )
+        key = hashlib.blake2b((reading + tokenizer.to_str()).encode()).hexdigest() if tokenizer else ""
+        if not key or key not in _TOKENS:
+            passages = Passages(collection.titles, collection.texts)
+            _TOKENS.clear()
+            _TOKENS[key] = tokenised(model, passages, self.side, self.max_length)
+        return _TOKENS[key]
+
+
+_TOKENS: dict[str, Tokens] = {}
+"""The documents tokenised last: twelve bytes a token, and every encoder of a grid reads the same."""
+
+
+def read_vectors(folder: Path) -> Vectors:
+    """Open the vectors of ``Embed`` as a memory map, private since Voyager refuses read-only arrays."""
+    return np.load(folder / "vectors.npy", mmap_mode="c", allow_pickle=False)  # type: ignore[no-any-return]

@@ -1,0 +1,1 @@
+"""Searches for new negatives while an encoder trains."""

@@ -1,0 +1,1 @@
+"""Stages that train an encoder, with their targets and detectors."""

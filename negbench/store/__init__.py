@@ -1,0 +1,308 @@
+"""Stages and the content-addressed store of what they made.
+
+A stage is a frozen spec. Its key is a digest of its kind, its version, its parameters and the keys of its input
+stages, so equal work is done once, whoever asks. An artifact is a folder that is whole or not there: it is written
+under a temporary name, flushed to disk and renamed, under a lock that other processes wait for. Its record holds the
+digests of its files. A damaged artifact is set aside and made again, and so is all that rests on it: stages are
+deterministic, and whoever read the damaged files may have computed with them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import shutil
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from filelock import FileLock, Timeout
+
+from negbench import resources
+from negbench.errors import InputError
+from negbench.store import integrity
+from negbench.store.arrays import NOTES, load_arrays, save_arrays, save_notes
+from negbench.store.integrity import RECORD
+from negbench.store.stage import FORMAT, Stage, ancestors, scratch
+from negbench.store.writable import check_writable
+from negbench.versions import versions
+
+__all__ = [
+    "FORMAT",
+    "NOTES",
+    "Stage",
+    "StageLockedError",
+    "Store",
+    "ancestors",
+    "load_arrays",
+    "save_arrays",
+    "save_notes",
+    "scratch",
+]
+
+T = TypeVar("T")
+
+STORE_FORMAT = 2
+"""Version of the store's own files: 2 has digests in its records. A store without ``store.json`` has version 1."""
+
+_VERIFY = "NEGBENCH_VERIFY"
+"""Environment variable: 1 lets every artifact that is used be read as a whole and compared with its digests."""
+
+_log = logging.getLogger(__name__)
+
+
+class StageLockedError(RuntimeError):
+    """Another process is making the stage."""
+
+
+class Store:
+    """A folder of artifacts, each in a folder named by its stage's kind and key."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._sound: set[str] = set()
+        """Keys of artifacts that were looked at; each is looked at once."""
+        self._known = self._opened = False
+
+    @classmethod
+    def default(cls) -> Store:
+        """Return the store at ``NEGBENCH_STORE``, or ``.negbench`` in the working directory."""
+        return cls.at(os.environ.get("NEGBENCH_STORE", ".negbench"))
+
+    @classmethod
+    def at(cls, folder: str | os.PathLike[str]) -> Store:
+        """Return the store in a folder, in which ~ stands for a home. Raises InputError where there is no such home."""
+        try:
+            return cls(Path(folder).expanduser().absolute())
+        except RuntimeError as error:
+            raise InputError(f"store {folder}: there is no such home; write the folder without ~") from error
+
+    def path(self, stage: Stage) -> Path:
+        """Return the folder of the stage's artifact, whether or not it is there yet."""
+        return self.root / stage.kind / stage.key
+
+    def has(self, stage: Stage) -> bool:
+        """Return whether the artifact is there, complete, and undamaged as far as ``damage`` tells."""
+        self.check_format()
+        return (self.path(stage) / RECORD).is_file() and self.damage(stage) is None
+
+    def damage(self, stage: Stage, whole: bool | None = None) -> str | None:
+        """Return what is damaged in an artifact that is there, None for nothing.
+
+        ``whole`` compares every byte with the digests, by default where ``NEGBENCH_VERIFY`` is 1; else only the size
+        and both ends of each file. An artifact that was found sound is not looked at again unless ``whole`` is given.
+        """
+        folder = self.path(stage)
+        if not (folder / RECORD).is_file() or (whole is None and stage.key in self._sound):
+            return None
+        found = integrity.damage(folder, os.environ.get(_VERIFY) == "1" if whole is None else whole)
+        if found is None:
+            self._sound.add(stage.key)
+        return found
+
+    def ensure(self, stage: Stage, wait: bool = True) -> Path:
+        """Return the artifact's folder, making it, and before it its inputs, where it is missing or damaged.
+
+        Two processes that want the same stage make it once: the second waits, or with ``wait=False`` raises
+        StageLockedError. Whatever ``run`` raises passes through, and leaves nothing behind.
+        """
+        if self.has(stage):
+            return self.path(stage)
+        self.open()
+        for parent in stage.inputs:
+            self.ensure(parent, wait)
+        try:
+            with self.lock(stage.key).acquire(blocking=wait):
+                if not self.has(stage):
+                    if problem := self.damage(stage, whole=False):
+                        self._set_aside(self.path(stage), problem)
+                    self._make(stage)
+        except Timeout as error:
+            raise StageLockedError(stage.label) from error
+        return self.path(stage)
+
+    def _make(self, stage: Stage) -> None:
+        """Run a stage whose lock is held, and put what it wrote in its place."""
+        final = self.path(stage)
+        self._remove_drafts(stage.key)
+        draft = self.root / "drafts" / stage.key
+        draft.mkdir(parents=True)
+        try:
+            resources.forget_peak()
+            began, started = time.time(), time.perf_counter()
+            with resources.watched() as samples:
+                cost = stage.run(self.path, draft)
+            seconds = time.perf_counter() - started
+            if samples:
+                (draft / "system.json").write_text(json.dumps(samples) + "\n")
+            record = {
+                "key": stage.key,
+                "format": FORMAT,
+                **stage.identity(),
+                "inputs": [parent.key for parent in stage.inputs],
+                "cost": {"seconds": round(seconds, 3), **resources.peak(), **cost},
+                "began": round(began, 3),
+                "machine": platform.machine(),
+                "versions": versions(),
+                "files": integrity.describe(draft),
+            }
+            integrity.write_record(draft, record)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(final, ignore_errors=True)
+            draft.rename(final)
+            integrity.flush(final.parent)
+        finally:
+            self._remove_drafts(stage.key)
+
+    def lock(self, key: str) -> FileLock:
+        """Return the lock under which the artifact of a key is made, set aside or removed."""
+        locks = self.root / "locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        return FileLock(locks / f"{key}.lock")
+
+    def is_locked(self, stage: Stage) -> bool:
+        """Return whether another process is making the stage."""
+        try:
+            with self.lock(stage.key).acquire(blocking=False):
+                return False
+        except Timeout:
+            return True
+
+    def set_aside_damaged(self, stages: Iterable[Stage], whole: bool | None = None) -> int:
+        """Set damaged artifacts aside, with all that rest on them; return how many are damaged. See ``damage``."""
+        self.check_format()
+        damaged = [(stage, problem) for stage in stages if (problem := self.damage(stage, whole))]
+        return sum(self.set_aside(self.path(stage), problem) for stage, problem in damaged)
+
+    def set_aside(self, folder: Path, problem: str) -> bool:
+        """Set a damaged artifact aside with all that rest on it; False where another process has done so."""
+        with self.lock(folder.name):
+            if not (folder / RECORD).is_file() or integrity.damage(folder, whole=True) is None:
+                return False
+            self._set_aside(folder, problem)
+        return True
+
+    def _set_aside(self, folder: Path, problem: str) -> None:
+        """Move an artifact whose lock is held to ``damaged``, after all that rest on it; say so in one line."""
+        resting = self._resting_on(folder.name)
+        for path in [*resting, folder]:
+            place = self.root / "damaged" / f"{path.parent.name}-{path.name}"
+            shutil.rmtree(place, ignore_errors=True)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(place)
+            self._sound.discard(path.name)
+        also = f" with {len(resting)} that rest on it" if resting else ""
+        name = f"{folder.parent.name}/{folder.name}"
+        _log.warning(
+            "stored %s is damaged (%s): set aside%s in %s; made again when needed",
+            name,
+            problem,
+            also,
+            self.root / "damaged",
+        )
+
+    def _resting_on(self, key: str) -> list[Path]:
+        """Return the folders of all artifacts that were made from an artifact, directly or not."""
+        users: dict[str, list[Path]] = {}
+        for folder in self.folders():
+            try:
+                inputs = integrity.read_record(folder)["inputs"]
+            except (integrity.DamagedError, KeyError):
+                continue  # it is set aside when somebody needs it
+            for parent in inputs:
+                users.setdefault(parent, []).append(folder)
+        found: dict[Path, None] = {}
+        left = [key]
+        while left:
+            new = [folder for folder in users.get(left.pop(), []) if folder not in found]
+            found.update(dict.fromkeys(new))
+            left += [folder.name for folder in new]
+        return list(found)
+
+    def folders(self) -> list[Path]:
+        """Return the folders of all artifacts, by kind and key."""
+        return sorted(
+            path.parent for path in self.root.glob(f"*/*/{RECORD}") if path.parts[-3] not in ("drafts", "damaged")
+        )
+
+    def check_format(self) -> None:
+        """Raise InputError for a store of a newer version than this one reads, and for one that is no folder."""
+        if self._known:
+            return
+        if os.path.lexists(self.root) and not self.root.is_dir():
+            raise InputError(f"{self.root}: the store is not a folder; name one by NEGBENCH_STORE")
+        try:
+            found = json.loads((self.root / "store.json").read_text())["format"]
+        except (OSError, ValueError, TypeError, KeyError):
+            found = 1
+        if not isinstance(found, int) or found > STORE_FORMAT:
+            raise InputError(
+                f"{self.root}: a store of a newer negbench (format {found}, this one reads up to {STORE_FORMAT}); "
+                "upgrade negbench, or name another folder by NEGBENCH_STORE"
+            )
+        self._known = True
+
+    def open(self) -> None:
+        """Prepare the store for what will be made: write its version, remove what killed processes left; once.
+
+        Raises InputError for a store that is newer than this version, or that cannot be written to.
+        """
+        self.check_format()
+        if self._opened:
+            return
+        check_writable(self.root, "store")
+        self.root.mkdir(parents=True, exist_ok=True)
+        marker = self.root / "store.json"
+        if not marker.exists():
+            draft = self.root / f"store.json.{os.getpid()}"
+            draft.write_text(json.dumps({"format": STORE_FORMAT}) + "\n")
+            draft.replace(marker)
+        for key in {path.name.partition(".")[0] for path in self.root.glob("drafts/*")}:
+            try:
+                with self.lock(key).acquire(blocking=False):
+                    self._remove_drafts(key)
+            except Timeout:
+                continue  # a process is at it
+        self._opened = True
+
+    def _remove_drafts(self, key: str) -> None:
+        """Remove the draft of a stage, and the scratch folders beside it, whose names go on after a dot."""
+        for path in self.root.glob(f"drafts/{key}*"):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def load(self, kind: type[T], stage: Stage) -> T:
+        """Read an artifact that was written by ``save_arrays``."""
+        return load_arrays(kind, self.path(stage))
+
+    def period(self, stage: Stage) -> tuple[float, float]:
+        """Return when making the artifact began and ended, in seconds since 1970."""
+        record = self.record(stage)
+        seconds = record["cost"]["seconds"]
+        # a store may be older than this field
+        began = record.get("began", (self.path(stage) / RECORD).stat().st_mtime - seconds)
+        return began, began + seconds
+
+    def samples(self, stage: Stage) -> list[resources.Sample]:
+        """Return how busy the machine was while the artifact was made, every few seconds; none for a short stage."""
+        path = self.path(stage) / "system.json"
+        return [(second, values) for second, values in json.loads(path.read_text())] if path.exists() else []
+
+    def versions(self, stage: Stage) -> dict[str, str]:
+        """Return what the artifact was made with (``negbench.versions``); a record may be older than this field."""
+        return dict(self.record(stage).get("versions", {"negbench": "unknown"}))
+
+    def cost(self, stage: Stage) -> dict[str, float]:
+        """Return what making the artifact took: ``seconds`` and amounts by name."""
+        return dict(self.record(stage)["cost"])
+
+    def notes(self, stage: Stage) -> list[str]:
+        """Return the sentences for the user that the stage left with ``save_notes``."""
+        path = self.path(stage) / NOTES
+        return [str(note) for note in json.loads(path.read_text(encoding="utf-8"))] if path.exists() else []
+
+    def record(self, stage: Stage) -> dict[str, Any]:
+        """Return what the record of an artifact says. Raises DamagedError."""
+        return integrity.read_record(self.path(stage))

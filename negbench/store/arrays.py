@@ -1,0 +1,43 @@
+"""Arrays, and notes for the user, in the folder of an artifact."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
+
+NOTES = "notes.json"
+"""File of an artifact with sentences for the user: what is odd in its input, each with its count."""
+
+
+def save_notes(notes: Sequence[str], folder: Path) -> None:
+    """Write sentences for the user into a stage's ``folder``; a run prints them and its tables and page repeat them."""
+    if notes:
+        (folder / NOTES).write_text(json.dumps(list(notes), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def save_arrays(record: Any, folder: Path) -> None:
+    """Write a dataclass of arrays and numbers: one ``.npy`` a field, the rest in ``fields.json``."""
+    assert is_dataclass(record)
+    rest: dict[str, Any] = {}
+    for field in fields(record):
+        value = getattr(record, field.name)
+        if isinstance(value, np.ndarray):
+            np.save(folder / f"{field.name}.npy", value, allow_pickle=False)
+        else:
+            rest[field.name] = value
+    (folder / "fields.json").write_text(json.dumps(rest) + "\n")
+
+
+def load_arrays(kind: type[T], folder: Path) -> T:
+    """Read a record of arrays from a folder that ``save_arrays`` wrote."""
+    values = json.loads((folder / "fields.json").read_text())
+    for path in folder.glob("*.npy"):
+        values[path.stem] = np.load(path, allow_pickle=False)
+    return kind(**values)

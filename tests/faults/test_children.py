@@ -1,0 +1,123 @@
+"""Processes of a training: they end with their parent, and one that is dead or stopped is told of."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from made_runs import ended
+
+from negbench.training import processes
+
+PARENT = """
+import multiprocessing, os, sys, threading
+from negbench.training.children import end_with_parent
+
+def child(pipe):
+    end_with_parent(pipe)
+    print(os.getpid(), flush=True)
+    threading.Event().wait()
+
+if __name__ == "__main__":
+    spawn = multiprocessing.get_context("spawn")
+    there, here = spawn.Pipe(duplex=False)
+    process = spawn.Process(target=child, args=(there,))
+    process.start()
+    sys.stdin.read()
+    here.close()
+    process.join()
+    print(process.exitcode, flush=True)
+"""
+
+
+@pytest.fixture
+def parent(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    (tmp_path / "parent.py").write_text(PARENT)
+    command = [sys.executable, str(tmp_path / "parent.py")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+
+
+def said(process: subprocess.Popen[str]) -> int:
+    assert process.stdout is not None
+    return int(process.stdout.readline())
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_child_ends_with_its_parent(parent: subprocess.Popen[str], number: int) -> None:
+    pid = said(parent)
+    parent.send_signal(number)
+    parent.wait()
+    assert ended([pid])
+
+
+def test_a_child_ends_where_the_parent_closes_its_pipe(parent: subprocess.Popen[str]) -> None:
+    pid = said(parent)
+    os.kill(pid, signal.SIGINT)  # Ctrl-C reaches children, too, and is their parent's business
+    assert parent.stdin is not None
+    parent.stdin.close()
+    assert said(parent) == 70
+    assert ended([pid])
+
+
+def wait_forever(*_: object) -> None:
+    threading.Event().wait()
+
+
+def test_a_helper_that_dies_before_it_joins_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has said that it is there, and is killed; the first process no longer waits for hours."""
+    joined = processes._joined
+
+    @contextmanager
+    def after_a_death(*arguments: Any) -> Iterator[Any]:
+        children = [it for it in psutil.Process().children() if "spawn_main" in " ".join(it.cmdline())]
+        assert children
+        for child in children:
+            child.kill()
+            while child.status() != psutil.STATUS_ZOMBIE:  # to wait for it would take its exit code away
+                continue
+        with joined(*arguments) as group:
+            yield group
+
+    monkeypatch.setattr(processes, "_joined", after_a_death)
+    monkeypatch.setattr(processes, "STARTING", timedelta(seconds=2))
+    with (
+        pytest.raises(RuntimeError, match=r"^process 2 of 2 failed: .*SIGKILL"),
+        processes.started(2, tmp_path, wait_forever),
+    ):
+        raise AssertionError("it cannot have begun")
+
+
+def test_a_stopped_helper_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "STOPPED_SECONDS", 0.2)
+    told = threading.Event()
+    lines: list[str] = []
+
+    class Listening(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(record.getMessage())
+            told.set()
+
+    handler = Listening()
+    processes._log.addHandler(handler)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as helper:
+        try:
+            helper.send_signal(signal.SIGSTOP)
+            with processes._told_if_stopped([helper.pid]):
+                assert told.wait(60)
+        finally:
+            processes._log.removeHandler(handler)
+            helper.kill()
+    assert lines[0].startswith(f"process {helper.pid} of this training is stopped")
+    assert f"kill -CONT {helper.pid}" in lines[0]

@@ -1,0 +1,52 @@
+"""What an encoder cannot be trained with is refused when a grid is planned, in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from planning import plan
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+from transformers import AutoTokenizer
+
+from negbench.errors import InputError
+
+LORA = {"precision": "float32", "lora": {"rank": 2}}
+
+
+@pytest.fixture
+def static(tiny_encoder: Path, tmp_path: Path) -> Path:
+    """A folder with static embeddings, 8 wide."""
+    module = StaticEmbedding(AutoTokenizer.from_pretrained(tiny_encoder), embedding_dim=8)
+    SentenceTransformer(modules=[module]).save_pretrained(str(tmp_path / "static"), create_model_card=False)
+    return tmp_path / "static"
+
+
+@pytest.mark.parametrize(
+    "loss",
+    ["matryoshka(dimensions=[4, 8])", "spread-out(loss=matryoshka(dimensions=[8]))", "matryoshka(dimensions=[9])"],
+)
+def test_more_dimensions_than_the_vectors_have_are_refused(loss: str, collection: Path, static: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"^method in-batch\(.*takes the first [89] dimensions.*static have 8; give"
+    ) as told:
+        plan(collection, static, ["random", {"in-batch": {"loss": loss}}])
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("loss", ["matryoshka(dimensions=[7])", "matryoshka", "infonce"])
+def test_fewer_dimensions_are_planned(loss: str, collection: Path, static: Path) -> None:
+    assert plan(collection, static, [{"in-batch": {"loss": loss}}])
+
+
+@pytest.mark.parametrize(
+    "keys", [{"train": LORA}, {"train": {"precision": "float32"}, "warm_up": {"lora": {"rank": 2}}}]
+)
+def test_adapters_without_a_transformer_are_refused(keys: dict[str, object], collection: Path, static: Path) -> None:
+    with pytest.raises(InputError, match=r"^train\.lora: encoder .*static has no transformer.*; take lora out$"):
+        plan(collection, static, ["in-batch"], **keys)
+
+
+def test_adapters_in_a_transformer_are_planned(collection: Path, tiny_encoder: Path) -> None:
+    assert plan(collection, tiny_encoder, ["in-batch"], train=LORA)

@@ -1,0 +1,149 @@
+"""The verdict on a grid, from values by query that are made so that the answer is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from negbench.evaluation import planning, significance
+from negbench.report import verdict
+from negbench.report.rows import Evidence, rows
+from negbench.types import Float64
+from tests.report.made_trials import rate, trial
+
+QUERIES = 200
+SETTINGS = {"measure": "nDCG@10", "baseline": "in-batch", "equivalent_within": 0.01}
+
+
+def noise(seed: int, scale: float = 0.01) -> Float64:
+    return np.random.default_rng(seed).normal(0, scale, QUERIES)
+
+
+def said(means: dict[str, float], seeds: int = 3, scale: float = 0.01, **more: dict[str, Any]) -> list[str]:
+    """The verdict on methods with these means; references (start, bm25-search) have no seed."""
+    level = np.linspace(-0.2, 0.2, QUERIES)
+    trials, values = [], {}
+    for place, (method, mean) in enumerate(means.items()):
+        reference = method in ("start", "bm25-search", "untouched")
+        for seed in [None] if reference else range(seeds):
+            about = {"form": "reference"} if reference else {}
+            one = trial(method, seed, mean, **about, **more.get(method.replace("-", "_"), {}))
+            trials.append(one)
+            values[one["name"]] = mean + level + noise(100 * place + (seed or 0), scale)
+            one["metrics"]["nDCG@10"] = float(values[one["name"]].mean())
+    table = rows({"name": "made", "trials": trials}, "nDCG@10", "in-batch", 0.01, Evidence(values, {}))
+    return verdict.answer(table, trials, values, SETTINGS)
+
+
+def test_the_best_is_named_where_it_is_better_than_all() -> None:
+    lines = said({"start": 0.3, "in-batch": 0.5, "simans": 0.6})
+    assert lines[0].startswith("Train with simans: nDCG@10 0.")
+    assert "significantly better than each of the other 1" in lines[0]
+    assert "+0.1" in lines[1]
+    assert "to in-batch" in lines[1]
+    assert "to the start" in lines[1]
+
+
+def test_the_cheapest_of_those_that_cannot_be_told_from_the_best_is_named() -> None:
+    lines = said(
+        {"in-batch": 0.4, "simans": 0.5001, "random": 0.5},
+        scale=0.1,
+        simans={"cost": {"seconds": 50.0, "marginal_seconds": 1.0}},
+    )
+    assert lines[0].startswith("Train with random")
+    assert "the cheapest (10 s)" in lines[0]
+    assert "2 of 3 do not differ significantly from the best, simans" in lines[0]
+
+
+def test_a_search_engine_that_beats_all_encoders_comes_first() -> None:
+    lines = said({"bm25-search": 0.7, "in-batch": 0.45, "simans": 0.49})
+    assert lines[0].startswith("BM25 as the search engine beats every trained encoder: 0.7")
+    assert "(simans)" in lines[0]
+
+
+def test_an_untouched_model_that_beats_all_encoders_comes_first() -> None:
+    lines = said({"untouched": 0.7, "in-batch": 0.45, "simans": 0.49})
+    assert lines[0].startswith("The model as it is published, untouched, beats every trained encoder: 0.7")
+    assert lines[1].startswith("Train with simans")
+
+
+def test_a_search_engine_within_noise_is_not_said_to_win() -> None:
+    lines = said({"bm25-search": 0.501, "in-batch": 0.5}, scale=0.2)
+    assert lines[0].startswith("Train with in-batch")
+
+
+def test_one_seed_decides_nothing() -> None:
+    lines = said({"in-batch": 0.4, "simans": 0.6}, seeds=1)
+    assert lines[0].startswith("One seed decides nothing. The highest nDCG@10 is that of simans")
+    assert "at least 3 seeds" in lines[0]
+    assert not any(line.startswith("Train with") for line in lines)
+
+
+def test_a_row_of_random_fills_is_named_and_never_recommended() -> None:
+    lines = said({"in-batch": 0.4, "percent": 0.9}, percent={"draw": {"filled": 0.98}})
+    assert lines[0].startswith("Train with in-batch")
+    assert lines[-1].startswith("More than a third of the negatives are random fills")
+    assert lines[-1].endswith("percent (98 %).")
+
+
+def test_unlabelled_negatives_are_said_to_be_unknown() -> None:
+    assert any("cannot be estimated from these labels" in line for line in said({"in-batch": 0.4, "simans": 0.6}))
+
+
+def test_the_rate_is_told_with_its_evidence() -> None:
+    mined = {"false_negatives": {"exact": rate(0.1, 0.05, 0.2), "exact/in-batch": rate(0.01, 0.0, 0.02)}}
+    level = np.linspace(-0.2, 0.2, QUERIES)
+    trials = [trial(method, seed, 0.5, **mined) for method in ("in-batch", "simans") for seed in range(2)]
+    values = {one["name"]: 0.5 + level + noise(place) for place, one in enumerate(trials)}
+    clusters = {one["name"]: {"exact": np.array([[10.0] * 4, [100.0] * 4])} for one in trials}
+    table = rows({"name": "made", "trials": trials}, "nDCG@10", "in-batch", 0.01, Evidence(values, clusters))
+    lines = verdict.answer(table, trials, values, SETTINGS)
+    assert any(line.startswith("False negatives: 10.0 % [") and "(exact: " in line for line in lines)
+
+
+def test_each_collection_is_answered_by_itself() -> None:
+    trials, values = [], {}
+    for name, queries in (("a", 30), ("b", 50)):
+        for seed in range(2):
+            one = trial("in-batch", seed, 0.5, axes={"collection": name})
+            trials.append(one)
+            values[one["name"]] = 0.5 + np.random.default_rng(seed).normal(0, 0.1, queries)
+    table = rows({"name": "made", "trials": trials}, "nDCG@10", None, 0.01, Evidence(values, {}))
+    lines = verdict.answer(table, trials, values, {**SETTINGS, "baseline": None})
+    assert [line.partition(":")[0] for line in lines if "Train with" in line] == ["a", "b"]
+
+
+def test_nothing_trained_has_no_verdict() -> None:
+    assert said({"start": 0.4, "bm25-search": 0.5}) == []
+
+
+class TestPlanning:
+    """The number of seeds that is asked for detects the difference; one fewer does not."""
+
+    @pytest.mark.parametrize("sd", [0.02, 0.05])
+    def test_seeds_against_a_fresh_sample(self, sd: float) -> None:
+        """With seeds alone varying, the t test of n differences has the stated power from the number on."""
+        rng = np.random.default_rng(0)
+        differences = np.repeat(rng.normal(0, sd, (4, 1)), 5, axis=1)
+        actual = float(differences[:, 0].std(ddof=1))
+        wanted = planning.seeds_needed(differences, 0.04)
+        assert wanted is not None
+
+        def power(seeds: int) -> float:
+            samples = np.random.default_rng(1).normal(0.04, actual, (20_000, seeds))
+            error = samples.std(axis=1, ddof=1) / seeds**0.5
+            from scipy.stats import t
+
+            return float((np.abs(samples.mean(axis=1) / error) > t.ppf(0.975, seeds - 1)).mean())
+
+        assert power(wanted) >= 0.78
+        assert wanted == 2 or power(wanted - 1) < 0.82
+
+    def test_no_number_of_seeds_helps_where_queries_differ(self) -> None:
+        differences = np.tile(np.random.default_rng(0).normal(0, 0.3, 50), (3, 1))
+        assert planning.seeds_needed(differences, 0.01) is None
+        queries = planning.queries_needed(differences, 0.01)
+        reach = significance.detectable(significance.estimate(differences))
+        assert queries == pytest.approx(50 * (reach / 0.01) ** 2, abs=1)

@@ -1,0 +1,187 @@
+"""Advice on a collection: every figure against a count by hand, and a grid that passes ``plan``."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pools import candidate_pool
+
+import negbench as nb
+from negbench.collections import profile
+from negbench.collections.duplicates import equal_texts
+from negbench.errors import InputError
+from negbench.evaluation import rank_bands
+from negbench.runners.suggested_grid import SuggestedGrid
+from negbench.types import Collection, Qrels
+
+Command = Callable[..., Any]
+
+ROSE = "roses like a bright window with morning sun and loose soil"
+TEXTS = [ROSE, ROSE.upper() + "!", ROSE + " too", "ferns hate frost", "water basil daily", "cut mint in spring"]
+QUERIES = ["do roses like sun", "bright window plants", "frost", "water basil", "spring mint", "mint"]
+
+
+def made(**changes: Any) -> Collection:
+    """Six documents: 0 and 1 have the same words, 2 one more; six queries, four of training, two of test."""
+    parts: dict[str, Any] = {
+        "name": "made",
+        "document_ids": [f"d{at}" for at in range(6)],
+        "titles": [""] * 6,
+        "texts": TEXTS,
+        "query_ids": [f"q{at}" for at in range(6)],
+        "queries": QUERIES,
+        "qrels": {
+            "train": Qrels.of([(0, 0, 1), (0, 2, 1), (1, 0, 1), (2, 3, 1), (3, 4, 1), (3, 5, 0)]),
+            "test": Qrels.of([(4, 5, 1), (5, 0, 1)]),
+        },
+        "equal_texts": equal_texts(TEXTS),
+    }
+    return Collection(**{**parts, **changes})
+
+
+class TestProfile:
+    def test_positives(self) -> None:
+        found = profile.Positives.of(made(), "train")
+        assert (found.queries, found.mean, found.single) == (4, 5 / 4, 3 / 4)
+
+    def test_what_queries_share(self) -> None:
+        assert profile.sharing(made(), "train") == 2 / 4
+        assert profile.sharing(made(), "test") == 0
+        assert profile.trained_on(made(), "train", "test") == 1
+
+    def test_copies_and_near_duplicates(self) -> None:
+        assert profile.copies(made()) == 2
+        found = profile.near_duplicates(made(), "train")
+        # 9 shingles of roses, 10 with one more word: Jaccard 0.9; positives 0 and 2 of 0, 2, 3, 4
+        assert (found.share, found.positives, found.documents, found.sampled) == (2 / 4, 4, 6, False)
+
+    def test_a_large_corpus_is_sampled(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(profile, "MOST_DOCUMENTS", 3)
+        rows = profile.sample_documents(made())
+        assert len(rows) == 3
+        assert rows.tolist() == sorted(rows.tolist()) == profile.sample_documents(made()).tolist()
+        assert profile.near_duplicates(made(), "train").sampled
+
+    def test_lexical_overlap(self) -> None:
+        # "do roses like sun" has 3 of 4 words in both; 2 of 3; 1 of 1; 2 of 2
+        assert profile.lexical_overlap(made(), "train") == pytest.approx(np.median([3 / 4, 2 / 3, 1, 1]))
+
+    def test_words(self) -> None:
+        assert profile.median_words(["a b c", "a", "a b"]) == 2
+        assert math.isnan(profile.median_words([]))
+
+
+def test_rates_by_rank() -> None:
+    """Two queries; of the first, rank 1 of the pool is a known positive, so its rank 2 counts as rank 1."""
+    pool = candidate_pool(
+        [[0.9, 0.8, 0.7, 0.6], [0.9, 0.8, 0.7, 0.6]],
+        documents=[range(4), range(4)],
+        known=[[True, False, False, False], [False] * 4],
+        positives=[[0], [9]],
+    )
+    first, second = pool.queries.tolist()
+    truth = Qrels.of([(first, 0, 1), (first, 1, 2), (second, 1, 1), (second, 2, 0), (first, 3, 1)])
+    top, middle, low = rank_bands.false_negatives(pool, truth)
+    assert (top.rate, top.queries) == (1 / 2, 2)
+    assert middle.rate == pytest.approx((1 / 2 + 1 / 3) / 2)
+    assert 0 <= middle.low < middle.rate < middle.high <= 1
+    assert low.queries == 0
+    assert math.isnan(low.rate)
+
+
+@pytest.mark.parametrize(("documents", "given"), [(199, False), (200, True)])
+def test_methods_by_rule(documents: int, given: bool) -> None:
+    grid = SuggestedGrid(
+        name="x/y: z",
+        collection={"pairs": "a b.csv"},
+        encoder="tiny",
+        documents=documents,
+        rows=20,
+        split="dev",
+        max_length=64,
+        held_out=0.3,
+        given=given,
+    )
+    assert list(grid.methods) == ["in-batch", "random", "bm25", *["rank-band"] * given, "margin", *["given"] * given]
+    assert grid.trials == 3 * len(grid.methods)
+    assert 'collection: {"pairs": "a b.csv"}' in str(grid)
+    assert "train: {batch_size: 20, max_length: 64}\nsplit: dev\nheld_out: 0.3\n" in str(grid)
+
+
+class TestAdvise:
+    def test_of_a_folder(self, tiny_collection: Path, tiny_encoder: Path, tmp_path: Path, negbench: Command) -> None:
+        """The garden: 24 training queries with 1, 2, 3, 1, ... positives, 48 in all, so half can be hidden."""
+        out = tmp_path / "advised.yaml"
+        command = ("advise", tiny_collection, "--encoder", tiny_encoder, "--no-timing", "--out", out)
+        said = negbench(*command, "--json", cwd=tmp_path)
+        assert said.code == 0, said.err
+        data = json.loads(said.out)
+        figures = {it["name"]: it["value"] for it in data["figures"]}
+        assert (figures["documents"], figures["train queries"], figures["test queries"]) == (60, 24, 10)
+        assert figures["positives a train query"] == 2
+        assert figures["train queries with one positive"] == pytest.approx(1 / 3)
+        assert "BM25 rank 1" not in figures
+        assert data["kind"] == "held-out"
+        assert "24 of 48 labels can be hidden" in data["why"]
+        assert "label at most 385 pairs" in data["why"]
+        assert any(it.startswith("10 test queries, fewer than 50") for it in data["warnings"])
+        assert data["minutes"] is None
+        assert out.read_text() == data["grid"]
+        planned = negbench("plan", out, cwd=tmp_path)
+        assert planned.code == 0, planned.err
+        again = negbench(*command, cwd=tmp_path)
+        assert (again.code, again.out) == (2, "")
+        assert "exists already" in again.err
+        assert "Traceback" not in again.err
+
+    def test_with_a_truth(self, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Rank 1 of BM25 is what the method bm25 draws."""
+        monkeypatch.chdir(tmp_path)
+        text = "helpdesk(articles=100, queries=24, dev=6, test=12)"
+        found = nb.advise(text, encoder=tiny_encoder, store=tmp_path / "store")
+        mined = nb.mine("bm25", text, encoder=tiny_encoder, store=tmp_path / "store")
+        assert mined.false_negatives is not None
+        assert found.found.kind == "exact"
+        assert found.figures_by_name["BM25 rank 1"] == pytest.approx(mined.false_negatives.rate)
+        measured = nb.evaluate("bm25", text, measures="nDCG@10", store=tmp_path / "store")
+        assert found.figures_by_name["BM25 nDCG@10 on test"] == measured.metrics["nDCG@10"]
+        assert found.found.minutes is not None
+        assert found.found.minutes > 0
+        assert found.grid is not None
+        assert found.grid in found.table
+        assert found.to_pandas()["name"].tolist() == list(found.figures_by_name)
+
+    def test_without_training(self, tiny_collection: Path, tiny_encoder: Path, tmp_path: Path) -> None:
+        folder = tmp_path / "exam"
+        (folder / "qrels").mkdir(parents=True)
+        for name in ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv"):
+            (folder / name).write_text((tiny_collection / name).read_text())
+        found = nb.advise(folder, encoder=tiny_encoder, timing=False, store=tmp_path / "store")
+        assert (found.found.kind, found.grid) == ("none", None)
+        assert found.found.warnings[0].startswith("no train split")
+        with pytest.raises(InputError, match="no training queries, so there is no grid to write"):
+            nb.advise(folder, encoder=tiny_encoder, out=tmp_path / "grid.yaml", store=tmp_path / "store")
+        assert not (tmp_path / "grid.yaml").exists()
+
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            (("nowhere",), "nowhere"),
+            (("helpdesk", "--encoder", "nobody/nothing"), "nobody/nothing"),
+            (("helpdesk", "--out", "none/grid.yaml"), "there is no folder none"),
+        ],
+    )
+    def test_bad_input(
+        self, options: tuple[str, ...], said: str, tiny_encoder: Path, tmp_path: Path, negbench: Command
+    ) -> None:
+        encoder = () if "--encoder" in options else ("--encoder", str(tiny_encoder))
+        found = negbench("advise", *options, *encoder, cwd=tmp_path)
+        assert (found.code, found.out) == (2, "")
+        assert said in found.err
+        assert len(found.err.strip().splitlines()) == 1

@@ -1,0 +1,235 @@
+"""What a run leaves for others: encoders as plain folders with cards, and rankings as TREC files."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import negbench as nb
+from negbench import tracking
+from negbench.errors import InputError
+
+Command = Callable[..., Any]
+GRID = {
+    "name": "kept",
+    "methods": ["in-batch", "random", "bm25"],
+    "seeds": [0, 1],
+    "train": {"epochs": 1, "batch_size": 8, "learning_rate": 1e-3, "max_length": 32, "precision": "float32"},
+}
+
+
+def _grid(encoder: Path, collection: Path) -> dict[str, Any]:
+    return {**GRID, "encoder": str(encoder), "collection": str(collection)}
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, tiny_collection: Path) -> tuple[nb.Results, Path]:
+    """The results of a run with everything kept, and its store."""
+    here = tmp_path_factory.mktemp("kept")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tracking, "log_grid", lambda *_, **__: tracking.Outcome(0, 0, "MLflow: not asked"))
+        results = nb.run(
+            _grid(tiny_encoder, tiny_collection), here / "out", store=here / "store", models="all", runs=True
+        )
+    return results, here / "store"
+
+
+def _training(store: Path, results: nb.Results, name: str) -> Path:
+    (trial,) = [trial for trial in results.data["trials"] if trial["name"] == name]
+    return store / "training" / trial["digests"]["training"][-1] / "model"
+
+
+def _dev_ndcg(folder: Path, collection: Path) -> float:
+    """nDCG@10 on dev, by sentence-transformers, a sort and the formula; every grade is 1."""
+    from sentence_transformers import SentenceTransformer
+
+    from negbench.collections.beir import Beir
+
+    made, model = Beir(path=str(collection)).load(), SentenceTransformer(str(folder), device="cpu")
+    model.max_seq_length = 32
+    documents = model.encode(made.passages())
+    gains = []
+    for query, relevant in made.qrels["dev"].at_least(1).by_query().items():
+        order = np.argsort(-(documents @ model.encode(made.queries[query])))[:10]
+        discounts = 1 / np.log2(np.arange(10) + 2)
+        gains.append((np.isin(order, relevant) * discounts).sum() / discounts[: len(relevant)].sum())
+    return float(np.mean(gains))
+
+
+class TestBest:
+    def test_it_is_the_row_that_is_best_on_dev(self, ran: tuple[nb.Results, Path], tiny_collection: Path) -> None:
+        results, store = ran
+        dev: dict[str, float] = {}
+        for method in ("in-batch", "random", "bm25"):
+            folders = [_training(store, results, f"{method} seed {seed}") for seed in (0, 1)]
+            dev[method] = float(np.mean([_dev_ndcg(folder, tiny_collection) for folder in folders]))
+        assert len(set(dev.values())) == 3
+        origin = json.loads((results.path / "best/negbench.json").read_text())
+        chosen = max(dev, key=lambda name: dev[name])
+        assert origin["trial"] == f"{chosen} seed 0"
+        assert f"highest nDCG@10 on dev, {dev[chosen]:.4f}, of 3 rows" in results.model_notes[0]
+
+    def test_plain_sentence_transformers_loads_the_same_vectors(self, ran: tuple[nb.Results, Path]) -> None:
+        from sentence_transformers import SentenceTransformer
+
+        results, store = ran
+        texts = ["the fan is loud", "no sound at all", "battery"]
+        trained = {name: _training(store, results, f"{name} seed 0") for name in ("in-batch", "random", "bm25")}
+        chosen = json.loads((results.path / "best/negbench.json").read_text())["trial"].removesuffix(" seed 0")
+        folders = {results.path / "models" / name: folder for name, folder in trained.items()}
+        folders[results.path / "best"] = trained[chosen]
+        assert set(folders) == set(results.models)
+        for kept, folder in folders.items():
+            one, other = (SentenceTransformer(str(it), device="cpu").encode(texts) for it in (kept, folder))
+            assert np.array_equal(one, other)
+            assert not any(path.is_symlink() for path in kept.rglob("*"))
+
+    def test_the_card(self, ran: tuple[nb.Results, Path], tiny_encoder: Path) -> None:
+        from huggingface_hub import ModelCard
+
+        results, _ = ran
+        text = (results.path / "best/README.md").read_text()
+        name = json.loads((results.path / "best/negbench.json").read_text())["trial"]
+        (trial,) = [it for it in results.data["trials"] if it["name"] == name]
+        card = ModelCard(text)
+        values = {it.metric_name: it.metric_value for it in card.data.eval_results}
+        assert values["nDCG@10"] == round(trial["metrics"]["nDCG@10"], 4)
+        assert "grid: kept; chosen as highest nDCG@10 on dev" in text
+        assert f"training `{trial['digests']['training'][-1]}`" in text
+        (line,) = [line for line in text.splitlines() if line.startswith("| nDCG@10 |")]
+        _, _, value, interval, _ = (cell.strip() for cell in line.split("|"))
+        low, high = map(float, interval.split(" to "))
+        assert low < float(value) < high
+        assert str(tiny_encoder.parent) not in text
+
+    def test_a_second_run_leaves_the_copy(
+        self, ran: tuple[nb.Results, Path], tiny_encoder: Path, tiny_collection: Path
+    ) -> None:
+        results, store = ran
+        weights = results.path / "best/model.safetensors"
+        before = weights.stat().st_mtime_ns
+        again = nb.run(_grid(tiny_encoder, tiny_collection), results.path, store=store)
+        assert again.models == (results.path / "best",)
+        assert weights.stat().st_mtime_ns == before
+
+    def test_without_dev_nothing_is_chosen(
+        self, tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The test split must not choose; a single row needs no choice."""
+        monkeypatch.setattr(tracking, "log_grid", lambda *_, **__: tracking.Outcome(0, 0, ""))
+        grid = {**_grid(tiny_encoder, tmp_path), "collection": _without_dev(tmp_path), "seeds": [0]}
+        results = nb.run(grid, tmp_path / "out", store=tmp_path / "store")
+        assert results.models == ()
+        assert "no best/: the collection has no split dev" in results.model_notes[0]
+        assert not (tmp_path / "out/best").exists()
+        alone = nb.run({**grid, "methods": ["in-batch"]}, tmp_path / "alone", store=tmp_path / "store")
+        assert alone.models == (tmp_path / "alone/best",)
+        none = nb.run(grid, tmp_path / "none", store=tmp_path / "store", models="none")
+        assert (none.models, none.model_notes) == ((), ())
+        (tmp_path / "alone/best/negbench.json").unlink()
+        with pytest.raises(InputError, match="holds other files"):
+            nb.run({**grid, "methods": ["in-batch"]}, tmp_path / "alone", store=tmp_path / "store")
+
+
+def _without_dev(folder: Path) -> str:
+    place = folder / "plain"
+    (place / "qrels").mkdir(parents=True)
+    documents = [{"_id": f"d{at}", "title": "", "text": f"sock number {at}"} for at in range(30)]
+    queries = [{"_id": f"q{at}", "text": f"where is sock {at}"} for at in range(20)]
+    for stem, records in (("corpus", documents), ("queries", queries)):
+        (place / f"{stem}.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    for split, rows in (("train", range(12)), ("test", range(12, 20))):
+        judged = "".join(f"q{row}\td{row}\t1\n" for row in rows)
+        (place / f"qrels/{split}.tsv").write_text("query-id\tcorpus-id\tscore\n" + judged)
+    return f"beir(path={place}, dev=0)"
+
+
+class TestRuns:
+    def test_other_tools_measure_what_the_table_says(self, ran: tuple[nb.Results, Path]) -> None:
+        import ir_measures
+
+        results, _ = ran
+        (folder,) = (results.path / "trec").iterdir()
+        qrels = list(ir_measures.read_trec_qrels(str(folder / "qrels.test.trec")))
+        with (results.path / "by_query.csv").open(newline="") as file:
+            lines = list(csv.DictReader(file))
+        names = [trial["name"] for trial in results.data["trials"]]
+        assert {path.stem for path in folder.glob("*.trec")} == {it.replace(" ", "_") for it in names} | {"qrels.test"}
+        for name in names:
+            run = list(ir_measures.read_trec_run(str(folder / f"{name.replace(' ', '_')}.trec")))
+            found = {it.query_id: it.value for it in ir_measures.iter_calc([ir_measures.nDCG @ 10], qrels, run)}
+            assert found == pytest.approx({line["query"]: float(line[name]) for line in lines}, rel=1e-5)
+
+    def test_ranx_reads_them(self, ran: tuple[nb.Results, Path]) -> None:
+        ranx = pytest.importorskip("ranx")
+        results, _ = ran
+        (folder,) = (results.path / "trec").iterdir()
+        qrels = ranx.Qrels.from_file(str(folder / "qrels.test.trec"), kind="trec")
+        (trial,) = [it for it in results.data["trials"] if it["name"] == "bm25 seed 1"]
+        run = ranx.Run.from_file(str(folder / "bm25_seed_1.trec"), kind="trec")
+        assert ranx.evaluate(qrels, run, "ndcg@10") == pytest.approx(trial["metrics"]["nDCG@10"])
+
+    def test_mteb_loads_the_scores(self, ran: tuple[nb.Results, Path]) -> None:
+        mteb = pytest.importorskip("mteb")
+        results, _ = ran
+        (trial,) = [it for it in results.data["trials"] if it["name"] == "bm25 seed 1"]
+        (path,) = (results.path / "mteb/bm25_seed_1").rglob("*.json")
+        assert path.parent.name == trial["digests"]["training"][-1]
+        loaded = mteb.TaskResult.from_disk(path)
+        assert loaded.task_name == "garden"
+        (scores,) = loaded.scores["test"]
+        assert scores["main_score"] == scores["ndcg_at_10"] == pytest.approx(trial["metrics"]["nDCG@10"])
+        assert scores["mrr_at_10"] == pytest.approx(trial["metrics"]["RR@10"])
+
+
+class TestPush:
+    def test_by_hand_alone(
+        self,
+        ran: tuple[nb.Results, Path],
+        tmp_path: Path,
+        tiny_encoder: Path,
+        tiny_collection: Path,
+        negbench: Command,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        import huggingface_hub
+
+        asked: list[dict[str, Any]] = []
+
+        class Hub:
+            def create_repo(self, name: str, **how: Any) -> None:
+                asked.append({"name": name, **how})
+
+            def upload_folder(self, **how: Any) -> str:
+                asked.append(how)
+                return f"https://hub/{how['repo_id']}"
+
+        monkeypatch.setattr(huggingface_hub, "HfApi", Hub)
+        monkeypatch.setattr(tracking, "log_grid", lambda *_, **__: tracking.Outcome(0, 0, "MLflow: not asked"))
+        results, store = ran
+        grid = _grid(tiny_encoder, tiny_collection)
+        (tmp_path / "grid.yaml").write_text(json.dumps(grid))
+        assert negbench("run", "grid.yaml", cwd=tmp_path, store=store).code == 0
+        assert asked == []
+        said = negbench("run", "grid.yaml", "--push", "me/helper", cwd=tmp_path, store=store)
+        assert said.code == 0
+        assert said.err.splitlines()[-1] == "pushed to https://hub/me/helper"
+        assert asked[0] == {"name": "me/helper", "private": True, "exist_ok": True}
+        assert asked[1]["folder_path"] == Path("runs/kept/best")
+        assert nb.push_model(results.path / "models/bm25", "me/other") == "https://hub/me/other"
+        without = nb.run(grid, tmp_path / "without", store=store, models="none")
+        with pytest.raises(InputError, match="has 0 best encoders to upload"):
+            nb.push_model(without, "a/b")
+
+    def test_what_the_hub_answers_is_one_line(
+        self, ran: tuple[nb.Results, Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        results, _ = ran
+        with pytest.raises(InputError, match=r"no/such/name: .* could not be uploaded: Repo id must be"):
+            nb.push_model(results, "no/such/name")
