@@ -21,6 +21,7 @@ ORDER = (
     "cross_encoder",
     "bm25",
     "mining",
+    "mine_command",
     "search",
     "metrics",
     "one_more_sampler",

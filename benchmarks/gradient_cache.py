@@ -14,7 +14,7 @@ import torch
 
 from benchmarks import compare
 from benchmarks.training_step import first_rows
-from negbench import machine
+from negbench import resources
 from negbench.encoders.attention import fast_attention
 from negbench.encoders.load import build
 from negbench.encoders.precision import resolve
@@ -33,14 +33,14 @@ def peak_mib(device: torch.device) -> float:
     """Return the most memory that was held since ``forget``: the GPU's, or this process's."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
-    return machine.peak().get("peak_mib", float("nan"))
+    return resources.peak().get("peak_mib", float("nan"))
 
 
 def forget(device: torch.device) -> None:
     """Let the peak count from now on; what the process has freed and kept goes back to Linux first."""
     with contextlib.suppress(OSError, AttributeError):  # not glibc
         ctypes.CDLL(None).malloc_trim(0)
-    machine.forget_peak()
+    resources.forget_peak()
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
 
@@ -66,7 +66,8 @@ def main() -> None:
         }
         for name in names
     ]
-    label = {name: value.to(device) for name, value in batch["label"].items()}
+    label: dict[str, Any] = {name: value.to(device) for name, value in batch["label"].items() if name != "targets"}
+    label["targets"] = {}
     narrow = resolve(recipe.precision) == "bfloat16"
     peak: dict[str, float] = {}
     gradients: dict[str, list[torch.Tensor]] = {}

@@ -58,8 +58,8 @@ def task(name: str) -> Task:
     documents = unit(random.standard_normal((len(collection.texts), DIMENSIONS), dtype=np.float32))
     relevant = collection.qrels[SPLIT].at_least(1)
     near = documents[relevant.documents[np.searchsorted(relevant.queries, rows)]]
-    noise = random.standard_normal((len(rows), DIMENSIONS), dtype=np.float32) / np.float32(DIMENSIONS**0.5)
-    return Task(collection, rows, unit(near + 5 * noise), documents)
+    rng = random.standard_normal((len(rows), DIMENSIONS), dtype=np.float32) / np.float32(DIMENSIONS**0.5)
+    return Task(collection, rows, unit(near + 5 * rng), documents)
 
 
 def unit(vectors: Float32) -> Float32:

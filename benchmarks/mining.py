@@ -33,11 +33,11 @@ from negbench.encoders.precision import resolve
 from negbench.encoders.spec import EncoderSpec
 from negbench.filters.margin import Margin
 from negbench.mining import Rules, mine
-from negbench.plan.sources import Embed, LoadCollection, StartEncoder, read_vectors
 from negbench.retrieval import pool
 from negbench.retrieval.blocks import in_blocks
 from negbench.retrieval.dense import Dense, exact
 from negbench.samplers.top import Top
+from negbench.stages.inputs import Embed, LoadCollection, StartEncoder, read_vectors
 from negbench.store import Store
 from negbench.training.data import Instances, instances
 from negbench.types import Collection, Float32, Negatives, Qrels
@@ -178,8 +178,12 @@ def encoded(collection: str) -> Task:
     source, store = source_of(collection), Store.default()
     loaded = LoadCollection(source, source.fingerprint())
     start = StartEncoder(ENCODER, weights.fingerprint(ENCODER.model, None), None)
-    document = Embed(start, loaded, "document", None, None, resolve("auto"))
-    query = Embed(start, loaded, "query", SPLIT, None, resolve("auto"))
+    document = Embed(
+        encoder=start, collection=loaded, side="document", split=None, max_length=None, precision=resolve("auto")
+    )
+    query = Embed(
+        encoder=start, collection=loaded, side="query", split=SPLIT, max_length=None, precision=resolve("auto")
+    )
     vectors = [_unit(np.asarray(read_vectors(store.ensure(stage)), np.float32)) for stage in (query, document)]
     return Task(source.load(), *vectors)
 

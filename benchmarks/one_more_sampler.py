@@ -27,9 +27,9 @@ import numpy as np
 
 from benchmarks import compare
 from negbench.config.grid import read
-from negbench.plan.draw import DrawNegatives
-from negbench.plan.sources import read_collection
 from negbench.plan.trials import trials
+from negbench.stages.inputs import read_collection
+from negbench.stages.mining.draw import DrawNegatives
 from negbench.store import Store, ancestors, load_arrays
 from negbench.types import Collection, Negatives
 

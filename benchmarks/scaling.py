@@ -39,19 +39,19 @@ from negbench.collections import storage
 from negbench.collections.beir import Beir
 from negbench.evaluation.ranking import evaluate
 from negbench.mining import Rules, mine
-from negbench.noise import Noise
-from negbench.parts import registered
-from negbench.plan.draw import DrawNegatives
-from negbench.plan.mining import BuildPool
-from negbench.plan.sources import LoadCollection
+from negbench.registry import registered
 from negbench.retrieval import Retriever
 from negbench.retrieval.bm25 import BM25
 from negbench.retrieval.corpus import Corpus
 from negbench.retrieval.dense import Dense
 from negbench.retrieval.pool import build
 from negbench.retrieval.voyager import Voyager
+from negbench.rng import CounterRNG
 from negbench.samplers import Sampler
 from negbench.samplers.uniform import Uniform
+from negbench.stages.inputs import LoadCollection
+from negbench.stages.mining.draw import DrawNegatives
+from negbench.stages.mining.pool import BuildPool
 from negbench.store import Store, load_arrays, save_arrays
 from negbench.types import CandidatePool
 
@@ -81,12 +81,12 @@ def vocabulary() -> Any:
 
 def ranks(rows: Any) -> Any:
     """Return the ranks [documents, 108] of each document's words; rank r has a share of about 1 / r."""
-    return ((WORDS + 1) ** Noise(0, "words").uniform(rows[:, None], np.arange(108))).astype(np.int64) - 1
+    return ((WORDS + 1) ** CounterRNG(0, "words").uniform(rows[:, None], np.arange(108))).astype(np.int64) - 1
 
 
 def write(folder: Path) -> Iterator[None]:
     """Write the collection in BEIR's layout, and vectors."""
-    size, words, lengths = int(folder.name), vocabulary(), Noise(0, "lengths")
+    size, words, lengths = int(folder.name), vocabulary(), CounterRNG(0, "lengths")
     beir = folder / "beir"
     (beir / "qrels").mkdir(parents=True)
     yield
@@ -98,7 +98,7 @@ def write(folder: Path) -> Iterator[None]:
                 title, text = " ".join(drawn[:short]), " ".join(drawn[8 : 8 + long])
                 file.write(json.dumps({"_id": f"d{row}", "title": title, "text": text}) + "\n")
     asked = np.arange(QUERIES)
-    positives = Noise(0, "positives").bits(asked) % size
+    positives = CounterRNG(0, "positives").bits(asked) % size
     chosen = np.concatenate([ranks(positives)[:, 10:50:5], ranks(asked + 2**31)[:, :2]], axis=1)
     questions = [{"_id": f"q{query}", "text": " ".join(words[chosen[query]])} for query in asked]
     (beir / "queries.jsonl").write_text("".join(json.dumps(question) + "\n" for question in questions))
@@ -171,8 +171,14 @@ def from_texts_to_negatives(folder: Path) -> Iterator[None]:
     """Make the stages of a grid: load and keep the collection, BM25's pool, the draw."""
     yield
     loaded = LoadCollection(source(folder), source(folder).fingerprint())
-    candidates = BuildPool(loaded, BM25(depth=DEPTH), "train", None, None, None)
-    Store(folder / "store").ensure(DrawNegatives(candidates, (), (), Uniform(), (), "corpus", NEGATIVES, 0))
+    candidates = BuildPool(
+        collection=loaded, retriever=BM25(depth=DEPTH), split="train", seed=None, documents=None, queries=None
+    )
+    Store(folder / "store").ensure(
+        DrawNegatives(
+            pool=candidates, labels=(), filters=(), sampler=Uniform(), features=(), fill="corpus", k=NEGATIVES, seed=0
+        )
+    )
 
 
 def stages(size: int) -> dict[str, tuple[Work, tuple[str, ...]]]:
@@ -181,7 +187,7 @@ def stages(size: int) -> dict[str, tuple[Work, tuple[str, ...]]]:
     bm25 = ("bm25s", "Stemmer", "scipy.sparse")
     voyager = {"pool: voyager": (partial(pool, retriever=Voyager(depth=DEPTH)), (*parquet, "voyager", *dense))}
     made: list[Sampler] = [part() for part in registered("sampler").values()]  # type: ignore[misc]
-    samplers = {f"draw: {it.name}": partial(draw, sampler=it) for it in made if not it.asks}  # of the pool alone
+    samplers = {f"draw: {it.name}": partial(draw, sampler=it) for it in made if not it.requires}  # of the pool alone
     return {
         "(generating the texts)": (write, ("bm25s",)),
         "read BEIR's layout": (read_beir, ()),

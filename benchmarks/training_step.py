@@ -26,7 +26,9 @@ from negbench.encoders.precision import resolve
 from negbench.encoders.spec import EncoderSpec
 from negbench.losses.infonce import InfoNCE
 from negbench.training import loop
+from negbench.training.batches import all_batches
 from negbench.training.data import Collator, Instances, instances
+from negbench.training.job import TrainingJob
 from negbench.training.recipe import Recipe
 from negbench.types import Collection
 
@@ -39,12 +41,12 @@ def first_rows(collection: Collection, count: int) -> Instances:
     """Return the first ``count`` training rows."""
     data = instances(collection, "train", None)
     return Instances(
-        data.queries[:count],
-        data.positives[:count],
-        data.negatives[:count],
-        data.weights[:count],
-        data.known,
-        data.keys[:count],
+        queries=data.queries[:count],
+        positives=data.positives[:count],
+        negatives=data.negatives[:count],
+        weights=data.weights[:count],
+        known=data.known,
+        keys=data.keys[:count],
     )
 
 
@@ -90,7 +92,11 @@ def with_negbench(start: Path, data: Instances, collection: Collection, recipe: 
     from negbench.encoders.load import load
 
     with tempfile.TemporaryDirectory() as scratch:
-        curves, _ = loop.train(load(start), data, collection, InfoNCE(), recipe, 0, Path(scratch))
+        curves, _ = loop.train(
+            load(start),
+            TrainingJob(data=data, collection=collection, loss=InfoNCE(), recipe=recipe, seed=0),
+            Path(scratch),
+        )
     return float(np.mean([value for _, value in curves["loss"]]))
 
 
@@ -103,7 +109,7 @@ def with_a_bare_loop(start: Path, data: Instances, collection: Collection, recip
     loop.set_dropout(model, recipe.dropout or 0.0)
     device = model.device
     collate = Collator(data, collection, model, loop.CHUNK_TOKENS[device.type])
-    batches = [batch for epoch in loop.all_batches(data, recipe, 0) for batch in epoch]
+    batches = [batch for epoch in all_batches(data, recipe, 0) for batch in epoch]
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     warm = max(1, int(np.ceil(recipe.warmup * len(batches))))
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -130,10 +136,10 @@ def with_a_bare_loop(start: Path, data: Instances, collection: Collection, recip
             queries, documents = (
                 torch.nn.functional.normalize(torch.cat(side), dim=-1) for side in embeddings.values()
             )
-            label = {key: value.to(device) for key, value in batch["label"].items()}
-            others = label["relevant"].scatter(1, label["target"][:, None], False)
+            label = {key: value.to(device) for key, value in batch["label"].items() if key != "targets"}
+            others = label["known_mask"].scatter(1, label["positive_column"][:, None], False)
             scores = (queries[label["row_query"]] @ documents.T / 0.05).masked_fill(others, float("-inf"))
-            loss = torch.nn.functional.cross_entropy(scores, label["target"])
+            loss = torch.nn.functional.cross_entropy(scores, label["positive_column"])
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.max_grad_norm)
             optimizer.step()

@@ -19,11 +19,11 @@ from negbench.collections.resolve import source_of
 from negbench.encoders import weights
 from negbench.encoders.precision import resolve
 from negbench.encoders.spec import EncoderSpec
-from negbench.noise import Noise
-from negbench.plan.sources import Embed, LoadCollection, StartEncoder, read_vectors
 from negbench.retrieval import Search
 from negbench.retrieval.dense import Dense
 from negbench.retrieval.voyager import Voyager
+from negbench.rng import CounterRNG
+from negbench.stages.inputs import Embed, LoadCollection, StartEncoder, read_vectors
 from negbench.store import Store
 from negbench.types import Float32, Int32
 
@@ -37,8 +37,16 @@ def encoded(collection: str) -> tuple[Float32, Float32]:
     loaded = LoadCollection(source, source.fingerprint())
     start = StartEncoder(ENCODER, weights.fingerprint(ENCODER.model, None), None)
     precision = resolve("auto")
-    queries = read_vectors(store.ensure(Embed(start, loaded, "query", "train", None, precision)))
-    return queries, read_vectors(store.ensure(Embed(start, loaded, "document", None, None, precision)))
+    queries = read_vectors(
+        store.ensure(
+            Embed(encoder=start, collection=loaded, side="query", split="train", max_length=None, precision=precision)
+        )
+    )
+    return queries, read_vectors(
+        store.ensure(
+            Embed(encoder=start, collection=loaded, side="document", split=None, max_length=None, precision=precision)
+        )
+    )
 
 
 def random_directions(queries: int, documents: int, width: int) -> tuple[Float32, Float32]:
@@ -48,9 +56,16 @@ def random_directions(queries: int, documents: int, width: int) -> tuple[Float32
 
 def searching(queries: Float32, documents: Float32) -> Search:
     """Return what a retriever is given: the vectors; no texts, no positives."""
-    keys = np.arange(len(queries), dtype=np.uint64), np.arange(len(documents), dtype=np.uint64)
-    nobody = np.zeros((len(queries), 0), np.int32)
-    return Search([], [], *keys, nobody, Noise(0, "benchmark"), np.asarray(queries), np.asarray(documents))
+    return Search(
+        queries=[],
+        documents=[],
+        query_keys=np.arange(len(queries), dtype=np.uint64),
+        document_keys=np.arange(len(documents), dtype=np.uint64),
+        positives=np.zeros((len(queries), 0), np.int32),
+        rng=CounterRNG(0, "benchmark"),
+        query_vectors=np.asarray(queries),
+        document_vectors=np.asarray(documents),
+    )
 
 
 def build(documents: Float32, retriever: Voyager) -> None:
