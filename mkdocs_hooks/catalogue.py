@@ -1,0 +1,156 @@
+"""Pages of the site that come from the registry: one for each named method, one for each kind of part."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import negbench
+
+INTRODUCTION = {
+    "methods": (
+        "A grid names a method, and can change [any axis of it](../methods-and-axes.md). `fixed` forms do equal work; "
+        "`METHOD(as=faithful)` takes its authors' recipe; `interpretation` marks what a source leaves open."
+    ),
+    "parts": (
+        "A part is one file. A grid names it with its parameters, such as `simans(a=0.5)`, under the key that takes "
+        "parts of its kind. [Adding a part](../adding-a-part.md) shows how to write one."
+    ),
+}
+
+
+def prose(text: str) -> str:
+    """Return text in which Markdown finds nothing but code between backticks."""
+    pieces = re.split(r"(`[^`]*`)", text)
+    return "".join(it if it.startswith("`") else re.sub(r"([*\\[\]])", r"\\\1", _html(it)) for it in pieces)
+
+
+def cell(text: str) -> str:
+    """Return text as a table's cell holds it."""
+    return prose(" ".join(text.split())).replace("|", "\\|")
+
+
+def code(value: Any) -> str:
+    """Return a value as code: a part by its name, text as it is, else as JSON; empty for no text."""
+    if isinstance(value, Mapping) and "name" in value:
+        value = value["name"]
+    said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"`{said}`".replace("|", "\\|") if said else ""
+
+
+def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a table whose cells are Markdown already, with an empty line before and after."""
+    return ["", *(f"| {' | '.join(row)} |" for row in (heading, ["---"] * len(heading), *rows)), ""]
+
+
+def method_page(name: str) -> str:
+    """Return the page of a method: what it does, its paper, axes, forms and parameters."""
+    from negbench.methods.listing import axes_of, differs, form_changes
+
+    details = negbench.describe_method(name)
+    method, data = details.method, details.data
+    paper = method.paper if str(method.year) in method.paper else f"{method.paper} ({method.year})"
+    facts = {
+        "Paper": paper,
+        "Should show": method.shows,
+        "Form": method.form,
+        "Differs from the source in": differs(method),
+    }
+    facts["Needs beside training"] = data["needs"]
+    lines = [f"# {name}", "", prose(method.summary), ""]
+    lines += [f"- {key}: {prose(said)}" for key, said in facts.items() if said]
+    lines += [f"- {prose(line)}" for line in form_changes(method)]
+    lines += [
+        "",
+        "## Axes",
+        *table(["axis", "value"], [[code(axis), code(said)] for axis, said in axes_of(method).items()]),
+    ]
+    if data["parameters"]:
+        heading = ["key", "part", "type", "value", "default of the part", "bounds", "description"]
+        lines += ["## Parameters", *table(heading, [_row(it, "key", "part") for it in data["parameters"]])]
+    return "\n".join(lines)
+
+
+def methods_page() -> str:
+    """Return the list of methods with links to their pages."""
+    found = negbench.list_methods().methods
+    rows = [[f"[{name}]({name}.md)", cell(it.summary), f"{it.year}"] for name, it in found.items()]
+    return "\n".join(["# Methods", "", INTRODUCTION["methods"], *table(["method", "what it does", "year"], rows)])
+
+
+def kind_page(kind: str) -> str:
+    """Return the page of a kind of part: each with all that its docstring says, and its parameters."""
+    parts = negbench.list_parts(kind).data
+    key = parts[0]["key"]
+    lines = [f"# {title(kind)}", "", f"Key of a grid or of a method: `{key}`." if key else "", ""]
+    for part in (it for it in parts if it["kind"] == kind):
+        lines += [f"## {part['name']}", "", prose(part["docstring"]), "", f"Module: `{part['module']}`.", ""]
+        heading = ["parameter", "type", "default", "bounds", "description"]
+        lines += table(heading, [_row(it, "name") for it in part["parameters"]]) if part["parameters"] else []
+    return "\n".join(lines)
+
+
+def parts_page() -> str:
+    """Return the list of kinds with links to their pages and parts."""
+    rows = []
+    for kind in kinds():
+        names = [part["name"] for part in negbench.list_parts(kind).data if part["kind"] == kind]
+        rows.append([f"[{title(kind)}]({kind}.md)", ", ".join(f"[{name}]({kind}.md#{name})" for name in names)])
+    return "\n".join(["# Parts", "", INTRODUCTION["parts"], *table(["kind", "parts"], rows)])
+
+
+def kinds() -> list[str]:
+    """Return the kinds that have parts."""
+    return list(dict.fromkeys(part["kind"] for part in negbench.list_parts().data))
+
+
+def title(kind: str) -> str:
+    """Return a heading: ``Label rules`` of ``label-rule``."""
+    words = kind.replace("-", " ").capitalize()
+    return f"{words}es" if words.endswith(("s", "sh")) else f"{words}s"
+
+
+@cache
+def pages() -> dict[str, str]:
+    """Return all generated pages by their path in the site, in the order of the navigation."""
+    made = {"methods/index.md": methods_page()}
+    made |= {f"methods/{name}.md": method_page(name) for name in negbench.list_methods().methods}
+    made["parts/index.md"] = parts_page()
+    return made | {f"parts/{kind}.md": kind_page(kind) for kind in kinds()}
+
+
+def on_config(config: Any) -> Any:
+    """Add the sections Methods and Parts to the navigation."""
+    config.nav += [{"Methods": [it for it in pages() if it.startswith("methods/")]}]
+    config.nav += [{"Parts": [it for it in pages() if it.startswith("parts/")]}]
+    return config
+
+
+def on_files(files: Any, config: Any) -> Any:
+    """Add the generated pages to the files of the site; nothing is written to ``docs/``."""
+    from mkdocs.structure.files import File
+
+    for path, text in pages().items():
+        files.append(File.generated(config, path, content=text))
+    return files
+
+
+def _html(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def _row(parameter: Mapping[str, Any], *first: str) -> list[str]:
+    default = "required" if parameter["required"] else code(parameter["default"])
+    values = [code(parameter["value"])] if "value" in parameter else []
+    shown = [code(parameter[name]) for name in first]
+    return [
+        *shown,
+        cell(parameter["type"]),
+        *values,
+        default,
+        code(parameter["bounds"]),
+        cell(parameter["description"]),
+    ]
