@@ -6,7 +6,7 @@ Each imports what it needs when it is called, so that importing all of them take
 from negbench.api.advice import Advice, advise
 from negbench.api.audits import Audit, audit
 from negbench.api.evaluations import Evaluation, evaluate
-from negbench.api.grids import Grid, GridLike, grid_schema, load_grid
+from negbench.api.grids import Grid, GridLike, grid_schema, load_grid, quickstart_grid
 from negbench.api.inspections import Inspection, inspect
 from negbench.api.methods import MethodDetails, Methods, describe_method, list_methods
 from negbench.api.mined import Mined, SavedNegatives, load_negatives, mine
@@ -64,6 +64,7 @@ __all__ = [
     "plan_run",
     "prune_store",
     "push_model",
+    "quickstart_grid",
     "reproduce",
     "run",
     "run_repair",
