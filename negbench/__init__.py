@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from negbench.api import (
         Advice,
         Audit,
+        Comparison,
         Evaluation,
         Grid,
         GridLike,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         StoreSize,
         advise,
         audit,
+        compare,
         describe_method,
         evaluate,
         grid_schema,
@@ -57,6 +59,7 @@ __version__: str
 __all__ = [
     "Advice",
     "Audit",
+    "Comparison",
     "Evaluation",
     "Grid",
     "GridLike",
@@ -77,6 +80,7 @@ __all__ = [
     "StoreSize",
     "advise",
     "audit",
+    "compare",
     "describe_method",
     "evaluate",
     "grid_schema",

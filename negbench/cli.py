@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 import negbench
-from negbench.commands import advice, completion, listings, negatives, start, store
+from negbench.commands import advice, comparison, completion, listings, negatives, start, store
 from negbench.commands.running import given_command, print_outcome, progress_bar
 from negbench.commands.shared import AsJson, Assignments, GridPath, label_of_stage, print_plain
 from negbench.terminal import Commands, carry_out, print_error
@@ -32,6 +32,7 @@ app = typer.Typer(
 app.add_typer(start.app)
 app.add_typer(advice.app)
 app.add_typer(negatives.app)
+app.add_typer(comparison.app)
 app.add_typer(listings.app)
 app.add_typer(completion.app)
 app.add_typer(store.app, name="store")

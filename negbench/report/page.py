@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from negbench.errors import InputError
-from negbench.report import figures, latex, side_by_side_text
+from negbench.report import figures, latex, side_by_side_text, stored
 from negbench.report.details import Detail
 from negbench.report.inspect import Example
 from negbench.report.results import write_text
@@ -42,7 +40,7 @@ def write(folder: Path, texts: Sequence[Example]) -> list[Path]:
 
     The page shows ``texts``; it contains no other text of the collection. Raises InputError without results.
     """
-    data = _read(folder)
+    data = stored.read(folder)
     rows = [Row(**row) for row in data["rows"]]
     settings = data["settings"]
     details = [Detail.of(detail) for detail in data.get("details", [])]  # older results have none
@@ -168,22 +166,6 @@ def findings(rows: Sequence[Row], settings: dict[str, Any]) -> tuple[list[str], 
         point = "".join(f", {key}={value}" for key, value in row.axes.items())
         sentences.append(f"{short[row.method]}{point} {verdict}: {size}{least}.{rate}")
     return decided, undecided
-
-
-def _read(folder: Path) -> dict[str, Any]:
-    try:
-        data: dict[str, Any] = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-        data["manifest"] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(
-            f"{folder}: no {Path(error.filename).name}; expected the results of a grid: run `negbench run` first"
-        ) from error
-    if not {"rows", "tables"} <= data.keys():
-        raise InputError(
-            f"{folder / 'results.json'}: written by an older version of negbench; run the grid again, stored stages "
-            "are reused"
-        )
-    return data
 
 
 def _curves(path: Path) -> dict[str, dict[str, list[tuple[int, float]]]]:
