@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -16,8 +17,11 @@ from negbench.report.rows import Row
 from negbench.report.side_by_side import Matrix
 from negbench.report.table import ALPHA, mostly_random, short_methods, shortened, split
 
-FOLDED = 12
-"""Most undecided comparisons that the page shows unfolded."""
+FOLDED = 6
+"""Most comparisons that the page shows unfolded."""
+
+KEY_COLUMNS = ("vs ", "false negatives")
+"""Beginnings of the headings that are always shown, beside the method, the axes and the measure with its interval."""
 
 CAPTIONS = {
     "side_by_side": "Difference to the baseline on each collection, their mean and out of domain, with 95 % intervals "
@@ -101,15 +105,20 @@ def html(data: dict[str, Any], rows: Sequence[Row], pictures: dict[str, str], te
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["kept_together"] = kept_together
     template = environment.from_string(files("negbench.report").joinpath("page.html.j2").read_text(encoding="utf-8"))
     decided, undecided = findings(rows, data["settings"])
+    axes = {key for row in rows for key in row.axes}
+    keys = (data["settings"]["measure"] + " ±", *KEY_COLUMNS)
     return template.render(
         settings=data["settings"],
         notes=data["notes"],
         verdict=data.get("verdict", []),
         decided=decided,
         undecided=undecided,
-        folded=len(undecided) > FOLDED,
+        folded=len(decided) + len(undecided) > FOLDED,
+        one_panel=len({str(row.axes) for row in rows}) == 1,
+        is_key=lambda name: name.startswith(keys) or name in axes,
         tables=data["tables"],
         beside=data["side_by_side"],
         short=short_names([*data["side_by_side"]["tables"], *data["tables"]]),
@@ -120,6 +129,11 @@ def html(data: dict[str, Any], rows: Sequence[Row], pictures: dict[str, str], te
         texts=texts,
         manifest=data["manifest"],
     )
+
+
+def kept_together(cell: str) -> str:
+    """Return a cell that breaks at most before its interval: not after a ``±``, inside of brackets, before a mark."""
+    return re.sub(r"(?<=±) | (?=[*=!])|(?<=,) ", "\N{NO-BREAK SPACE}", cell)
 
 
 def short_names(tables: Sequence[dict[str, Any]]) -> dict[str, str]:
