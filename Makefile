@@ -24,7 +24,7 @@ BIN := .venv/bin
 venv: .venv/.done
 
 quickstart: venv
-	$(BIN)/negbench run configs/quickstart.yaml
+	$(BIN)/negbench quickstart
 
 check: venv
 	$(BIN)/ruff check .

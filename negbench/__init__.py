@@ -4,13 +4,13 @@ The functions of ``negbench.api`` are here under their names: ``negbench.run("gr
 they are first asked for.
 """
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from negbench.api import (
         Advice,
         Audit,
+        Comparison,
         Evaluation,
         Grid,
         GridLike,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         StoreSize,
         advise,
         audit,
+        compare,
         describe_method,
         evaluate,
         grid_schema,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         plan_run,
         prune_store,
         push_model,
+        quickstart_grid,
         reproduce,
         run,
         run_repair,
@@ -52,11 +54,12 @@ if TYPE_CHECKING:
         write_report,
     )
 
-__version__ = version("negbench")
-"""As ``pyproject.toml`` has it, where the version stands alone."""
+__version__: str
+"""As ``pyproject.toml`` has it, where the version stands alone; it is read when it is first asked for."""
 __all__ = [
     "Advice",
     "Audit",
+    "Comparison",
     "Evaluation",
     "Grid",
     "GridLike",
@@ -77,6 +80,7 @@ __all__ = [
     "StoreSize",
     "advise",
     "audit",
+    "compare",
     "describe_method",
     "evaluate",
     "grid_schema",
@@ -90,6 +94,7 @@ __all__ = [
     "plan_run",
     "prune_store",
     "push_model",
+    "quickstart_grid",
     "reproduce",
     "run",
     "run_repair",
@@ -100,7 +105,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a function of the API when it is asked for (PEP 562)."""
+    """Import a function of the API, or read the version, when it is asked for (PEP 562)."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("negbench")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from negbench import api
@@ -110,4 +119,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), "__version__", *__all__})

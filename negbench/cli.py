@@ -6,21 +6,18 @@ import contextlib
 import ctypes
 import logging
 import os
-import sys
 import warnings
-from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 import negbench
-from negbench.commands import advice, listings, negatives, store
-from negbench.commands.shared import AsJson, Assignments, GridPath
-from negbench.terminal import Commands, carry_out
+from negbench.commands import advice, comparison, completion, listings, negatives, start, store
+from negbench.commands.running import given_command, print_outcome, progress_bar
+from negbench.commands.shared import AsJson, Assignments, GridPath, label_of_stage, print_plain
+from negbench.terminal import Commands, carry_out, print_error
 from negbench.terminal import show as _show
 
 app = typer.Typer(
@@ -28,11 +25,16 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    add_help_option=False,  # typer's own makes every command load pydantic's types before it can print its help
     cls=Commands,
 )
+app.add_typer(start.app)
 app.add_typer(advice.app)
 app.add_typer(negatives.app)
+app.add_typer(comparison.app)
 app.add_typer(listings.app)
+app.add_typer(completion.app)
 app.add_typer(store.app, name="store")
 
 
@@ -42,10 +44,19 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _print_help(context: typer.Context, wanted: bool) -> None:
+    if wanted:
+        print(context.get_help())
+        raise typer.Exit
+
+
 @app.callback()
 def _common(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+    wants_help: Annotated[
+        bool, typer.Option("--help", callback=_print_help, is_eager=True, help="Show this message and exit.")
     ] = False,
 ) -> None:
     """Benchmark hard-negative mining for dense retrieval: which negatives to train on, and how many are false."""
@@ -53,6 +64,8 @@ def _common(
 
 def main() -> None:
     """Run the command line; an InputError is printed in one line on stderr, with exit code 2."""
+    if completion.VARIABLE in os.environ:
+        completion.register_shells()
     _configure_libraries()
     carry_out(app)
 
@@ -115,12 +128,14 @@ def run(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run the stages of a grid that are not stored yet, write the results and print the table.
+    """Run what is missing of a grid and print its table.
+
+    Stages that are stored are not run again. The results are written to a folder.
 
     Example: negbench run grid.yaml --set 'seeds=[0, 1, 2]'
     """
     asked = negbench.load_grid(grid, assignments)
-    with _progress() as progress:
+    with progress_bar() as progress:
         result = negbench.run(
             asked,
             out,
@@ -128,12 +143,12 @@ def run(
             log_models=log_models,
             models=models.value,
             runs=runs,
-            command=_command(),
+            command=given_command(),
         )
     _show(result, as_json)
-    _tell(result, as_json)
+    print_outcome(result, as_json)
     if push is not None:
-        Console(stderr=True).print(f"pushed to {negbench.push_model(result, push)}", markup=False, soft_wrap=True)
+        print_plain(f"pushed to {negbench.push_model(result, push)}", error=True)
 
 
 @app.command()
@@ -145,15 +160,17 @@ def repair(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a grid with false negatives removed and injected, by its fuller judgments, and estimate what they cost.
+    """Measure what the false negatives of a grid cost.
+
+    The grid is run with false negatives removed and injected, by the fuller judgments of its collection.
 
     Example: negbench repair grid.yaml --set 'axes.repair=[null, replaced]'
     """
     asked = negbench.load_grid(grid, assignments)
-    with _progress() as progress:
-        result = negbench.run_repair(asked, out, progress=progress, command=_command())
+    with progress_bar() as progress:
+        result = negbench.run_repair(asked, out, progress=progress, command=given_command())
     _show(result, as_json)
-    _tell(result.run, as_json)
+    print_outcome(result.run, as_json)
 
 
 @app.command()
@@ -168,18 +185,19 @@ def reproduce(
     out: Annotated[Path, typer.Option(help="Folder for the results, a folder a paper.")] = Path("results/papers"),
     as_json: AsJson = False,
 ) -> None:
-    """Run what the claims of a paper need, and give a verdict on each.
+    """Give a verdict on each claim of a paper.
+
+    What the claims need is run first.
 
     Example: negbench reproduce minilm
     """
-    with _progress() as progress:
-        result = negbench.reproduce(paper, only, out, progress=progress, command=_command())
+    with progress_bar() as progress:
+        result = negbench.reproduce(paper, only, out, progress=progress, command=given_command())
     _show(result, as_json)
     if not as_json and result.papers:
-        Console().print(f"results in {result.path}", markup=False, highlight=False, soft_wrap=True)
-    errors = Console(stderr=True)
+        print_plain(f"results in {result.path}")
     for line in (*result.failures, *result.worse, *result.errors):
-        errors.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+        print_error(line)
     if result.errors:
         raise typer.Exit(2)
     if result.worse or result.failures:
@@ -188,7 +206,9 @@ def reproduce(
 
 @app.command()
 def plan(grid: GridPath, assignments: Assignments = [], as_json: AsJson = False) -> None:  # noqa: B006
-    """Show the trials and stages of a grid: stored, shared, left to run. Nothing is run.
+    """Show the trials and stages of a grid; nothing is run.
+
+    Each stage is stored, shared by trials, or left to run.
 
     Example: negbench plan grid.yaml
     """
@@ -215,14 +235,14 @@ def evaluate(
 
     Example: negbench evaluate --encoder all-MiniLM-L6-v2 --collection helpdesk
     """
-    errors = Console(stderr=True)
-
-    def progress(label: str) -> None:
-        if not as_json:
-            errors.print(label, markup=False, highlight=False, soft_wrap=True)
-
     result = negbench.evaluate(
-        encoder, collection, split, measures, precision=precision, max_length=max_length, progress=progress
+        encoder,
+        collection,
+        split,
+        measures,
+        precision=precision,
+        max_length=max_length,
+        progress=None if as_json else label_of_stage,
     )
     _show(result, as_json)
 
@@ -238,7 +258,9 @@ def report(
         int, typer.Option(min=0, help="Number of training queries whose negatives are shown with their texts.")
     ] = 3,
 ) -> None:
-    """Write an HTML page, figures and a LaTeX table of a grid's results into their folder.
+    """Write an HTML page, figures and a LaTeX table of results.
+
+    They go into the folder of the grid's results.
 
     Example: negbench report grid.yaml
     """
@@ -254,7 +276,9 @@ def inspect(
     ] = [],  # noqa: B006
     assignments: Assignments = [],  # noqa: B006
 ) -> None:
-    """Show the negatives of each method for single queries, side by side: text, score, rank, label.
+    """Show the negatives of each method side by side.
+
+    For single queries: text, score, rank and label of each negative.
 
     Example: negbench inspect grid.yaml q17
     """
@@ -312,7 +336,9 @@ def audit(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Label a sample of mined negatives, and estimate their false-negative rate.
+    """Estimate the false-negative rate of mined negatives.
+
+    A sample of them is drawn, and you label it.
 
     NEGATIVES are files of sentence-transformers, FlagEmbedding, Tevatron or DPR, triples, or a grid that was run.
     Without --label, --labels, --width, --judge or --serve the negatives are only described. If the sheet has answers,
@@ -320,11 +346,10 @@ def audit(
 
     Example: negbench audit mined.jsonl --label
     """
-    errors = Console(stderr=True)
 
     def show(address: str) -> None:
-        errors.print(f"open {address}", markup=False, highlight=False, soft_wrap=True)
-        errors.print("Press Ctrl-C to stop; all answers are saved.", highlight=False)
+        print_plain(f"open {address}", error=True)
+        print_plain("Press Ctrl-C to stop; all answers are saved.", error=True)
 
     result = negbench.audit(
         negatives,
@@ -340,44 +365,3 @@ def audit(
         show=show,
     )
     _show(result, as_json)
-
-
-def _tell(found: negbench.Results, as_json: bool) -> None:
-    """Print where the results are and what failed; exit with code 1 if anything failed."""
-    if not as_json:
-        where = f"results in {found.path}; {found.tracking}"
-        for line in (where, *found.model_notes):
-            Console().print(line, markup=False, highlight=False, soft_wrap=True)
-    errors = Console(stderr=True)
-    for reason in dict.fromkeys(found.failures.values()):
-        names = [name for name, why in found.failures.items() if why == reason]
-        whose = ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
-        errors.print(f"failed: {whose}: {reason}", style="red", markup=False, soft_wrap=True)
-    if found.failures:
-        errors.print(f"tracebacks in {found.path / 'errors.log'}", markup=False, soft_wrap=True)
-        raise typer.Exit(1)
-
-
-def _command() -> list[str]:
-    return ["negbench", *sys.argv[1:]]
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[Any], None]]:
-    """Yield a callback that shows progress on stderr: a bar on a terminal, else one line per stage."""
-    console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("checking the stored stages", total=None, left="")
-
-        def report(now: Any) -> None:
-            left = f"about {_duration(now.seconds_left)} left"
-            bar.update(task, total=now.total, completed=now.done, description=now.label, left=left)
-            if not console.is_terminal:
-                console.print(f"[{now.done + 1}/{now.total}] {now.label} ({left})", markup=False, soft_wrap=True)
-
-        yield report
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

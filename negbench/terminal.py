@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from rich.console import Console
 from typer.core import TyperGroup
 
 import negbench
@@ -24,7 +23,7 @@ _OF_THE_SYSTEM = {
 }
 """Errors that disks and permissions give, not mistakes in the program."""
 
-_RESUMED = ("run", "repair", "evaluate")
+_RESUMED = ("run", "quickstart", "repair", "evaluate")
 """Commands that go on where an interrupted one stopped."""
 
 
@@ -85,6 +84,8 @@ def show(result: negbench.Result, as_json: bool) -> None:
 
 def print_error(line: str) -> None:
     """Print a line in red on stderr."""
+    from rich.console import Console
+
     Console(stderr=True, soft_wrap=True).print(line, style="red", markup=False, highlight=False)
 
 

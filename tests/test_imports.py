@@ -136,7 +136,7 @@ def test_a_file_holds_one_idea(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 400
 
 
-def test_the_readme_lists_the_rooms_in_this_order() -> None:
-    section = (HERE.parent / "README.md").read_text(encoding="utf-8").partition("## What is in the box\n")[2]
+def test_the_layout_lists_the_rooms_in_this_order() -> None:
+    section = (HERE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Layout\n")[2]
     rows = re.findall(r"^\| (`.+?`) \| [^|]+ \|$", section, re.MULTILINE)
     assert [name for row in rows for name in re.findall(r"`(\w+)`", row)] == [name for line in ORDER for name in line]

@@ -49,7 +49,7 @@ def test_paragraphs_are_short(page: Path) -> None:
 
 
 def test_the_readme_is_read_at_one_sitting() -> None:
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 200
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 150
 
 
 def test_every_page_of_the_documentation_is_in_its_index() -> None:

@@ -51,7 +51,7 @@ def _shipped(block: str) -> Path | None:
 
 
 def test_the_sampler_is_short_and_draws_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (code,) = [block for block in _blocks("python", README) if "class " in block]
+    (code,) = [block for block in _blocks("python", ROOT / "docs/adding-a-part.md") if "(Sampler)" in block]
     assert len([line for line in code.splitlines() if line.strip()]) <= 30
     (tmp_path / "semi_hard_demo.py").write_text(code)
     spec = importlib.util.spec_from_file_location("semi_hard_demo", tmp_path / "semi_hard_demo.py")
@@ -86,7 +86,7 @@ def test_the_python_api_has_what_is_called() -> None:
 def test_the_grid_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (grid,) = [block for block in _blocks("yaml", README) if block.startswith("# mine.yaml")]
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine").mkdir()
+    (tmp_path / "faq.csv").write_text("question,answer\nwhere,here\n")
     (tmp_path / "mine.yaml").write_text(grid)
     found = read(tmp_path / "mine.yaml")
     assert [len(settings.methods) for _, settings in found.points] == [5, 5]
@@ -96,6 +96,7 @@ def test_the_grid_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_keys_of_a_grid_are_valid(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").mkdir()
+    (tmp_path / "faq.csv").write_text("question,answer\nwhere,here\n")
     with (tmp_path / "demo.yaml").open("w") as file:
         keys = YAML().load(block)
         YAML().dump(

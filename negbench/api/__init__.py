@@ -5,8 +5,9 @@ Each imports what it needs when it is called, so that importing all of them take
 
 from negbench.api.advice import Advice, advise
 from negbench.api.audits import Audit, audit
+from negbench.api.comparisons import Comparison, compare
 from negbench.api.evaluations import Evaluation, evaluate
-from negbench.api.grids import Grid, GridLike, grid_schema, load_grid
+from negbench.api.grids import Grid, GridLike, grid_schema, load_grid, quickstart_grid
 from negbench.api.inspections import Inspection, inspect
 from negbench.api.methods import MethodDetails, Methods, describe_method, list_methods
 from negbench.api.mined import Mined, SavedNegatives, load_negatives, mine
@@ -31,6 +32,7 @@ from negbench.api.stores import (
 __all__ = [
     "Advice",
     "Audit",
+    "Comparison",
     "Evaluation",
     "Grid",
     "GridLike",
@@ -51,6 +53,7 @@ __all__ = [
     "StoreSize",
     "advise",
     "audit",
+    "compare",
     "describe_method",
     "evaluate",
     "grid_schema",
@@ -64,6 +67,7 @@ __all__ = [
     "plan_run",
     "prune_store",
     "push_model",
+    "quickstart_grid",
     "reproduce",
     "run",
     "run_repair",

@@ -39,6 +39,11 @@ class Advice(Result):
         return self.found.grid
 
     @property
+    def duration(self) -> str | None:
+        """How long the grid takes, very roughly; None where the encoder was not timed."""
+        return None if self.found.minutes is None else _duration(self.found.minutes)
+
+    @property
     def figures_by_name(self) -> dict[str, float]:
         """The value of every figure by its name, such as ``documents`` and ``BM25 rank 1``."""
         return {it.name: it.value for it in self.found.figures}
@@ -76,8 +81,8 @@ class Advice(Result):
             table.add_row(*map(Text, (first, figure.name, *_cells(figure), figure.note)))
         lines = [f"false-negative rate: {found.kind}: {found.why}"]
         lines += [f"warning: {it}" for it in found.warnings] + [f"note: {it}" for it in found.notes]
-        if found.minutes is not None:
-            lines.append(f"the grid below takes very roughly {_duration(found.minutes)}: {found.basis}")
+        if self.duration is not None:
+            lines.append(f"the grid below takes very roughly {self.duration}: {found.basis}")
         lines.append(EVIDENCE)
         if self.path is not None:
             lines.append(f"grid in {self.path}")
@@ -126,7 +131,7 @@ def advise(
     >>> advice.figures_by_name["documents"], advice.found.kind
     (60, 'held-out')
     >>> print(advice.grid.splitlines()[1])
-    collection: "garden"
+    collection: "garden"                    # 60 documents, 48 labelled pairs
     """
     from negbench.runners.advise import advise as describe
 

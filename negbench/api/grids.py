@@ -96,6 +96,15 @@ def load_grid(grid: str | PathLike[str] | Mapping[str, Any], overrides: Mapping[
     return Grid(read(source, changes), source, changes)
 
 
+def quickstart_grid(overrides: Mapping[str, Any] | Sequence[str] = ()) -> Grid:
+    """Read the grid of ``negbench quickstart``, a file of the installed package; ``overrides`` as in ``load_grid``.
+
+    >>> negbench.quickstart_grid({"seeds": [0]}).name
+    'quickstart'
+    """
+    return load_grid(Path(__file__).parents[1] / "quickstart.yaml", overrides)
+
+
 def grid_schema() -> dict[str, Any]:
     """Return the JSON schema of grid files, for editors.
 

@@ -34,7 +34,7 @@ def advise(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Describe a collection before any grid is run, and suggest a grid; nothing is trained.
+    """Describe a collection and suggest a grid; nothing is trained.
 
     Example: negbench advise helpdesk --out grid.yaml
     """

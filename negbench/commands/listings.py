@@ -22,7 +22,9 @@ def methods(
     as_json: AsJson = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the documentation page as Markdown.")] = False,
 ) -> None:
-    """List the methods that a grid can name, or show one with its axes, forms and parameters.
+    """List the methods that a grid can name, or show one.
+
+    One is shown with its axes, forms and parameters.
 
     Example: negbench methods simans
     """
@@ -43,7 +45,9 @@ def parts(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the parts of methods (samplers, filters, losses, ...) with their parameters, bounds and defaults.
+    """List the parts of methods: samplers, filters, losses, ...
+
+    Each is shown with its parameters, their bounds and defaults.
 
     Example: negbench parts sampler
     """

@@ -42,7 +42,9 @@ def mine(
     assignments: Assignments = [],  # noqa: B006
     as_json: AsJson = False,
 ) -> None:
-    """Mine the negatives of a method for the training queries of a collection, without training.
+    """Mine the negatives of a method, without training.
+
+    They are for the training queries of a collection.
 
     Example: negbench mine 'margin(margin=0.1)' --collection helpdesk --negatives 4 --out mined.parquet
     """
@@ -70,7 +72,9 @@ def export(
     assignments: Assignments = [],  # noqa: B006
     as_json: AsJson = False,
 ) -> None:
-    """Write the negatives that a method of a grid trains on; a draw that is not stored is made, without training.
+    """Write the negatives that a method of a grid trains on.
+
+    A draw that is not stored is made, without training.
 
     Example: negbench export grid.yaml simans --out simans.jsonl --format flagembedding
     """

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 GridPath = Annotated[Path, typer.Argument(help="The grid file (YAML).", show_default=False)]
 Assignments = Annotated[
@@ -17,4 +16,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")
 
 def label_of_stage(label: str) -> None:
     """Print a stage's label on stderr before it runs."""
-    Console(stderr=True).print(label, markup=False, highlight=False, soft_wrap=True)
+    print_plain(label, error=True)
+
+
+def print_plain(line: str, *, error: bool = False) -> None:
+    """Print a line as it is, on stdout, or with ``error`` on stderr."""
+    from rich.console import Console
+
+    Console(stderr=error).print(line, markup=False, highlight=False, soft_wrap=True)

@@ -12,25 +12,39 @@ from negbench.terminal import show
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Look after the store: what it holds, what is damaged, what may go.\n\nExample: negbench store size",
+    help="Look after the store of finished stages.\n\n"
+    "It shows what the store holds, what is damaged and what may go.\n\nExample: negbench store size",
 )
 
 
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
-    """List the artifacts, those that were not used for longest first, with the grids that use them."""
+    """List the artifacts, and the grids that use them.
+
+    Those that were not used for longest come first.
+
+    Example: negbench store list
+    """
     show(negbench.list_store(), as_json)
 
 
 @app.command()
 def size(as_json: AsJson = False) -> None:
-    """Show how much the store holds, by kind of artifact and by grid."""
+    """Show the size of the store by kind of artifact and by grid.
+
+    Example: negbench store size
+    """
     show(negbench.store_size(), as_json)
 
 
 @app.command()
 def verify(as_json: AsJson = False) -> None:
-    """Compare every byte with its digest, and set aside what is damaged; exit with code 1 if anything is."""
+    """Compare every byte with its digest.
+
+    What is damaged is set aside; the exit code is 1 if anything is.
+
+    Example: negbench store verify
+    """
     found = negbench.verify_store()
     show(found, as_json)
     if found.data["damaged"]:
@@ -50,5 +64,10 @@ def prune(
     yes: Annotated[bool, typer.Option("--yes", help="Remove; without it, only show what would go.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show, or with --yes remove, what no grid uses, or what it takes to get below a size."""
+    """Show what can be removed, and with --yes remove it.
+
+    It is what no grid uses, or with --keep-under what it takes to get below a size.
+
+    Example: negbench store prune --keep-under 5GB
+    """
     show(negbench.prune_store(keep_under, remove=yes), as_json)

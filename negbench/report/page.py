@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
+import re
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from negbench.errors import InputError
-from negbench.report import figures, latex, side_by_side_text
+from negbench.report import figures, latex, side_by_side_text, stored
 from negbench.report.details import Detail
 from negbench.report.inspect import Example
 from negbench.report.results import write_text
@@ -18,8 +17,11 @@ from negbench.report.rows import Row
 from negbench.report.side_by_side import Matrix
 from negbench.report.table import ALPHA, mostly_random, short_methods, shortened, split
 
-FOLDED = 12
-"""Most undecided comparisons that the page shows unfolded."""
+FOLDED = 6
+"""Most comparisons that the page shows unfolded."""
+
+KEY_COLUMNS = ("vs ", "false negatives")
+"""Beginnings of the headings that are always shown, beside the method, the axes and the measure with its interval."""
 
 CAPTIONS = {
     "side_by_side": "Difference to the baseline on each collection, their mean and out of domain, with 95 % intervals "
@@ -42,7 +44,7 @@ def write(folder: Path, texts: Sequence[Example]) -> list[Path]:
 
     The page shows ``texts``; it contains no other text of the collection. Raises InputError without results.
     """
-    data = _read(folder)
+    data = stored.read(folder)
     rows = [Row(**row) for row in data["rows"]]
     settings = data["settings"]
     details = [Detail.of(detail) for detail in data.get("details", [])]  # older results have none
@@ -103,15 +105,20 @@ def html(data: dict[str, Any], rows: Sequence[Row], pictures: dict[str, str], te
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["kept_together"] = kept_together
     template = environment.from_string(files("negbench.report").joinpath("page.html.j2").read_text(encoding="utf-8"))
     decided, undecided = findings(rows, data["settings"])
+    axes = {key for row in rows for key in row.axes}
+    keys = (data["settings"]["measure"] + " ±", *KEY_COLUMNS)
     return template.render(
         settings=data["settings"],
         notes=data["notes"],
         verdict=data.get("verdict", []),
         decided=decided,
         undecided=undecided,
-        folded=len(undecided) > FOLDED,
+        folded=len(decided) + len(undecided) > FOLDED,
+        one_panel=len({str(row.axes) for row in rows}) == 1,
+        is_key=lambda name: name.startswith(keys) or name in axes,
         tables=data["tables"],
         beside=data["side_by_side"],
         short=short_names([*data["side_by_side"]["tables"], *data["tables"]]),
@@ -122,6 +129,11 @@ def html(data: dict[str, Any], rows: Sequence[Row], pictures: dict[str, str], te
         texts=texts,
         manifest=data["manifest"],
     )
+
+
+def kept_together(cell: str) -> str:
+    """Return a cell that breaks at most before its interval: not after a ``±``, inside of brackets, before a mark."""
+    return re.sub(r"(?<=±) | (?=[*=!])|(?<=,) ", "\N{NO-BREAK SPACE}", cell)
 
 
 def short_names(tables: Sequence[dict[str, Any]]) -> dict[str, str]:
@@ -168,22 +180,6 @@ def findings(rows: Sequence[Row], settings: dict[str, Any]) -> tuple[list[str], 
         point = "".join(f", {key}={value}" for key, value in row.axes.items())
         sentences.append(f"{short[row.method]}{point} {verdict}: {size}{least}.{rate}")
     return decided, undecided
-
-
-def _read(folder: Path) -> dict[str, Any]:
-    try:
-        data: dict[str, Any] = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-        data["manifest"] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(
-            f"{folder}: no {Path(error.filename).name}; expected the results of a grid: run `negbench run` first"
-        ) from error
-    if not {"rows", "tables"} <= data.keys():
-        raise InputError(
-            f"{folder / 'results.json'}: written by an older version of negbench; run the grid again, stored stages "
-            "are reused"
-        )
-    return data
 
 
 def _curves(path: Path) -> dict[str, dict[str, list[tuple[int, float]]]]:

@@ -1,4 +1,4 @@
-"""A grid for a collection, with methods by stated rules."""
+"""A grid for a collection, with methods by stated rules, and a comment for each key."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any, Final
 
 SEEDS: Final = (0, 1, 2)
 BATCH: Final = 32
+WIDEST: Final = 44
+"""Column of the comments, at most."""
 FEWEST_FOR_BAND: Final = 200
 """Documents from which ``rank-band`` is suggested: it ends at a tenth of the corpus, and begins at rank 10."""
 
@@ -58,24 +60,31 @@ class SuggestedGrid:
         return max(2, min(BATCH, self.rows))
 
     def __str__(self) -> str:
-        width = max(map(len, self.methods))
+        """Return the grid as YAML; each key has a comment that says what it does, or why it has this value."""
+        name = _name(self.name)
         lines = [
-            f"name: {_name(self.name)}",
-            f"collection: {_yaml(self.collection)}",
-            f"encoder: {_yaml(self.encoder)}",
-            "methods:",
-            *(f"  - {name:<{width}} # {rule}" for name, rule in self.methods.items()),
-            f"seeds: {list(SEEDS)}",
-            "baseline: in-batch",
-            f"train: {{batch_size: {self.batch_size}, max_length: {self.max_length}}}",
+            (f"name: {name}", f"the results go to runs/{json.loads(name)}"),
+            (f"collection: {_yaml(self.collection)}", f"{self.documents:,} documents, {self.rows:,} labelled pairs"),
+            (f"encoder: {_yaml(self.encoder)}", "what is trained: a hub id, a folder or the name of offline weights"),
+            ("methods:", "a row of the table each; negbench methods lists all"),
+            *((f"  - {method}", rule) for method, rule in self.methods.items()),
+            (f"seeds: {list(SEEDS)}", f"each method is trained once a seed: {self.trials} trainings"),
+            ("baseline: in-batch", "what the others are compared with"),
+            (
+                f"train: {{batch_size: {self.batch_size}, max_length: {self.max_length}}}",
+                "rows a step; tokens that nine texts of ten fit into, or the most",
+            ),
         ]
-        lines += [f"split: {self.split}"] if self.split != "test" else []
-        lines += [f"held_out: {self.held_out}"] if self.held_out is not None else []
-        return "\n".join(lines) + "\n"
+        if self.split != "test":
+            lines.append((f"split: {self.split}", "there is no test split"))
+        if self.held_out is not None:
+            lines.append((f"held_out: {self.held_out}", "share of the labels to hide, which estimates false negatives"))
+        width = min(WIDEST, max(len(text) for text, _ in lines))
+        return "".join(f"{text:<{width}} # {comment}\n" for text, comment in lines)
 
 
 def _name(text: str) -> str:
-    return json.dumps("advised-" + (re.sub(r"[^\w.-]+", "-", text).strip("-.") or "collection"), ensure_ascii=False)
+    return json.dumps(re.sub(r"[^\w.-]+", "-", text).strip("-.") or "collection", ensure_ascii=False)
 
 
 def _yaml(value: str | Mapping[str, Any]) -> str:

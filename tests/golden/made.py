@@ -82,6 +82,11 @@ def methods_page() -> str:
     return listing.page(catalogue().values())
 
 
+def quickstart() -> str:
+    """Return ``configs/quickstart.yaml``, which the package has, too, so that it runs outside of a checkout."""
+    return (CONFIGS / "quickstart.yaml").read_text(encoding="utf-8")
+
+
 def grid_of_all_methods() -> str:
     """Return ``configs/methods.yaml`` with a line for each method that ships, those that stand there as they are."""
     text = (CONFIGS / "methods.yaml").read_text(encoding="utf-8")
@@ -127,6 +132,7 @@ MADE: dict[Path, Callable[[], str]] = {
     CONFIGS / "grid.schema.json": schema,
     CONFIGS / "methods.md": methods_page,
     CONFIGS / "methods.yaml": grid_of_all_methods,
+    ROOT / "negbench/quickstart.yaml": quickstart,
     ROOT / "tests/golden/stage_keys.txt": stage_keys,
     DRAWS: draws,
 }

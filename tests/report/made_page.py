@@ -46,6 +46,7 @@ def made(folder: Path) -> dict[str, Any]:
         "rows": [asdict(row) for row in found],
         "tables": [{"title": "", "heading": heading, "body": body}],
         "notes": [f"A note {HOSTILE}"],
+        "verdict": ["Train with simans(a=1.0)."],
         "details": [
             {"method": "simans(a=1.0)", "axes": {}, "group": "rank", "name": name, "rate": rate, "low": 0.05,
              "high": 0.6, key: 0.5} for name, rate, key in (("1-4", 0.3, "reference"), ("5-16", 0.1, "beside"))

@@ -108,6 +108,63 @@ def test_it_fits(report: str, tmp_path: Path, width: int) -> None:
     assert smallest >= 9  # pixels
 
 
+@pytest.mark.parametrize("width", [390, 1200])
+def test_the_table_is_whole_without_scrolling_and_a_switch_shows_the_rest(
+    report: str, tmp_path: Path, width: int
+) -> None:
+    script = """
+    const frame = document.querySelector(".wide:has(table.results)");
+    const seen = () => heads.filter(head => head.offsetParent !== null).map(head => head.textContent.trim());
+    const found = [frame.scrollWidth - frame.clientWidth, seen()];
+    const all = document.getElementById("all");
+    all.focus();
+    found.push(document.activeElement === all);
+    all.click();
+    return [...found, seen(), heads.length];
+    """
+    beyond, few, reached, everything, count = ask(report, COLUMN + script, tmp_path, width)
+    assert beyond <= 0
+    assert [re.sub(r"[^\w@% -].*", "", name).strip() for name in few] == [
+        *("method", "nDCG@10", "vs in-batch", "false negatives %")
+    ]
+    assert reached
+    assert len(everything) == count > len(few)
+
+
+def test_the_figure_stands_beside_the_table(report: str, tmp_path: Path) -> None:
+    script = """
+    const box = name => document.querySelector(name).getBoundingClientRect();
+    const table = box("table.results"), figure = box("#figure-quality");
+    return [table.right <= figure.left, Math.abs(table.top - figure.top)];
+    """
+    beside, apart = ask(report, script, tmp_path, 1200)
+    assert beside
+    assert apart < 20
+    assert not ask(report, script, tmp_path, 390)[0]
+
+
+def test_texts_stand_out_from_their_ground_in_light_and_dark(report: str) -> None:
+    """WCAG 2: a contrast of 4.5 at least, by the colours of the style sheet."""
+    light, dark = re.findall(r":root \{([^}]*--page[^}]*)\}", report)[:2]
+    for scheme in (light, dark):
+        colours = dict(re.findall(r"--(\w+): (#\w+)", scheme))
+        for ground in ("page", "tint"):
+            for name in ("ink", "soft", "link"):
+                assert _contrast(colours[name], colours[ground]) >= 4.5, (name, ground)
+
+
+def _contrast(one: str, other: str) -> float:
+    bright, dim = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (bright + 0.05) / (dim + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+    parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
 def test_texts_of_a_collection_are_texts(report: str, tmp_path: Path) -> None:
     script = """
     return [document.scripts.length, document.querySelectorAll("b").length,

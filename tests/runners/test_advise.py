@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pools import candidate_pool
+from ruamel.yaml import YAML
 
 import negbench as nb
 from negbench.collections import profile
@@ -111,7 +113,11 @@ def test_methods_by_rule(documents: int, given: bool) -> None:
     assert list(grid.methods) == ["in-batch", "random", "bm25", *["rank-band"] * given, "margin", *["given"] * given]
     assert grid.trials == 3 * len(grid.methods)
     assert 'collection: {"pairs": "a b.csv"}' in str(grid)
-    assert "train: {batch_size: 20, max_length: 64}\nsplit: dev\nheld_out: 0.3\n" in str(grid)
+    assert "train: {batch_size: 20, max_length: 64}" in str(grid)
+    keys = YAML(typ="safe", pure=True).load(str(grid))
+    assert (keys["split"], keys["held_out"], keys["methods"]) == ("dev", 0.3, list(grid.methods))
+    assert keys["name"] == "x-y-z"
+    assert all(re.search(r" # \w", line) for line in str(grid).splitlines())
 
 
 class TestAdvise:

@@ -54,9 +54,7 @@ def _against_rate(
             x = 0.0 if estimated is None else 100 * estimated
             axes.plot(x, trial["metrics"][measure], ".", color=look["color"], markersize=4, alpha=0.7, zorder=2)
     estimators = " or ".join(dict.fromkeys(row.estimator for row in rows if row.rate is not None and row.estimator))
-    axes.set_xlabel(
-        f"false-negative rate ({estimators}), % of the mined negatives\n(methods without mined negatives are at 0)"
-    )
+    axes.set_xlabel(f"false negatives ({estimators}), % of the mined\n(methods without mined negatives are at 0)")
     axes.set_ylabel(measure)
 
 

@@ -1,0 +1,57 @@
+"""What commands that run a grid share: progress on stderr, and where the results are."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import typer
+
+import negbench
+from negbench.commands.shared import print_plain
+from negbench.terminal import print_error
+
+
+def print_outcome(results: negbench.Results, as_json: bool) -> None:
+    """Print where the results are and what failed; exit with code 1 if anything failed."""
+    if not as_json:
+        for line in (f"results in {results.path}; {results.tracking}", *results.model_notes):
+            print_plain(line)
+    for reason in dict.fromkeys(results.failures.values()):
+        names = [name for name, why in results.failures.items() if why == reason]
+        trials = ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
+        print_error(f"failed: {trials}: {reason}")
+    if results.failures:
+        print_plain(f"tracebacks in {results.path / 'errors.log'}", error=True)
+        raise typer.Exit(1)
+
+
+def given_command() -> list[str]:
+    """Return the command line as a manifest records it."""
+    return ["negbench", *sys.argv[1:]]
+
+
+@contextlib.contextmanager
+def progress_bar() -> Iterator[Callable[[Any], None]]:
+    """Yield a callback that shows progress on stderr: a bar on a terminal, else one line per stage."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("checking the stored stages", total=None, left="")
+
+        def report(now: Any) -> None:
+            left = f"about {_duration(now.seconds_left)} left"
+            bar.update(task, total=now.total, completed=now.done, description=now.label, left=left)
+            if not console.is_terminal:
+                console.print(f"[{now.done + 1}/{now.total}] {now.label} ({left})", markup=False, soft_wrap=True)
+
+        yield report
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

