@@ -28,7 +28,7 @@ T = TypeVar("T")
 PATIENCE = timedelta(hours=6)
 """How long a process waits for the others: the first may be searching a whole corpus meanwhile."""
 
-STARTING = timedelta(minutes=1)
+STARTING = timedelta(minutes=5)
 """How long a process waits for the others to join: each has said before that it is there."""
 
 STOPPED_SECONDS = 60.0

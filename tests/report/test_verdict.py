@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_trials import rate, trial
 
 from negbench.evaluation import planning, significance
 from negbench.report import verdict
 from negbench.report.rows import Evidence, rows
 from negbench.types import Float64
-from tests.report.made_trials import rate, trial
 
 QUERIES = 200
 SETTINGS = {"measure": "nDCG@10", "baseline": "in-batch", "equivalent_within": 0.01}
