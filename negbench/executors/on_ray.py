@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from dataclasses import asdict, astuple
 from typing import Any
 
 from negbench.errors import InputError
 from negbench.executors import Job, Outcome
 from negbench.store import Stage
+
+CONNECT_SECONDS = 10.0
+"""How long a cluster may take to accept a connection."""
 
 RETRIES = 3
 """How often Ray begins a stage anew whose worker or machine dies."""
@@ -34,8 +38,9 @@ class OnRay:
         asked = os.environ.get("OMP_NUM_THREADS", "")
         self._threads = int(asked) if asked.isdigit() and int(asked) else 1
         try:
+            _knock(address)
             ray.init(address=address, log_to_driver=False, logging_level="error", include_dashboard=False)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise InputError(
                 f"--address {address}: no Ray cluster answers there: {reason}; start one with 'ray start --head'"
@@ -71,6 +76,13 @@ class OnRay:
         for task in self._running:
             self._ray.cancel(task, force=True)
         self._ray.shutdown()
+
+
+def _knock(address: str | None) -> None:
+    """Raise OSError where nothing listens at HOST:PORT; Ray itself would try for minutes."""
+    host, _, port = (address or "").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
 
 
 def _carry_out(manifest: str, store: str, folder: str, key: str) -> str:
