@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import logging
 import os
-import warnings
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +10,7 @@ from typing import Annotated
 import typer
 
 import negbench
+from negbench import libraries
 from negbench.commands import advice, comparison, completion, listings, negatives, start, store
 from negbench.commands.running import given_command, print_outcome, progress_bar
 from negbench.commands.shared import AsJson, Assignments, GridPath, label_of_stage, print_plain
@@ -66,39 +63,8 @@ def main() -> None:
     """Run the command line; an InputError is printed in one line on stderr, with exit code 2."""
     if completion.VARIABLE in os.environ:
         completion.register_shells()
-    _configure_libraries()
+    libraries.configure()
     carry_out(app)
-
-
-def _configure_libraries() -> None:
-    """Configure libraries by environment variables, unless set: no progress bars, less spinning of threads."""
-    # Torch's threads spin while they wait, even if another process needs the core. With less spinning a busy machine is
-    # up to ten times faster, and an idle one as fast.
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    keep_memory()
-    for name in ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS", "HF_HUB_DISABLE_TELEMETRY"):
-        os.environ.setdefault(name, "1")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    for name in ("sentence_transformers", "transformers", "datasets", "bm25s"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore")
-
-
-def keep_memory() -> None:
-    """Keep freed memory in the process and use huge pages: a fifth less time on a CPU.
-
-    Otherwise every operation of a model gets its output's memory from Linux page by page. Call it before torch is
-    imported; it does nothing without glibc.
-    """
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch uses huge pages
-    with contextlib.suppress(OSError, AttributeError):
-        library = ctypes.CDLL(None)
-        library.mallopt(_MMAP_THRESHOLD, 2**30)
-        library.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
-
-
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # constants of malloc.h
 
 
 class Models(StrEnum):
@@ -107,6 +73,13 @@ class Models(StrEnum):
     best = "best"
     all = "all"
     none = "none"
+
+
+class Runner(StrEnum):
+    """Where stages are made."""
+
+    local = "local"
+    ray = "ray"
 
 
 @app.command()
@@ -123,6 +96,18 @@ def run(
         Models, typer.Option(help="Encoders to copy to the results: the best row by dev, all rows, or none.")
     ] = Models.best,
     runs: Annotated[bool, typer.Option("--runs", help="Also write TREC runs and MTEB result files.")] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Stages that are made at a time; one by default, on Ray all it can.", show_default=False
+        ),
+    ] = None,
+    runner: Annotated[
+        Runner, typer.Option(help="Where stages are made: on this machine, or on a Ray cluster.")
+    ] = Runner.local,
+    address: Annotated[
+        str | None, typer.Option(help="With --runner ray: address of the cluster, or auto.", show_default=False)
+    ] = None,
     push: Annotated[
         str | None, typer.Option(metavar="REPO", help="Upload best/ to this model hub repository.", show_default=False)
     ] = None,
@@ -143,6 +128,9 @@ def run(
             log_models=log_models,
             models=models.value,
             runs=runs,
+            workers=workers,
+            runner=runner.value,
+            address=address,
             command=given_command(),
         )
     _show(result, as_json)

@@ -38,6 +38,12 @@ def peak() -> dict[str, float]:
     return {"peak_mib": round(peaks[0], 1)} if peaks else {}
 
 
+def threads() -> int | None:
+    """Return the threads that torch computes with, which its sums depend on; None where torch is not in use."""
+    torch: Any = sys.modules.get("torch")
+    return int(torch.get_num_threads()) if torch is not None else None
+
+
 @contextlib.contextmanager
 def watched(seconds: float = SECONDS) -> Iterator[list[Sample]]:
     """Look at the machine every so many ``seconds`` while what is inside runs; the list fills as it goes."""

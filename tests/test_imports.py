@@ -13,7 +13,7 @@ import pytest
 import negbench
 
 ORDER = (
-    ("errors", "spelling", "features"),
+    ("errors", "spelling", "features", "libraries"),
     ("registry", "types", "resources"),
     ("rng", "part_checks"),
     ("store",),
@@ -32,7 +32,7 @@ ORDER = (
     ("config",),
     ("stages",),
     ("plan",),
-    ("tracking", "report", "export"),
+    ("tracking", "report", "export", "executors"),
     ("auditing",),
     ("runners",),
     ("papers",),

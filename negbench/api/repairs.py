@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from negbench.report.repair_page import Summary
-    from negbench.runners.local import Progress
+    from negbench.runners.schedule import Progress
 
 
 POINT = ("variant", "seeds", "rate", "hardness", "filled", "change", "low", "high")

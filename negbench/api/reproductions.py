@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from rich.console import RenderableType
 
-    from negbench.runners.local import Progress
+    from negbench.runners.schedule import Progress
 
 COLUMNS = ("name", "says", "verdict", "why", "p", "fair", "differs", "changed")
 

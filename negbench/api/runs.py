@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from rich.console import RenderableType
 
+    from negbench.executors.choice import ExecutorChoice
     from negbench.report.rows import Row
-    from negbench.runners.local import Progress
     from negbench.runners.outputs import Outputs
+    from negbench.runners.schedule import Progress
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)
@@ -98,6 +99,9 @@ def run(
     log_models: bool = False,
     models: Literal["best", "all", "none"] = "best",
     runs: bool = False,
+    workers: int | None = None,
+    runner: Literal["local", "ray"] = "local",
+    address: str | None = None,
     command: Sequence[str] = ("negbench.run",),
 ) -> Results:
     """Run what is missing of a grid, and write its results to the folder ``out``, ``runs/NAME`` by default.
@@ -106,7 +110,9 @@ def run(
     before each stage, with ``done``, ``total``, ``label`` and ``seconds_left``. ``log_models`` logs the trained
     encoders to MLflow, too. ``models`` are the encoders that go to ``out`` as folders of sentence-transformers: the
     best row by dev, to ``best/``, ``all`` rows to ``models/`` as well, or none. ``runs`` writes the rankings of all
-    rows as TREC files, to ``trec/``, and their scores as MTEB's result files, to ``mteb/``. ``command`` is what the
+    rows as TREC files, to ``trec/``, and their scores as MTEB's result files, to ``mteb/``. ``workers``
+    processes of this machine make stages at a time; ``runner="ray"`` makes them on the Ray cluster at ``address``, or
+    on one that it starts here. ``command`` is what the
     manifest says the results came from. A trial that fails is named in ``failures``, and the others go on. Raises
     InputError for what is wrong with the grid, the collection or the encoder, before anything is written to ``out``.
 
@@ -117,14 +123,16 @@ def run(
     (5, 3)
     >>> results.figure("quality").savefig("quality.png")
     """
+    from negbench.executors.choice import ExecutorChoice
     from negbench.plan.trials import trials
     from negbench.runners import models as keeping
     from negbench.runners import mteb_results, trec_runs
 
     if models not in ("best", "all", "none"):
         raise InputError(f"models: expected best, all or none, found {models!r}")
+    executor = ExecutorChoice(runner, workers, address)
     grid = as_grid(grid)
-    results = carry_out(grid, trials(grid.config), out, store, progress, log_models, command)
+    results = carry_out(grid, trials(grid.config), out, store, progress, log_models, command, executor)
     finished, folder = results.outputs, results.path
     kept = keeping.keep(models, finished.done, finished.records, finished.store, folder, _labels(progress))
     if runs:
@@ -135,7 +143,7 @@ def run(
 
 def _labels(progress: Callable[[Progress], None] | None) -> Callable[[str], None]:
     """Return a function that reports a single stage's label as progress."""
-    from negbench.runners.local import Progress
+    from negbench.runners.schedule import Progress
 
     return (lambda _: None) if progress is None else (lambda label: progress(Progress(0, 1, label, 0.0)))
 
@@ -148,13 +156,14 @@ def carry_out(
     progress: Callable[[Progress], None] | None,
     log_models: bool,
     command: Sequence[str],
+    executor: ExecutorChoice | None = None,
 ) -> Results:
     """Run the trials of a grid, and read what was written."""
     from negbench.runners import grid as runner
 
     folder = results_folder(grid, out)
     report = progress or (lambda _: None)
-    finished = runner.run(grid.config, trials, open_store(store), folder, command, report, log_models)
+    finished = runner.run(grid.config, trials, open_store(store), folder, command, report, log_models, executor)
     data = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     return Results(
         path=folder, failures=finished.failed, tracking=finished.tracking, outputs=finished.outputs, contents=data

@@ -19,12 +19,12 @@ from negbench.plan.trials import Trial, trials
 from negbench.registry import unknown
 from negbench.report import results
 from negbench.runners import grid as runner
-from negbench.runners import local
+from negbench.runners import schedule
 from negbench.runners.evaluate import evaluated
 from negbench.store import Store
 
 FOLDER = Path("experiments/papers")
-Report = Callable[[local.Progress], None]
+Report = Callable[[schedule.Progress], None]
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ class _Run:
         measures = tuple(dict.fromkeys(it.measure for it in values if it.row == value.row))
 
         def report(label: str) -> None:
-            self.report(local.Progress(0, 1, f"{source.name}: {label}", 0.0))
+            self.report(schedule.Progress(0, 1, f"{source.name}: {label}", 0.0))
 
         try:
             stage = evaluated(
@@ -215,7 +215,7 @@ class _Run:
         path = self.folder.path / self.folder.expect.scripts[source.script].file
         stage = scripts.RunScript(path, path.read_text(encoding="utf-8"))
         if not self.store.has(stage):
-            self.report(local.Progress(0, 1, stage.label, 0.0))
+            self.report(schedule.Progress(0, 1, stage.label, 0.0))
         written = scripts.read(path, (self.store.ensure(stage) / "values.csv").read_text(encoding="utf-8"))
         if value not in written:
             raise InputError(f"{path}: wrote no {value.measure} of {value.row}")

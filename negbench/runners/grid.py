@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from negbench import tracking
 from negbench.config.grid import Grid
 from negbench.encoders.precision import resolve
+from negbench.executors.choice import ExecutorChoice
 from negbench.plan.damage import repeat_if_damaged
 from negbench.plan.trials import Trial, collection_name
 from negbench.report import results
-from negbench.runners import local
+from negbench.runners import schedule
 from negbench.runners.outputs import Outputs
 from negbench.stages.evaluation.gradient import WeighFalseNegatives
 from negbench.stages.evaluation.quality import EvaluateEncoder, EvaluateRetriever
@@ -39,15 +41,16 @@ def run(
     store: Store,
     out: Path,
     command: Sequence[str],
-    report: Callable[[local.Progress], None],
+    report: Callable[[schedule.Progress], None],
     log_models: bool = False,
+    executor: ExecutorChoice | None = None,
 ) -> Finished:
     """Run the missing stages, write the results after each trial and at the end, and log them to MLflow.
 
-    ``log_models`` also logs the trained encoders. Files in ``out`` are written atomically; the next run completes an
-    interrupted one. Stored artifacts that are damaged are made again. Raises InputError before anything is written to
-    ``out``: for a collection that cannot be read or lacks a split, a run file that does not match it, an encoder that
-    cannot be used, and folders that cannot be written to.
+    ``log_models`` also logs the trained encoders. ``executor`` says where stages are made, None in this process. Files
+    in ``out`` are written atomically; the next run completes an interrupted one. Stored artifacts that are damaged are
+    made again. Raises InputError before anything is written to ``out``: for a collection that cannot be read or lacks a
+    split, a run file that does not match it, an encoder that cannot be used, and folders that cannot be written to.
     """
     check_writable(out, "results folder")
     stages = list(dict.fromkeys(stage for trial in trials for stage in trial.stages))
@@ -58,36 +61,39 @@ def run(
         _check_collections(trials, store, report)
         _check_encoders(trials, store, report)
         with usage.recorded(store, grid.name, out, stages):
-            return _run_trials(grid, trials, store, out, command, report, log_models)
+            return carry_out()
+
+    def carry_out() -> Finished:
+        out.mkdir(parents=True, exist_ok=True)
+        first = grid.points[0][1]
+        made = results.manifest(command, grid.text, grid.assignments, resolve(first.train.precision), grid.folder)
+        outputs = Outputs(grid, trials, store, out, {**made, "digests": _digests(trials)})
+        news = {trial.name for trial in trials if not all(store.has(stage) for stage in trial.stages)}
+        delivery = tracking.BackgroundDelivery(grid.name, out, tracking.log_grid)
+
+        def finished(trial: Trial, failure: str | None) -> None:
+            outputs.add(trial, failure)
+            if trial.training is None or trial.name not in news:
+                return
+            outputs.write()
+            if failure is None:
+                delivery.submit(outputs.logs(log_models))
+
+        open_executor = partial((executor or ExecutorChoice()).open, made, store)
+        try:
+            failed = schedule.run(trials, store, open_executor, report, finished, _error_log(out))
+            outputs.write()
+        except Exception:
+            delivery.stop()
+            raise
+        outcome = delivery.finish(outputs.logs(log_models), outputs.files)
+        return Finished(outputs, failed, outcome.message)
 
     return repeat_if_damaged(store, stages, work)
 
 
-def _run_trials(
-    grid: Grid,
-    trials: Sequence[Trial],
-    store: Store,
-    out: Path,
-    command: Sequence[str],
-    report: Callable[[local.Progress], None],
-    log_models: bool,
-) -> Finished:
-    out.mkdir(parents=True, exist_ok=True)
-    first = grid.points[0][1]
-    made = results.manifest(command, grid.text, grid.assignments, resolve(first.train.precision), grid.folder)
-    made |= {"digests": _digests(trials)}
-    outputs = Outputs(grid, trials, store, out, made)
-    news = {trial.name for trial in trials if not all(store.has(stage) for stage in trial.stages)}
-    delivery = tracking.BackgroundDelivery(grid.name, out, tracking.log_grid)
-
-    def finished(trial: Trial, failure: str | None) -> None:
-        outputs.add(trial, failure)
-        if trial.training is None or trial.name not in news:
-            return
-        outputs.write()
-        if failure is None:
-            delivery.submit(outputs.logs(log_models))
-
+def _error_log(out: Path) -> Callable[[str], None]:
+    """Return what keeps tracebacks in ``errors.log``; one of an earlier run is removed."""
     log = out / "errors.log"
     tracebacks: list[str] = []
     log.unlink(missing_ok=True)
@@ -96,17 +102,10 @@ def _run_trials(
         tracebacks.append(traceback)
         results.write_text(log, "\n".join(tracebacks))
 
-    try:
-        failed = local.run(trials, store, report, finished, keep)
-        outputs.write()
-    except Exception:
-        delivery.stop()
-        raise
-    outcome = delivery.finish(outputs.logs(log_models), outputs.files)
-    return Finished(outputs, failed, outcome.message)
+    return keep
 
 
-def _check_collections(trials: Sequence[Trial], store: Store, report: Callable[[local.Progress], None]) -> None:
+def _check_collections(trials: Sequence[Trial], store: Store, report: Callable[[schedule.Progress], None]) -> None:
     """Load and check the collections of unfinished trials, so that errors come before hours of training."""
     unfinished = [trial for trial in trials if not all(store.has(stage) for stage in trial.stages)]
     stages = dict.fromkeys(stage for trial in unfinished for stage in trial.stages)
@@ -115,7 +114,7 @@ def _check_collections(trials: Sequence[Trial], store: Store, report: Callable[[
     needed = dict.fromkeys([(it.collection, it.split) for it in used] + watched)
     for index, (loaded, split) in enumerate(needed):
         if not store.has(loaded):
-            report(local.Progress(index, len(needed), loaded.label, 0.0))
+            report(schedule.Progress(index, len(needed), loaded.label, 0.0))
         collection = read_collection(store.ensure(loaded))
         split_queries(collection, split)
     for stage in stages:
@@ -127,13 +126,13 @@ def _check_collections(trials: Sequence[Trial], store: Store, report: Callable[[
             truth_of(read_collection(store.ensure(stage.training.collection)), stage.training.split, "gradient")
 
 
-def _check_encoders(trials: Sequence[Trial], store: Store, report: Callable[[local.Progress], None]) -> None:
+def _check_encoders(trials: Sequence[Trial], store: Store, report: Callable[[schedule.Progress], None]) -> None:
     """Load the starting encoders of unfinished trials, so that errors come before any other work."""
     unfinished = [trial for trial in trials if not all(store.has(stage) for stage in trial.stages)]
     stages = dict.fromkeys(stage for trial in unfinished for stage in trial.stages)
     needed = [it for it in stages if isinstance(it, StartEncoder) and not store.has(it)]
     for index, stage in enumerate(needed):
-        report(local.Progress(index, len(needed), stage.label, 0.0))
+        report(schedule.Progress(index, len(needed), stage.label, 0.0))
         store.ensure(stage)
 
 

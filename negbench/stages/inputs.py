@@ -171,6 +171,7 @@ class Embed(Stage):
     """
 
     kind: ClassVar[str] = "embeddings"
+    on_gpu: ClassVar[bool] = True
     version: ClassVar[int] = 2
     encoder: Stage
     collection: LoadCollection

@@ -146,6 +146,7 @@ class Store:
                 "cost": {"seconds": round(seconds, 3), **resources.peak(), **cost},
                 "began": round(began, 3),
                 "machine": platform.machine(),
+                "threads": resources.threads(),
                 "versions": versions(),
                 "files": integrity.describe(draft),
             }

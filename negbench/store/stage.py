@@ -26,6 +26,8 @@ class Stage(ABC):
 
     kind: ClassVar[str]
     version: ClassVar[int] = 1
+    on_gpu: ClassVar[bool] = False
+    """Whether it computes with an encoder, so that a GPU is worth asking for."""
 
     @cached_property
     def key(self) -> str:

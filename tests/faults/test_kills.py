@@ -14,7 +14,7 @@ from made_runs import Finished, copied, ended, figures, grid, read_until, start
 
 from negbench.config.grid import read
 from negbench.plan.trials import trials
-from negbench.runners import local
+from negbench.runners import schedule
 from negbench.store import Store, upkeep
 
 MOMENTS = ("load encoder", "encode the documents with", "re-ranking", "train with in-batch", "train with top", "locate")
@@ -115,7 +115,7 @@ def test_while_a_stage_is_locked_other_trials_go_on(
         waited.append(store.has(ends[1]) and not store.has(ends[0]))
         held.release()
 
-    monkeypatch.setattr(local.time, "sleep", release)
+    monkeypatch.setattr(schedule.time, "sleep", release)
     said = negbench("run", finished.grid, "--out", "results", cwd=tmp_path, store=store.root)
     assert said.code == 0, said.err
     assert waited == [True]

@@ -27,6 +27,7 @@ class JudgeNegatives(Stage):
     """
 
     kind: ClassVar[str] = "judged"
+    on_gpu: ClassVar[bool] = True
     version: ClassVar[int] = 2
     negatives: NegativesStage
     judge: Teacher

@@ -89,6 +89,7 @@ class TrainTeacher(Stage):
     """One copy of a cross-fitted teacher: trained on the queries outside of ``fold``."""
 
     kind: ClassVar[str] = "teacher"
+    on_gpu: ClassVar[bool] = True
     version: ClassVar[int] = 2
     pool: BuildPool
     teacher: TrainedCrossEncoder

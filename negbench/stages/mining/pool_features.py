@@ -95,6 +95,7 @@ class ScorePool(FeatureStage):
     """A teacher's scores of the first ``depth`` ranks of a pool and of the labelled positives."""
 
     kind: ClassVar[str] = "scores"
+    on_gpu: ClassVar[bool] = True
     version: ClassVar[int] = 3
     provides: ClassVar[type[PoolFeature[Any]]] = TeacherScores
     pool: BuildPool

@@ -58,6 +58,7 @@ class Train(Stage):
     """
 
     kind: ClassVar[str] = "training"
+    on_gpu: ClassVar[bool] = True
     version: ClassVar[int] = 3
     encoder: Stage
     collection: LoadCollection

@@ -1,0 +1,83 @@
+"""A process that makes the stages it is asked for: ``python -m negbench.executors.worker MANIFEST STORE FOLDER``.
+
+It reads keys of stages from its standard input, a line each, and answers each with a line of JSON, the fields of an
+``Outcome``. It ends when its standard input does, in the middle of a stage if need be, so that it never outlives the
+process that started it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import TextIO
+
+from negbench import libraries
+from negbench.executors import Job, Outcome
+from negbench.executors.in_process import made
+from negbench.store import Stage, Store
+
+
+@cache
+def stages(job: Job) -> dict[str, Stage]:
+    """Return the stages of a job by key, planned in this process. Raises InputError as planning a grid does."""
+    import sentence_transformers  # noqa: F401  (its import time should not count as a stage's cost)
+
+    from negbench.config.grid import read
+    from negbench.plan.trials import trials
+
+    os.chdir(job.folder)
+    return {stage.key: stage for trial in trials(read(Path(job.manifest))) for stage in trial.stages}
+
+
+@cache
+def store(job: Job) -> Store:
+    """Return the store of a job."""
+    return Store(Path(job.store))
+
+
+def carry_out(job: Job, key: str) -> Outcome:
+    """Make the stage of a key."""
+    stage = stages(job).get(key)
+    if stage is None:
+        return Outcome(
+            key,
+            f"the stage {key} is not one of the grid's on this machine: its collection, its encoder or its precision "
+            "differ from those where the run was started; name the precision in the grid, and share the files",
+        )
+    return made(stage, store(job))
+
+
+def _answer(job: Job, keys: queue.SimpleQueue[str], out: TextIO) -> None:
+    while True:
+        outcome = carry_out(job, keys.get())
+        out.write(json.dumps(asdict(outcome)) + "\n")
+        out.flush()
+
+
+def main() -> None:
+    """Answer until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; whoever started this process ends it
+    libraries.configure()
+    job = Job(*sys.argv[1:])
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what a library prints must not come between the answers
+    keys: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def listen() -> None:
+        for line in sys.stdin:
+            keys.put(line.strip())
+        os._exit(1)  # at once: the main thread may be in the middle of a training
+
+    threading.Thread(target=listen, daemon=True).start()
+    _answer(job, keys, out)
+
+
+if __name__ == "__main__":
+    main()

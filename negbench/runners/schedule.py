@@ -1,0 +1,153 @@
+"""The order of the stages of a grid: each begins as soon as its inputs are there, those of earlier trials first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from negbench.executors import Executor, Outcome
+from negbench.plan.graph import planned
+from negbench.plan.trials import Trial
+from negbench.store import Stage, Store
+
+EXPECTED_SECONDS = {"training": 30.0, "embeddings of document": 5.0, "teacher": 30.0, "scores": 20.0}
+"""Initial estimate of a stage's seconds by kind, for the remaining time; replaced by measured times during a run."""
+
+POLL_SECONDS = 0.2
+"""Time between two looks for a stage that no other process is making."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Progress of a run: missing stages that are done and in total, what runs, and the estimated seconds left."""
+
+    done: int
+    total: int
+    label: str
+    seconds_left: float
+
+
+def run(
+    trials: Sequence[Trial],
+    store: Store,
+    open_executor: Callable[[], Executor],
+    report: Callable[[Progress], None],
+    finished: Callable[[Trial, str | None], None],
+    log: Callable[[str], None],
+) -> dict[str, str]:
+    """Run every missing stage of ``trials``; return one line for each failed trial, by its name.
+
+    ``open_executor`` is called where something is missing. ``report`` is called when a stage begins, ``finished`` after
+    each trial with its failure or None, ``log`` with the traceback of a failure. A failed stage ends only the trials
+    that need it. While another process makes a stage, this one goes on with others. With one slot, the stages run in
+    the order of the trials.
+    """
+    work = _Schedule(trials, store, report, finished, log)
+    if not work.missing:
+        return work.failed
+    executor = open_executor()
+    try:
+        work.carry_out(executor)
+    finally:
+        executor.close()
+    return work.failed
+
+
+class _Schedule:
+    """What is missing, what runs, and which trials wait for it."""
+
+    def __init__(
+        self,
+        trials: Sequence[Trial],
+        store: Store,
+        report: Callable[[Progress], None],
+        finished: Callable[[Trial, str | None], None],
+        log: Callable[[str], None],
+    ) -> None:
+        self.store, self.report, self.finished, self.log = store, report, finished, log
+        self.missing = {item.stage.key: item.stage for item in planned(trials, store) if not item.stored}
+        """Stages to make, in the order of the trials, inputs first."""
+        self.failed: dict[str, str] = {}
+        self._total, self._seconds = len(self.missing), dict(EXPECTED_SECONDS)
+        self._running: dict[str, Stage] = {}
+        self._locked: dict[str, None] = {}
+        """Stages that another process was making at the last look."""
+        self._names = {stage.key: trial.name for trial in reversed(trials) for stage in trial.stages}
+        self._waiting = {
+            trial.name: (trial, {stage.key for stage in trial.stages} & self.missing.keys()) for trial in trials
+        }
+        self._settle(None, None)
+
+    def carry_out(self, executor: Executor) -> None:
+        """Make the missing stages."""
+        while self._waiting:
+            while len(self._running) < executor.slots and (stage := self._next()) is not None:
+                self._running[stage.key] = stage
+                self._tell(" | ".join(f"{self._names[key]}: {one.label}" for key, one in self._running.items()))
+                executor.start(stage)
+            if self._running:
+                self._take(executor.wait())
+            elif self._waiting:
+                self._wait_for_others()
+
+    def _next(self) -> Stage | None:
+        """Return a stage that can begin; those that another process has made since are settled meanwhile."""
+        for key, stage in list(self.missing.items()):
+            if key in self._running or key in self._locked or any(it.key in self.missing for it in stage.inputs):
+                continue
+            if not self.store.has(stage):
+                return stage
+            self._made(key)
+        return None
+
+    def _take(self, outcome: Outcome) -> None:
+        stage = self._running.pop(outcome.key)
+        if outcome.locked:
+            self._locked[outcome.key] = None
+            return
+        self._forget_unlocked()
+        if outcome.failure is None:
+            self._seconds[stage.effort] = self.store.cost(stage)["seconds"]
+            self._made(outcome.key)
+            return
+        if outcome.traceback:
+            self.log(outcome.traceback)
+        self._settle(outcome.key, outcome.failure)
+
+    def _made(self, key: str) -> None:
+        self.missing.pop(key, None)
+        self._settle(key, None)
+
+    def _settle(self, key: str | None, failure: str | None) -> None:
+        """Finish the trials that wait for nothing more, or whose stage ``key`` has failed."""
+        for name, (trial, needed) in list(self._waiting.items()):
+            if failure is not None and key in needed:
+                self.failed[name] = failure
+            elif failure is None:
+                needed.discard(key or "")
+            if name in self.failed or not needed:
+                del self._waiting[name]
+                self.finished(trial, self.failed.get(name))
+        if failure is not None:
+            wanted = {other for _, needed in self._waiting.values() for other in needed} | self._running.keys()
+            self.missing = {other: stage for other, stage in self.missing.items() if other in wanted}
+
+    def _wait_for_others(self) -> None:
+        """Wait a moment for the other processes, without which nothing can be done."""
+        self._tell("wait for a stage that another process is making")
+        left = len(self._locked)
+        while len(self._locked) == left:
+            time.sleep(POLL_SECONDS)
+            self._forget_unlocked()
+
+    def _forget_unlocked(self) -> None:
+        """Let those stages begin again that another process makes no longer, or whose inputs it was making."""
+        self._locked = {
+            key: None for key in self._locked if key in self.missing and self.store.is_locked(self.missing[key])
+        }
+
+    def _tell(self, label: str) -> None:
+        left = sum(self._seconds.get(stage.effort, 0.5) for stage in self.missing.values())
+        done = self._total - len(self.missing)
+        self.report(Progress(done, self._total, label, left / max(1, len(self._running))))

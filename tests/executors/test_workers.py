@@ -1,0 +1,137 @@
+"""Several worker processes give the results of one, whatever happens to a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import negbench
+from negbench import tracking
+from negbench.errors import InputError
+from negbench.executors import workers
+
+
+def grid(encoder: Path) -> dict[str, Any]:
+    return {
+        "name": "tiny",
+        "collection": "helpdesk(articles=100, queries=24, dev=6, test=12)",
+        "encoder": {"model": encoder, "reinit_layers": 1},
+        "methods": ["in-batch", "bm25"],
+        "seeds": [0, 1],
+        "train": {"epochs": 1, "batch_size": 8, "max_length": 32, "precision": "float32"},
+        "baseline": "in-batch",
+        "estimators": ["exact"],
+    }
+
+
+def steady(value: Any) -> Any:
+    """Return a part of results.json without what a clock or the memory says."""
+    if isinstance(value, dict):
+        return {
+            name: steady(one)
+            for name, one in value.items()
+            if name not in ("added", "peak_mib") and not name.startswith("seconds")
+        }
+    return [steady(one) for one in value] if isinstance(value, list) else value
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "log_grid", lambda *_, **__: tracking.Outcome(0, 0, "MLflow: not asked"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="module")
+def alone(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> negbench.Results:
+    here = tmp_path_factory.mktemp("alone")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tracking, "log_grid", lambda *_, **__: tracking.Outcome(0, 0, "MLflow: not asked"))
+        return negbench.run(grid(tiny_encoder), here / "results", store=here / "store", models="none")
+
+
+def _contents(folder: Path, store: Path) -> dict[str, bytes]:
+    """Return the bytes of all artifacts, without records, which hold times."""
+    return {
+        str(path.relative_to(store)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in ("stage.json", "system.json")
+    }
+
+
+def test_two_workers_make_what_one_process_makes(alone: negbench.Results, tiny_encoder: Path, tmp_path: Path) -> None:
+    """The draws, the weights and the tables are equal to the byte; a worker dies meanwhile, and its stage is redone."""
+    killed: list[int] = []
+
+    def kill_one(progress: Any) -> None:
+        children = [child for child in psutil.Process().children() if "negbench.executors.worker" in child.cmdline()]
+        if " | " in progress.label and children and not killed:
+            killed.append(children[0].pid)
+            children[0].kill()
+
+    both = negbench.run(
+        grid(tiny_encoder), tmp_path / "results", store=tmp_path / "store", workers=2, models="none", progress=kill_one
+    )
+    assert killed
+    assert both.failures == {}
+    assert steady(both.data["rows"]) == steady(alone.data["rows"])
+    for kind in ("negatives", "training", "evaluation"):
+        theirs = alone.path.parent / "store"
+        assert _contents(tmp_path / "store" / kind, tmp_path / "store") == _contents(theirs / kind, theirs)
+
+
+@pytest.mark.slow
+def test_a_stage_whose_workers_die_fails_alone(
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "ATTEMPTS", 1)
+    killed: list[str] = []
+
+    def kill_a_training(progress: Any) -> None:
+        if "train with" in progress.label and not killed:
+            killed.append(progress.label)
+            for child in psutil.Process().children():
+                if "negbench.executors.worker" in child.cmdline():
+                    child.kill()
+
+    results = negbench.run(
+        grid(tiny_encoder), tmp_path / "out", store=tmp_path / "s", workers=2, models="none", progress=kill_a_training
+    )
+    assert results.failures
+    assert all("its worker died" in why for why in results.failures.values())
+    assert "start" in {row.method for row in results.rows}
+    again = negbench.run(grid(tiny_encoder), tmp_path / "out", store=tmp_path / "s", workers=2, models="none")
+    assert again.failures == {}
+
+
+def test_the_processors_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers.os, "cpu_count", lambda: 12)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert workers.threads_each(2) == 3
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert [workers.threads_each(number) for number in (1, 2, 5, 40)] == [12, 6, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--workers", "0"], "--workers"),
+        (["--address", "10.0.0.1:6379"], "add --runner ray"),
+        (["--runner", "slurm"], "'slurm' is not one of"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    arguments: list[str], said: str, tmp_path: Path, negbench: Callable[..., Any]
+) -> None:
+    (tmp_path / "grid.yaml").write_text("name: x\ncollection: helpdesk\nencoder: some/model\nmethods: [random]\n")
+    answer = negbench("run", "grid.yaml", *arguments, cwd=tmp_path)
+    assert answer.code == 2
+    assert said in answer.err
+
+
+def test_an_unknown_runner_is_refused_in_python(tiny_encoder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected local or ray"):
+        negbench.run(grid(tiny_encoder), tmp_path, runner="slurm")  # type: ignore[arg-type]

@@ -1,0 +1,142 @@
+"""The order of stages, by made-up stages and executors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from negbench.executors import Outcome
+from negbench.runners import schedule
+from negbench.store import Stage, Store, ancestors
+
+
+@dataclass(frozen=True, eq=False)
+class Made(Stage):
+    """A stage that takes so many seconds of a clock that is made up, too."""
+
+    kind: ClassVar[str] = "made"
+
+    number: int
+    seconds: int
+    rests_on: tuple[Stage, ...]
+
+    def run(self, path_of: Callable[[Stage], Path], out: Path) -> dict[str, float]:
+        for parent in self.inputs:
+            assert path_of(parent).is_dir()
+        return {}
+
+
+@dataclass(frozen=True)
+class MadeTrial:
+    name: str
+    stages: tuple[Made, ...]
+
+
+class Simulated:
+    """An executor with a clock: the stage that ends first is made when it is waited for."""
+
+    def __init__(self, store: Store, slots: int, broken: frozenset[int]) -> None:
+        self.store, self.slots, self.broken = store, slots, broken
+        self.now = 0
+        self.order: list[int] = []
+        self._ends: dict[str, tuple[int, Made]] = {}
+
+    def start(self, stage: Stage) -> None:
+        assert isinstance(stage, Made)
+        assert len(self._ends) < self.slots
+        assert all(self.store.has(parent) for parent in stage.inputs), "a stage began before its inputs were there"
+        self.order.append(stage.number)
+        self._ends[stage.key] = (self.now + stage.seconds, stage)
+
+    def wait(self) -> Outcome:
+        key, (self.now, stage) = min(self._ends.items(), key=lambda item: (item[1][0], item[1][1].number))
+        del self._ends[key]
+        if stage.number in self.broken:
+            return Outcome(key, f"{stage.number} broke", "a traceback")
+        self.store.ensure(stage)
+        return Outcome(key)
+
+    def close(self) -> None:
+        self._ends.clear()
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> list[Made]:
+    stages: list[Made] = []
+    for number in range(draw(st.integers(1, 9))):
+        parents = draw(st.sets(st.sampled_from(range(number)), max_size=3)) if number else set()
+        stages.append(Made(number, draw(st.integers(1, 9)), tuple(stages[it] for it in sorted(parents))))
+    return stages
+
+
+def _trials(stages: list[Made]) -> list[Any]:
+    """Return a trial for each stage that no other rests on."""
+    inner = {parent.key for stage in stages for parent in stage.inputs}
+    ends = [stage for stage in stages if stage.key not in inner]
+    return [MadeTrial(f"trial {end.number}", tuple(ancestors(end))) for end in ends]  # type: ignore[arg-type]
+
+
+def _critical_path(stages: list[Made]) -> int:
+    length: dict[str, int] = {}
+    for stage in stages:
+        length[stage.key] = stage.seconds + max((length[parent.key] for parent in stage.inputs), default=0)
+    return max(length.values())
+
+
+@settings(max_examples=40)
+@given(graphs(), st.integers(1, 4), st.sets(st.integers(0, 8), max_size=2))
+def test_every_graph_ends_soon_and_failures_end_only_what_needs_them(
+    stages: list[Made], slots: int, broken: set[int]
+) -> None:
+    """Graham's bound (1966) holds for a list schedule: total time over slots, plus the critical path."""
+    with TemporaryDirectory() as folder:
+        store, trials = Store(Path(folder)), _trials(stages)
+        executor = Simulated(store, slots, frozenset(broken))
+        ended: dict[str, str | None] = {}
+        logged: list[str] = []
+        failed = schedule.run(
+            trials,
+            store,
+            lambda: executor,
+            lambda _: None,
+            lambda trial, failure: ended.update({trial.name: failure}),
+            logged.append,
+        )
+        doomed = {trial.name for trial in trials if broken & {stage.number for stage in trial.stages}}
+        assert failed.keys() == doomed
+        assert ended.keys() == {trial.name for trial in trials}
+        assert {name for name, failure in ended.items() if failure} == doomed
+        assert len(executor.order) == len(set(executor.order))
+        for trial in trials:
+            if trial.name not in doomed:
+                assert all(store.has(stage) for stage in trial.stages)
+        if not broken:
+            assert executor.now <= sum(stage.seconds for stage in stages) / slots + _critical_path(stages)
+            assert sorted(executor.order) == [stage.number for stage in stages]
+
+
+def test_with_one_slot_stages_run_in_the_order_of_the_trials(tmp_path: Path) -> None:
+    shared = Made(0, 1, ())
+    first, second = Made(2, 1, (shared,)), Made(1, 1, (shared,))
+    store = Store(tmp_path)
+    executor = Simulated(store, 1, frozenset())
+    trials: list[Any] = [MadeTrial("a", (shared, first)), MadeTrial("b", (shared, second))]
+    schedule.run(trials, store, lambda: executor, lambda _: None, lambda *_: None, lambda _: None)
+    assert executor.order == [0, 2, 1]
+
+
+def test_what_runs_is_shown_with_the_time_left(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    ends = [Made(number, 3, ()) for number in range(4)]
+    shown: list[schedule.Progress] = []
+    trials: list[Any] = [MadeTrial(f"trial {end.number}", (end,)) for end in ends]
+    executor = Simulated(store, 2, frozenset())
+    schedule.run(trials, store, lambda: executor, shown.append, lambda *_: None, lambda _: None)
+    assert [(one.done, one.total) for one in shown] == [(0, 4), (0, 4), (1, 4), (2, 4)]
+    assert [one.label.count(" | ") for one in shown] == [0, 1, 1, 1]
