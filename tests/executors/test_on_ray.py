@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_workers import alone, grid, one_thread, steady  # noqa: F401  (fixtures)
+from one_grid import grid, steady
 
 import negbench
 from negbench.errors import InputError
@@ -37,7 +37,7 @@ def cluster() -> Iterator[Any]:
 
 @pytest.mark.slow
 def test_a_node_that_dies_costs_nothing_but_time(
-    alone: negbench.Results,  # noqa: F811
+    alone: negbench.Results,
     tiny_encoder: Path,
     tmp_path: Path,
     cluster: Any,

@@ -8,49 +8,11 @@ from typing import Any
 
 import psutil
 import pytest
+from one_grid import grid, steady
 
 import negbench
-from negbench import tracking
 from negbench.errors import InputError
 from negbench.executors import workers
-
-
-def grid(encoder: Path) -> dict[str, Any]:
-    return {
-        "name": "tiny",
-        "collection": "helpdesk(articles=100, queries=24, dev=6, test=12)",
-        "encoder": {"model": encoder, "reinit_layers": 1},
-        "methods": ["in-batch", "bm25"],
-        "seeds": [0, 1],
-        "train": {"epochs": 1, "batch_size": 8, "max_length": 32, "precision": "float32"},
-        "baseline": "in-batch",
-        "estimators": ["exact"],
-    }
-
-
-def steady(value: Any) -> Any:
-    """Return a part of results.json without what a clock or the memory says."""
-    if isinstance(value, dict):
-        return {
-            name: steady(one)
-            for name, one in value.items()
-            if name not in ("added", "peak_mib") and not name.startswith("seconds")
-        }
-    return [steady(one) for one in value] if isinstance(value, list) else value
-
-
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracking, "log_grid", lambda *_, **__: tracking.Outcome(0, 0, "MLflow: not asked"))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-
-@pytest.fixture(scope="module")
-def alone(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> negbench.Results:
-    here = tmp_path_factory.mktemp("alone")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tracking, "log_grid", lambda *_, **__: tracking.Outcome(0, 0, "MLflow: not asked"))
-        return negbench.run(grid(tiny_encoder), here / "results", store=here / "store", models="none")
 
 
 def _contents(folder: Path, store: Path) -> dict[str, bytes]:
