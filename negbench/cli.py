@@ -366,7 +366,8 @@ def _command() -> list[str]:
 def _progress() -> Iterator[Callable[[Any], None]]:
     """Yield a callback that shows progress on stderr: a bar on a terminal, else one line per stage."""
     console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
+    texts = [TextColumn(form, markup=False) for form in ("{task.description}", "{task.fields[left]}")]
+    columns = (SpinnerColumn(), texts[0], BarColumn(), texts[1])
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("checking the stored stages", total=None, left="")
 

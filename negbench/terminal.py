@@ -37,7 +37,26 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Commands(TyperGroup):
-    """The commands; an interrupted one says what is kept, and ends with 128 and the signal's number."""
+    """The commands; an interrupted one says what is kept, and ends with 128 and the signal's number.
+
+    An option or argument that is wrong is an InputError, as anything else that a user gives.
+    """
+
+    def main(self, *args: Any, **more: Any) -> Any:
+        """Run the command line to its end."""
+        try:
+            code = super().main(*args, **{**more, "standalone_mode": False})
+        except Exception as error:
+            if not (hasattr(error, "format_message") and hasattr(error, "exit_code")):
+                raise  # it is no error about options and arguments, whose class typer keeps to itself
+            if type(error).__name__ == "NoArgsIsHelpError":
+                print(error.format_message(), file=sys.stderr)
+                sys.exit(error.exit_code)
+            context = getattr(error, "ctx", None)
+            command = context.command_path if context is not None else "negbench"
+            problem = error.format_message().rstrip(". ")
+            raise InputError(f"{problem}; `{command} --help` lists what can be given") from error
+        sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from negbench import user_files
 from negbench.auditing import answers, description, draw, population, readers, serve, sheet
 from negbench.auditing.estimate import Estimate, estimate
 from negbench.collections.resolve import source_of
@@ -143,7 +144,8 @@ def _judged(whole: population.Population, spelling: str) -> Float64:
 
 
 def _name(path: Path) -> str:
-    return path.resolve().name.split(".")[0] or path.resolve().name
+    name = user_files.resolved(path).name
+    return name.split(".")[0] or name
 
 
 def _collection(text: str | None, store: Store) -> Collection | None:

@@ -186,7 +186,9 @@ class Settings(BaseModel):
         for estimator in estimators:
             if missing := sorted(set(estimator.reads) - set(READINGS)):
                 known = " and ".join(READINGS)
-                raise ValueError(f"{estimator.name} reads {missing[0]}, which no grid can give; known are {known}")
+                raise ValueError(
+                    f"{estimator.name} reads {missing[0]}, which no grid can give; choose one that reads {known}"
+                )
         return estimators
 
     @field_validator("judge")
@@ -194,7 +196,7 @@ class Settings(BaseModel):
     def _comes_as_it_is(cls, judge: Teacher | None) -> Teacher | None:
         if judge is not None and judge.training_folds:
             raise ValueError(
-                f"{judge.name} is trained on this collection's labels; a judge must be a given model, such as "
+                f"{judge.name} is trained on this collection's labels; a judge must be a given model: give one such as "
                 "cross-encoder or llm"
             )
         return judge
@@ -268,7 +270,7 @@ def _validated(document: Document) -> Grid:
         else:
             points.append(({axis: choice.label for axis, choice in zip(varied, chosen, strict=True)}, settings))
     if errors:
-        raise InputError("\n".join(dict.fromkeys(errors)))
+        raise InputError(*errors)
     changed = tuple(document.assignments)
     return Grid(name=points[0][1].name, text=document.text, assignments=changed, points=tuple(points))
 
@@ -307,7 +309,7 @@ def _explain(document: Document, places: dict[str, list[str | int]], issue: Any)
             for path, other in models.items()
             if path and path != ("warm_up",) and name in other.model_fields
         ]
-        near = f"no key is called {name!r} here; it is a key of {' and of '.join(elsewhere)}"
+        near = f"no key is called {name!r} here; put it under {' or '.join(elsewhere)}"
         message = near if elsewhere else unknown("key", name, known)
     elif issue["type"] == "missing":
         needed = [name for name, field in Settings.model_fields.items() if field.is_required()]

@@ -368,7 +368,7 @@ class _Builder:
         if not chose.isdisjoint(self.fingerprint(member) for member in judge.members):
             raise InputError(
                 f"judge: {judge.spelling} is a teacher or miner of {method.spelling}, or has the same starting "
-                "weights; a model that selects negatives cannot judge how many are false"
+                "weights; a model that selects negatives cannot judge how many are false: give another one"
             )
         vectors = self._judge_vectors(judge) if isinstance(judge, BiEncoder) else None
         return JudgeNegatives(negatives, judge, self.fingerprint(judge), self.precision, vectors)
