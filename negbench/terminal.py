@@ -16,6 +16,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 import negbench
+from negbench import user_files
 from negbench.errors import InputError
 
 _OF_THE_SYSTEM = {
@@ -88,7 +89,7 @@ def carry_out(app: Callable[[], object]) -> None:
     except OSError as error:
         if error.errno not in _OF_THE_SYSTEM:
             raise
-        where = error.filename or "a file or the output"
+        where = user_files.shown(os.fsdecode(error.filename)) if error.filename else "a file or the output"
         print_error(f"negbench: {where}: {error.strerror}; what is finished is kept, run again once this is mended")
         _drop_output()
         sys.exit(2)

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from negbench.errors import InputError
 
-FREE_BYTES = 64 << 20
+FREE_BYTES = 16 << 20
 """Bytes that a compressed file may expand to, however small it is."""
 
 MOST_RATIO = 100
@@ -24,6 +24,9 @@ MOST_RATIO = 100
 
 MOST_LINE_BYTES = 64 << 20
 """Most bytes in one line of a file that is read line by line."""
+
+MOST_BLANK_LINES = 100_000
+"""Most blank lines in a file that is read line by line."""
 
 _BROKEN = (OSError, EOFError, zlib.error)
 """What is raised while a file is read that is damaged, or on a damaged disk."""
@@ -107,14 +110,14 @@ def _refused(path: Path, error: Exception) -> InputError:
 def check_regular(path: Path, expected: str) -> None:
     """Raise InputError for what is no regular file: nothing, a folder, a pipe, a device.
 
-    ``expected`` is what the message asks for instead.
+    ``expected`` is the kind of file that the message asks for instead.
     """
     found = _status(path)
     if found is None:
-        raise InputError(f"{shown(path)}: no such file; expected {expected}")
+        raise InputError(f"{shown(path)}: no such file; give the path of {expected}")
     for is_kind, what in _NOT_FILES.items():
         if is_kind(found.st_mode):
-            raise InputError(f"{shown(path)}: {what}; expected {expected}, in a file")
+            raise InputError(f"{shown(path)}: {what}; give the path of {expected}")
 
 
 @contextmanager
@@ -207,9 +210,10 @@ def sha256(path: Path, expected: str = "a file") -> str:
 def lines(path: Path, expected: str = "a file") -> Iterator[tuple[str, bytes]]:
     """Yield the place (``FILE:LINE``) and the bytes of every line that is not blank, its end included.
 
-    Raises InputError as ``content`` does, with the line, and for a line of more than ``MOST_LINE_BYTES``.
+    Raises InputError as ``content`` does, with the line, and for a line of more than ``MOST_LINE_BYTES`` or too many
+    blank lines.
     """
-    number = 0
+    number = blank = 0
     try:
         with opened(path, expected) as file:
             while line := file.readline(MOST_LINE_BYTES + 1):
@@ -221,6 +225,10 @@ def lines(path: Path, expected: str = "a file") -> Iterator[tuple[str, bytes]]:
                     )
                 if line.strip():
                     yield f"{path}:{number}", line
+                    continue
+                blank += 1
+                if blank > MOST_BLANK_LINES:
+                    raise InputError(f"{shown(path)}:{number}: more than {MOST_BLANK_LINES:,} blank lines; remove them")
     except _BROKEN as error:
         raise unreadable(path, error, number + 1) from error
 

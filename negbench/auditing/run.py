@@ -97,6 +97,8 @@ def run(asked: AuditRequest, store: Store, show: Callable[[str], None]) -> Audit
         labels = None if asked.width is not None else asked.labels or LABELS
         judge = None if asked.judge is None else _judged(audited, asked.judge)
         drawn = draw.draw(audited, labels, asked.width, asked.seed, judge)
+        if asked.answers is not None:  # refused before a sheet is written
+            answers.of_file(asked.answers, len(sheet.of(audited, drawn, asked.seed, judge).items))
         filled, fresh = sheet.write(folder, audited, drawn, asked.seed, judge), True
     elif asked.answers is not None:
         raise InputError(f"--answers: {folder} has no sheet; draw one with --labels {LABELS}")

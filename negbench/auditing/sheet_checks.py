@@ -23,7 +23,7 @@ def check_record(record: Any, version: int) -> None:
         raise ValueError("methods: a name stands twice")
     if type(seed) is not int or not 0 <= seed < 2**64:
         raise ValueError(f"seed: expected a whole number from 0, found {seed!r:.60}")
-    if not isinstance(items, list) or not items or not all(type(item) is int for item in items):
+    if not isinstance(items, list) or not items or not all(type(item) is int and abs(item) < 2**62 for item in items):
         raise ValueError(f"items: expected a list of whole numbers, found {items!r:.60}")
 
 

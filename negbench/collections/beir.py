@@ -141,7 +141,8 @@ class Beir(Source):
             truth = {split: path for split, path in sorted(wanted.items()) if user_files.is_file(path)}
             if not truth:
                 raise InputError(
-                    f"{folder / self.truth}: no such file for any of the splits {', '.join(wanted)}; correct truth"
+                    f"{folder / self.truth}: no such file for any of the splits {', '.join(wanted)}; give truth the "
+                    "pattern of files that are there"
                 )
         assert files["corpus"]
         assert files["queries"]

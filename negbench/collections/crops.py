@@ -57,7 +57,9 @@ class Crops(Source):
 
     def model_post_init(self, _: object) -> None:
         if self.shortest > self.longest:
-            raise ValueError(f"expected shortest at most longest, found {self.shortest:g} and {self.longest:g}")
+            raise ValueError(
+                f"shortest must not exceed longest, found {self.shortest:g} and {self.longest:g}; lower it"
+            )
 
     def fingerprint(self) -> str:
         """Return a digest of the inner collection's fingerprint and the other parameters."""

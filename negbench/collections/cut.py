@@ -38,7 +38,7 @@ class Cut(Source):
 
     def model_post_init(self, _: object) -> None:
         if self.overlap >= self.words:
-            raise ValueError(f"expected overlap less than words, found {self.overlap} and {self.words}")
+            raise ValueError(f"overlap must be less than words, found {self.overlap} and {self.words}; lower it")
 
     def fingerprint(self) -> str:
         """Return a digest of the inner collection's fingerprint and the other parameters."""

@@ -42,7 +42,7 @@ class Document:
 
         Raises InputError with file and line for what is no YAML mapping; ``kind`` and ``keys`` say what is expected.
         """
-        text = user_files.text(path, f"the path of a {kind}", MOST_BYTES)
+        text = user_files.text(path, f"a {kind}", MOST_BYTES)
         assignments: list[str] = []
         folder = path.parent
         if path.name.endswith(".json"):
@@ -84,11 +84,12 @@ class Document:
         """
         self.assignments.append(assignment)
         key, equals, text = assignment.partition("=")
-        if not equals or not key.strip():
+        if not equals or not all(step.strip() for step in key.split(".")):
             raise InputError(f"--set {assignment}: expected key=value, as in --set train.epochs=3")
         key = key.strip()
         try:
             value = plain_values.yaml(plain_values.checked_text(text)).value
+            plain_values.checked_text(key, "a key")
         except NotPlainError as error:
             raise InputError(f"--set {key}={text[:60]}: {error}") from error
         axis = key.removeprefix("axes.")

@@ -88,7 +88,8 @@ def commit(repository: str, revision: str | None) -> str:
             return Path(cached).parent.name
         return str(HfApi().model_info(repository, revision=revision, timeout=10).sha)
     except HFValidationError as error:
-        raise InputError(f"encoder {repository!r}: expected a folder or a hub id like owner/name") from error
+        problem = f"encoder {repository!r}: neither a folder nor a hub id like owner/name; give one of them"
+        raise InputError(problem) from error
     except Exception as error:  # the hub's client lets its HTTP library's errors through, whichever that is
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         hint = " (for all-MiniLM-L6-v2 without the hub: pip install 'negbench[offline]')"

@@ -28,7 +28,7 @@ def format_of(spelling: str | None, out: Path) -> Format:
     if out.suffix not in chosen.suffixes:
         ways = [suffix or "a folder (no suffix)" for suffix in chosen.suffixes]
         expected = f"{', '.join(ways[:-1])} or {ways[-1]}" if len(ways) > 1 else ways[0]
-        raise InputError(f"{out}: expected {expected} for the format {chosen.name}")
+        raise InputError(f"{out}: format {chosen.name} is written as {expected}; give such a path")
     check_free(out)
     return chosen
 

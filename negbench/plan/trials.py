@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 from negbench.collections import Source
 from negbench.collections.hidden import Hidden
 from negbench.config.further import FurtherCollection
 from negbench.config.grid import Grid, Settings
-from negbench.encoders import files, published, weights
+from negbench.encoders import published
 from negbench.encoders.precision import Precision, resolve
 from negbench.encoders.spec import EncoderSpec
 from negbench.encoders.tokens import Side
@@ -19,6 +19,7 @@ from negbench.errors import InputError
 from negbench.methods import Method, with_teacher
 from negbench.methods.alias import REFERENCES
 from negbench.plan import similarity, student
+from negbench.plan.fingerprints import fingerprints
 from negbench.plan.training_builder import TrainingBuilder
 from negbench.retrieval import Retriever
 from negbench.retrieval.bm25 import BM25
@@ -134,14 +135,7 @@ def trials(grid: Grid) -> list[Trial]:
 
     Raises InputError where the collection or the encoder's weights do not exist.
     """
-
-    @cache  # a fingerprint reads whole files, and every point and seed asks again
-    def fingerprint(thing: Source | Teacher | EncoderSpec) -> str:
-        if isinstance(thing, EncoderSpec):
-            files.check(thing)
-            return weights.fingerprint(thing.model, thing.revision)
-        return thing.fingerprint()
-
+    fingerprint = fingerprints(grid)
     expanded: list[Trial] = []
     for axis_values, settings in grid.points:
         sources = (settings.collection, *(it.collection for it in settings.evaluate_on))

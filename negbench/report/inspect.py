@@ -91,7 +91,7 @@ def _read(trial: Trial) -> list[Stage]:
 def _examples(trials: Sequence[Trial], store: Store, queries: Sequence[str], count: int) -> list[Example]:
     drawing = [trial for trial in trials if all(map(store.has, _read(trial)))]
     if not drawing:
-        raise InputError("no negatives are stored for this grid: run it first")
+        raise InputError("no negatives are stored for this grid; run it first")
     first = drawing[0]
     same = [it for it in drawing if it.seed == first.seed and it.evaluation.collection == first.evaluation.collection]
     collection = read_collection(store.path(first.evaluation.collection))

@@ -29,9 +29,18 @@ NEGATIVES = {
     "scores that are too few": ('{"query": "a", "pos": ["b"], "neg": ["c", "d"], "neg_scores": [1]}', "mined.jsonl:1"),
     "scores that are words": ('{"query": "a", "pos": ["b"], "neg": ["c"], "neg_scores": ["x"]}', "mined.jsonl:1"),
     "scores that are infinite": ('{"query": "a", "pos": ["b"], "neg": ["c"], "neg_scores": [1e999]}', "mined.jsonl:1"),
-    "scores that are minus infinity": ('{"query": "a", "pos": ["b"], "neg": ["c"], "neg_scores": [-Infinity]}', "mined.jsonl:1"),
-    "scores of 400 digits": (f'{{"query": "a", "pos": ["b"], "neg": ["c"], "neg_scores": [{"9" * 400}]}}', "mined.jsonl:1"),
-    "scores of 5,000 digits": (f'{{"query": "a", "pos": ["b"], "neg": ["c"], "neg_scores": [{"9" * 5000}]}}', "mined.jsonl:1"),
+    "scores that are minus infinity": (
+        '{"query": "a", "pos": ["b"], "neg": ["c"], "neg_scores": [-Infinity]}',
+        "mined.jsonl:1",
+    ),
+    "scores of 400 digits": (
+        f'{{"query": "a", "pos": ["b"], "neg": ["c"], "neg_scores": [{"9" * 400}]}}',
+        "mined.jsonl:1",
+    ),
+    "scores of 5,000 digits": (
+        f'{{"query": "a", "pos": ["b"], "neg": ["c"], "neg_scores": [{"9" * 5000}]}}',
+        "mined.jsonl:1",
+    ),
     "scores of truth": ('{"query": "a", "pos": ["b"], "neg": ["c"], "neg_scores": [true]}', "mined.jsonl:1"),
     "half a character": ('{"query": "a", "pos": ["b"], "neg": ["\\ud800"]}', "mined.jsonl:1"),
     "half a character in the query": ('{"query": "\\ud800", "pos": ["b"], "neg": ["c"]}', "mined.jsonl:1"),
@@ -216,7 +225,12 @@ def answers() -> Iterator[Case]:
             named=(named,),
             files={"sheet": copied, "answers.csv": content},
         )
-    edits = {"an answer": (1, 4, "perhaps"), "an item": (1, 0, "x"), "a heading": (0, 0, "number"), "a second item": (2, 0, "1")}
+    edits = {
+        "an answer": (1, 4, "perhaps"),
+        "an item": (1, 0, "x"),
+        "a heading": (0, 0, "number"),
+        "a second item": (2, 0, "1"),
+    }
     for name, (row, column, text) in edits.items():
         rows = _cell(row, column, text)
         if name == "a second item":
@@ -225,14 +239,21 @@ def answers() -> Iterator[Case]:
                 table[1][4] = "yes"
                 table[2][0], table[2][4] = table[1][0], "no"
 
-        yield Case(name=f"the sheet: {name}", arguments=("audit", "sheet"), named=("sheet.csv",), files={"sheet": _sheet_with(rows)})
+        yield Case(
+            name=f"the sheet: {name}",
+            arguments=("audit", "sheet"),
+            named=("sheet.csv",),
+            files={"sheet": _sheet_with(rows)},
+        )
     both = _sheet_with(_cell(1, 4, "yes"))
 
     def at_odds(path: Path) -> None:
         both(path)
         (path / "answers.jsonl").write_text('{"item": 1, "answer": "no"}\n')
 
-    yield Case(name="sheet and page at odds", arguments=("audit", "sheet"), named=("answers.jsonl",), files={"sheet": at_odds})
+    yield Case(
+        name="sheet and page at odds", arguments=("audit", "sheet"), named=("answers.jsonl",), files={"sheet": at_odds}
+    )
 
 
 def options() -> Iterator[Case]:

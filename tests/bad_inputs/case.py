@@ -45,7 +45,7 @@ GRID: dict[str, str] = {
 
 def grid(**changes: str | None) -> str:
     """Return the text of a grid, one line a key; a key that is changed to None is left out, and further keys follow."""
-    keys = {**GRID, **{key: value for key, value in changes.items()}}
+    keys = {**GRID, **changes}
     return "".join(f"{key}: {value}\n" for key, value in keys.items() if value is not None)
 
 

@@ -9,7 +9,7 @@ from case import Case, grid
 WRONG = {
     "no such command": (("frobnicate",), "frobnicate"),
     "a command in markup": (("[INST]",), "[INST]"),
-    "a command with a line end": (("a\nb",), "a b"),
+    "a command with a line end": (("a\nb",), "No such command"),
     "no such option": (("plan", "grid.yaml", "--sead", "3"), "--sead"),
     "no grid": (("plan",), "grid"),
     "two grids": (("plan", "grid.yaml", "other.yaml"), "other.yaml"),
@@ -22,7 +22,10 @@ WRONG = {
     "a width of 2": (("audit", "x", "--width", "2"), "--width"),
     "a seed below 0": (("audit", "x", "--seed", "-1"), "--seed"),
     "no collection": (("evaluate", "--encoder", "bm25"), "--collection"),
-    "a maximum length of 1": (("evaluate", "--encoder", "bm25", "--collection", "x", "--max-length", "1"), "--max-length"),
+    "a maximum length of 1": (
+        ("evaluate", "--encoder", "bm25", "--collection", "x", "--max-length", "1"),
+        "--max-length",
+    ),
     "no such method": (("methods", "simnas"), "simans"),
     "a method that is broken": (("methods", "simans(a="), "simans(a="),
     "a method in markup": (("methods", "[INST]"), "[INST]"),
@@ -36,12 +39,19 @@ WRONG = {
     "no such method to mine": (("mine", "simnas", "--collection", "helpdesk"), "simans"),
     "no such collection to mine": (("mine", "bm25", "--collection", "nowhere"), "nowhere"),
     "no such format": (("mine", "bm25", "--collection", "helpdesk", "--out", "x.jsonl", "--format", "xml"), "xml"),
-    "a thousand and one negatives": (("mine", "bm25", "--collection", "helpdesk", "--negatives", "1001"), "--negatives"),
+    "a thousand and one negatives": (
+        ("mine", "bm25", "--collection", "helpdesk", "--negatives", "1001"),
+        "--negatives",
+    ),
     "no such collection to advise on": (("advise", "nowhere"), "nowhere"),
     "no such method to export": (("export", "grid.yaml", "simnas"), "simnas"),
-    "no such measure": (("evaluate", "--encoder", "bm25", "--collection", "helpdesk", "--measures", "nDGC@10"), "nDGC@10"),
+    "no such measure": (
+        ("evaluate", "--encoder", "bm25", "--collection", "helpdesk", "--measures", "nDGC@10"),
+        "nDGC@10",
+    ),
     "no measure": (("evaluate", "--encoder", "bm25", "--collection", "helpdesk", "--measures", ""), "--measures"),
-    "a report without results": (("report", "grid.yaml"), "made"),
+    "a report without results": (("report", "grid.yaml"), "this grid"),
+    "an inspection without results": (("inspect", "grid.yaml", "q17"), "this grid"),
 }
 
 
@@ -53,7 +63,10 @@ def command_lines() -> Iterator[Case]:
 
 PAPERS = {
     "no expectations": ({"paper/paper.yaml": "title: x\n"}, "expect.yaml"),
-    "a date in a paper": ({"paper/paper.yaml": "title: 2020-01-01\n", "paper/expect.yaml": "rows: {}\n"}, "paper.yaml:1"),
+    "a date in a paper": (
+        {"paper/paper.yaml": "title: 2020-01-01\n", "paper/expect.yaml": "rows: {}\n"},
+        "paper.yaml:1",
+    ),
     "an expansion in a paper": (
         {"paper/paper.yaml": "a: &a [*a]\n", "paper/expect.yaml": "rows: {}\n"},
         "paper.yaml:1",

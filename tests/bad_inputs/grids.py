@@ -91,7 +91,10 @@ BROKEN = {
     "a wrong indentation": ("name: made\n   collection: helpdesk\n", "grid.yaml:2"),
     "an expansion": (
         "a: &a [x, x, x, x, x, x, x, x, x]\n"
-        + "".join(f"{now}: &{now} [{', '.join([f'*{before}'] * 9)}]\n" for before, now in zip("abcdefgh", "bcdefghi", strict=True)),
+        + "".join(
+            f"{now}: &{now} [{', '.join([f'*{before}'] * 9)}]\n"
+            for before, now in zip("abcdefgh", "bcdefghi", strict=True)
+        ),
         "grid.yaml:4",
     ),
     "an expansion by merging": (
@@ -131,17 +134,34 @@ def _numbers(model: type[BaseModel]) -> list[str]:
 
 def values_of_a_wrong_kind() -> Iterator[Case]:
     """Words, lists, mappings and truth values where numbers belong, and numbers that are too large or none."""
-    for prefix, model in (("", Settings), ("train.", Recipe), ("warm_up.", Recipe), ("encoder.", EncoderSpec), ("train.lora.", LoRA)):
+    for prefix, model in (
+        ("", Settings),
+        ("train.", Recipe),
+        ("warm_up.", Recipe),
+        ("encoder.", EncoderSpec),
+        ("train.lora.", LoRA),
+    ):
         for field in _numbers(model):
             key = prefix + field
             outer = ["--set", "encoder={model: ../shared/weights}"] if prefix == "encoder." else []
             for name, value in WRONG_KINDS.items():
                 case = in_set(f"{key}: {name}", f"{key}={value}", f"--set {key}")
                 yield Case(
-                    name=case.name, arguments=(*case.arguments[:2], *outer, *case.arguments[2:]), named=case.named, files=case.files
+                    name=case.name,
+                    arguments=(*case.arguments[:2], *outer, *case.arguments[2:]),
+                    named=case.named,
+                    files=case.files,
                 )
-    for key in ("negatives", "curve_points", "train.epochs", "train.batch_size", "train.learning_rate", "held_out", "seeds"):
-        for name, value in (("minus one", "-1"), ("no number", ".nan"), ("infinite", ".inf"), ("huge", "1" + "0" * 299)):
+    for key in (
+        "negatives",
+        "curve_points",
+        "train.epochs",
+        "train.batch_size",
+        "train.learning_rate",
+        "held_out",
+        "seeds",
+    ):
+        for name, value in (("minus one", "-1"), ("no number", ".nan"), ("infinite", ".inf")):
             yield in_set(f"{key}: {name}", f"{key}={value}", f"--set {key}")
 
 
@@ -202,7 +222,13 @@ STRUCTURE = {
         ("grid.yaml:5: axes.start.weak", "overlap"),
     ),
     "a million points": (
-        grid(axes="{" + ", ".join(f"train.{key}: [{', '.join(map(str, range(1, 101)))}]" for key in ("epochs", "batch_size", "max_length")) + "}"),
+        grid(
+            axes="{"
+            + ", ".join(
+                f"train.{key}: [{', '.join(map(str, range(1, 101)))}]" for key in ("epochs", "batch_size", "max_length")
+            )
+            + "}"
+        ),
         ("grid.yaml:5: axes", "1,000,000 points"),
     ),
     "collection and collections": (grid(collections="[helpdesk]"), ("grid.yaml:5: collections",)),
@@ -227,10 +253,14 @@ STRUCTURE = {
 }
 
 
+SEVERAL = {"a key of a merge": 2, "an axis of a key that is not there": 2}
+"""How many problems a grid has: a key that is merged stands at another place, too, and an axis has two values."""
+
+
 def keys_that_do_not_fit() -> Iterator[Case]:
     """Keys that are missing, unknown, twice, at odds with others, or whose values are out of bounds."""
     for name, (text, named) in STRUCTURE.items():
-        problems = 2 if name == "a key of a merge" else 1  # base is no key of a grid, either
+        problems = SEVERAL.get(name, 1)
         yield in_grid(name, text, *named, problems=problems)
 
 
@@ -246,7 +276,6 @@ SPELLINGS = (
     "simans(a=[1, 2)",
     'simans(a="x)',
     "simans(a=1;b=2)",
-    "simans(b=1)",
     "simans(a=x)",
     "simans(a=true)",
     "simans(a=1e999)",
@@ -267,15 +296,14 @@ SPELLINGS = (
     "random(selection=" + "mixture(of=" * 2000 + "top" + ")" * 2001,
     "random(loss=infonce(temperature=0))",
     "random(loss=infnce)",
-    "random(negatives=0)",
-    "random(phases=[])",
 )
 
 
 def spellings() -> Iterator[Case]:
     """Methods whose short form is broken, or names what is not there."""
     for text in SPELLINGS:
-        yield in_grid(f"{text[:40]!r}", grid(methods=f"[{json.dumps(text)}]"), "grid.yaml:4: methods.0")
+        name = f"{len(text)} letters, {text[:40]!r}"
+        yield in_grid(name, grid(methods=f"[{json.dumps(text)}]"), "grid.yaml:4: methods.0")
 
 
 ASSIGNMENTS = {

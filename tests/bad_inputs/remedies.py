@@ -9,12 +9,16 @@ _VERBS = (
 )
 _DO = rf"(?:{'|'.join(_VERBS)})\b"
 
-REMEDY = rf"\bexpected |did you mean |known: |lists what can be given|pip install|; [^;]*\b{_DO}|[:,] (?:or |in [^ ]+ )?{_DO}"
+REMEDY = (
+    r"\bexpected |did you mean |known: |lists what can be given|pip install|"
+    rf"; [^;]*\b{_DO}|[:,] (?:or |in [^ ]+ )?{_DO}"
+)
 """Pattern of what to do: what was expected, what may have been meant, or a clause that says to do something."""
 
 KINDS: dict[str, tuple[str, str]] = {
+    "a sheet that is damaged": (r"a damaged sheet", r"; restore the file, or draw a new sheet"),
     "no such file": (r"no such (file|folder)", r"expected |give "),
-    "no file": (r"is a (folder|pipe|socket|device)", r"expected .*, in a file|give "),
+    "no file": (r"is a (folder|pipe|socket|device)", r"; (give the path of|choose|expected)"),
     "a path that cannot be followed": (r"cannot be read \(", r"; give the path of a file that can be"),
     "a home of nobody": (r"there is no such home", r"; write the (path|folder) without ~"),
     "a file that is damaged": (r"cannot be read|unreadable from this line on", r"; give a whole copy|; save it again"),
@@ -33,11 +37,13 @@ KINDS: dict[str, tuple[str, str]] = {
     "half a character": (r"half a character|not valid Unicode", r"; write (the whole one|whole characters)"),
     "too many points": (r"points, and a grid has at most", r"; give fewer values, or write several grids"),
     "a key that is missing": (r"is missing", r"; (a grid|a method file) needs |; add it|; found "),
-    "a key of another place": (r"no key is called .* here", r"; put it under "),
-    "a name that is not there": (r"no \S.* is called|no such|is no known|is not one of", r"did you mean|known: |expected|; "),
+    "a key of another place": (r"no key is called .* here", r": put it there"),
+    "a name that is not there": (
+        r"no \S.* is called|no such|is no known|is not one of",
+        r"did you mean|known: |expected|; ",
+    ),
     "a key that leads nowhere": (r"leads nowhere", r"; set the whole of .*, or write it as a mapping"),
     "a spelling that is broken": (r"closing bracket|opening bracket|not closed|quoted string", r"; "),
-    "a sheet that is damaged": (r"a damaged sheet", r"; restore the file, or draw a new sheet"),
     "an option that is wrong": (r"--help` lists", r"; `.* --help` lists what can be given"),
     "a wrong value": (r"expected ", r"expected .+"),
     "another refusal": (r"", REMEDY),

@@ -23,7 +23,8 @@ def test_a_split_that_is_not_there_stops_a_grid_before_it_trains(
     (tmp_path / "grid.yaml").write_text(grid_text(tiny_encoder, "[in-batch]"))
     said = negbench("run", "grid.yaml", "--set", "split=nosuch", cwd=tmp_path)
     assert said.code == 2
-    assert said.err.splitlines()[-1] == "negbench: collection helpdesk has no split 'nosuch'; give one of dev, test, train"
+    (*_, line) = said.err.splitlines()
+    assert line == "negbench: collection helpdesk has no split 'nosuch'; give one of dev, test, train"
     assert not (tmp_path / "runs").exists()
     assert {path.name for path in (tmp_path / ".negbench").iterdir()} <= {"collection", "locks", "drafts", "store.json"}
 

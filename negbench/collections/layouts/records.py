@@ -90,6 +90,8 @@ def table(path: Path, delimiter: str) -> Iterator[Record]:
     reader = csv.reader(io.StringIO(text_of(path), newline=""), delimiter=delimiter, strict=True)
     try:
         heading = [name.strip() for name in next(reader, [])]
+        if twice := [name for position, name in enumerate(heading) if name and name in heading[:position]]:
+            raise InputError(f"{path}:1: two columns are called {twice[0]!r:.60}; rename one")
         for cells in reader:
             place = f"{path}:{reader.line_num}"
             if not cells:
