@@ -34,6 +34,12 @@ MOST_DIGITS = 300
 
 _KINDS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "seq", "map", "merge")}
 
+_OTHER_KINDS = {
+    **{"timestamp": "a date", "binary": "bytes", "set": "a set"},
+    **dict.fromkeys(("omap", "pairs"), "an ordered mapping"),
+}
+"""Kinds of YAML that no key takes."""
+
 
 @dataclass(frozen=True)
 class Parsed:
@@ -59,8 +65,8 @@ def yaml(text: str) -> Parsed:
         _check_size(text)
         reader = _reader("safe")
         root = reader.compose(text)
-        for node in _nodes(root):
-            _check_scalar(node, reader)
+        for node, key in _nodes(root):
+            _check_scalar(node, key, reader)
         value = None if root is None else reader.constructor.construct_document(root)
         return Parsed(value, _reader("rt").load(text))
     except DuplicateKeyError as error:
@@ -155,59 +161,62 @@ def _check_size(text: str) -> None:
             raise NotPlainError(f"more than {MOST_VALUES:,} values, aliases written out; write fewer", line)
 
 
-def _nodes(root: Any) -> Iterator[Any]:
-    """Yield every node once."""
-    waiting, seen = [root], set()
+def _nodes(root: Any) -> Iterator[tuple[Any, str]]:
+    """Yield every node once, with its dotted key."""
+    waiting, seen = [(root, "")], set()
     while waiting:
-        node = waiting.pop()
+        node, key = waiting.pop()
         if node is None or id(node) in seen:
             continue
         seen.add(id(node))
-        yield node
+        yield node, key
         if isinstance(node, MappingNode):
-            if odd := [key for key, _ in node.value if not isinstance(key, ScalarNode)]:
-                raise NotPlainError("a list or mapping as a key; write text before the colon", _line(odd[0].start_mark))
-            waiting += [one for pair in node.value for one in pair]
+            if odd := [inner for inner, _ in node.value if not isinstance(inner, ScalarNode)]:
+                problem = "a list or mapping as a key; write text before the colon"
+                raise NotPlainError(_below(key) + problem, _line(odd[0].start_mark))
+            for inner, value in node.value:
+                waiting += [(inner, key), (value, f"{_below(key, '.')}{inner.value}")]
         elif isinstance(node, SequenceNode):
-            waiting += node.value
+            waiting += [(value, f"{_below(key, '.')}{position}") for position, value in enumerate(node.value)]
 
 
-def _check_scalar(node: Any, reader: YAML) -> None:
+def _below(key: str, sign: str = ": ") -> str:
+    return f"{key}{sign}" if key else ""
+
+
+def _check_scalar(node: Any, key: str, reader: YAML) -> None:
     """Refuse a value of a kind that no key takes: a date, bytes, a set, a number too large, half a character."""
-    line = _line(node.start_mark)
-    kind = str(node.tag)
+    line, text, kind = _line(node.start_mark), str(node.value), str(node.tag)
     if kind not in _KINDS:
         name = kind.removeprefix("tag:yaml.org,2002:")
-        if name in ("timestamp", "binary", "set", "omap", "pairs"):
-            name = {"timestamp": "a date", "binary": "bytes", "set": "a set"}.get(name, "an ordered mapping")
-            what = f" ({node.value[:40]})" if isinstance(node, ScalarNode) else ""
-            raise NotPlainError(f"{name}{what}; expected text (put quotes around it), a number, a list or keys", line)
-        return  # ruamel names the unknown tag
+        if name not in _OTHER_KINDS:
+            return  # ruamel names the unknown tag
+        found = text[:40] if name == "timestamp" else _OTHER_KINDS[name]
+        raise NotPlainError(f"{_below(key)}expected text (put quotes around it), found {found}", line)
     if not isinstance(node, ScalarNode):
         return
-    text = str(node.value)
-    for name, expected in (("int", "a whole number"), ("float", "a number"), ("bool", "true or false")):
-        if kind.endswith(f":{name}"):
-            _check_scalar_of(node, reader, expected, line)
     try:
+        for name, expected in (("int", "a whole number"), ("float", "a number"), ("bool", "true or false")):
+            if kind.endswith(f":{name}"):
+                _check_scalar_of(node, reader, expected)
         checked_text(text)
     except NotPlainError as error:
-        raise NotPlainError(str(error), line) from error
+        raise NotPlainError(f"{_below(key)}{error}", line) from error
 
 
-def _check_scalar_of(node: Any, reader: YAML, expected: str, line: int | None) -> None:
+def _check_scalar_of(node: Any, reader: YAML, expected: str) -> None:
     """Refuse a value whose tag it does not fit, and a number that is too large."""
     text = str(node.value)
     if len(text) > MOST_DIGITS:
-        raise NotPlainError(f"a number of more than {MOST_DIGITS} characters; write a smaller one", line)
+        raise NotPlainError(f"a number of more than {MOST_DIGITS} characters; write a smaller one")
     try:
         copy = ScalarNode(node.tag, node.value, node.start_mark, node.end_mark)
         value = reader.constructor.construct_document(copy)
     except (ValueError, TypeError, KeyError, OverflowError, YAMLError) as error:
         problem = f"{text[:40]!r} has the tag of another kind; expected {expected}, or no tag"
-        raise NotPlainError(problem, line) from error
+        raise NotPlainError(problem) from error
     if isinstance(value, float) and math.isinf(value) and "inf" not in text.lower():
-        raise NotPlainError(f"{text[:40]!r} is too large for a number; write a smaller one", line)
+        raise NotPlainError(f"{text[:40]!r} is too large for a number; write a smaller one")
 
 
 def merged_line(node: CommentedMap, key: Any) -> int | None:

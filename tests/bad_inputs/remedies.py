@@ -27,7 +27,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "no YAML": (r"not valid YAML", r"; (put quotes|leave the tag out|remove what is no text|quote what)"),
     "no JSON": (r"not valid JSON|(broken|unreadable) JSON", r"; (write|mend|restore)"),
     "a key twice": (r"duplicate key|twice", r"keep one|give (it|each)|once"),
-    "a value of no kind": (r": (a date|bytes|a set|an ordered mapping)", r"; expected text \(put quotes around it\)"),
+    "a value of no kind": (r"put quotes around it", r"expected text \(put quotes around it\), found ."),
     "a tag of another kind": (r"has the tag of another kind", r"; expected .*, or no tag"),
     "too much": (
         r"more than [\d,]+ (values|lists|digits|characters|bytes|brackets)|and at most [\d,]+|too large for a number",
