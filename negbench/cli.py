@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 import negbench
 from negbench.commands import advice, listings, negatives, store
 from negbench.commands.shared import AsJson, Assignments, GridPath
-from negbench.terminal import Commands, carry_out
+from negbench.terminal import Commands, carry_out, console
 from negbench.terminal import show as _show
 
 app = typer.Typer(
@@ -133,7 +132,7 @@ def run(
     _show(result, as_json)
     _tell(result, as_json)
     if push is not None:
-        Console(stderr=True).print(f"pushed to {negbench.push_model(result, push)}", markup=False, soft_wrap=True)
+        console(stderr=True).print(f"pushed to {negbench.push_model(result, push)}", soft_wrap=True)
 
 
 @app.command()
@@ -176,10 +175,10 @@ def reproduce(
         result = negbench.reproduce(paper, only, out, progress=progress, command=_command())
     _show(result, as_json)
     if not as_json and result.papers:
-        Console().print(f"results in {result.path}", markup=False, highlight=False, soft_wrap=True)
-    errors = Console(stderr=True)
+        console().print(f"results in {result.path}", soft_wrap=True)
+    errors = console(stderr=True)
     for line in (*result.failures, *result.worse, *result.errors):
-        errors.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+        errors.print(line, style="red", soft_wrap=True)
     if result.errors:
         raise typer.Exit(2)
     if result.worse or result.failures:
@@ -215,11 +214,11 @@ def evaluate(
 
     Example: negbench evaluate --encoder all-MiniLM-L6-v2 --collection helpdesk
     """
-    errors = Console(stderr=True)
+    errors = console(stderr=True)
 
     def progress(label: str) -> None:
         if not as_json:
-            errors.print(label, markup=False, highlight=False, soft_wrap=True)
+            errors.print(label, soft_wrap=True)
 
     result = negbench.evaluate(
         encoder, collection, split, measures, precision=precision, max_length=max_length, progress=progress
@@ -320,11 +319,11 @@ def audit(
 
     Example: negbench audit mined.jsonl --label
     """
-    errors = Console(stderr=True)
+    errors = console(stderr=True)
 
     def show(address: str) -> None:
-        errors.print(f"open {address}", markup=False, highlight=False, soft_wrap=True)
-        errors.print("Press Ctrl-C to stop; all answers are saved.", highlight=False)
+        errors.print(f"open {address}", soft_wrap=True)
+        errors.print("Press Ctrl-C to stop; all answers are saved.")
 
     result = negbench.audit(
         negatives,
@@ -347,14 +346,14 @@ def _tell(found: negbench.Results, as_json: bool) -> None:
     if not as_json:
         where = f"results in {found.path}; {found.tracking}"
         for line in (where, *found.model_notes):
-            Console().print(line, markup=False, highlight=False, soft_wrap=True)
-    errors = Console(stderr=True)
+            console().print(line, soft_wrap=True)
+    errors = console(stderr=True)
     for reason in dict.fromkeys(found.failures.values()):
         names = [name for name, why in found.failures.items() if why == reason]
         whose = ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
-        errors.print(f"failed: {whose}: {reason}", style="red", markup=False, soft_wrap=True)
+        errors.print(f"failed: {whose}: {reason}", style="red", soft_wrap=True)
     if found.failures:
-        errors.print(f"tracebacks in {found.path / 'errors.log'}", markup=False, soft_wrap=True)
+        errors.print(f"tracebacks in {found.path / 'errors.log'}", soft_wrap=True)
         raise typer.Exit(1)
 
 
@@ -365,17 +364,17 @@ def _command() -> list[str]:
 @contextlib.contextmanager
 def _progress() -> Iterator[Callable[[Any], None]]:
     """Yield a callback that shows progress on stderr: a bar on a terminal, else one line per stage."""
-    console = Console(stderr=True)
+    shown = console(stderr=True)
     texts = [TextColumn(form, markup=False) for form in ("{task.description}", "{task.fields[left]}")]
     columns = (SpinnerColumn(), texts[0], BarColumn(), texts[1])
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal) as bar:
         task = bar.add_task("checking the stored stages", total=None, left="")
 
         def report(now: Any) -> None:
             left = f"about {_duration(now.seconds_left)} left"
             bar.update(task, total=now.total, completed=now.done, description=now.label, left=left)
-            if not console.is_terminal:
-                console.print(f"[{now.done + 1}/{now.total}] {now.label} ({left})", markup=False, soft_wrap=True)
+            if not shown.is_terminal:
+                shown.print(f"[{now.done + 1}/{now.total}] {now.label} ({left})", soft_wrap=True)
 
         yield report
 

@@ -103,9 +103,14 @@ def show(result: negbench.Result, as_json: bool) -> None:
         result.show()
 
 
+def console(stderr: bool = False) -> Console:
+    """Return a console that shows text as it is: square brackets are no markup, and ``:name:`` is no emoji."""
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
 def print_error(line: str) -> None:
     """Print a line in red on stderr."""
-    Console(stderr=True, soft_wrap=True).print(line, style="red", markup=False, highlight=False)
+    console(stderr=True).print(line, style="red", soft_wrap=True)
 
 
 def _kept(command: str | None) -> str:

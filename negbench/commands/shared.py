@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from negbench.terminal import console
 
 GridPath = Annotated[Path, typer.Argument(help="The grid file (YAML).", show_default=False)]
 Assignments = Annotated[
@@ -17,4 +18,4 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")
 
 def label_of_stage(label: str) -> None:
     """Print a stage's label on stderr before it runs."""
-    Console(stderr=True).print(label, markup=False, highlight=False, soft_wrap=True)
+    console(stderr=True).print(label, soft_wrap=True)

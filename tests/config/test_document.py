@@ -175,7 +175,7 @@ def test_set_changes_one_key(file: Path, assignment: str, key: list[str], value:
         ("epochs", "--set epochs: expected key=value, as in --set train.epochs=3"),
         ("=3", "--set =3: expected key=value, as in --set train.epochs=3"),
         ("seeds=[1", "--set seeds=[1: not valid YAML: while parsing a flow sequence"),
-        ("x={a: 1, a: 2}", "--set x={a: 1, a: 2}: duplicate key \"a\"; keep one of them"),
+        ("x={a: 1, a: 2}", '--set x={a: 1, a: 2}: duplicate key "a"; keep one of them'),
         ("name.x=3", "--set name.x=3: name holds no keys, so name.x leads nowhere; set the whole of name"),
         ("methods.0=random", "--set methods.0=random: methods holds no keys, so methods.0 leads nowhere"),
     ],
