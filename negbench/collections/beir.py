@@ -200,6 +200,8 @@ def objects(path: Path) -> Iterator[tuple[object, str]]:
             ) from error
         except UnicodeDecodeError as error:
             raise InputError(f"{place}: not UTF-8 text: {error.reason}; save it as UTF-8") from error
+        except plain_values.NotPlainError as error:
+            raise InputError(f"{place}: {error}") from error
         except (ValueError, RecursionError) as error:
             raise InputError(f"{place}: unreadable JSON: {error}; mend or remove this line") from error
 

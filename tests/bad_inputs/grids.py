@@ -244,6 +244,25 @@ STRUCTURE = {
     "a collection without an id": (grid(collection="'hub:'"), ("grid.yaml:2: collection",)),
     "a collection of two parts": (grid(collection="{beir: {path: a}, hub: {id: b}}"), ("grid.yaml:2: collection",)),
     "a collection of an empty mapping": (grid(collection="{}"), ("grid.yaml:2: collection",)),
+    "an encoder that is not there": (grid(encoder="./nowhere"), ("grid.yaml:3: encoder: ", "./nowhere")),
+    "an encoder of no hub id": (grid(encoder="a/b/c"), ("grid.yaml:3: encoder: ", "a/b/c")),
+    "an encoder of an axis": (
+        grid(encoder=None, axes="{encoder: [../shared/weights, ./nowhere]}"),
+        ("grid.yaml:4: axes.encoder.1: ", "./nowhere"),
+    ),
+    "a folder that holds no collection": (grid(collection="../shared"), ("grid.yaml:2: collection: ", "corpus")),
+    "a truth of no file": (
+        grid(collection='{beir: {path: ../shared/socks, truth: "gone/{split}.tsv"}}'),
+        ("grid.yaml:2: collection: ", "gone/{split}.tsv"),
+    ),
+    "a truth without a split": (
+        grid(collection="{beir: {path: ../shared/socks, truth: gone.tsv}}"),
+        ("grid.yaml:2: collection: ", "truth"),
+    ),
+    "a further collection without files": (
+        grid(evaluate_on="[../shared/socks, ../shared]"),
+        ("grid.yaml:5: evaluate_on.1: ", "corpus"),
+    ),
     "a key of a merge": (
         "base: &base\n  epohcs: 3\n" + grid(train="\n  <<: *base"),
         ("grid.yaml:2: train.epohcs",),
