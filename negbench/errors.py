@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
+
+MOST_CHARACTERS = 4_000
+"""Most characters of a message; of a longer one the middle is left out, since what to do stands at the end."""
+
+MOST_PROBLEMS = 20
+"""Most problems of one error that are listed."""
+
+_LINE_END = re.compile(r"\s*[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]\s*")
 
 
 class InputError(ValueError):
     """Something the user gave (a file, a key, an id) is wrong.
 
-    The message is one line: the place (file and line, or key), what was found, what was expected and what to
-    do. The command line prints it without a traceback and exits with code 2.
+    The message is one line for each of the ``problems``: the place (file and line, or key), what was found, what was
+    expected and what to do. Line ends in a problem, which quotes what the user gave, become spaces. The command line
+    prints it without a traceback and exits with code 2.
     """
+
+    def __init__(self, *problems: str) -> None:
+        lines = list(dict.fromkeys(map(_one_line, problems)))
+        if len(lines) > MOST_PROBLEMS:
+            more = f"{len(lines) - MOST_PROBLEMS + 1} more problems like these; mend the first ones"
+            lines = [*lines[: MOST_PROBLEMS - 1], more]
+        super().__init__("\n".join(lines))
+
+
+def _one_line(problem: str) -> str:
+    line = _LINE_END.sub(" ", problem)
+    half = MOST_CHARACTERS // 2
+    return line if len(line) <= MOST_CHARACTERS else f"{line[:half]} [...] {line[-half:]}"
 
 
 class PartError(RuntimeError):

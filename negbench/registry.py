@@ -171,7 +171,7 @@ def _of_version(part: type[Part], parameters: dict[str, Any]) -> type[Part]:
     version = parameters.pop("version")
     if type(version) is not int or version not in versions:
         known = " and ".join(map(str, sorted(versions)))
-        raise ValueError(f"version: {part.name} has versions {known}, found {version!r}")
+        raise ValueError(f"version: {part.name} has versions {known}, found {version!r}; give one of these")
     return versions[version]
 
 

@@ -17,6 +17,9 @@ _BARE = re.compile(r"[^\s,=()\[\]{}\"'#]+")
 _WORDS: dict[str, Any] = {"true": True, "false": False, "null": None}
 _CLOSING = {"(": ")", "[": "]"}
 
+MOST_DEPTH = 12
+"""Most brackets within one another; a part within a part is spelled in its spelling, and each level is read again."""
+
 
 def parse(value: object) -> tuple[str, dict[str, Any]]:
     """Split a part's short form (text) or long form (a mapping with one key) into its name and parameters.
@@ -54,7 +57,7 @@ def _parse_text(text: str) -> tuple[str, dict[str, Any]]:
         if not equals or not _NAME.fullmatch(field):
             raise ValueError(f"expected key=value inside {name}(...), found {item.strip()!r}")
         if field in parameters:
-            raise ValueError(f"{field} is given twice in {text!r}")
+            raise ValueError(f"{field} is given twice in {text!r}; keep one")
         parameters[field] = _parse_value(value.strip())
     return name, parameters
 
@@ -72,15 +75,17 @@ def _split(text: str) -> list[str]:
             quoted = True
         elif letter in _CLOSING:
             stack.append(_CLOSING[letter])
+            if len(stack) > MOST_DEPTH:
+                raise ValueError(f"more than {MOST_DEPTH} brackets within one another in {text:.60}...; write fewer")
         elif stack and letter == stack[-1]:
             stack.pop()
         elif letter in ")]":
-            raise ValueError(f"{letter!r} without its opening bracket in {text!r}")
+            raise ValueError(f"{letter!r} without its opening bracket in {text!r}; add or remove one")
         elif letter == "," and not stack:
             items.append(text[start:position])
             start = position + 1
     if quoted or stack:
-        raise ValueError(f"a bracket or quote is not closed in {text!r}")
+        raise ValueError(f"a bracket or quote is not closed in {text!r}; add it")
     items.append(text[start:])
     return [item for item in items if item.strip()]
 
@@ -92,7 +97,7 @@ def _parse_value(text: str) -> Any:
         try:
             return json.loads(text)
         except json.JSONDecodeError as error:
-            raise ValueError(f"{text} is not a valid quoted string") from error
+            raise ValueError(f"{text} is not a valid quoted string; write it as in JSON") from error
     if text.startswith("[") and text.endswith("]"):
         return [_parse_value(item.strip()) for item in _split(text[1:-1])]
     for kind in (int, float):

@@ -10,12 +10,16 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperGroup
 
 import negbench
+from negbench import user_files
 from negbench.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _OF_THE_SYSTEM = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO),
@@ -36,7 +40,26 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Commands(TyperGroup):
-    """The commands; an interrupted one says what is kept, and ends with 128 and the signal's number."""
+    """The commands; an interrupted one says what is kept, and ends with 128 and the signal's number.
+
+    An option or argument that is wrong is an InputError, as anything else that a user gives.
+    """
+
+    def main(self, *args: Any, **more: Any) -> Any:
+        """Run the command line to its end."""
+        try:
+            code = super().main(*args, **{**more, "standalone_mode": False})
+        except Exception as error:
+            if not (hasattr(error, "format_message") and hasattr(error, "exit_code")):
+                raise  # it is no error about options and arguments, whose class typer keeps to itself
+            if type(error).__name__ == "NoArgsIsHelpError":
+                print(error.format_message(), file=sys.stderr)
+                sys.exit(error.exit_code)
+            context = getattr(error, "ctx", None)
+            command = context.command_path if context is not None else "negbench"
+            problem = error.format_message().rstrip(". ")
+            raise InputError(f"{problem}; `{command} --help` lists what can be given") from error
+        sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
@@ -68,7 +91,7 @@ def carry_out(app: Callable[[], object]) -> None:
     except OSError as error:
         if error.errno not in _OF_THE_SYSTEM:
             raise
-        where = error.filename or "a file or the output"
+        where = user_files.shown(os.fsdecode(error.filename)) if error.filename else "a file or the output"
         print_error(f"negbench: {where}: {error.strerror}; what is finished is kept, run again once this is mended")
         _drop_output()
         sys.exit(2)
@@ -82,11 +105,16 @@ def show(result: negbench.Result, as_json: bool) -> None:
         result.show()
 
 
-def print_error(line: str) -> None:
-    """Print a line in red on stderr."""
+def console(stderr: bool = False) -> Console:
+    """Return a console that shows text as it is: square brackets are no markup, and ``:name:`` is no emoji."""
     from rich.console import Console
 
-    Console(stderr=True, soft_wrap=True).print(line, style="red", markup=False, highlight=False)
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+def print_error(line: str) -> None:
+    """Print a line in red on stderr."""
+    console(stderr=True).print(line, style="red", soft_wrap=True)
 
 
 def _kept(command: str | None) -> str:

@@ -14,6 +14,7 @@ import negbench
 
 ORDER = (
     ("errors", "spelling", "features", "libraries"),
+    ("user_files", "plain_values"),
     ("registry", "types", "resources"),
     ("rng", "part_checks"),
     ("store",),

@@ -29,7 +29,9 @@ def push_model(model: Results | str | PathLike[str], repository: str, *, private
         return str(hub.upload_folder(repo_id=repository, folder_path=folder, commit_message="Encoder of negbench"))
     except (HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, OSError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"{repository}: {folder} could not be uploaded: {reason}") from error
+        raise InputError(
+            f"{repository}: {folder} could not be uploaded: {reason}; check the name, the network and HF_TOKEN"
+        ) from error
 
 
 def _folder(model: Results | str | PathLike[str]) -> Path:

@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+from negbench import plain_values, user_files
 from negbench.auditing.sheet import SHEET
 from negbench.collections.layouts import records
 from negbench.errors import InputError
+from negbench.plain_values import NotPlainError
 
 Answer = Literal["yes", "no", "unsure"]
 Answers = dict[tuple[int, str], Answer]
@@ -37,8 +39,8 @@ def of_folder(folder: Path, items: int) -> Answers:
     Raises InputError for an invalid answer, and for an annotator whose answers to an item differ between the two.
     """
     sheet, page = folder / SHEET, folder / ANSWERS
-    of_sheet = of_file(sheet, items) if sheet.is_file() else {}
-    later = of_file(page, items) if page.is_file() else {}
+    of_sheet = of_file(sheet, items) if user_files.is_file(sheet) else {}
+    later = of_file(page, items) if user_files.is_file(page) else {}
     for given, answer in later.items():
         if of_sheet.setdefault(given, answer) != answer:
             item = f"item {given[0]}{_by(given[1])}"
@@ -52,9 +54,8 @@ def of_file(path: Path, items: int) -> Answers:
     Raises InputError with file and line for an unknown item, an item that a table has twice of one annotator, and an
     invalid answer.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; expected a sheet, or JSON lines, with answers")
-    lines = path.read_bytes()[:64].lstrip().startswith(b"{")
+    with user_files.reading(path, "a sheet, or JSON lines, with answers") as file:
+        lines = file.read(64).lstrip().startswith(b"{")
     by_given: dict[tuple[int, str], Answer | None] = {}
     for place, fields in _json_lines(path) if lines else _table(path):
         given = _item(fields.get("item"), items, place), named(fields.get("annotator"))
@@ -85,14 +86,14 @@ def whole_lines(raw: bytes) -> bytes:
 
 
 def _json_lines(path: Path) -> Iterator[records.Record]:
-    raw = path.read_bytes()
+    raw = user_files.content(path)
     for number, line in enumerate((whole_lines(raw) if path.name == ANSWERS else raw).split(b"\n"), 1):
         if line.strip():
             place = f"{path}:{number}"
             try:
-                fields = json.loads(line)
-            except ValueError as error:
-                raise InputError(f"{place}: broken JSON: {error}") from error
+                fields = plain_values.json_value(line.decode())
+            except (NotPlainError, UnicodeDecodeError) as error:
+                raise InputError(f"{place}: {error}; restore or remove this line") from error
             if not isinstance(fields, dict):
                 raise InputError(f'{place}: expected {{"item": 1, "answer": "yes"}}, found {fields!r:.60}')
             yield records.Record(place, fields)
@@ -110,7 +111,7 @@ def _table(path: Path) -> Iterator[records.Record]:
 
 def _item(value: Any, items: int, place: str) -> int:
     text = str(value).strip()
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= items:
+    if not text.isascii() or not text.isdigit() or len(text) > 18 or not 1 <= int(text) <= items:
         raise InputError(f"{place}: item: expected a number from 1 to {items}, found {value!r:.60}")
     return int(text)
 

@@ -67,7 +67,9 @@ def probabilities(
     """
     open_ = ~population.labelled
     if not open_.any():
-        raise InputError("every negative is a known positive of its query: there is nothing to label")
+        raise InputError(
+            "every negative is a known positive of its query: there is nothing to label; audit without --labels"
+        )
     if labels is not None and labels < FEWEST:
         raise InputError(f"--labels: {labels} labels are too few; expected at least {FEWEST}")
     strata = _strata(population, open_)

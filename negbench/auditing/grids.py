@@ -27,7 +27,7 @@ def rows(path: Path, store: Store) -> tuple[dict[str, list[Row]], Collection]:
     """
     asked = [trial for trial in trials(read(path)) if trial.negatives is not None]
     if not asked:
-        raise InputError(f"{path}: none of its methods mines negatives")
+        raise InputError(f"{path}: none of its methods mines negatives; add one that does, such as bm25")
     first = asked[0].evaluation.collection
     same = [trial for trial in asked if trial.evaluation.collection.key == first.key]
     needed = [stage for trial in same for stage in _needed(trial)]

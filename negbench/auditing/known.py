@@ -77,7 +77,9 @@ def in_texts(rows: Sequence[Row], collection: Collection) -> Sequence[Row]:
     passages = Passages(collection.titles, collection.texts)
 
     def missing(row: Row, what: str, name: str, held: str) -> InputError:
-        return InputError(f"{row.place}: no {what} {name!r} in {collection.name}, whose ids are like {held!r}")
+        return InputError(
+            f"{row.place}: no {what} {name!r} in {collection.name}, whose ids are like {held!r}; use these"
+        )
 
     def text(row: Row, name: str) -> str:
         if name not in row_of:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from negbench import user_files
 from negbench.auditing import folders, grids
 from negbench.auditing.known import Known, in_texts
 from negbench.collections.layouts import files, recognise, records
@@ -54,26 +55,26 @@ def read(
 
 def _grid(path: Path) -> Path | None:
     """Return the grid file, or the manifest in a folder of results; None for other paths."""
-    if path.is_dir():
-        return path / _MANIFEST if (path / _MANIFEST).is_file() else None
+    if user_files.is_folder(path):
+        return path / _MANIFEST if user_files.is_file(path / _MANIFEST) else None
     return path if path.suffix in (".yaml", ".yml") or path.name == _MANIFEST else None
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
     """Return the method name of each path: its file name without extensions, or the path if two names are equal."""
-    stems = [path.resolve().name.split(".")[0] or path.name for path in paths]
+    stems = [user_files.resolved(path).name.split(".")[0] or path.name for path in paths]
     if repeated := [str(path) for path, count in Counter(paths).items() if count > 1]:
         raise InputError(f"{repeated[0]}: given twice; give it once")
     return [stem if stems.count(stem) == 1 else str(path) for stem, path in zip(stems, paths, strict=True)]
 
 
 def _records(path: Path) -> Iterator[records.Record]:
-    if path.is_dir():
+    if user_files.is_folder(path):
         if (of_ids := folders.records(path)) is not None:
             return of_ids
         if not files.is_dataset(path):
             raise InputError(f"{path}: this folder has no saved dataset; {_EXPECTED}")
         return records.dataset_folder(path)
-    if not path.is_file():
+    if not user_files.is_there(path):
         raise InputError(f"{path}: no such file or folder; {_EXPECTED}")
     return files.open_file(path)

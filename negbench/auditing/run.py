@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from negbench import user_files
 from negbench.auditing import answers, description, draw, population, readers, serve, sheet
 from negbench.auditing.estimate import Estimate, estimate
 from negbench.collections.resolve import source_of
@@ -96,6 +97,8 @@ def run(asked: AuditRequest, store: Store, show: Callable[[str], None]) -> Audit
         labels = None if asked.width is not None else asked.labels or LABELS
         judge = None if asked.judge is None else _judged(audited, asked.judge)
         drawn = draw.draw(audited, labels, asked.width, asked.seed, judge)
+        if asked.answers is not None:  # refused before a sheet is written
+            answers.of_file(asked.answers, len(sheet.of(audited, drawn, asked.seed, judge).items))
         filled, fresh = sheet.write(folder, audited, drawn, asked.seed, judge), True
     elif asked.answers is not None:
         raise InputError(f"--answers: {folder} has no sheet; draw one with --labels {LABELS}")
@@ -143,7 +146,8 @@ def _judged(whole: population.Population, spelling: str) -> Float64:
 
 
 def _name(path: Path) -> str:
-    return path.resolve().name.split(".")[0] or path.resolve().name
+    name = user_files.resolved(path).name
+    return name.split(".")[0] or name
 
 
 def _collection(text: str | None, store: Store) -> Collection | None:

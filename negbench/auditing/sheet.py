@@ -18,9 +18,12 @@ from typing import Any
 
 import numpy as np
 
+from negbench import plain_values, user_files
+from negbench.auditing import sheet_checks
 from negbench.auditing.draw import AuditSample
 from negbench.auditing.population import Population
 from negbench.errors import InputError
+from negbench.plain_values import NotPlainError
 from negbench.rng import CounterRNG
 from negbench.types import Float64, Int32, Int64, UInt64
 
@@ -88,7 +91,7 @@ def of(population: Population, drawn: AuditSample, seed: int, judge: Float64 | N
 
 def write(folder: Path, population: Population, drawn: AuditSample, seed: int, judge: Float64 | None = None) -> Sheet:
     """Write the folder atomically. Raises InputError if it exists and is not empty."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if user_files.is_there(folder) and (not user_files.is_folder(folder) or any(folder.iterdir())):
         raise InputError(f"{folder}: already exists; choose another folder with --out")
     sheet = of(population, drawn, seed, judge)
     draft = folder.with_name(f"{folder.name}.{os.getpid()}.draft")
@@ -161,7 +164,7 @@ def _write_design(folder: Path, sheet: Sheet) -> None:
 
 def is_there(folder: Path) -> bool:
     """Tell whether the folder has a sheet."""
-    return (folder / DESIGN).is_file()
+    return user_files.is_file(folder / DESIGN)
 
 
 def load(folder: Path) -> Sheet:
@@ -169,32 +172,47 @@ def load(folder: Path) -> Sheet:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    path = folder / DESIGN
     try:
-        record = json.loads((folder / DESIGN).read_text(encoding="utf-8"))
-        if record["version"] != VERSION:
-            raise InputError(f"{folder / DESIGN}: version {record['version']}, expected {VERSION}; draw a new sheet")
-        table = pq.read_table(folder / PAIRS)
-        weights = [table[f"weight/{name}"].to_numpy() for name in record["methods"]]
-        return Sheet(
+        record = plain_values.json_value(user_files.text(path, "the design of a sheet"))
+        sheet_checks.check_record(record, VERSION)
+        path = folder / PAIRS
+        user_files.check_regular(path, "the pairs of a sheet")
+        table = pq.read_table(path)
+        weights = [_numbers(table, f"weight/{name}") for name in record["methods"]]
+        loaded = Sheet(
             methods=tuple(record["methods"]),
             seed=record["seed"],
             digests=table["digest"].to_pylist(),
-            queries=table["query"].to_numpy().astype(np.int32),
-            strata=table["stratum"].to_numpy().astype(np.int32),
-            probability=table["probability"].to_numpy().astype(np.float64),
-            weights=np.stack(weights).astype(np.float64),
+            queries=_numbers(table, "query").astype(np.int32),
+            strata=_numbers(table, "stratum").astype(np.int32),
+            probability=_numbers(table, "probability"),
+            weights=np.stack(weights),
             items=np.array(record["items"], np.int64),
-            judge=table["judge"].to_numpy().astype(np.float64) if "judge" in table.column_names else None,
+            judge=_numbers(table, "judge") if "judge" in table.column_names else None,
         )
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        sheet_checks.check(loaded)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, pa.ArrowException) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{folder}: a damaged sheet ({type(error).__name__}: {error}); draw a new one") from error
+        raise InputError(f"{path}: a damaged sheet ({error}); restore the file, or draw a new sheet") from error
+    return loaded
+
+
+def _numbers(table: Any, column: str) -> Float64:
+    """Return a column of a sheet's pairs as numbers; ValueError where it is missing or holds something else."""
+    if column not in table.column_names:
+        raise ValueError(f"no column {column}, expected one")
+    values: Float64 = table[column].to_numpy().astype(np.float64)
+    return values
 
 
 def texts(folder: Path) -> list[dict[str, Any]]:
     """Return the items in order: number, query, positives, number of further positives, document."""
-    try:
-        return [json.loads(line) for line in (folder / ITEMS).read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder / ITEMS}: damaged ({error}); draw a new sheet") from error
+    items = []
+    for place, line in user_files.lines(folder / ITEMS, "the items of a sheet"):
+        try:
+            items.append(plain_values.json_value(line.decode()))
+        except (NotPlainError, UnicodeDecodeError) as error:
+            raise InputError(f"{place}: damaged ({error}); restore the file, or draw a new sheet") from error
+    return items

@@ -108,7 +108,9 @@ class Chat(BaseModel):
                 except openai.APIStatusError as error:
                     for other in waiting:
                         other.cancel()
-                    raise InputError(f"{who}: the server refuses: {error.message}") from error
+                    raise InputError(
+                        f"{who}: the server refuses: {error.message}; check the model, the address and the key"
+                    ) from error
         goes_on = "the answers that came are kept, and a new run goes on from there"
         if late or broken:
             reply = f" ({len(broken)} with a reply that {broken[0]})" if broken else ""

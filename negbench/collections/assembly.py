@@ -81,7 +81,7 @@ def _claim(rows: dict[str, int], identifier: str, what: str, place: str) -> None
     if identifier in rows:
         raise InputError(
             f"{place}: the id {identifier!r} already belongs to {what} number {rows[identifier] + 1}; "
-            "ids must be unique"
+            "ids must be unique: rename or remove one"
         )
     rows[identifier] = len(rows)
 

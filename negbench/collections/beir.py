@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import os
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from negbench import plain_values, user_files
 from negbench.collections import Source, assembly, checks
 from negbench.collections.splits import Share, Together
 from negbench.errors import InputError
@@ -104,7 +103,7 @@ class Beir(Source):
         corpus, queries, qrels, truth = self._files()
         grades = None if self.grades is None else dict(self.grades)
         return assembly.assemble(
-            self._folder().resolve().name,
+            user_files.resolved(self._folder()).name,
             documents(corpus),
             questions(queries),
             {split: judgments(path, grades) for split, path in qrels.items()},
@@ -116,12 +115,12 @@ class Beir(Source):
         )
 
     def _folder(self) -> Path:
-        return Path(self.path).expanduser()
+        return user_files.expanded(self.path)
 
     def _files(self) -> tuple[Path, Path, dict[str, Path], dict[str, Path]]:
         """Return the files of the corpus, the queries, and by split those of the qrels and the truth."""
         folder = self._folder()
-        if not folder.is_dir():
+        if not user_files.is_folder(folder):
             raise InputError(f"{folder}: no such folder; expected one with corpus.jsonl, queries.jsonl and qrels/")
         files = {stem: find(folder, stem) for stem in ("corpus", "queries")}
         for stem, path in files.items():
@@ -139,9 +138,12 @@ class Beir(Source):
         truth: dict[str, Path] = {}
         if self.truth is not None:
             wanted = {split: folder / self.truth.replace("{split}", split) for split in qrels}
-            truth = {split: path for split, path in sorted(wanted.items()) if path.is_file()}
+            truth = {split: path for split, path in sorted(wanted.items()) if user_files.is_file(path)}
             if not truth:
-                raise InputError(f"{folder / self.truth}: no such file for any of the splits {', '.join(wanted)}")
+                raise InputError(
+                    f"{folder / self.truth}: no such file for any of the splits {', '.join(wanted)}; give truth the "
+                    "pattern of files that are there"
+                )
         assert files["corpus"]
         assert files["queries"]
         return files["corpus"], files["queries"], dict(sorted(qrels.items())), truth
@@ -149,15 +151,14 @@ class Beir(Source):
 
 def find(folder: Path, stem: str) -> Path | None:
     """Return ``STEM.jsonl`` or ``STEM.jsonl.gz`` in the folder, the plain one first, or None."""
-    return next((path for end in ("", ".gz") if (path := folder / f"{stem}.jsonl{end}").is_file()), None)
+    return next((path for end in ("", ".gz") if user_files.is_file(path := folder / f"{stem}.jsonl{end}")), None)
 
 
 def digest(folder: Path, files: Iterable[Path], parameters: dict[str, Any]) -> str:
     """Return the SHA-256 of the files' names relative to the folder, their bytes, and the parameters."""
     state = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
     for name, path in sorted((Path(os.path.relpath(path, folder)).as_posix(), path) for path in files):
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
+        content = user_files.sha256(path)
         state.update(f"\n{content} {name}".encode())
     return state.hexdigest()
 
@@ -183,27 +184,26 @@ def judgments(path: Path, grades: Mapping[int, int] | None = None) -> checks.Rec
 
 def lines(path: Path) -> Iterator[tuple[str, bytes]]:
     """Yield the place and bytes of every line that is not blank; InputError if the file is unreadable."""
-    number = 0
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield f"{path}:{number}", line
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path}:{number + 1}: the file is unreadable from this line on: {error}") from error
+    return user_files.lines(path)
 
 
 def objects(path: Path) -> Iterator[tuple[object, str]]:
     """Yield the JSON value and the place of every line that is not blank; InputError for invalid JSON."""
     for place, line in lines(path):
         try:
-            yield json.loads(line.rstrip()), place  # stripped, so that the column counts in this line
+            value = json.loads(line.rstrip())  # stripped, so that the column counts in this line
+            plain_values.check_texts(value, line)
+            yield value, place
         except json.JSONDecodeError as error:
-            raise InputError(f"{place}: broken JSON, {error.msg} at column {error.colno}") from error
+            raise InputError(
+                f"{place}: broken JSON, {error.msg} at column {error.colno}; mend or remove this line"
+            ) from error
         except UnicodeDecodeError as error:
-            raise InputError(f"{place}: not UTF-8 text: {error.reason}") from error
+            raise InputError(f"{place}: not UTF-8 text: {error.reason}; save it as UTF-8") from error
+        except plain_values.NotPlainError as error:
+            raise InputError(f"{place}: {error}") from error
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{place}: unreadable JSON: {error}") from error
+            raise InputError(f"{place}: unreadable JSON: {error}; mend or remove this line") from error
 
 
 def _judgments(path: Path, grades: Mapping[int, int] | None) -> Iterator[checks.Judgment]:
@@ -212,7 +212,7 @@ def _judgments(path: Path, grades: Mapping[int, int] | None) -> Iterator[checks.
         try:
             text = line.decode().lstrip("\ufeff").rstrip("\r\n")
         except UnicodeDecodeError as error:
-            raise InputError(f"{place}: not UTF-8 text: {error.reason}") from error
+            raise InputError(f"{place}: not UTF-8 text: {error.reason}; save it as UTF-8") from error
         cells = text.split("\t") if "\t" in text else text.split()
         if not cells:  # a byte order mark alone
             continue

@@ -73,7 +73,7 @@ def identifier(value: object, field: str, place: str) -> str:
         return str(value)
     text = _string(value, field, place, "text or a whole number")
     if not text:
-        raise InputError(f'{place}: the field "{field}" is empty; every record needs an id')
+        raise InputError(f'{place}: the field "{field}" is empty; every record needs an id: add it')
     return text
 
 
@@ -85,7 +85,9 @@ def grade(value: object, place: str) -> int:
     text = str(value).strip()
     number = float(text) if not isinstance(value, bool) and _NUMBER.fullmatch(text) else 0.5
     if not number.is_integer() or abs(number) >= _LIMIT:
-        raise InputError(f"{place}: the score must be an integer of at most nine digits, found {text!r:.60}")
+        raise InputError(
+            f"{place}: the score must be an integer of at most nine digits, found {text!r:.60}; correct it"
+        )
     return int(number)
 
 
@@ -106,15 +108,17 @@ def _text(fields: dict[str, object], key: str, place: str) -> str:
 
 def _present(fields: dict[str, object], key: str, place: str) -> object:
     if key not in fields:
-        raise InputError(f'{place}: the field "{key}" is missing; found {", ".join(fields) or "no fields"}')
+        raise InputError(f'{place}: the field "{key}" is missing; found {", ".join(fields) or "no fields"}; add it')
     return fields[key]
 
 
 def _string(value: object, field: str, place: str, expected: str) -> str:
     if not isinstance(value, str):
-        raise InputError(f'{place}: the field "{field}" must be {expected}, found {value!r:.60}')
+        raise InputError(f'{place}: the field "{field}" must be {expected}, found {value!r:.60}; correct it')
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise InputError(f'{place}: the field "{field}" is not valid Unicode: {error.reason}') from error
+        raise InputError(
+            f'{place}: the field "{field}" is not valid Unicode: {error.reason}; write whole characters'
+        ) from error
     return value

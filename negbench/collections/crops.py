@@ -57,7 +57,9 @@ class Crops(Source):
 
     def model_post_init(self, _: object) -> None:
         if self.shortest > self.longest:
-            raise ValueError(f"shortest must not exceed longest, found {self.shortest:g} and {self.longest:g}")
+            raise ValueError(
+                f"shortest must not exceed longest, found {self.shortest:g} and {self.longest:g}; lower it"
+            )
 
     def fingerprint(self) -> str:
         """Return a digest of the inner collection's fingerprint and the other parameters."""
@@ -70,13 +72,17 @@ class Crops(Source):
         """Load the collection and cut spans. Raises InputError if no document has two words."""
         full = self.collection.load()
         if SPLIT not in full.qrels:
-            raise InputError(f"{full.name} has no {SPLIT} split, whose size is the number of crops")
+            raise InputError(
+                f"{full.name} has no {SPLIT} split, whose size is the number of crops; give a collection that has it"
+            )
         labels = full.qrels[SPLIT].at_least(1)
         count = len(labels) if self.per == "pair" else len(np.unique(labels.queries))
         words = [text.split() for text in full.texts]
         usable = np.array([row for row, of_text in enumerate(words) if len(of_text) > 1], np.int32)
         if not len(usable):
-            raise InputError(f"{full.name}: no document has a text of two or more words to cut a span from")
+            raise InputError(
+                f"{full.name}: no document has a text of two or more words to cut a span from; give longer documents"
+            )
         rng = CounterRNG(self.seed, "crops")
         order = usable[rng.order(keys([full.document_ids[row] for row in usable.tolist()]))]
         sources = np.resize(order, count)

@@ -38,7 +38,7 @@ class Cut(Source):
 
     def model_post_init(self, _: object) -> None:
         if self.overlap >= self.words:
-            raise ValueError(f"overlap must be less than words, found {self.overlap} and {self.words}")
+            raise ValueError(f"overlap must be less than words, found {self.overlap} and {self.words}; lower it")
 
     def fingerprint(self) -> str:
         """Return a digest of the inner collection's fingerprint and the other parameters."""
@@ -51,7 +51,7 @@ class Cut(Source):
         """Load the collection and cut its documents. Raises InputError for one that is cut, and for ids that clash."""
         whole = self.collection.load()
         if whole.parents is not None:
-            raise InputError(f"cut: the documents of {whole.name} are passages already; cut them once")
+            raise InputError(f"cut: the documents of {whole.name} are passages already; leave one cut out")
         texts = [self.passages(text) for text in whole.texts]
         counts = np.array([len(of_document) for of_document in texts])
         first = (np.cumsum(counts) - counts).astype(np.int32)

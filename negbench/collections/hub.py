@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field
 
+from negbench import user_files
 from negbench.collections import Source, assembly, beir, checks, repository
 from negbench.collections.splits import Share, Together
 from negbench.errors import InputError
@@ -82,7 +83,7 @@ class Hub(Source):
         """Download what is missing, read and check it. Raises InputError with config and row."""
         home, sibling = self._repositories(whole=True)
         return assembly.assemble(
-            Path(self.id).resolve().name if self._local() else self.id,
+            user_files.resolved(Path(self.id)).name if self._local() else self.id,
             self._table(home, self.corpus, beir.documents, checks.document),
             self._table(home, self.queries, beir.questions, checks.query),
             self._judgments(sibling or home),
@@ -104,7 +105,7 @@ class Hub(Source):
         return home, repository.snapshot(f"{self.id}-qrels", self.qrels_revision, whole)
 
     def _local(self) -> bool:
-        return Path(self.id).is_dir()
+        return user_files.is_folder(Path(self.id))
 
     def _table(
         self,
@@ -203,6 +204,9 @@ def _judgment(item: tuple[dict[str, object], str]) -> checks.Judgment:
     other = any(isinstance(values[name], int | float) for name in rest)
     needed = {query_id, document_id, *([score or "score"] if score or other else [])}
     if missing := needed - values.keys():
-        raise InputError(f"{place}: no {' and no '.join(sorted(missing))}; found {', '.join(values)}")
+        raise InputError(
+            f"{place}: no {' and no '.join(sorted(missing))}; found {', '.join(values)}; give a repository with these "
+            "columns"
+        )
     query, document = (checks.identifier(values[name], name, place) for name in (query_id, document_id))
     return checks.Judgment(place, query, document, 1 if score is None else checks.grade(values[score], place))

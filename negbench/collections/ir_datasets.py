@@ -90,7 +90,8 @@ class IrDatasets(Source):
             splits[last if last in _SPLITS else "test"] = self.id
         if not splits:
             raise InputError(
-                f"{self._place(self.id)}: no judgments, neither of the dataset itself nor of its /train or /test"
+                f"{self._place(self.id)}: no judgments, neither of the dataset itself nor of its /train or /test; "
+                "give one with qrels"
             )
         return splits
 

@@ -88,7 +88,10 @@ def fuller(
                 known[split].append((query, document, judgment.grade))
         _check_ids(absent, total, len(absent) < total, held)
         if not known[split]:
-            raise InputError(f"{records.place}: none of its {total} judgments is about a query of the split {split}")
+            raise InputError(
+                f"{records.place}: none of its {total} judgments is about a query of the split {split}; give "
+                "judgments of its queries"
+            )
         notes += note(
             total - len(known[split]),
             f"truth judgment of {split} names a query or document outside the split and is left out",
@@ -130,7 +133,8 @@ def _check_ids(absent: Sequence[Judgment], total: int, any_held: bool, held: Hel
         raise InputError(
             f"{first.place}: none of the {total} judgments is about a query and document held here; this one has "
             f"query {first.query!r} and document {first.document!r}, while {held.queries_place} has queries like "
-            f"{next(iter(held.queries))!r} and {held.documents_place} documents like {next(iter(held.documents))!r}"
+            f"{next(iter(held.queries))!r} and {held.documents_place} documents like {next(iter(held.documents))!r}; "
+            "use the same ids"
         )
 
 

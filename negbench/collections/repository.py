@@ -40,7 +40,9 @@ def _download(repository: str, revision: str | None, files: str | None) -> Path 
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.LocalEntryNotFoundError):
         return None
     except Exception as error:  # its class depends on the HTTP library of this release
-        raise InputError(f"hub:{repository}: cannot be reached: {_first_line(error)}") from error
+        raise InputError(
+            f"hub:{repository}: cannot be reached: {_first_line(error)}; check the id and the network"
+        ) from error
     return Path(folder)
 
 
@@ -86,7 +88,7 @@ def reading(what: str) -> Iterator[None]:
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{what}: {_first_line(error)}") from error
+        raise InputError(f"{what}: {_first_line(error)}; check its files") from error
 
 
 def _first_line(error: Exception) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from negbench import user_files
 from negbench.collections import Source, tables
 from negbench.collections.beir import find
 from negbench.collections.layouts import files
@@ -51,11 +52,11 @@ class _Beside:
         A path that was typed on the command line starts from the working directory.
         """
         here, beside = Path(path), self.folder / path
-        if any(path in text for text in self.typed) and here.exists():
+        if any(path in text for text in self.typed) and user_files.is_there(here):
             return here
-        if beside.exists():
+        if user_files.is_there(beside):
             return beside
-        if not here.exists():
+        if not user_files.is_there(here):
             return None
         self.notes.append(
             f"collection {path}: there is no {beside} beside the grid, so the one in the working directory is "
@@ -113,7 +114,7 @@ def source_of(value: str | Mapping[str, Any] | Source) -> Source:
         return _based(_validated(Source.model_validate, dict(value), ", ".join(map(str, value))))
     text = value["source"]
     if not isinstance(text, str):
-        raise InputError(f"collection: source must be text ({_FORMS}), found {text!r:.60}")
+        raise InputError(f"collection: source must be text ({_FORMS}), found {text!r:.60}; write it in quotes")
     base = _from_text(text.strip())
     extra = {field: thing for field, thing in value.items() if field != "source"}
     return _validated(Source.model_validate, {base.name: base.written | extra}, text)
@@ -139,7 +140,7 @@ def _from_text(text: str) -> Source:
 
 def _holds_pairs(path: Path) -> bool:
     """Tell whether this is a file, a saved dataset or a folder of tables by split, without the files of BEIR."""
-    if path.is_file():
+    if user_files.is_file(path):
         return True
     if find(path, "corpus") is not None:
         return False
@@ -151,7 +152,7 @@ def _found(text: str) -> Path | None:
     if text and (found := _at(text)) is not None:
         return found
     home = os.environ.get("NEGBENCH_DATA", "")
-    return Path(home) / text if text and home and (Path(home).expanduser() / text).exists() else None
+    return Path(home) / text if text and home and user_files.is_there(user_files.expanded(home) / text) else None
 
 
 def _existing(text: str) -> Path | None:
@@ -161,8 +162,8 @@ def _existing(text: str) -> Path | None:
         return found
     home = os.environ.get("NEGBENCH_DATA", "")
     known = [*registered("collection"), *_HUB]
-    if home and Path(home).expanduser().is_dir():
-        known += [path.name for path in Path(home).expanduser().iterdir() if path.is_dir()]
+    if home and user_files.is_folder(user_files.expanded(home)):
+        known += [path.name for path in user_files.expanded(home).iterdir() if path.is_dir()]
     near = difflib.get_close_matches(text, known, n=3, cutoff=0.5)
     under = f"no folder under NEGBENCH_DATA ({home})" if home else "NEGBENCH_DATA is not set"
     hint = f"did you mean {' or '.join(near)}?" if near else f"give {_FORMS}"
@@ -181,10 +182,10 @@ def _based(source: Source) -> Source:
 
 def _at(path: str) -> Path | None:
     """Return what a path means: from the folder of the grid that is read, or from the working directory."""
-    whole, beside = Path(path).expanduser(), _BESIDE.get()
+    whole, beside = user_files.expanded(path), _BESIDE.get()
     if beside is not None and not whole.is_absolute():
         return beside.find(path)
-    return Path(path) if whole.exists() else None
+    return Path(path) if user_files.is_there(whole) else None
 
 
 def _validated(validate: Callable[[object], Source], value: object, text: str) -> Source:

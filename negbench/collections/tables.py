@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from negbench import user_files
 from negbench.collections import repository
 from negbench.collections.layouts import files, records
 from negbench.collections.layouts.records import Record
@@ -48,7 +49,7 @@ class Location:
         if self._id is not None:
             return []
         path = self._existing()
-        return [path] if path.is_file() else list(repository.files(path))
+        return [path] if user_files.is_file(path) else list(repository.files(path))
 
     @property
     def commit(self) -> str | None:
@@ -70,7 +71,7 @@ class Location:
         if self._id is not None or is_repository(self._existing()):
             return self._of_repository(config)
         path = self._existing()
-        if path.is_file():
+        if user_files.is_file(path):
             return {"train": files.open_file(path, named)}
         if files.is_dataset(path):
             return records.dataset_splits(path)
@@ -91,7 +92,7 @@ class Location:
         without a heading has id and text. Raises InputError for a record without a text.
         """
         path = None if self._id is not None else self._existing()
-        if path is not None and path.is_file():
+        if path is not None and user_files.is_file(path):
             tables = [files.open_texts(path, (*IDS, *names))]
         else:
             of = self.splits(config, named=True)
@@ -111,8 +112,8 @@ class Location:
         return self.text.removeprefix("hub:") if self.text.startswith("hub:") else None
 
     def _existing(self) -> Path:
-        path = Path(self.text).expanduser()
-        if not path.exists():
+        path = user_files.expanded(self.text)
+        if not user_files.is_there(path):
             raise InputError(f"{self.text}: no such file or folder; expected {files.KINDS}, or hub:ID")
         return path
 
@@ -130,7 +131,7 @@ class Location:
             raise InputError(f"{self.text}: has the configs {', '.join(known)}; give one of them with config=")
         config = config or (known[0] if len(known) == 1 else "default")
         if config not in known:
-            raise InputError(f"{self.text}: no config {config!r}; it has {', '.join(known)}")
+            raise InputError(f"{self.text}: no config {config!r}; give one of {', '.join(known)}")
         tables = repository.splits(self._folder(), config, self.text)
         return {split: self._rows(table, f"{config} {split}") for split, table in tables.items()}
 
@@ -149,7 +150,7 @@ def is_repository(path: Path) -> bool:
 def by_split(folder: Path) -> dict[str, Path]:
     """Return the tables of a folder that are named after a split, such as train.csv; empty for none."""
     named = ((split, folder / f"{split}{suffix}") for suffix in reversed(_SUFFIXES) for split in SPLITS)
-    return {split: path for split, path in named if path.is_file()}
+    return {split: path for split, path in named if user_files.is_file(path)}
 
 
 def chosen(tables: Mapping[str, Iterator[Record]], split: str | None, place: str) -> dict[str, Iterator[Record]]:
@@ -160,7 +161,7 @@ def chosen(tables: Mapping[str, Iterator[Record]], split: str | None, place: str
     """
     if split is not None:
         if split not in tables:
-            raise InputError(f"{place}: no split {split!r}; it has {', '.join(tables)}")
+            raise InputError(f"{place}: no split {split!r}; give one of {', '.join(tables)}")
         return {"train": tables[split]}
     if unknown := [name for name in tables if name not in SPLITS]:
         if len(tables) > 1:

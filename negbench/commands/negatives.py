@@ -48,6 +48,7 @@ def mine(
 
     Example: negbench mine 'margin(margin=0.1)' --collection helpdesk --negatives 4 --out mined.parquet
     """
+    _check_format(out, format)
     mined = negbench.mine(
         method,
         collection,
@@ -78,5 +79,14 @@ def export(
 
     Example: negbench export grid.yaml simans --out simans.jsonl --format flagembedding
     """
+    _check_format(out, format)
     mined = negbench.load_negatives(negbench.load_grid(grid, assignments), method, seed=seed, progress=label_of_stage)
     show(mined if out is None else mined.save(out, format), as_json)
+
+
+def _check_format(out: Path | None, format: str | None) -> None:
+    """Refuse a format, or a place for it, before anything is mined."""
+    if out is not None:
+        from negbench.export.saving import format_of
+
+        format_of(format, out)

@@ -11,7 +11,7 @@ import typer
 
 import negbench
 from negbench.commands.shared import print_plain
-from negbench.terminal import print_error
+from negbench.terminal import console, print_error
 
 
 def print_outcome(results: negbench.Results, as_json: bool) -> None:
@@ -36,19 +36,19 @@ def given_command() -> list[str]:
 @contextlib.contextmanager
 def progress_bar() -> Iterator[Callable[[Any], None]]:
     """Yield a callback that shows progress on stderr: a bar on a terminal, else one line per stage."""
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-    console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    shown = console(stderr=True)
+    texts = [TextColumn(form, markup=False) for form in ("{task.description}", "{task.fields[left]}")]
+    columns = (SpinnerColumn(), texts[0], BarColumn(), texts[1])
+    with Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal) as bar:
         task = bar.add_task("checking the stored stages", total=None, left="")
 
         def report(now: Any) -> None:
             left = f"about {_duration(now.seconds_left)} left"
             bar.update(task, total=now.total, completed=now.done, description=now.label, left=left)
-            if not console.is_terminal:
-                console.print(f"[{now.done + 1}/{now.total}] {now.label} ({left})", markup=False, soft_wrap=True)
+            if not shown.is_terminal:
+                shown.print(f"[{now.done + 1}/{now.total}] {now.label} ({left})", soft_wrap=True)
 
         yield report
 

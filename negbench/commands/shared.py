@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from negbench.terminal import console
+
 GridPath = Annotated[Path, typer.Argument(help="The grid file (YAML).", show_default=False)]
 Assignments = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the grid; dotted; can be repeated.")
@@ -21,6 +23,4 @@ def label_of_stage(label: str) -> None:
 
 def print_plain(line: str, *, error: bool = False) -> None:
     """Print a line as it is, on stdout, or with ``error`` on stderr."""
-    from rich.console import Console
-
-    Console(stderr=error).print(line, markup=False, highlight=False, soft_wrap=True)
+    console(stderr=error).print(line, soft_wrap=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from itertools import combinations
 from typing import Any
 
 from negbench.config import collection_axis
@@ -14,6 +14,9 @@ from negbench.errors import InputError
 ONCE = ("name", "baseline", "measures", "equivalent_within", "axes")
 """Keys that have one value in a grid."""
 
+
+MOST_POINTS = 1_000
+"""Most points of the axes: each is checked by itself, which takes some milliseconds."""
 
 _SINGLE = "train.epochs"
 """An example of a single key."""
@@ -48,6 +51,13 @@ def read(document: Document, keys: Iterable[str]) -> dict[str, list[Choice]]:
             _check_apart(document, axis, choice)
         for key in dict.fromkeys(key for choice in choices[axis] for key in choice.sets):
             _check(document, document.where(place), axis, key, owners)
+    points = math.prod(map(len, choices.values()))
+    if points > MOST_POINTS:
+        sizes = " x ".join(str(len(values)) for values in choices.values())
+        raise InputError(
+            f"{document.where(['axes'])}: {sizes} = {points:,} points, and a grid has at most {MOST_POINTS:,}; give "
+            "fewer values, or write several grids"
+        )
     return choices
 
 
@@ -79,8 +89,11 @@ def _overlap(one: str, other: str) -> bool:
 
 def _check_apart(document: Document, axis: str, choice: Choice) -> None:
     """Refuse keys of one choice of which one would undo another."""
-    for one, other in combinations(choice.sets, 2):
-        if _overlap(one, other):
+    for key in choice.sets:
+        steps = key.split(".")
+        leading = (".".join(steps[:end]) for end in range(1, len(steps)))
+        if outer := next((shorter for shorter in leading if shorter in choice.sets), None):
+            one, other = sorted((outer, key), key=list(choice.sets).index)
             where = document.where(choice.places[other])
             raise InputError(f"{where}: {one} and {other} overlap; keep one, or write single keys such as {_SINGLE}")
 

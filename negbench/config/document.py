@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,16 +10,19 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.constructor import DuplicateKeyError
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from negbench import plain_values, user_files
 from negbench.errors import InputError
+from negbench.plain_values import NotPlainError
+
+MOST_BYTES = 4_000_000
+"""Most bytes of a file: a manifest may be larger than the grid in it."""
 
 
 class Document:
     """A YAML mapping, ``data``, that knows the line of each key in its file.
 
-    YAML 1.2 by ruamel.yaml: ``1e-4`` is a number, a duplicate key is an error, no tag builds an object. ``path`` is
+    YAML 1.2 (``plain_values``): ``1e-4`` is a number, a duplicate key is an error, no tag builds an object. ``path`` is
     None for a grid that is no file, but a mapping in Python. ``folder`` is what its relative paths start from: the
     file's, for a manifest that of the grid that was run, None for a mapping.
     """
@@ -40,32 +42,19 @@ class Document:
 
         Raises InputError with file and line for what is no YAML mapping; ``kind`` and ``keys`` say what is expected.
         """
-        try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError as error:
-            raise InputError(f"{path}: no such file; give the path of a {kind}") from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+        text = user_files.text(path, f"a {kind}", MOST_BYTES)
         assignments: list[str] = []
         folder = path.parent
         if path.name.endswith(".json"):
             text, assignments, folder = _of_manifest(path, text)
         try:
-            data = YAML(typ="safe", pure=True).load(text)
-            marked = YAML(typ="rt", pure=True).load(text)
-        except DuplicateKeyError as error:
-            line = error.problem_mark.line + 1
-            what = str(error.problem).split(" with value")[0].removeprefix("found ")
-            raise InputError(f"{path}:{line}: {what}; keep one of them") from error
-        except MarkedYAMLError as error:
-            line = error.problem_mark.line + 1 if error.problem_mark else 1
-            what = " ".join(part for part in (error.context, error.problem) if part)
-            raise InputError(f"{path}:{line}: not valid YAML: {what}") from error
-        except YAMLError as error:
-            raise InputError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from error
+            parsed = plain_values.yaml(text)
+        except NotPlainError as error:
+            raise plain_values.at(user_files.shown(path), error) from error
+        data = parsed.value
         if not isinstance(data, dict):
             raise InputError(f"{path}:1: expected a mapping of keys such as {keys}")
-        document = cls(path, text, data, marked)
+        document = cls(path, text, data, parsed.marked)
         document.folder = folder
         for assignment in assignments:
             document.set(assignment)
@@ -82,7 +71,11 @@ class Document:
         out = io.StringIO()
         writer.dump(_plain(mapping), out)
         text = out.getvalue()
-        return cls(None, text, *(YAML(typ=kind, pure=True).load(text) for kind in ("safe", "rt")))
+        try:
+            parsed = plain_values.yaml(text)
+        except NotPlainError as error:
+            raise InputError(f"grid: {error}") from error
+        return cls(None, text, parsed.value, parsed.marked)
 
     def set(self, assignment: str) -> None:
         """Apply one ``key=value`` of the command line; the key may be dotted, the value is YAML.
@@ -91,13 +84,14 @@ class Document:
         """
         self.assignments.append(assignment)
         key, equals, text = assignment.partition("=")
-        if not equals or not key.strip():
+        if not equals or not all(step.strip() for step in key.split(".")):
             raise InputError(f"--set {assignment}: expected key=value, as in --set train.epochs=3")
-        try:
-            value = YAML(typ="safe", pure=True).load(text)
-        except YAMLError as error:
-            raise InputError(f"--set {assignment}: {text!r} is not valid YAML") from error
         key = key.strip()
+        try:
+            value = plain_values.yaml(plain_values.checked_text(text)).value
+            plain_values.checked_text(key, "a key")
+        except NotPlainError as error:
+            raise InputError(f"--set {key}={text[:60]}: {error}") from error
         axis = key.removeprefix("axes.")
         if axis != key and isinstance(axes := self.data.setdefault("axes", {}), dict):
             axes[axis] = value
@@ -116,17 +110,23 @@ class Document:
         line = 1
         node: Any = self._marked
         for step in location:
+            merged = plain_values.merged_line(node, step)
             if not isinstance(node, CommentedMap | CommentedSeq) or not _has(node, step):
                 if any(name.startswith(f"{key}.") for name in self.set_by_hand):
                     return f"--set {key}"  # the mapping itself was made by hand
                 break
-            line = _line(node.lc.data.get(step), line)
+            line = merged + 1 if merged is not None else _line(node.lc.data.get(step), line)
             node = node[step]
         return f"grid: {key}" if self.path is None else f"{self.path}:{line}: {key}"
 
 
 def _plain(value: Any, *location: Any) -> Any:
     """Return a value of Python's as YAML has it: paths as text, tuples as lists."""
+    if len(location) > plain_values.MOST_DEPTH:
+        key = ".".join(map(str, location[:2]))
+        raise InputError(
+            f"grid: {key}: more than {plain_values.MOST_DEPTH} lists or mappings within one another; write fewer"
+        )
     if isinstance(value, Mapping):
         return {key: _plain(inner, *location, key) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -142,16 +142,25 @@ def _plain(value: Any, *location: Any) -> Any:
 def _of_manifest(path: Path, text: str) -> tuple[str, list[str], Path]:
     """Return the grid in a manifest, its assignments and its folder; a grid that is written as JSON is one itself.
 
-    A manifest without a folder is older: its paths start from the working directory.
+    A manifest without a folder is older: its paths start from the working directory. Raises InputError for another
+    kind of value than a run writes.
     """
     try:
-        manifest = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}:{error.lineno}: not valid JSON: {error.msg}") from error
-    if not (isinstance(manifest, dict) and isinstance(manifest.get("grid"), str)):
+        manifest = plain_values.json_value(text)
+    except NotPlainError as error:
+        raise plain_values.at(user_files.shown(path), error) from error
+    if not (isinstance(manifest, dict) and "grid" in manifest):
         return text, [], path.parent
-    assignments = [str(assignment) for assignment in manifest.get("assignments", [])]
-    return manifest["grid"], assignments, Path(str(manifest.get("folder", ".")))
+    if not isinstance(manifest["grid"], str):
+        raise InputError(
+            f"{path}: grid: expected the text of a grid, found {manifest['grid']!r:.60}; restore the manifest"
+        )
+    assignments, folder = manifest.get("assignments", []), manifest.get("folder", ".")
+    if not isinstance(assignments, list) or not all(isinstance(one, str) for one in assignments):
+        raise InputError(f"{path}: assignments: expected a list of texts such as train.epochs=3; restore the manifest")
+    if not isinstance(folder, str) or "\0" in folder:
+        raise InputError(f"{path}: folder: expected the path of a folder, found {folder!r:.60}; restore the manifest")
+    return manifest["grid"], assignments, Path(folder)
 
 
 def _has(node: Any, step: str | int) -> bool:

@@ -186,7 +186,9 @@ class Settings(BaseModel):
         for estimator in estimators:
             if missing := sorted(set(estimator.reads) - set(READINGS)):
                 known = " and ".join(READINGS)
-                raise ValueError(f"{estimator.name} reads {missing[0]}, which no grid can give; known are {known}")
+                raise ValueError(
+                    f"{estimator.name} reads {missing[0]}, which no grid can give; choose one that reads {known}"
+                )
         return estimators
 
     @field_validator("judge")
@@ -194,7 +196,7 @@ class Settings(BaseModel):
     def _comes_as_it_is(cls, judge: Teacher | None) -> Teacher | None:
         if judge is not None and judge.training_folds:
             raise ValueError(
-                f"{judge.name} is trained on this collection's labels; a judge must be a given model, such as "
+                f"{judge.name} is trained on this collection's labels; a judge must be a given model: give one such as "
                 "cross-encoder or llm"
             )
         return judge
@@ -217,7 +219,8 @@ class Grid(BaseModel):
     """A validated grid: the settings at every point of its axes (one point where it has none).
 
     ``text`` is the file's, ``assignments`` what was changed in it. Relative paths of collections start from ``folder``,
-    that of the file, None where the grid is no file; ``notes`` are sentences on paths that do not.
+    that of the file, None where the grid is no file; ``notes`` are sentences on paths that do not. ``places`` has the
+    file, line and key at which each collection, encoder and teacher is named, by its spelling.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -228,6 +231,7 @@ class Grid(BaseModel):
     points: tuple[tuple[dict[str, Any], Settings], ...]
     folder: str | None = None
     notes: tuple[str, ...] = ()
+    places: dict[str, str] = {}
 
 
 def read(source: Path | Mapping[str, Any], assignments: Sequence[str] = ()) -> Grid:
@@ -251,6 +255,7 @@ def _validated(document: Document) -> Grid:
     plain = {key: value for key, value in document.data.items() if key not in ("axes", KEY)}
     points: list[tuple[dict[str, Any], Settings]] = []
     errors: list[str] = []
+    named: dict[str, str] = {}
     for chosen in itertools.product(*varied.values()):
         data = copy.deepcopy(plain)
         places: dict[str, list[str | int]] = {}
@@ -267,10 +272,26 @@ def _validated(document: Document) -> Grid:
             errors += [_explain(document, places, issue) for issue in issues]  # a list with bad entries is not empty
         else:
             points.append(({axis: choice.label for axis, choice in zip(varied, chosen, strict=True)}, settings))
+            for spelling, location in _named_things(settings).items():
+                named.setdefault(spelling, document.where(_in_file(location, places)))
     if errors:
-        raise InputError("\n".join(dict.fromkeys(errors)))
+        raise InputError(*errors)
     changed = tuple(document.assignments)
-    return Grid(name=points[0][1].name, text=document.text, assignments=changed, points=tuple(points))
+    return Grid(name=points[0][1].name, text=document.text, assignments=changed, points=tuple(points), places=named)
+
+
+def _named_things(settings: Settings) -> dict[str, list[str | int]]:
+    """Return where a point names what lies in files or on the hub: collections, the encoder, teachers, by spelling."""
+    found: dict[str, list[str | int]] = {
+        settings.collection.spelling: ["collection"],
+        settings.encoder.spelling: ["encoder"],
+    }
+    for position, further in enumerate(settings.evaluate_on):
+        found.setdefault(further.collection.spelling, ["evaluate_on", position])
+    for key, teacher in (("teacher", settings.teacher), ("judge", settings.judge)):
+        if teacher is not None:
+            found.setdefault(teacher.spelling, [key])
+    return found
 
 
 def _open_encoder(data: dict[str, Any], key: str) -> None:
@@ -307,7 +328,7 @@ def _explain(document: Document, places: dict[str, list[str | int]], issue: Any)
             for path, other in models.items()
             if path and path != ("warm_up",) and name in other.model_fields
         ]
-        near = f"no key is called {name!r} here; it is a key of {' and of '.join(elsewhere)}"
+        near = f"no key is called {name!r} here; it is a key of {' and of '.join(elsewhere)}: put it there"
         message = near if elsewhere else unknown("key", name, known)
     elif issue["type"] == "missing":
         needed = [name for name, field in Settings.model_fields.items() if field.is_required()]

@@ -69,12 +69,13 @@ def refuse_unfit(found: Loaded, folder: Path | None, output: Tensor | None, name
             f"encoder {name}: {_counted(found.misfits)} of another shape than config.json says: {tensor} is "
             f"{list(file)} in the file and {list(here)} in the model"
             + (f"; also {_named([*found.misfits][1:])}" if len(found.misfits) > 1 else "")
+            + "; save the model again"
         )
     needed = found.missing - _unused(found, output)
     if needed:
         raise InputError(
             f"encoder {name}: its files lack {_counted(needed)} that config.json asks for, which would be drawn at "
-            f"random: {_named(needed)}"
+            f"random: {_named(needed)}; save the model again"
         )
     left = {tensor for tensor in found.unexpected if tensor.rpartition(".")[2] not in _BUFFERS}
     if left:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
+from negbench import plain_values, user_files
 from negbench.encoders import weights
 from negbench.encoders.spec import EncoderSpec
 from negbench.errors import InputError
+from negbench.plain_values import NotPlainError
 
 Similarity = Literal["cosine", "dot"]
 
@@ -51,7 +52,9 @@ def check(spec: EncoderSpec) -> None:
         )
     kind = _settings(spec).get("model_type", "SentenceTransformer")
     if kind != "SentenceTransformer":
-        raise InputError(f"encoder {spec.spelling}: is a {kind}, not a model that gives each text one vector")
+        raise InputError(
+            f"encoder {spec.spelling}: is a {kind}, not a model that gives each text one vector; give a bi-encoder"
+        )
     _refuse_code(spec)
     place = weights.locate(spec.model)
     if isinstance(place, Path):
@@ -84,11 +87,16 @@ def check_folder(folder: Path, name: str) -> None:
         )
     for path in sorted(folder.rglob("pytorch_model.bin")):
         if not list(path.parent.glob("*.safetensors")):
-            raise InputError(f"encoder {name}: {path.relative_to(folder)} holds pickled weights, which are not read")
+            raise InputError(
+                f"encoder {name}: {path.relative_to(folder)} holds pickled weights, which are not read; save them as "
+                "safetensors"
+            )
     for module in _json(folder / "modules.json", []):
         kind = str(module.get("type", "")).rpartition(".")[2]
         if kind in _OF_OTHERS:
-            raise InputError(f"encoder {name}: is made of {_OF_OTHERS[kind]}, which is not supported")
+            raise InputError(
+                f"encoder {name}: is made of {_OF_OTHERS[kind]}, which is not supported; give another model"
+            )
     for path in sorted(folder.rglob("config.json")):
         beside = path.parent
         if "model_type" not in _json(path, {}) or not list(beside.glob("*.safetensors")):
@@ -133,9 +141,16 @@ def read_json(spec: EncoderSpec, name: str, otherwise: Any) -> Any:
 
 
 def _json(path: Path, otherwise: Any) -> Any:
-    if not path.is_file():
+    if not user_files.is_there(path):
         return otherwise
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: not a JSON file: {error}") from error
+        found = plain_values.json_value(user_files.text(path, "a JSON file of the encoder"))
+    except NotPlainError as error:
+        raise plain_values.at(str(path), error) from error
+    if otherwise is not None and type(found) is not type(otherwise):
+        kinds = {dict: "an object {...}", list: "a list of objects"}
+        expected = kinds.get(type(otherwise), "another kind of value")
+        raise InputError(f"{path}: expected {expected}, found {found!r:.60}; save the model again")
+    if isinstance(found, list) and not all(isinstance(one, dict) for one in found):
+        raise InputError(f"{path}: expected a list of objects, found {found!r:.60}; save the model again")
+    return found

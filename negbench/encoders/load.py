@@ -46,7 +46,9 @@ def build(spec: EncoderSpec, seed: int) -> SentenceTransformer:
         try:
             set_attention(model, spec.attention)
         except ValueError as error:
-            raise InputError(f"encoder {spec.spelling}: attention={spec.attention}: {_reason(error)}") from error
+            raise InputError(
+                f"encoder {spec.spelling}: attention={spec.attention}: {_reason(error)}; leave attention out"
+            ) from error
     return model
 
 
@@ -73,7 +75,7 @@ def set_attention(model: SentenceTransformer, attention: str) -> None:
     """Let the transformers of an encoder use an attention by its name; ValueError where one cannot."""
     transformers = transformers_of(model)
     if not transformers:
-        raise ValueError("there is no transformer that has one")
+        raise ValueError("there is no transformer that has one; leave attention out")
     for transformer in transformers:
         transformer.set_attn_implementation(attention)
     for reader in readers(model).values():
@@ -100,7 +102,9 @@ def _load(spec: EncoderSpec) -> SentenceTransformer:
         try:
             model = SentenceTransformer(str(place), revision=revision, model_kwargs=_weights_kwargs()).float()
         except Exception as error:  # each library that reads a part of the folder has errors of its own
-            raise InputError(f"encoder {spec.spelling}: cannot be loaded: {_reason(error)}") from error
+            raise InputError(
+                f"encoder {spec.spelling}: cannot be loaded: {_reason(error)}; check its files, or give another model"
+            ) from error
     folder = files.snapshot(spec)
     if folder is not None and not isinstance(place, Path):
         files.check_folder(folder, spec.spelling)
@@ -115,7 +119,9 @@ def _load(spec: EncoderSpec) -> SentenceTransformer:
     try:
         sides = readers(model)
     except ValueError as error:  # of a router
-        raise InputError(f"encoder {spec.spelling}: {_reason(error)}") from error
+        raise InputError(
+            f"encoder {spec.spelling}: {_reason(error)}; check its files, or give another model"
+        ) from error
     for side, reader in sides.items():
         _prepare_reader(reader, side, spec)
     output = _read_something(model, spec)
@@ -137,7 +143,10 @@ def _prepare_reader(reader: Any, side: Side, spec: EncoderSpec) -> None:
         others = (tokenizer.eos_token, tokenizer.unk_token, *tokenizer.all_special_tokens)
         tokenizer.pad_token = next((token for token in others if token), None)
         if tokenizer.pad_token is None:
-            raise InputError(f"encoder {spec.spelling}: its tokenizer has no padding token, and no other special one")
+            raise InputError(
+                f"encoder {spec.spelling}: its tokenizer has no padding token, and no other special one; add one to "
+                "its files"
+            )
     rows = getattr(transformer.get_input_embeddings(), "num_embeddings", None)
     highest = max(tokenizer.get_vocab().values(), default=0)
     if rows is not None and highest >= rows:
@@ -178,10 +187,13 @@ def _read_something(model: SentenceTransformer, spec: EncoderSpec) -> Tensor:
     except InputError as error:
         raise InputError(f"encoder {spec.spelling}: {error}") from error
     except Exception as error:
-        raise InputError(f"encoder {spec.spelling}: cannot encode a text: {_reason(error)}") from error
+        raise InputError(f"encoder {spec.spelling}: cannot encode a text: {_reason(error)}; check its files") from error
     query, document = (vectors.shape[1] for vectors in probes)
     if query != document:
-        raise InputError(f"encoder {spec.spelling}: gives queries {query} dimensions and documents {document}")
+        raise InputError(
+            f"encoder {spec.spelling}: gives queries {query} dimensions and documents {document}; both must be the "
+            "same: give another model"
+        )
     return torch.cat(probes)
 
 
@@ -199,7 +211,10 @@ def _replace_pooling(model: SentenceTransformer, spec: EncoderSpec) -> None:
         if isinstance(module, Pooling):
             setattr(model, name, Pooling(module.embedding_dimension, spec.pooling, module.include_prompt))
             return
-    raise InputError(f"encoder {spec.spelling}: the model has no pooling that pooling={spec.pooling} could replace")
+    raise InputError(
+        f"encoder {spec.spelling}: the model has no pooling that pooling={spec.pooling} could replace; leave pooling "
+        "out"
+    )
 
 
 def _alter_layers(model: SentenceTransformer, spec: EncoderSpec, seed: int) -> None:
@@ -208,13 +223,13 @@ def _alter_layers(model: SentenceTransformer, spec: EncoderSpec, seed: int) -> N
     if transformer is None:
         raise InputError(
             f"encoder {spec.spelling}: its first module is {type(model[0]).__name__}; keep_layers and reinit_layers "
-            "need a transformer"
+            "need a transformer: leave them out"
         )
     layers = _layers(transformer)
     if spec.keep_layers is not None:
         if spec.keep_layers > len(layers):
             raise InputError(
-                f"encoder {spec.spelling}: keep_layers={spec.keep_layers}, but it has {len(layers)} layers"
+                f"encoder {spec.spelling}: keep_layers={spec.keep_layers}, but it has {len(layers)} layers; give fewer"
             )
         del layers[spec.keep_layers :]
         transformer.config.num_hidden_layers = spec.keep_layers
@@ -222,7 +237,9 @@ def _alter_layers(model: SentenceTransformer, spec: EncoderSpec, seed: int) -> N
             if (kinds := getattr(transformer.config, name, None)) is not None:
                 setattr(transformer.config, name, kinds[: spec.keep_layers])
     if spec.reinit_layers > len(layers):
-        raise InputError(f"encoder {spec.spelling}: reinit_layers={spec.reinit_layers}, it has {len(layers)} layers")
+        raise InputError(
+            f"encoder {spec.spelling}: reinit_layers={spec.reinit_layers}, it has {len(layers)} layers; give fewer"
+        )
     if spec.reinit_layers:
         reinitialise(layers[len(layers) - spec.reinit_layers :], transformer.config.initializer_range, seed)
 
@@ -236,7 +253,8 @@ def _layers(transformer: Any) -> nn.ModuleList:
         if isinstance(module, nn.ModuleList) and len(module) == count:
             return module
     raise InputError(
-        f"{type(transformer).__name__} has no stack of {count} layers; keep_layers and reinit_layers need one"
+        f"{type(transformer).__name__} has no stack of {count} layers; keep_layers and reinit_layers need one: leave "
+        "them out"
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, model_validator
 
-from negbench import spelling
+from negbench import spelling, user_files
 from negbench.encoders.languages import encoder_for
 from negbench.numbers import not_booleans
 
@@ -67,7 +67,7 @@ class EncoderSpec(BaseModel):
     @classmethod
     def _from_text(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         if isinstance(value, str):
-            if value.endswith(")") and not Path(value).is_dir():
+            if value.endswith(")") and not user_files.is_folder(Path(value)):
                 model, bracket, rest = value.partition("(")
                 name = "folder" if model.startswith(("/", ".", "~")) else model  # a path does not parse as a name
                 _, parameters = spelling.parse(f"{name}{bracket}{rest}")

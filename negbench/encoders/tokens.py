@@ -203,7 +203,9 @@ def _read(preprocess: Callable[[Any], Mapping[str, Any]], texts: Sequence[Any]) 
     for start in range(0, len(texts), _AT_ONCE):
         inputs = preprocess(texts[start : start + _AT_ONCE])
         if "query_expansion_positions" in inputs:
-            raise InputError("the encoder fills queries up with expansion tokens, which is not supported")
+            raise InputError(
+                "the encoder fills queries up with expansion tokens, which is not supported; give another encoder"
+            )
         shared = {name: value for name, value in inputs.items() if isinstance(value, str | int)}
         if bags := "offsets" in inputs:
             ids = inputs["input_ids"].int().numpy()

@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 from pathlib import Path
 
+from negbench import user_files
 from negbench.errors import InputError
 
 OFFLINE_NAMES = ("all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2")
@@ -25,7 +26,7 @@ def locate(model: str) -> Path | str:
 
     The names of the offline weights mean the installed package where there is one, the hub otherwise.
     """
-    if Path(model).is_dir():
+    if user_files.is_folder(Path(model)):
         return Path(model)
     if model in OFFLINE_NAMES:
         return _offline_folder() or OFFLINE_NAMES[1]
@@ -62,12 +63,14 @@ def verify_offline(folder: Path) -> None:
 def _digest_folder(folder: Path) -> str:
     weights = sorted(folder.rglob("*.safetensors"))
     if not weights:
-        raise InputError(f"encoder {str(folder)!r}: no .safetensors file in the folder (pickled weights are not read)")
+        raise InputError(
+            f"encoder {str(folder)!r}: no .safetensors file in the folder (pickled weights are not read; save it as "
+            "safetensors)"
+        )
     digest = hashlib.sha256()
     for path in sorted({*weights, *(matching for pattern in _READ for matching in folder.rglob(pattern))}):
         digest.update(f"{path.relative_to(folder)}\0".encode())
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        digest.update(bytes.fromhex(user_files.sha256(path, "a file of the encoder")))
     return digest.hexdigest()
 
 
@@ -85,11 +88,12 @@ def commit(repository: str, revision: str | None) -> str:
             return Path(cached).parent.name
         return str(HfApi().model_info(repository, revision=revision, timeout=10).sha)
     except HFValidationError as error:
-        raise InputError(f"encoder {repository!r}: neither a folder nor a hub id like owner/name") from error
+        problem = f"encoder {repository!r}: neither a folder nor a hub id like owner/name; give one of them"
+        raise InputError(problem) from error
     except Exception as error:  # the hub's client lets its HTTP library's errors through, whichever that is
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         hint = " (for all-MiniLM-L6-v2 without the hub: pip install 'negbench[offline]')"
         raise InputError(
-            f"encoder {repository!r}: not a folder, not in the local hub cache, and the hub gave: {reason}"
-            + (hint if repository in OFFLINE_NAMES else "")
+            f"encoder {repository!r}: not a folder, not in the local hub cache, and the hub gave: {reason}; "
+            "check the id and the network" + (hint if repository in OFFLINE_NAMES else "")
         ) from error

@@ -56,7 +56,7 @@ def evaluate(
     parsed = {spelling: parse(spelling) for spelling in measures}
     if split not in collection.qrels:
         known = ", ".join(sorted(collection.qrels))
-        raise InputError(f"collection {collection.name} has no split {split!r}; it has {known}")
+        raise InputError(f"collection {collection.name} has no split {split!r}; give one of {known}")
     if collection.parents is not None:
         documents, scores = by_parent(documents, scores, collection.parents)
         collection = collection.by_parent()
@@ -119,12 +119,12 @@ def parse(spelling: str) -> Any:
         measure = ir_measures.parse_measure(spelling)
         for name, parameter in measure.SUPPORTED_PARAMS.items():
             if parameter.required and name not in measure.params:
-                raise ValueError(f"it needs {name}")
+                raise ValueError(f"it needs {name}: add it")
         if foreign := sorted(measure.params.keys() - measure.SUPPORTED_PARAMS.keys()):
-            raise ValueError(f"it has no {foreign[0]}")
+            raise ValueError(f"it has no {foreign[0]}; leave it out")
         # trec_eval aborts the whole process on these instead of raising.
         if measure.params.get("cutoff", 1) < 1 or measure.params.get("rel", 1) < 1:
-            raise ValueError("cutoff and rel must be at least 1")
+            raise ValueError("expected a cutoff and rel of at least 1")
         supported = ir_measures.DefaultPipeline.supports(measure)
     except (NameError, ValueError, TypeError, AssertionError) as error:
         raise InputError(

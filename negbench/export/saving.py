@@ -28,7 +28,7 @@ def format_of(spelling: str | None, out: Path) -> Format:
     if out.suffix not in chosen.suffixes:
         ways = [suffix or "a folder (no suffix)" for suffix in chosen.suffixes]
         expected = f"{', '.join(ways[:-1])} or {ways[-1]}" if len(ways) > 1 else ways[0]
-        raise InputError(f"{out}: format {chosen.name} is written as {expected}")
+        raise InputError(f"{out}: format {chosen.name} is written as {expected}; give such a path")
     check_free(out)
     return chosen
 
@@ -56,7 +56,9 @@ def save(rows: MinedRows, chosen: Format, out: Path, about: Mapping[str, Any]) -
     """
     check_free(out)
     if not len(rows):
-        raise InputError(f"{out}: no query has a positive and a negative, so there is nothing to write")
+        raise InputError(
+            f"{out}: no query has a positive and a negative, so there is nothing to write; choose another method"
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as scratch:
         draft = Path(scratch) / out.name

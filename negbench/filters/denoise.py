@@ -48,7 +48,7 @@ class Denoise(Filter):
     @model_validator(mode="after")
     def _quantile_is_a_share(self) -> Denoise:
         if self.unit != "score" and not 0 < self.threshold <= 1:
-            raise ValueError(f"threshold={self.threshold} as a quantile must lie in (0, 1]")
+            raise ValueError(f"threshold={self.threshold} as a quantile must lie in (0, 1]; give another")
         return self
 
     def reject(self, pool: CandidatePool) -> Bool:

@@ -29,7 +29,7 @@ class GapBand(Filter):
     @model_validator(mode="after")
     def _not_empty(self) -> GapBand:
         if self.low >= self.high:
-            raise ValueError(f"low={self.low} must be below high={self.high}")
+            raise ValueError(f"low={self.low} must be below high={self.high}; lower it")
         return self
 
     def reject(self, pool: CandidatePool) -> Bool:

@@ -32,7 +32,7 @@ class RankBand(Filter):
     @model_validator(mode="after")
     def _not_empty(self) -> RankBand:
         if self.low >= self.high:
-            raise ValueError(f"low={self.low} must be below high={self.high}")
+            raise ValueError(f"low={self.low} must be below high={self.high}; lower it")
         return self
 
     @property

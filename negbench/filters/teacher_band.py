@@ -37,7 +37,7 @@ class TeacherBand(Filter):
     @model_validator(mode="after")
     def _not_empty(self) -> TeacherBand:
         if self.low >= self.high:
-            raise ValueError(f"low={self.low} must be below high={self.high}")
+            raise ValueError(f"low={self.low} must be below high={self.high}; lower it")
         return self
 
     def reject(self, pool: CandidatePool) -> Bool:

@@ -53,7 +53,7 @@ class JointInfoNCE(Loss):
     @classmethod
     def _each_once(cls, directions: tuple[Direction, ...]) -> tuple[Direction, ...]:
         if len(set(directions)) < len(directions):
-            raise ValueError("each direction counts once")
+            raise ValueError("each direction counts once: keep one")
         return directions
 
     def rows(self, batch: ScoredBatch) -> Tensor:

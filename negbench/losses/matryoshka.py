@@ -44,7 +44,7 @@ class Matryoshka(Wrapper):
     @classmethod
     def _each_once(cls, dimensions: tuple[int, ...]) -> tuple[int, ...]:
         if any(count < 1 for count in dimensions) or len(set(dimensions)) < len(dimensions):
-            raise ValueError("each number of dimensions is 1 or more, and counts once")
+            raise ValueError("expected numbers of dimensions from 1, each once")
         return dimensions
 
     @model_validator(mode="after")
@@ -52,11 +52,13 @@ class Matryoshka(Wrapper):
         if self.weights and len(self.weights) != len(self.dimensions):
             raise ValueError(f"{len(self.weights)} weights for {len(self.dimensions)} dimensions; give one for each")
         if any(weight < 0 for weight in self.weights):
-            raise ValueError("weights are 0 or more")
+            raise ValueError("expected weights of 0 or more")
         if find(self.loss.requires, TeacherMatch) is not None:
             raise ValueError("embedding-distillation compares whole vectors; write it around matryoshka, not inside")
         if any(it.in_training for it in self.loss.requires):
-            raise ValueError(f"loss {self.loss.name} compares whole vectors, and cannot stand inside matryoshka")
+            raise ValueError(
+                f"loss {self.loss.name} compares whole vectors, and cannot stand inside matryoshka; choose another"
+            )
         return self
 
     @property

@@ -102,14 +102,14 @@ class Method(Axes):
         if (self.candidates is None) != (self.selection is None):
             raise ValueError("candidates and selection go together: give both or neither")
         if self.candidates is None and (self.filters or self.labels or self.written or self.negatives != 0):
-            raise ValueError("a method without candidates has no filters, no labels and negatives: 0")
+            raise ValueError("a method without candidates has no filters, no labels and negatives: 0; add candidates")
         if self.candidates is None and self.loss.mined_only:
             raise ValueError(f"loss {self.loss.name} learns from mined negatives alone: give candidates and selection")
         if isinstance(self.candidates, CandidateSources) and (self.labels or self.written):
             what = f"labels {self.labels[0].name}" if self.labels else f"written {self.written}"
             raise ValueError(f"candidates {self.candidates}: {what} goes with one retriever; give one, or leave it out")
         if self.equal_documents and self.negatives != 0:
-            raise ValueError("equal_documents is for a method without mined negatives")
+            raise ValueError("equal_documents is for a method without mined negatives; leave it out")
         if self.refresh.is_dynamic:
             self._check_refresh()
         if self.fill == "drop":
@@ -119,7 +119,9 @@ class Method(Axes):
         for axis in LISTS:
             names = [rule.name for rule in getattr(self, axis)]
             if twice := sorted({name for name in names if names.count(name) > 1}):
-                raise ValueError(f"{axis} has {twice[0]} twice; a path such as {axis}.{twice[0]} must mean one of them")
+                raise ValueError(
+                    f"{axis} has {twice[0]} twice; a path such as {axis}.{twice[0]} must mean one of them: keep one"
+                )
 
     def _check_phases(self) -> None:
         """Check that axes are set by the phases alone, and that the phases fit into a training."""
@@ -137,7 +139,7 @@ class Method(Axes):
                 raise ValueError(f"the phases take {end:g} of a training; let their work add up to 1")
         work = sum(phase.work for phase in self.phases)
         if self.form == "fixed" and abs(work - 1) > 1e-9:
-            raise ValueError(f"the phases do {work:g} of a training's work; in a fixed form all do 1")
+            raise ValueError(f"the phases do {work:g} of a training's work; in a fixed form all do 1: set their shares")
 
     @property
     def trained_phases(self) -> tuple[Phase, ...]:
@@ -147,7 +149,9 @@ class Method(Axes):
     def _check_refresh(self) -> None:
         """Check that an encoder which has moved finds other candidates, and that all is known of these."""
         if self.candidates is None:
-            raise ValueError(f"refresh {self.refresh}: without candidates there is nothing to search again")
+            raise ValueError(
+                f"refresh {self.refresh}: without candidates there is nothing to search again; leave refresh out"
+            )
         if isinstance(self.candidates, CandidateSources):
             raise ValueError(f"refresh {self.refresh}: needs one retriever; give one of {self.candidates}, or never")
         if self.candidates.miner is not None and self.refresh.mode != "redraw":
@@ -310,7 +314,7 @@ def in_form(method: Method, form: str) -> Method:
     known = [method.form, *method.forms]
     if form not in known:
         why = f": {method.not_faithful}" if form == "faithful" and method.not_faithful else ""
-        raise ValueError(f"{method.name} has no form {form!r}{why}; it has {', '.join(known)}")
+        raise ValueError(f"{method.name} has no form {form!r}{why}; give one of {', '.join(known)}")
     changes = dict(method.forms[form])
     recipe = Recipe.model_validate(changes.pop("train", {}))
     train = {key: getattr(recipe, key) for key in sorted(recipe.model_fields_set)}

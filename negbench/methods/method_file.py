@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from negbench import plain_values, user_files
 from negbench.errors import InputError, plainly
+from negbench.plain_values import NotPlainError
 from negbench.registry import unknown
 
 T = TypeVar("T", bound=BaseModel)
@@ -48,18 +50,11 @@ def read(path: Path, name: str, kind: type[T]) -> T:
 
     Raises InputError with the file, the line and the first key that is wrong, and what was expected.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
     try:
-        data = YAML(typ="rt", pure=True).load(path.read_text(encoding="utf-8"))
-        plain = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        what = " ".join(str(error.problem).split())
-        raise InputError(f"{path}:{line}: not valid YAML: {what}") from error
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise InputError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
+        parsed = plain_values.yaml(user_files.text(path, "a method file"))
+    except NotPlainError as error:
+        raise plain_values.at(str(path), error) from error
+    data, plain = parsed.marked, parsed.value
     if not isinstance(plain, dict):
         raise InputError(f"{path}:1: expected a mapping of keys such as summary, candidates, selection, loss")
     try:

@@ -156,7 +156,7 @@ def read(path: Path) -> Folder:
     """Read a paper's folder. Raises InputError with file, line and key for anything that is wrong in its files."""
     for name in ("paper.yaml", "expect.yaml"):
         if not (path / name).is_file():
-            raise InputError(f"{path}: no {name} there; the folder of a paper holds paper.yaml and expect.yaml")
+            raise InputError(f"{path}: no {name} there; give the folder of a paper, with paper.yaml and expect.yaml")
     paper, _ = _model(Paper, path / "paper.yaml", "title, authors, year, arxiv, reported")
     expect, document = _model(Expect, path / "expect.yaml", "rows, statements")
     files = expect.grids
@@ -170,7 +170,7 @@ def read(path: Path) -> Folder:
 
 def _grid(path: Path, document: Document, name: str, file: str) -> Grid:
     if not (path / file).is_file():
-        raise InputError(f"{document.where(['grids', name])}: no file {file} in {path}")
+        raise InputError(f"{document.where(['grids', name])}: no file {file} in {path}; add it")
     return grid.read(path / file)
 
 
@@ -179,9 +179,7 @@ def _model(kind: type[T], path: Path, keys: str) -> tuple[T, Document]:
     try:
         return kind.model_validate(document.data), document
     except ValidationError as error:
-        raise InputError(
-            "\n".join(dict.fromkeys(_explain(document, kind, issue) for issue in error.errors()))
-        ) from error
+        raise InputError(*(_explain(document, kind, issue) for issue in error.errors())) from error
 
 
 def _explain(document: Document, kind: type[BaseModel], issue: Any) -> str:
@@ -206,7 +204,7 @@ def _check(folder: Folder) -> None:
             raise InputError(f"{folder.where(kind, name)}: {name!r} cannot be a name in a statement; use letters and -")
     for script, spec in expect.scripts.items():
         if not (folder.path / spec.file).is_file():
-            raise InputError(f"{folder.where('scripts', script, 'file')}: no file {spec.file} in {folder.path}")
+            raise InputError(f"{folder.where('scripts', script, 'file')}: no file {spec.file} in {folder.path}; add it")
     run_here = {
         it.row for name, claim in expect.statements.items() if not claim.needs for it in folder.statements[name].values
     }

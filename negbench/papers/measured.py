@@ -62,7 +62,7 @@ class Trials:
             clusters = read_clusters(trial.counts, self.store.path)
             name = headline([it for it in clusters if it != "copies"])
             if name is None or name not in clusters:
-                raise InputError(f"{trial.name} has no {RATE}: its collection has no fuller judgments (truth)")
+                raise InputError(f"{trial.name} has no {RATE}: its collection has no fuller judgments; give it truth")
             by_trial.append(clusters[name])
         return self._shares(by_trial)
 
@@ -72,7 +72,7 @@ class Trials:
         for name in in_batch.NAMES.values():
             if name in rates and rates[name]["rate"] is not None:
                 return float(rates[name]["rate"])
-        raise InputError(f"{trial.name} has no {IN_BATCH}: its collection has no fuller judgments (truth)")
+        raise InputError(f"{trial.name} has no {IN_BATCH}: its collection has no fuller judgments; give it truth")
 
     def _overlap(self, depth: int) -> Sample:
         by_trial: list[Float64] = []
@@ -84,14 +84,17 @@ class Trials:
             stage = OverlapWithTop(trial.sequence, evaluation.documents, queries, depth)
             by_trial.append(np.load(self.store.ensure(stage) / "clusters.npy", allow_pickle=False))
             if not by_trial[-1][1].any():
-                raise InputError(f"{trial.name} has no overlap@{depth}: it mines no negatives")
+                raise InputError(f"{trial.name} has no overlap@{depth}: it mines no negatives; name a method that does")
         return self._shares(by_trial)
 
     def _shares(self, by_trial: Sequence[Float64]) -> Sample:
         """Return the rate of hits and totals [2, Q] by trial, over training queries."""
         sizes = {it.shape[1] for it in by_trial}
         if len(sizes) > 1:
-            raise InputError(f"{self.of_row[0].spelling}: its seeds are over different numbers of training queries")
+            raise InputError(
+                f"{self.of_row[0].spelling}: its seeds are over different numbers of training queries; run the grid "
+                "again"
+            )
         hits, totals = np.stack(by_trial, axis=1)
         ids = self._training_queries()
         queries = ids if len(ids) == hits.shape[1] else tuple(f"#{at}" for at in range(hits.shape[1]))
@@ -109,7 +112,7 @@ class Trials:
             curves = trial.sequence.curves(self.store)
             known |= {f"curve/{name}": float(np.mean([it for _, it in curve])) for name, curve in curves.items()}
         if measure not in known:
-            raise InputError(f"{trial.name} has no {measure}; it has {', '.join(sorted(known))}")
+            raise InputError(f"{trial.name} has no {measure}; give one of {', '.join(sorted(known))}")
         return float(known[measure])
 
 

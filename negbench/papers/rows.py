@@ -124,4 +124,6 @@ def _check_measure(folder: Folder, source: Source, measure: str, where: str) -> 
         if measure not in listed and not OVERLAP.fullmatch(measure) and not (slash and prefix in prefixes):
             raise InputError(f"{where}: {unknown('measure of the grid', measure, listed)}")
         if source.spelling in (START, BM25_SEARCH) and (measure in RATES or OVERLAP.fullmatch(measure)):
-            raise InputError(f"{where}: {source.spelling} has no {measure}: it mines no negatives")
+            raise InputError(
+                f"{where}: {source.spelling} has no {measure}: it mines no negatives; name a row that does"
+            )

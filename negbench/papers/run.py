@@ -218,5 +218,5 @@ class _Run:
             self.report(schedule.Progress(0, 1, stage.label, 0.0))
         written = scripts.read(path, (self.store.ensure(stage) / "values.csv").read_text(encoding="utf-8"))
         if value not in written:
-            raise InputError(f"{path}: wrote no {value.measure} of {value.row}")
+            raise InputError(f"{path}: wrote no {value.measure} of {value.row}; let the script write it")
         return written[value]

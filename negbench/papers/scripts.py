@@ -45,9 +45,9 @@ class RunScript(Stage):
         done = subprocess.run(command, cwd=self.path.parent, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             said = (done.stderr.strip().splitlines() or ["it wrote nothing"])[-1]
-            raise InputError(f"{self.path}: ended with exit code {done.returncode}: {said}")
+            raise InputError(f"{self.path}: ended with exit code {done.returncode}: {said}; mend the script")
         if not values.exists():
-            raise InputError(f"{self.path}: wrote no values to the file that it was given")
+            raise InputError(f"{self.path}: wrote no values to the file that it was given; let it write them")
         return {}
 
 
@@ -62,7 +62,9 @@ def read(path: Path, text: str) -> dict[Value, Sample]:
             row, measure, seed, query, value = line
             found.setdefault(Value(measure, row), {}).setdefault(seed, {})[query] = float(value)
         except ValueError as error:
-            raise InputError(f"{path}: line {number} of its values: {error}") from error
+            raise InputError(
+                f"{path}: line {number} of its values: {error}; let the script write row,measure,value"
+            ) from error
     samples: dict[Value, Sample] = {}
     for name, by_seed in found.items():
         queries = tuple(dict.fromkeys(query for of_seed in by_seed.values() for query in of_seed))

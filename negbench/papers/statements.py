@@ -103,7 +103,9 @@ def parse(text: str) -> Statement:
     if reader.word("order"):
         return _order(text, reader, tau)
     if tau is not None:
-        raise ValueError(f"only an order has a tau, as in 'order a > b on nDCG@10 with tau at least 0.5': {text!r}")
+        raise ValueError(
+            f"expected a tau only for an order, as in 'order a > b on nDCG@10 with tau at least 0.5': {text!r}"
+        )
     first = reader.expression()
     if reader.word("between"):
         low = reader.number()
@@ -166,13 +168,13 @@ def _order(text: str, reader: _Reader, tau: str | None) -> Statement:
     reader.end()
     ordered = sides if sign == ">" else sides[::-1]
     if len(sides) < 3:
-        raise ValueError(f"an order has three rows or more, as in 'order a > b > c': {text!r}")
+        raise ValueError(f"expected three rows or more in an order, as in 'order a > b > c': {text!r}")
     try:
         least = float(tau or "")
     except ValueError:
         raise ValueError(f"an order says how well it must agree: add 'with tau at least 0.5' to {text!r}") from None
     if not -1 < least <= 1:
-        raise ValueError(f"tau lies above -1 and is at most 1, found {least:g} in {text!r}")
+        raise ValueError(f"expected a tau above -1 and at most 1, found {least:g} in {text!r}")
     pairs = tuple(Comparison(one, two) for at, one in enumerate(ordered) for two in ordered[at + 1 :])
     return Statement(text=text, kind="order", comparisons=pairs, tau=least)
 

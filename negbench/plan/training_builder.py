@@ -87,7 +87,7 @@ class TrainingBuilder:
         Raises InputError for one that does not exist or cannot be used, at this precision.
         """
         if spec.attention == "flash_attention_2" and self.precision != "bfloat16":
-            raise InputError(f"encoder {spec.spelling}: flash attention needs train.precision=bfloat16")
+            raise InputError(f"encoder {spec.spelling}: flash attention needs bfloat16; set train.precision=bfloat16")
         return StartEncoder(spec, self.fingerprint(spec), seed if spec.seeded else None)
 
     def embed(self, encoder: Stage, collection: LoadCollection, split: str | None, prompt: str | None = None) -> Embed:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 from negbench.collections import Source
 from negbench.collections.hidden import Hidden
 from negbench.config.further import FurtherCollection
 from negbench.config.grid import Grid, Settings
-from negbench.encoders import files, published, weights
+from negbench.encoders import published
 from negbench.encoders.precision import Precision, resolve
 from negbench.encoders.spec import EncoderSpec
 from negbench.encoders.tokens import Side
@@ -19,6 +19,7 @@ from negbench.errors import InputError
 from negbench.methods import Method, with_teacher
 from negbench.methods.alias import REFERENCES
 from negbench.plan import similarity, student
+from negbench.plan.fingerprints import fingerprints
 from negbench.plan.training_builder import TrainingBuilder
 from negbench.retrieval import Retriever
 from negbench.retrieval.bm25 import BM25
@@ -134,18 +135,12 @@ def trials(grid: Grid) -> list[Trial]:
 
     Raises InputError where the collection or the encoder's weights do not exist.
     """
-
-    @cache  # a fingerprint reads whole files, and every point and seed asks again
-    def fingerprint(thing: Source | Teacher | EncoderSpec) -> str:
-        if isinstance(thing, EncoderSpec):
-            files.check(thing)
-            return weights.fingerprint(thing.model, thing.revision)
-        return thing.fingerprint()
-
+    fingerprint = fingerprints(grid)
     expanded: list[Trial] = []
     for axis_values, settings in grid.points:
         sources = (settings.collection, *(it.collection for it in settings.evaluate_on))
         loaded = [LoadCollection(it, fingerprint(it), settings.equal_texts) for it in sources]
+        fingerprint(settings.encoder)  # what is wrong with it is told before anything asks about its files
         builder = _Builder(
             axis_values=axis_values,
             settings=settings,
@@ -368,7 +363,7 @@ class _Builder:
         if not chose.isdisjoint(self.fingerprint(member) for member in judge.members):
             raise InputError(
                 f"judge: {judge.spelling} is a teacher or miner of {method.spelling}, or has the same starting "
-                "weights; a model that selects negatives cannot judge how many are false"
+                "weights; a model that selects negatives cannot judge how many are false: give another one"
             )
         vectors = self._judge_vectors(judge) if isinstance(judge, BiEncoder) else None
         return JudgeNegatives(negatives, judge, self.fingerprint(judge), self.precision, vectors)

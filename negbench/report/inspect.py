@@ -91,7 +91,7 @@ def _read(trial: Trial) -> list[Stage]:
 def _examples(trials: Sequence[Trial], store: Store, queries: Sequence[str], count: int) -> list[Example]:
     drawing = [trial for trial in trials if all(map(store.has, _read(trial)))]
     if not drawing:
-        raise InputError("no negatives are stored for this grid: run it first")
+        raise InputError("no negatives are stored for this grid; run it first")
     first = drawing[0]
     same = [it for it in drawing if it.seed == first.seed and it.evaluation.collection == first.evaluation.collection]
     collection = read_collection(store.path(first.evaluation.collection))
@@ -101,7 +101,7 @@ def _examples(trials: Sequence[Trial], store: Store, queries: Sequence[str], cou
     ids = {collection.query_ids[row]: row for row in asked.tolist()}
     if missing := [query for query in queries if query not in ids]:
         near = difflib.get_close_matches(missing[0], list(ids), n=1, cutoff=0) or list(ids)[:1]
-        raise InputError(f"no training query has the id {missing[0]!r}; the most similar id is {near[0]!r}")
+        raise InputError(f"no training query has the id {missing[0]!r}; did you mean {near[0]!r}?")
     rows = [ids[query] for query in queries] if queries else _telling(collection, tables, count)
     return [_example(collection, row, tables, read) for row in rows]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import math
 from pathlib import Path
 from typing import ClassVar
@@ -11,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field, field_validator
 
-from negbench import rng
+from negbench import rng, user_files
 from negbench.errors import InputError
 from negbench.retrieval import Ranking, Retriever, Search
 from negbench.types import Float32, Int32, UInt64
@@ -38,13 +36,13 @@ class RunFile(Retriever):
     @field_validator("path")
     @classmethod
     def _is_no_folder(cls, path: str) -> str:
-        if Path(path).is_dir():
+        if user_files.is_folder(Path(path)):
             raise ValueError(f"{path} is a folder; give a TREC run file")
         return path
 
     def fingerprint(self) -> str:
         """Return the file's digest. Raises InputError where there is no such file."""
-        return hashlib.sha256(self._bytes()).hexdigest()
+        return user_files.sha256(Path(self.path), "a TREC run file")
 
     def check(self, query_keys: UInt64, document_keys: UInt64) -> None:
         self._read(set(query_keys.tolist()), {key: row for row, key in enumerate(document_keys.tolist())})
@@ -64,12 +62,6 @@ class RunFile(Retriever):
             positives[row] = [of_query.get(document, math.nan) for document in search.positives[row].tolist()]
         return Ranking(ranked, scores, positives, note=note)
 
-    def _bytes(self) -> bytes:
-        try:
-            return Path(self.path).read_bytes()
-        except OSError as error:
-            raise InputError(f"{self.path}: cannot be read ({error.strerror}); give a TREC run file") from error
-
     def _read(self, queries: set[int], row_of: dict[int, int]) -> tuple[dict[int, dict[int, float]], str]:
         """Return the scores by query key and document row, and what there is to say of the documents left out."""
         lists: dict[int, dict[int, float]] = {}
@@ -85,7 +77,10 @@ class RunFile(Retriever):
                 absent.append(document)
             elif asked in queries:
                 if row in lists.setdefault(asked, {}):
-                    raise InputError(f"{self.path}:{number}: document {document!r} is listed twice for query {query!r}")
+                    raise InputError(
+                        f"{self.path}:{number}: document {document!r} is listed twice for query {query!r}; keep one "
+                        "line"
+                    )
                 lists[asked][row] = score
         if absent and len(absent) == total:
             raise InputError(
@@ -103,11 +98,7 @@ class RunFile(Retriever):
         return lists, f"{count} (such as {absent[0]!r}) and are left out"
 
     def _text(self) -> str:
-        data = self._bytes()
-        try:
-            return (gzip.decompress(data) if self.path.endswith(".gz") else data).decode("utf-8-sig")
-        except (OSError, EOFError, UnicodeDecodeError) as error:
-            raise InputError(f"{self.path}: cannot be read as UTF-8 text: {error}") from error
+        return user_files.text(Path(self.path), "a TREC run file")
 
     def _fields(self, number: int, line: str) -> tuple[str, str, float]:
         """Return query id, document id and score of a line; with tabs between the fields, ids may hold spaces."""

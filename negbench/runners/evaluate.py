@@ -76,7 +76,9 @@ def evaluated(
     loaded = LoadCollection(source, source.fingerprint())
     documents = local.make(loaded, store, report, read_collection)
     if split not in documents.qrels:
-        raise InputError(f"--split {split}: no such split; {documents.name} has {', '.join(sorted(documents.qrels))}")
+        raise InputError(
+            f"--split {split}: {documents.name} has no such split; give one of {', '.join(sorted(documents.qrels))}"
+        )
     stage: EvaluateEncoder | EvaluateRetriever
     if isinstance(searcher, BM25):
         stage = EvaluateRetriever(loaded, searcher, split, measures)

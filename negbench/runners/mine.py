@@ -149,7 +149,7 @@ def _chosen(grid: Grid, method: str, seed: int | None) -> Trial:
     of_seed = [trial for trial in named if seed is None or trial.seed == seed]
     if not of_seed:
         seeds = ", ".join(str(trial.seed) for trial in named)
-        raise InputError(f"--seed {seed}: the grid has the seeds {seeds}")
+        raise InputError(f"--seed {seed}: the grid has the seeds {seeds}; give one of them")
     return of_seed[0]
 
 

@@ -86,7 +86,7 @@ def best(trials: Sequence[Trial], store: Store, report: Callable[[str], None]) -
         (seeds,) = rows.values()
         return seeds[0], Choice(measure, None, {})
     if DEV not in read_collection(store.path(trials[0].evaluation.collection)).qrels:
-        raise InputError("the collection has no split dev to choose the best row by")
+        raise InputError("the collection has no split dev to choose the best row by; give --models all or none")
     values: dict[str, float] = {}
     first: dict[str, Trial] = {}
     starts = _by_row([trial for trial in trials if trial.method == START])

@@ -69,5 +69,7 @@ def _run(stage: EvaluateEncoder | EvaluateRetriever, collection: Collection, sto
 
 def _ids(names: list[str]) -> list[str]:
     if odd := next((name for name in names if name.split() != [name]), None):
-        raise InputError(f"--runs: the id {odd!r} has white space, which separates the columns of a TREC file")
+        raise InputError(
+            f"--runs: the id {odd!r} has white space, which separates the columns of a TREC file; leave --runs out"
+        )
     return names

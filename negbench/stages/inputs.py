@@ -55,7 +55,7 @@ def split_queries(collection: Collection, split: str) -> Int32:
     """Return the rows of the queries with a positive in ``split``; InputError where there is no such split."""
     if split not in collection.qrels:
         known = ", ".join(sorted(collection.qrels))
-        what = f"collection {collection.name} has no split {split!r}; it has {known}"
+        what = f"collection {collection.name} has no split {split!r}; give one of {known}"
         raise InputError(what + (WITHOUT_TRAINING if split == TRAINING_SPLIT else ""))
     return collection.split_queries(split)
 

@@ -83,7 +83,9 @@ def load_checked(who: str, load: Callable[[], T], new_head: bool = False, kept_l
             raise
         except Exception as error:  # each library that reads a part of the folder has errors of its own
             reason = next((said for report in reports if (said := report.problem(new_head, kept_layers))), None)
-            raise InputError(f"{who}: cannot be loaded: {reason or first_line(error)}") from error
+            raise InputError(
+                f"{who}: cannot be loaded: {reason or first_line(error)}; check its files, or give another model"
+            ) from error
     for report in reports:
         if said := report.problem(new_head, kept_layers):
             raise InputError(f"{who}: {said}; use a complete checkpoint that matches its config.json")
@@ -135,7 +137,9 @@ def require_vocabulary(tokenizer: Any, model: nn.Module, who: str) -> None:
         )
     rows = getattr(model.get_input_embeddings(), "num_embeddings", None)  # type: ignore[operator]
     if rows is not None and (last := max(known.values())) >= rows:
-        raise InputError(f"{who}: its tokenizer has ids up to {last}, but the model has {rows} embeddings")
+        raise InputError(
+            f"{who}: its tokenizer has ids up to {last}, but the model has {rows} embeddings; check its files"
+        )
 
 
 def positions(model: nn.Module) -> int | None:

@@ -62,7 +62,10 @@ class CoupledCrossEncoder(TrainedCrossEncoder):
             negatives = [text for text, label in labelled if not label]
             rows += [(queries[query], positives[n % len(positives)], text) for n, text in enumerate(negatives)]
         if not rows:
-            raise InputError(f"teacher {self.spelling}: no training query has a candidate that can be a negative")
+            raise InputError(
+                f"teacher {self.spelling}: no training query has a candidate that can be a negative; take deeper "
+                "candidates"
+            )
         return dict(zip(("query", "positive", "negative"), map(list, zip(*rows, strict=True)), strict=True))
 
     def loss(self, model: CrossEncoder, precision: Precision) -> nn.Module:

@@ -74,7 +74,7 @@ def load(place: Path | str, max_length: int, keep_layers: int | None = None, new
         if keep_layers is not None:
             count = AutoConfig.from_pretrained(str(place), revision=revision).num_hidden_layers
             if keep_layers > count:  # transformers would make up the missing ones at random
-                raise InputError(f"{who}: keep_layers={keep_layers}, but it has {count} layers")
+                raise InputError(f"{who}: keep_layers={keep_layers}, but it has {count} layers; give fewer")
         return CrossEncoder(
             str(place),
             revision=revision,
@@ -86,7 +86,8 @@ def load(place: Path | str, max_length: int, keep_layers: int | None = None, new
     model = load_checked(who, made, new_head, keep_layers)
     if model.num_labels != 1:
         raise InputError(
-            f"{who}: it has {model.num_labels} outputs (num_labels); a score needs a model with one output"
+            f"{who}: it has {model.num_labels} outputs (num_labels); a score needs a model with one output: give "
+            "another"
         )
     if type(model.activation_fn).__name__ not in _ACTIVATIONS:
         raise InputError(
@@ -94,7 +95,7 @@ def load(place: Path | str, max_length: int, keep_layers: int | None = None, new
             "relevance; expected Sigmoid or Identity"
         )
     if model.model is None:
-        raise InputError(f"{who}: it has no transformer that reads pairs of texts")
+        raise InputError(f"{who}: it has no transformer that reads pairs of texts; give another model")
     require_finite(model, who)
     require_vocabulary(model.tokenizer, model.model, who)
     limits = [max_length, model.max_seq_length, positions(model)]
@@ -103,7 +104,7 @@ def load(place: Path | str, max_length: int, keep_layers: int | None = None, new
         _tell_padding(model)
         predict(model, _PROBE, "float32")
     except Exception as error:  # a missing padding token, a model of images: whatever keeps it from scoring two pairs
-        raise InputError(f"{who}: cannot score pairs of texts: {first_line(error)}") from error
+        raise InputError(f"{who}: cannot score pairs of texts: {first_line(error)}; give another model") from error
     return model
 
 

@@ -38,7 +38,9 @@ class Ensemble(Teacher):
         if len(set(names)) < 2 or len(set(names)) < len(names):
             raise ValueError(f"expected two or more teachers, no two the same, found {', '.join(names) or 'none'}")
         if trained := [judge.name for judge in judges if judge.training_folds]:
-            raise ValueError(f"{trained[0]} is trained here; an ensemble takes given models: cross-encoder, llm, ...")
+            raise ValueError(
+                f"{trained[0]} is trained here; give models that are trained already: cross-encoder, llm, ..."
+            )
         return judges
 
     @property

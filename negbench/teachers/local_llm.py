@@ -78,7 +78,8 @@ class LocalLanguageModel(Teacher):
         longest = max(map(len, prompts), default=0)
         if room is not None and longest > room:
             raise InputError(
-                f"{who}: a prompt has {longest} tokens without its passage, but the model reads at most {room}"
+                f"{who}: a prompt has {longest} tokens without its passage, but the model reads at most {room}; give "
+                "one that reads more"
             )
         scores = np.zeros(len(pairs), np.float32)
         order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))

@@ -76,7 +76,8 @@ def instances(
         asked = np.unique(labels.queries)
         if recipe.queries > len(asked):
             raise InputError(
-                f"train.queries: {recipe.queries} asked for, but {split} of {collection.name} has {len(asked)}"
+                f"train.queries: {recipe.queries} asked for, but {split} of {collection.name} has {len(asked)}; ask "
+                "for fewer"
             )
         order = rng.CounterRNG(0, "training queries").order(_keys(collection.query_ids, asked))
         labels = labels.of_queries(asked[order[: recipe.queries]])

@@ -228,7 +228,7 @@ BROKEN = {
     "null for a list": ('{"query": "q", "pos": ["p"], "neg": null}', ":1: neg: expected a list, found nothing"),
     "dpr's passages as texts": (
         '[{"question": "q", "positive_ctxs": ["p"], "hard_negative_ctxs": []}]',
-        ":1: positive_ctxs must hold objects",
+        ":1: positive_ctxs: expected objects",
     ),
     "a list that is cut short": ('[\n{"query": "q", "pos": ["p"], "neg": ["n"]},\n{"query"', ":3: broken JSON"),
     "a list without its end": ('[{"query": "q", "pos": ["p"], "neg": ["n"]}\n\n', ":3: .* the list's end, found ''"),

@@ -230,5 +230,5 @@ def test_a_measure_without_its_provider_is_refused_by_name(monkeypatch):
 
 
 def test_an_unknown_split_is_refused_by_name():
-    with pytest.raises(InputError, match="'dev'; it has test"):
+    with pytest.raises(InputError, match="'dev'; give one of test"):
         evaluate(np.zeros((1, 1), np.int32), np.zeros((1, 1), np.float32), np.zeros(1, np.int32), collection([]), "dev")

@@ -40,7 +40,7 @@ def test_nv_retriever_is_percent_with_e5_mistral_as_its_teacher() -> None:
 @pytest.mark.parametrize("name", ["arctic", "sfr"])
 def test_what_no_source_settles_is_an_interpretation(name: str) -> None:
     assert named(name).form == "interpretation"
-    with pytest.raises(ValueError, match=f"{name} has no form 'faithful': .*; it has interpretation"):
+    with pytest.raises(ValueError, match=f"{name} has no form 'faithful': .*; give one of interpretation"):
         resolve(f"{name}(as=faithful)")
 
 

@@ -108,3 +108,10 @@ def test_false_negatives_by_rank_are_a_line_and_those_without_a_rank_stand_apart
     assert drawn == [[pytest.approx(40), pytest.approx(10)], [pytest.approx(5)]]
     assert left.get_xscale() == "log"
     assert "where" not in figures.draw(found, trials, {}, "nDCG@10", details[4:5])
+
+
+@pytest.mark.parametrize("text", ["$", "cost in $ and $", r"$\frac{", "$x^{2$", "a_b^c"])
+def test_a_dollar_in_a_name_is_no_formula(text: str) -> None:
+    trials = [{**trial, "axes": {"start": text}} for trial in made(known=True) if trial["axes"] == POINTS[0]]
+    drawn = figures.draw(rows(*trials), trials, {}, "nDCG@10")
+    assert any(text in figures.svg(figure) for figure in drawn.values())

@@ -112,5 +112,5 @@ def test_what_is_not_there_is_one_line(drawn: tuple[list[Trial], Store], tmp_pat
     found, store = drawn
     with pytest.raises(InputError, match="no training query has the id 'nobody'; the most similar id is '"):
         examples(found, store, ["nobody"])
-    with pytest.raises(InputError, match="no negatives are stored for this grid: run it first"):
+    with pytest.raises(InputError, match="no negatives are stored for this grid; run it first"):
         examples(found, Store(tmp_path / "empty"), [])

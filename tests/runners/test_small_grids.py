@@ -23,7 +23,8 @@ def test_a_split_that_is_not_there_stops_a_grid_before_it_trains(
     (tmp_path / "grid.yaml").write_text(grid_text(tiny_encoder, "[in-batch]"))
     said = negbench("run", "grid.yaml", "--set", "split=nosuch", cwd=tmp_path)
     assert said.code == 2
-    assert said.err.splitlines()[-1] == "negbench: collection helpdesk has no split 'nosuch'; it has dev, test, train"
+    (*_, line) = said.err.splitlines()
+    assert line == "negbench: collection helpdesk has no split 'nosuch'; give one of dev, test, train"
     assert not (tmp_path / "runs").exists()
     assert {path.name for path in (tmp_path / ".negbench").iterdir()} <= {"collection", "locks", "drafts", "store.json"}
 
@@ -40,7 +41,7 @@ def test_dev_must_be_there_before_a_grid_that_needs_it_trains(
         asked = [argument for change in changes for argument in ("--set", change)]
         said = negbench("run", "grid.yaml", "--set", f"collection={{source: {folder}, dev: 0}}", *asked, cwd=tmp_path)
         assert said.code == 2
-        assert said.err.splitlines()[-1] == "negbench: collection garden has no split 'dev'; it has test, train"
+        assert said.err.splitlines()[-1] == "negbench: collection garden has no split 'dev'; give one of test, train"
         assert not (tmp_path / "runs").exists()
 
 
@@ -54,7 +55,7 @@ def test_a_collection_without_training_labels_is_told_what_to_do(
     said = negbench("run", "grid.yaml", "--set", f"collection={folder}", cwd=tmp_path)
     assert said.code == 2
     (line,) = [line for line in said.err.splitlines() if line.startswith("negbench: ")]
-    assert "has no split 'train'; it has test. Without training labels" in line
+    assert "has no split 'train'; give one of test. Without training labels" in line
     assert "rename qrels/test.tsv to train.tsv" in line
 
 

@@ -64,7 +64,9 @@ def draw(wanted: int, lines: int, near: NearMisses, seed: int) -> list[Block]:
                 blocks.append(block)
                 break
         else:
-            raise InputError(f"helpdesk: the world has no room for {wanted} different groups of near misses")
+            raise InputError(
+                f"helpdesk: the world has no room for {wanted} different groups of near misses; ask for fewer"
+            )
     return blocks
 
 

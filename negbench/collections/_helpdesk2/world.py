@@ -49,7 +49,9 @@ def build(articles: int, near: NearMisses, seed: int) -> World:
     conditions = 1 + near.conditions
     least = near.topics * conditions
     if articles < least:
-        raise InputError(f"helpdesk: so many near misses take at least {least} articles, found articles={articles}")
+        raise InputError(
+            f"helpdesk: so many near misses take at least {least} articles, found articles={articles}; raise it"
+        )
     count = max(1, articles // (near.topics * (conditions + EXTRA)))
     lines = max(_FEWEST_LINES, count // _BLOCKS_PER_LINE)
     blocks = draw(count, lines, near, seed)

@@ -41,7 +41,7 @@ def passages(fields: Mapping[str, Any], key: str, place: str) -> list[str]:
     for passage in list_of(fields, key, place):
         if not isinstance(passage, dict):
             raise InputError(
-                f'{place}: {key} must hold objects like {{"docid": ..., "text": ...}}, found {passage!r:.60}'
+                f'{place}: {key}: expected objects like {{"docid": ..., "text": ...}}, found {passage!r:.60}'
             )
         if not isinstance(passage.get("text"), str):
             raise InputError(f"{place}: {key}: text: expected some text, found {_shown(passage.get('text'))}")
@@ -66,7 +66,13 @@ def numbers(values: Any, count: int, place: str) -> list[float]:
         raise InputError(f"{place}: expected a list of numbers, found {values!r:.60}")
     if len(values) != count:
         raise InputError(f"{place}: expected {count} numbers, found {len(values)}")
-    return [float(value) for value in values]
+    try:
+        read = [float(value) for value in values]
+    except OverflowError:
+        read = [math.inf]
+    if any(map(math.isinf, read)):  # NaN stands for a score that is unknown
+        raise InputError(f"{place}: expected numbers that are finite; correct or leave out the infinite one")
+    return read
 
 
 def ranked(found: Sequence[str], scores: Sequence[float] | None = None) -> tuple[Negative, ...]:

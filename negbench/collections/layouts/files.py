@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from negbench import user_files
 from negbench.collections.layouts import columns, json_lists, records, triples
 from negbench.errors import InputError
 
@@ -57,8 +56,5 @@ def open_texts(path: Path, names: Collection[str]) -> Iterator[records.Record]:
 
 
 def _start(path: Path) -> bytes:
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            return file.read(65_536)
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
+    with user_files.reading(path) as file:
+        return file.read(65_536)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from negbench import plain_values
 from negbench.collections import beir
 from negbench.collections.layouts import triples
 from negbench.collections.layouts.records import Record, text_of
@@ -44,10 +45,13 @@ def _entries(path: Path, text: str, at: int) -> Iterator[tuple[Any, str]]:
         line, counted = line + text.count("\n", counted, at), at
         try:
             value, end = decoder.raw_decode(text, at)
+            plain_values.check_texts(value, text[at:end])
         except json.JSONDecodeError as error:
-            raise InputError(f"{path}:{error.lineno}: broken JSON, {error.msg} at column {error.colno}") from error
+            raise InputError(
+                f"{path}:{error.lineno}: broken JSON, {error.msg} at column {error.colno}; mend this"
+            ) from error
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{path}:{line}: unreadable JSON: {error}") from error
+            raise InputError(f"{path}:{line}: unreadable JSON: {error}; mend it there") from error
         yield value, f"{path}:{line}"
         at = _skip(text, end)
         more = text.startswith(",", at)
@@ -56,7 +60,7 @@ def _entries(path: Path, text: str, at: int) -> Iterator[tuple[Any, str]]:
     if text[at : at + 1] != "]" or _skip(text, at + 1) < len(text):
         line += text.count("\n", counted, at)
         raise InputError(
-            f"{path}:{line}: broken JSON, expected a comma or the list's end, found {text[at : at + 40]!r}"
+            f"{path}:{line}: broken JSON, expected a comma or the list's end, found {text[at : at + 40]!r}; mend this"
         )
 
 

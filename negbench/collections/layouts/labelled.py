@@ -50,7 +50,7 @@ def _pairs(record: Record) -> Iterator[tuple[str, str, str, int]]:
     place, fields = record
     column = next((name for name in (*columns.LABELS, *columns.GRADES) if name in fields), None)
     if column is None:
-        raise InputError(f"{place}: no column of labels among {', '.join(fields)}")
+        raise InputError(f"{place}: no column of labels among {', '.join(fields)}; name it label or score")
     anchor, document = columns.query_and_document(fields, place, [])
     query = read.text(fields, anchor, place)
     if isinstance(fields[column], list):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
-import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from negbench import user_files
 from negbench.collections import beir
 from negbench.errors import InputError
 
@@ -46,7 +45,7 @@ def dataset_splits(folder: Path) -> dict[str, Iterator[Record]]:
     try:
         saved = datasets.load_from_disk(str(folder))
     except Exception as error:  # whatever datasets and Arrow raise for a folder that is incomplete
-        raise InputError(f"{folder}: cannot be read as a saved dataset: {_first_line(error)}") from error
+        raise InputError(f"{folder}: cannot be read as a saved dataset: {_first_line(error)}; save it again") from error
     if isinstance(saved, datasets.DatasetDict):
         return {split: _numbered(rows, f"{folder}: {split} row") for split, rows in saved.items()}
     return {"train": _numbered(saved, f"{folder}: row")}
@@ -61,6 +60,7 @@ def parquet(path: Path) -> Iterator[Record]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    user_files.check_regular(path, "a Parquet file")
     number = 0
     try:
         with pq.ParquetFile(path) as file:
@@ -69,7 +69,9 @@ def parquet(path: Path) -> Iterator[Record]:
                     number += 1
                     yield Record(f"{path}: row {number}", fields)
     except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path}: cannot be read as Parquet: {_first_line(error)}") from error
+        raise InputError(
+            f"{path}: cannot be read as Parquet: {_first_line(error)}; give a whole copy of the file"
+        ) from error
 
 
 def json_lines(path: Path) -> Iterator[Record]:
@@ -88,6 +90,8 @@ def table(path: Path, delimiter: str) -> Iterator[Record]:
     reader = csv.reader(io.StringIO(text_of(path), newline=""), delimiter=delimiter, strict=True)
     try:
         heading = [name.strip() for name in next(reader, [])]
+        if twice := [name for position, name in enumerate(heading) if name and name in heading[:position]]:
+            raise InputError(f"{path}:1: two columns are called {twice[0]!r:.60}; rename one")
         for cells in reader:
             place = f"{path}:{reader.line_num}"
             if not cells:
@@ -96,21 +100,12 @@ def table(path: Path, delimiter: str) -> Iterator[Record]:
                 raise InputError(f"{place}: expected {len(heading)} cells ({', '.join(heading)}), found {len(cells)}")
             yield Record(place, dict(zip(heading, cells, strict=True)))
     except csv.Error as error:
-        raise InputError(f"{path}:{reader.line_num}: broken CSV: {error}") from error
+        raise InputError(f"{path}:{reader.line_num}: broken CSV: {error}; mend this line") from error
 
 
 def text_of(path: Path) -> str:
     """Return a file's text, gzipped or not, without a byte order mark; InputError if it is not UTF-8."""
-    try:
-        raw = path.read_bytes()
-        raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise InputError(f"{path}:{line}: not UTF-8 text: {error.reason}; save it as UTF-8") from error
+    return user_files.text(path)
 
 
 def _first_line(error: Exception) -> str:

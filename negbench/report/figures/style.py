@@ -35,6 +35,7 @@ STYLE: dict[Any, Any] = {
     "legend.fontsize": 8,
     "svg.hashsalt": "negbench",  # the same bytes for the same figures
     "svg.fonttype": "none",
+    "text.parse_math": False,  # a $ in a name is a $
 }
 
 Curves = Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]

@@ -56,7 +56,7 @@ class BuildPool(Stage):
         if self.retriever.needs_given and collection.given is None:
             raise InputError(
                 f"candidates given: {collection.name} came without negatives; the method is for a collection such as "
-                "{pairs: FILE} or {pairs: FILE, collection: NAME} whose file has some"
+                "{pairs: FILE} or {pairs: FILE, collection: NAME} whose file has some: give one"
             )
         if not self.retriever.fingerprint():
             return

@@ -138,7 +138,7 @@ class TeachTargets(PairStage):
     def provide(cls, requirement: TeacherTargets, planned: PlannedPairs) -> Self:
         """Score by the required teacher, whose copies learn from the pool of the negatives."""
         if planned.negatives is None:
-            raise ValueError("its loss asks a teacher, and there are no negatives")
+            raise ValueError("its loss asks a teacher, and there are no negatives; give it candidates")
         teacher, fingerprint = requirement.teacher, planned.fingerprint(requirement.teacher)
         copies = copies_of(teacher, planned.negatives.pool, fingerprint, planned.precision)
         return cls(

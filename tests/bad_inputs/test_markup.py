@@ -1,0 +1,61 @@
+"""Square brackets and colons in prompts, names and labels are shown as they are."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from case import grid
+from places import SOCKS
+
+from negbench import cli, terminal
+
+TEXTS = ("[INST] query: [/INST]", "[bold]x[/bold]", "filters=[margin]", ":warning:", "[/]", "[link=a]b", "a \\[x]")
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    for name, content in SOCKS.items():
+        assert isinstance(content, str)
+        path = tmp_path / "shared" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    (tmp_path / "shared/weights").mkdir()
+    (tmp_path / "shared/weights/model.safetensors").write_bytes(b"weights")
+    (tmp_path / "shared/weights/config.json").write_text("{}")
+    (tmp_path / "here").mkdir()
+    return tmp_path / "here"
+
+
+def test_a_plan_shows_filters_and_prompts(here: Path, negbench: Callable[..., Any]) -> None:
+    methods = "['bm25(filters=[margin(margin=0.2)])', {bm25: {depth: 50}, name: 'mine [INST]'}]"
+    encoder = '{model: ../shared/weights, query_prompt: "[INST] :warning: "}'
+    (here / "grid.yaml").write_text(grid(methods=methods, encoder=encoder))
+    said = negbench("plan", "grid.yaml", cwd=here)
+    assert said.code == 0, said.err
+    shown = "".join(said.out.replace("│", " ").split())
+    for text in ("filters=[margin(margin=0.2)]", "mine[INST]", "[INST]:warning:"):
+        assert text in shown, text
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_an_error_is_shown_as_it_is(text: str) -> None:
+    err = io.StringIO()
+    with contextlib.redirect_stderr(err):
+        terminal.print_error(f"negbench: {text}: is wrong")
+    assert err.getvalue() == f"negbench: {text}: is wrong\n"
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_progress_on_a_terminal_is_shown_as_it_is(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    err = io.StringIO()
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    with contextlib.redirect_stderr(err), cli._progress() as report:
+        report(SimpleNamespace(total=3, done=1, label=f"train {text}", seconds_left=30.0))
+    assert f"train {text}" in err.getvalue()
