@@ -19,8 +19,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 import negbench
 from negbench.commands import advice, listings, negatives, store
-from negbench.commands.shared import AsJson, Assignments, GridPath
-from negbench.terminal import Commands, carry_out
+from negbench.commands.shared import AsJson, Assignments, GridPath, Yes
+from negbench.escaping import for_terminal
+from negbench.terminal import Commands, carry_out, print_error, say
 from negbench.terminal import show as _show
 
 app = typer.Typer(
@@ -113,6 +114,7 @@ def run(
     push: Annotated[
         str | None, typer.Option(metavar="REPO", help="Upload best/ to this model hub repository.", show_default=False)
     ] = None,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the stages of a grid that are not stored yet, write the results and print the table.
@@ -128,12 +130,13 @@ def run(
             log_models=log_models,
             models=models.value,
             runs=runs,
+            yes=yes,
             command=_command(),
         )
     _show(result, as_json)
     _tell(result, as_json)
     if push is not None:
-        Console(stderr=True).print(f"pushed to {negbench.push_model(result, push)}", markup=False, soft_wrap=True)
+        say(f"pushed to {negbench.push_model(result, push)}", stderr=True)
 
 
 @app.command()
@@ -143,6 +146,7 @@ def repair(
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results; by default runs/NAME.", show_default=False)
     ] = None,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a grid with false negatives removed and injected, by its fuller judgments, and estimate what they cost.
@@ -151,7 +155,7 @@ def repair(
     """
     asked = negbench.load_grid(grid, assignments)
     with _progress() as progress:
-        result = negbench.run_repair(asked, out, progress=progress, command=_command())
+        result = negbench.run_repair(asked, out, progress=progress, yes=yes, command=_command())
     _show(result, as_json)
     _tell(result.run, as_json)
 
@@ -176,10 +180,9 @@ def reproduce(
         result = negbench.reproduce(paper, only, out, progress=progress, command=_command())
     _show(result, as_json)
     if not as_json and result.papers:
-        Console().print(f"results in {result.path}", markup=False, highlight=False, soft_wrap=True)
-    errors = Console(stderr=True)
+        say(f"results in {result.path}")
     for line in (*result.failures, *result.worse, *result.errors):
-        errors.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+        print_error(line)
     if result.errors:
         raise typer.Exit(2)
     if result.worse or result.failures:
@@ -187,12 +190,12 @@ def reproduce(
 
 
 @app.command()
-def plan(grid: GridPath, assignments: Assignments = [], as_json: AsJson = False) -> None:  # noqa: B006
+def plan(grid: GridPath, assignments: Assignments = [], yes: Yes = False, as_json: AsJson = False) -> None:  # noqa: B006
     """Show the trials and stages of a grid: stored, shared, left to run. Nothing is run.
 
     Example: negbench plan grid.yaml
     """
-    _show(negbench.plan_run(negbench.load_grid(grid, assignments)), as_json)
+    _show(negbench.plan_run(negbench.load_grid(grid, assignments), yes=yes), as_json)
 
 
 @app.command()
@@ -215,11 +218,10 @@ def evaluate(
 
     Example: negbench evaluate --encoder all-MiniLM-L6-v2 --collection helpdesk
     """
-    errors = Console(stderr=True)
 
     def progress(label: str) -> None:
         if not as_json:
-            errors.print(label, markup=False, highlight=False, soft_wrap=True)
+            say(label, stderr=True)
 
     result = negbench.evaluate(
         encoder, collection, split, measures, precision=precision, max_length=max_length, progress=progress
@@ -243,7 +245,7 @@ def report(
     Example: negbench report grid.yaml
     """
     for path in negbench.write_report(negbench.load_grid(grid, assignments), out, texts=texts):
-        print(path)
+        print(for_terminal(str(path)))
 
 
 @app.command()
@@ -320,11 +322,10 @@ def audit(
 
     Example: negbench audit mined.jsonl --label
     """
-    errors = Console(stderr=True)
 
     def show(address: str) -> None:
-        errors.print(f"open {address}", markup=False, highlight=False, soft_wrap=True)
-        errors.print("Press Ctrl-C to stop; all answers are saved.", highlight=False)
+        say(f"open {address}", stderr=True)
+        say("Press Ctrl-C to stop; all answers are saved.", stderr=True)
 
     result = negbench.audit(
         negatives,
@@ -347,14 +348,13 @@ def _tell(found: negbench.Results, as_json: bool) -> None:
     if not as_json:
         where = f"results in {found.path}; {found.tracking}"
         for line in (where, *found.model_notes):
-            Console().print(line, markup=False, highlight=False, soft_wrap=True)
-    errors = Console(stderr=True)
+            say(line)
     for reason in dict.fromkeys(found.failures.values()):
         names = [name for name, why in found.failures.items() if why == reason]
         whose = ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
-        errors.print(f"failed: {whose}: {reason}", style="red", markup=False, soft_wrap=True)
+        print_error(f"failed: {whose}: {reason}")
     if found.failures:
-        errors.print(f"tracebacks in {found.path / 'errors.log'}", markup=False, soft_wrap=True)
+        say(f"tracebacks in {found.path / 'errors.log'}", stderr=True)
         raise typer.Exit(1)
 
 
@@ -366,15 +366,24 @@ def _command() -> list[str]:
 def _progress() -> Iterator[Callable[[Any], None]]:
     """Yield a callback that shows progress on stderr: a bar on a terminal, else one line per stage."""
     console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[left]}"),
+    )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("checking the stored stages", total=None, left="")
+        sizes: set[int] = set()
 
         def report(now: Any) -> None:
             left = f"about {_duration(now.seconds_left)} left"
-            bar.update(task, total=now.total, completed=now.done, description=now.label, left=left)
+            if now.trials and not sizes:
+                sizes.add(now.trials)
+                console.print(f"{now.trials:,} trials, {now.total:,} stages left to run", highlight=False)
+            bar.update(task, total=now.total, completed=now.done, description=for_terminal(now.label), left=left)
             if not console.is_terminal:
-                console.print(f"[{now.done + 1}/{now.total}] {now.label} ({left})", markup=False, soft_wrap=True)
+                say(f"[{now.done + 1}/{now.total}] {now.label} ({left})", stderr=True)
 
         yield report
 

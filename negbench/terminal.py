@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 
 import negbench
 from negbench.errors import InputError
+from negbench.escaping import for_terminal
 
 _OF_THE_SYSTEM = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO),
@@ -83,9 +84,15 @@ def show(result: negbench.Result, as_json: bool) -> None:
         result.show()
 
 
+def say(line: str, stderr: bool = False, style: str | None = None) -> None:
+    """Print a line as it is, but for characters that would steer a terminal, on stdout or stderr."""
+    console = Console(stderr=stderr)
+    console.print(for_terminal(line), style=style, markup=False, highlight=False, soft_wrap=True)
+
+
 def print_error(line: str) -> None:
     """Print a line in red on stderr."""
-    Console(stderr=True, soft_wrap=True).print(line, style="red", markup=False, highlight=False)
+    say(line, stderr=True, style="red")
 
 
 def _kept(command: str | None) -> str:

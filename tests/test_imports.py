@@ -13,7 +13,7 @@ import pytest
 import negbench
 
 ORDER = (
-    ("errors", "spelling", "features"),
+    ("errors", "spelling", "features", "escaping"),
     ("registry", "types", "resources"),
     ("rng", "part_checks"),
     ("store",),

@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from negbench.terminal import say
 
 GridPath = Annotated[Path, typer.Argument(help="The grid file (YAML).", show_default=False)]
 Assignments = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the grid; dotted; can be repeated.")
 ]
+Yes = Annotated[bool, typer.Option("--yes", help="Allow more than 10,000 trials.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 def label_of_stage(label: str) -> None:
     """Print a stage's label on stderr before it runs."""
-    Console(stderr=True).print(label, markup=False, highlight=False, soft_wrap=True)
+    say(label, stderr=True)

@@ -24,6 +24,7 @@ from pydantic import (
 from negbench.collections import Source
 from negbench.collections.resolve import paths_beside, source_of
 from negbench.config import axes
+from negbench.config.choice import Choice
 from negbench.config.collection_axis import AXIS, KEY, NAME
 from negbench.config.document import Document, place
 from negbench.config.further import FurtherCollection
@@ -70,7 +71,7 @@ class Settings(BaseModel):
             "TEXT}` names its row in the tables."
         ),
     )
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(
         default=(0,), min_length=1, description="Seeds; each method is trained once per seed."
     )
     negatives: int = Field(default=1, ge=1, le=1000, description="Mined negatives per training row.")
@@ -217,7 +218,8 @@ class Grid(BaseModel):
     """A validated grid: the settings at every point of its axes (one point where it has none).
 
     ``text`` is the file's, ``assignments`` what was changed in it. Relative paths of collections start from ``folder``,
-    that of the file, None where the grid is no file; ``notes`` are sentences on paths that do not.
+    that of the file, None where the grid is no file; ``notes`` are sentences on paths that do not. ``places`` says of
+    each key that is given where it stands, as in ``grid.yaml:4: encoder``.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -228,6 +230,7 @@ class Grid(BaseModel):
     points: tuple[tuple[dict[str, Any], Settings], ...]
     folder: str | None = None
     notes: tuple[str, ...] = ()
+    places: dict[str, str] = Field(default_factory=dict)
 
 
 def read(source: Path | Mapping[str, Any], assignments: Sequence[str] = ()) -> Grid:
@@ -270,7 +273,22 @@ def _validated(document: Document) -> Grid:
     if errors:
         raise InputError("\n".join(dict.fromkeys(errors)))
     changed = tuple(document.assignments)
-    return Grid(name=points[0][1].name, text=document.text, assignments=changed, points=tuple(points))
+    return Grid(
+        name=points[0][1].name,
+        text=document.text,
+        assignments=changed,
+        points=tuple(points),
+        places={**_places(document, varied), **{key: document.where([key]) for key in plain}},
+    )
+
+
+def _places(document: Document, varied: Mapping[str, Sequence[Choice]]) -> dict[str, str]:
+    """Return where the first value of each key stands that an axis sets."""
+    found: dict[str, str] = {}
+    for choices in varied.values():
+        for key, place_of in choices[0].places.items():
+            found.setdefault(key.partition(".")[0], document.where(place_of))
+    return found
 
 
 def _open_encoder(data: dict[str, Any], key: str) -> None:

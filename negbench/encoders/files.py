@@ -136,6 +136,11 @@ def _json(path: Path, otherwise: Any) -> Any:
     if not path.is_file():
         return otherwise
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: not a JSON file: {error}") from error
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not a JSON file: {error}; download the model again") from error
+    entries = found if isinstance(found, list) else []
+    if not isinstance(found, type(otherwise)) or not all(isinstance(entry, dict) for entry in entries):
+        wanted = "a list of mappings" if isinstance(otherwise, list) else "a mapping"
+        raise InputError(f"{path}: expected {wanted}, found {found!r:.60}; download the model again")
+    return found

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from negbench.errors import InputError
+from negbench.escaping import for_csv
 from negbench.report import figures, latex, side_by_side_text
 from negbench.report.details import Detail
 from negbench.report.inspect import Example
@@ -51,7 +52,7 @@ def write(folder: Path, texts: Sequence[Example]) -> list[Path]:
     drawn = figures.draw(
         rows,
         data["trials"],
-        _curves(folder / "curves.csv"),
+        _curves(folder / "curves.csv", data["trials"]),
         settings["measure"],
         details,
         matrices,
@@ -186,11 +187,14 @@ def _read(folder: Path) -> dict[str, Any]:
     return data
 
 
-def _curves(path: Path) -> dict[str, dict[str, list[tuple[int, float]]]]:
+def _curves(path: Path, trials: Sequence[dict[str, Any]]) -> dict[str, dict[str, list[tuple[int, float]]]]:
     by_trial: dict[str, dict[str, list[tuple[int, float]]]] = {}
+    names = {for_csv(trial["name"]): trial["name"] for trial in trials}
     if path.exists():
         with path.open(encoding="utf-8", newline="") as file:
             for line in csv.DictReader(file):
                 point = int(line["step"]), float(line["value"])
-                by_trial.setdefault(line["trial"], {}).setdefault(line["curve"], []).append(point)
+                by_trial.setdefault(names.get(line["trial"], line["trial"]), {}).setdefault(line["curve"], []).append(
+                    point
+                )
     return by_trial
