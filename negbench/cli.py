@@ -122,7 +122,7 @@ def run(
     Example: negbench run grid.yaml --set 'seeds=[0, 1, 2]'
     """
     asked = negbench.load_grid(grid, assignments)
-    with _progress() as progress:
+    with _progress(_size(asked)) as progress:
         result = negbench.run(
             asked,
             out,
@@ -154,7 +154,7 @@ def repair(
     Example: negbench repair grid.yaml --set 'axes.repair=[null, replaced]'
     """
     asked = negbench.load_grid(grid, assignments)
-    with _progress() as progress:
+    with _progress(_size(asked)) as progress:
         result = negbench.run_repair(asked, out, progress=progress, yes=yes, command=_command())
     _show(result, as_json)
     _tell(result.run, as_json)
@@ -343,6 +343,11 @@ def audit(
     _show(result, as_json)
 
 
+def _size(grid: negbench.Grid) -> str:
+    trials = sum(len(row["seeds"]) for row in grid.data)
+    return f"grid {grid.name}: {trials:,} {'trial' if trials == 1 else 'trials'}, and its references"
+
+
 def _tell(found: negbench.Results, as_json: bool) -> None:
     """Print where the results are and what failed; exit with code 1 if anything failed."""
     if not as_json:
@@ -363,24 +368,22 @@ def _command() -> list[str]:
 
 
 @contextlib.contextmanager
-def _progress() -> Iterator[Callable[[Any], None]]:
-    """Yield a callback that shows progress on stderr: a bar on a terminal, else one line per stage."""
+def _progress(about: str = "") -> Iterator[Callable[[Any], None]]:
+    """Yield a callback that shows progress on stderr: a bar on a terminal, else one line per stage.
+
+    ``about`` is said before the first.
+    """
     console = Console(stderr=True)
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.fields[left]}"),
-    )
+    texts = [TextColumn(form, markup=False) for form in ("{task.description}", "{task.fields[left]}")]
+    columns = (SpinnerColumn(), texts[0], BarColumn(), texts[1])
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("checking the stored stages", total=None, left="")
-        sizes: set[int] = set()
+        said = [about] if about else []
 
         def report(now: Any) -> None:
             left = f"about {_duration(now.seconds_left)} left"
-            if now.trials and not sizes:
-                sizes.add(now.trials)
-                console.print(f"{now.trials:,} trials, {now.total:,} stages left to run", highlight=False)
+            while said:
+                console.print(for_terminal(said.pop()), markup=False, highlight=False)
             bar.update(task, total=now.total, completed=now.done, description=for_terminal(now.label), left=left)
             if not console.is_terminal:
                 say(f"[{now.done + 1}/{now.total}] {now.label} ({left})", stderr=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -13,15 +12,6 @@ class InputError(ValueError):
     The message is one line: the place (file and line, or key), what was found, what was expected and what to
     do. The command line prints it without a traceback and exits with code 2.
     """
-
-
-@contextmanager
-def located(place: str) -> Iterator[None]:
-    """Let the message of an InputError that is raised inside begin with ``place``, file, line and key."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"{place}: {error}") from error
 
 
 class PartError(RuntimeError):

@@ -24,7 +24,6 @@ from pydantic import (
 from negbench.collections import Source
 from negbench.collections.resolve import paths_beside, source_of
 from negbench.config import axes
-from negbench.config.choice import Choice
 from negbench.config.collection_axis import AXIS, KEY, NAME
 from negbench.config.document import Document, place
 from negbench.config.further import FurtherCollection
@@ -218,8 +217,8 @@ class Grid(BaseModel):
     """A validated grid: the settings at every point of its axes (one point where it has none).
 
     ``text`` is the file's, ``assignments`` what was changed in it. Relative paths of collections start from ``folder``,
-    that of the file, None where the grid is no file; ``notes`` are sentences on paths that do not. ``places`` says of
-    each key that is given where it stands, as in ``grid.yaml:4: encoder``.
+    that of the file, None where the grid is no file; ``notes`` are sentences on paths that do not. ``places`` has the
+    file, line and key at which each collection, encoder and teacher is named, by its spelling.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -230,7 +229,7 @@ class Grid(BaseModel):
     points: tuple[tuple[dict[str, Any], Settings], ...]
     folder: str | None = None
     notes: tuple[str, ...] = ()
-    places: dict[str, str] = Field(default_factory=dict)
+    places: dict[str, str] = {}
 
 
 def read(source: Path | Mapping[str, Any], assignments: Sequence[str] = ()) -> Grid:
@@ -254,6 +253,7 @@ def _validated(document: Document) -> Grid:
     plain = {key: value for key, value in document.data.items() if key not in ("axes", KEY)}
     points: list[tuple[dict[str, Any], Settings]] = []
     errors: list[str] = []
+    named: dict[str, str] = {}
     for chosen in itertools.product(*varied.values()):
         data = copy.deepcopy(plain)
         places: dict[str, list[str | int]] = {}
@@ -270,24 +270,30 @@ def _validated(document: Document) -> Grid:
             errors += [_explain(document, places, issue) for issue in issues]  # a list with bad entries is not empty
         else:
             points.append(({axis: choice.label for axis, choice in zip(varied, chosen, strict=True)}, settings))
+            for spelling, location in _named_things(settings).items():
+                named.setdefault(spelling, document.where(_in_file(location, places)))
     if errors:
         raise InputError("\n".join(dict.fromkeys(errors)))
     changed = tuple(document.assignments)
-    return Grid(
-        name=points[0][1].name,
-        text=document.text,
-        assignments=changed,
-        points=tuple(points),
-        places={**_places(document, varied), **{key: document.where([key]) for key in plain}},
-    )
+    return Grid(name=points[0][1].name, text=document.text, assignments=changed, points=tuple(points), places=named)
 
 
-def _places(document: Document, varied: Mapping[str, Sequence[Choice]]) -> dict[str, str]:
-    """Return where the first value of each key stands that an axis sets."""
-    found: dict[str, str] = {}
-    for choices in varied.values():
-        for key, place_of in choices[0].places.items():
-            found.setdefault(key.partition(".")[0], document.where(place_of))
+def _named_things(settings: Settings) -> dict[str, list[str | int]]:
+    """Return where a point names what lies in files or on the hub: collections, the encoder, teachers, by spelling.
+
+    Of what a method names itself there is the place of the method, by the name of its row.
+    """
+    found: dict[str, list[str | int]] = {
+        settings.collection.spelling: ["collection"],
+        settings.encoder.spelling: ["encoder"],
+    }
+    for position, further in enumerate(settings.evaluate_on):
+        found.setdefault(further.collection.spelling, ["evaluate_on", position])
+    for key, teacher in (("teacher", settings.teacher), ("judge", settings.judge)):
+        if teacher is not None:
+            found.setdefault(teacher.spelling, [key])
+    for position, method in enumerate(settings.methods):
+        found.setdefault(method.label, ["methods", position])
     return found
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from negbench.encoders import weights
 from negbench.encoders.files import read_json
 from negbench.encoders.spec import EncoderSpec
-from negbench.errors import InputError
 
 _WITHOUT_TRANSFORMER = frozenset(
     {"StaticEmbedding", "WordEmbeddings", "WordWeights", "Pooling", "Dense", "Normalize", "LayerNorm", "Dropout"}
@@ -21,29 +20,6 @@ def has_transformer(spec: EncoderSpec) -> bool:
     """Tell whether there may be a transformer in the encoder; a model without a list of modules is one itself."""
     kinds = {_kind(module) for module in read_json(spec, "modules.json", [])}
     return not kinds or not kinds <= _WITHOUT_TRANSFORMER
-
-
-def check_layers(spec: EncoderSpec) -> None:
-    """Raise InputError where the spec keeps or draws afresh more layers than the encoder's files say there are."""
-    if spec.keep_layers is None and not spec.reinit_layers:
-        return
-    there = layers_of(spec)
-    for name, wanted in (("keep_layers", spec.keep_layers or 0), ("reinit_layers", spec.reinit_layers)):
-        if there is not None and wanted > there:
-            raise InputError(f"encoder {spec.spelling}: {name}={wanted}, but it has {there} layers; give fewer")
-        there = wanted or there
-
-
-def layers_of(spec: EncoderSpec) -> int | None:
-    """Return the number of layers of the encoder's transformer; None where its files do not tell."""
-    modules = read_json(spec, "modules.json", [])
-    folders = [str(module.get("path", "")) for module in modules if _kind(module) == "Transformer"] or [""]
-    config = read_json(spec, f"{folders[0]}/config.json".lstrip("/"), {})
-    return next((count for name in _LAYERS if (count := _number(config, name)) is not None), None)
-
-
-_LAYERS = ("num_hidden_layers", "n_layers", "n_layer", "num_layers")
-"""Names that architectures have for their number of layers."""
 
 
 def dimensions_of(spec: EncoderSpec) -> int | None:

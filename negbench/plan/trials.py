@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 from negbench.collections import Source
 from negbench.collections.hidden import Hidden
 from negbench.config.further import FurtherCollection
 from negbench.config.grid import Grid, Settings
-from negbench.encoders import files, modules, published, weights
+from negbench.encoders import published
 from negbench.encoders.precision import Precision, resolve
 from negbench.encoders.spec import EncoderSpec
 from negbench.encoders.tokens import Side
@@ -19,8 +19,7 @@ from negbench.errors import InputError
 from negbench.methods import Method, with_teacher
 from negbench.methods.alias import REFERENCES
 from negbench.plan import similarity, student
-from negbench.plan.models import check_models
-from negbench.plan.size import starts_altered, starts_by_seed
+from negbench.plan.fingerprints import fingerprints
 from negbench.plan.training_builder import TrainingBuilder
 from negbench.retrieval import Retriever
 from negbench.retrieval.bm25 import BM25
@@ -136,16 +135,7 @@ def trials(grid: Grid) -> list[Trial]:
 
     Raises InputError where the collection or the encoder's weights do not exist.
     """
-
-    @cache  # a fingerprint reads whole files, and every point and seed asks again
-    def fingerprint(thing: Source | Teacher | EncoderSpec) -> str:
-        if isinstance(thing, EncoderSpec):
-            files.check(thing)
-            modules.check_layers(thing)
-            return weights.fingerprint(thing.model, thing.revision)
-        return thing.fingerprint()
-
-    check_models(grid, fingerprint)
+    fingerprint = fingerprints(grid)
     expanded: list[Trial] = []
     for axis_values, settings in grid.points:
         sources = (settings.collection, *(it.collection for it in settings.evaluate_on))
@@ -161,8 +151,9 @@ def trials(grid: Grid) -> list[Trial]:
         for recipe in (settings.train, settings.warm_up):
             student.check_adapters(recipe, settings.encoder)
         expanded.append(builder.bm25())
-        expanded += [builder.start(seed) for seed in (settings.seeds if builder.seeded else settings.seeds[:1])]
-        if starts_altered(settings):
+        for seed in settings.seeds if builder.seeded else settings.seeds[:1]:
+            expanded.append(builder.start(seed))
+        if builder.altered:
             expanded.append(builder.untouched())
         expanded += [builder.trial(method, seed) for seed in settings.seeds for method in settings.methods]
     return expanded
@@ -202,7 +193,7 @@ class _Builder:
     @property
     def seeded(self) -> bool:
         """Whether the start depends on the seed."""
-        return starts_by_seed(self.settings)
+        return self.settings.encoder.seeded or self.settings.warm_up is not None
 
     def start(self, seed: int) -> Trial:
         encoder = self.training_builder.start(seed)
@@ -221,6 +212,12 @@ class _Builder:
             evaluation=evaluation,
             extra_evaluations=extra,
         )
+
+    @property
+    def altered(self) -> bool:
+        """Whether the start is another model than the published one: other layers, shorter texts, a warm-up."""
+        settings = self.settings
+        return settings.warm_up is not None or published.is_altered(settings.encoder, settings.train.max_length.by_side)
 
     def untouched(self) -> Trial:
         """Return the trial of the encoder as published, with its own layers, prompts and tokens per text."""

@@ -14,9 +14,14 @@ from negbench.plan.damage import repeat_if_damaged
 from negbench.plan.trials import Trial, collection_name
 from negbench.report import results
 from negbench.runners import local
-from negbench.runners.checks import check_inputs
+from negbench.runners.checks import check_parts, located
 from negbench.runners.outputs import Outputs
-from negbench.stages.inputs import LoadCollection, StartEncoder
+from negbench.stages.evaluation.gradient import WeighFalseNegatives
+from negbench.stages.evaluation.quality import EvaluateEncoder, EvaluateRetriever
+from negbench.stages.inputs import LoadCollection, StartEncoder, read_collection, split_queries
+from negbench.stages.mining.pool import BuildPool
+from negbench.stages.mining.repair import RepairNegatives, truth_of
+from negbench.stages.training.train import WATCHED_SPLIT, Train
 from negbench.store import Store, usage
 from negbench.store.writable import check_writable
 
@@ -52,7 +57,9 @@ def run(
         store.open()
 
     def work() -> Finished:
-        check_inputs(grid, trials, store, report)
+        check_parts(grid, trials, store, lambda label: report(local.Progress(0, 1, label, 0.0)))
+        _check_collections(trials, store, report)
+        _check_encoders(grid, trials, store, report)
         with usage.recorded(store, grid.name, out, stages):
             return _run_trials(grid, trials, store, out, command, report, log_models)
 
@@ -100,6 +107,40 @@ def _run_trials(
         raise
     outcome = delivery.finish(outputs.logs(log_models), outputs.files)
     return Finished(outputs, failed, outcome.message)
+
+
+def _check_collections(trials: Sequence[Trial], store: Store, report: Callable[[local.Progress], None]) -> None:
+    """Load and check the collections of unfinished trials, so that errors come before hours of training."""
+    unfinished = [trial for trial in trials if not all(store.has(stage) for stage in trial.stages)]
+    stages = dict.fromkeys(stage for trial in unfinished for stage in trial.stages)
+    used = [it for it in stages if isinstance(it, EvaluateEncoder | EvaluateRetriever | Train | BuildPool)]
+    watched = [(it.collection, WATCHED_SPLIT) for it in stages if isinstance(it, Train) and it.curve_points]
+    needed = dict.fromkeys([(it.collection, it.split) for it in used] + watched)
+    for index, (loaded, split) in enumerate(needed):
+        if not store.has(loaded):
+            report(local.Progress(index, len(needed), loaded.label, 0.0))
+        collection = read_collection(store.ensure(loaded))
+        split_queries(collection, split)
+    for stage in stages:
+        if isinstance(stage, BuildPool) and not store.has(stage):
+            stage.check(read_collection(store.ensure(stage.collection)))
+        if isinstance(stage, RepairNegatives):
+            truth_of(read_collection(store.ensure(stage.pool.collection)), stage.pool.split)
+        if isinstance(stage, WeighFalseNegatives):
+            truth_of(read_collection(store.ensure(stage.training.collection)), stage.training.split, "gradient")
+
+
+def _check_encoders(
+    grid: Grid, trials: Sequence[Trial], store: Store, report: Callable[[local.Progress], None]
+) -> None:
+    """Load the starting encoders of unfinished trials, so that errors come before any other work."""
+    unfinished = [trial for trial in trials if not all(store.has(stage) for stage in trial.stages)]
+    stages = dict.fromkeys(stage for trial in unfinished for stage in trial.stages)
+    needed = [it for it in stages if isinstance(it, StartEncoder) and not store.has(it)]
+    for index, stage in enumerate(needed):
+        report(local.Progress(index, len(needed), stage.label, 0.0))
+        with located(grid, stage.spec.spelling):
+            store.ensure(stage)
 
 
 def _digests(trials: Sequence[Trial]) -> dict[str, dict[str, str]]:

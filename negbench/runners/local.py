@@ -25,16 +25,12 @@ EXPECTED_SECONDS = {"training": 30.0, "embeddings of document": 5.0, "teacher": 
 
 @dataclass(frozen=True)
 class Progress:
-    """Progress of a run: missing stages that are done and in total, the next stage, and the estimated seconds left.
-
-    ``trials`` are those of the run; 0 while its inputs are checked.
-    """
+    """Progress of a run: missing stages that are done and in total, the next stage, and the estimated seconds left."""
 
     done: int
     total: int
     label: str
     seconds_left: float
-    trials: int = 0
 
 
 def run(
@@ -84,7 +80,6 @@ class _Work:
     ) -> None:
         self.store, self.report, self.log = store, report, log
         self.missing = {item.stage.key: item.stage for item in planned(trials, store) if not item.stored}
-        self.trials = len(trials)
         self.total, self.seen = len(self.missing), dict(EXPECTED_SECONDS)
         self.broken: dict[str, str] = {}
         self.told_to_wait = False
@@ -126,7 +121,7 @@ class _Work:
 
     def _tell(self, label: str) -> None:
         left = sum(self.seen.get(stage.effort, 0.5) for stage in self.missing.values())
-        self.report(Progress(self.total - len(self.missing), self.total, label, left, self.trials))
+        self.report(Progress(self.total - len(self.missing), self.total, label, left))
 
 
 def make(stage: Stage, store: Store, report: Callable[[str], None], read: Callable[[Path], T]) -> T:
