@@ -48,7 +48,7 @@ CASES = {
         "methods: [in-batch, {{denoised: {{teacher: cross-encoder(model={weights})}}}}]", "methods.1: ", "loaded",
     ),
     "a teacher with more layers": (
-        "methods: [in-batch, {{denoised: {{teacher: "trained-cross-encoder(model={tiny}, keep_layers=99)"}}}}]",
+        'methods: [in-batch, {{denoised: {{teacher: "trained-cross-encoder(model={tiny}, keep_layers=99)"}}}}]',
         "methods.1: ", "keep_layers=99, but it has 3 layers",
     ),
     "no key of a judge": ("judge: llm(key=NO_SUCH_KEY)", "judge: ", "NO_SUCH_KEY holds no key; set it"),

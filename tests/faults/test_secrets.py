@@ -38,6 +38,7 @@ def judged(folder: Path, encoder: Path, server: Server) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_run_keeps_them(tiny_encoder: Path, tmp_path: Path, server: Server, negbench: Callable[..., Any]) -> None:
     path = judged(tmp_path, tiny_encoder, server)
     said = negbench("run", path, "--out", "results", "--log-models", cwd=tmp_path)
@@ -51,6 +52,7 @@ def test_a_run_keeps_them(tiny_encoder: Path, tmp_path: Path, server: Server, ne
     assert PASSWORD.encode() not in found
 
 
+@pytest.mark.slow
 def test_a_server_that_repeats_the_key_and_a_store_that_refuses(
     tiny_encoder: Path,
     tmp_path: Path,
