@@ -12,9 +12,9 @@ import typer
 import negbench
 from negbench import libraries
 from negbench.commands import advice, comparison, completion, listings, negatives, start, store
-from negbench.commands.running import given_command, print_outcome, progress_bar
-from negbench.commands.shared import AsJson, Assignments, GridPath, label_of_stage, print_plain
-from negbench.terminal import Commands, carry_out, print_error
+from negbench.commands.running import given_command, print_outcome, progress_bar, size_of
+from negbench.commands.shared import AsJson, Assignments, GridPath, Yes, label_of_stage
+from negbench.terminal import Commands, carry_out, print_error, say
 from negbench.terminal import show as _show
 
 app = typer.Typer(
@@ -111,6 +111,7 @@ def run(
     push: Annotated[
         str | None, typer.Option(metavar="REPO", help="Upload best/ to this model hub repository.", show_default=False)
     ] = None,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Run what is missing of a grid and print its table.
@@ -120,7 +121,7 @@ def run(
     Example: negbench run grid.yaml --set 'seeds=[0, 1, 2]'
     """
     asked = negbench.load_grid(grid, assignments)
-    with progress_bar() as progress:
+    with progress_bar(size_of(asked)) as progress:
         result = negbench.run(
             asked,
             out,
@@ -131,12 +132,13 @@ def run(
             workers=workers,
             runner=runner.value,
             address=address,
+            yes=yes,
             command=given_command(),
         )
     _show(result, as_json)
     print_outcome(result, as_json)
     if push is not None:
-        print_plain(f"pushed to {negbench.push_model(result, push)}", error=True)
+        say(f"pushed to {negbench.push_model(result, push)}", stderr=True)
 
 
 @app.command()
@@ -146,6 +148,7 @@ def repair(
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results; by default runs/NAME.", show_default=False)
     ] = None,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure what the false negatives of a grid cost.
@@ -155,8 +158,8 @@ def repair(
     Example: negbench repair grid.yaml --set 'axes.repair=[null, replaced]'
     """
     asked = negbench.load_grid(grid, assignments)
-    with progress_bar() as progress:
-        result = negbench.run_repair(asked, out, progress=progress, command=given_command())
+    with progress_bar(size_of(asked)) as progress:
+        result = negbench.run_repair(asked, out, progress=progress, yes=yes, command=given_command())
     _show(result, as_json)
     print_outcome(result.run, as_json)
 
@@ -183,7 +186,7 @@ def reproduce(
         result = negbench.reproduce(paper, only, out, progress=progress, command=given_command())
     _show(result, as_json)
     if not as_json and result.papers:
-        print_plain(f"results in {result.path}")
+        say(f"results in {result.path}")
     for line in (*result.failures, *result.worse, *result.errors):
         print_error(line)
     if result.errors:
@@ -193,14 +196,14 @@ def reproduce(
 
 
 @app.command()
-def plan(grid: GridPath, assignments: Assignments = [], as_json: AsJson = False) -> None:  # noqa: B006
+def plan(grid: GridPath, assignments: Assignments = [], yes: Yes = False, as_json: AsJson = False) -> None:  # noqa: B006
     """Show the trials and stages of a grid; nothing is run.
 
     Each stage is stored, shared by trials, or left to run.
 
     Example: negbench plan grid.yaml
     """
-    _show(negbench.plan_run(negbench.load_grid(grid, assignments)), as_json)
+    _show(negbench.plan_run(negbench.load_grid(grid, assignments), yes=yes), as_json)
 
 
 @app.command()
@@ -253,7 +256,7 @@ def report(
     Example: negbench report grid.yaml
     """
     for path in negbench.write_report(negbench.load_grid(grid, assignments), out, texts=texts):
-        print(path)
+        print(for_terminal(str(path)))
 
 
 @app.command()
@@ -336,8 +339,8 @@ def audit(
     """
 
     def show(address: str) -> None:
-        print_plain(f"open {address}", error=True)
-        print_plain("Press Ctrl-C to stop; all answers are saved.", error=True)
+        say(f"open {address}", stderr=True)
+        say("Press Ctrl-C to stop; all answers are saved.", stderr=True)
 
     result = negbench.audit(
         negatives,

@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 import negbench
 from negbench import user_files
 from negbench.errors import InputError
+from negbench.escaping import for_terminal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -112,9 +113,14 @@ def console(stderr: bool = False) -> Console:
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
+def say(line: str, stderr: bool = False, style: str | None = None) -> None:
+    """Print a line as it is, but for characters that would steer a terminal, on stdout or stderr."""
+    console(stderr).print(for_terminal(line), style=style, soft_wrap=True)
+
+
 def print_error(line: str) -> None:
     """Print a line in red on stderr."""
-    console(stderr=True).print(line, style="red", soft_wrap=True)
+    say(line, stderr=True, style="red")
 
 
 def _kept(command: str | None) -> str:

@@ -13,7 +13,7 @@ import pytest
 import negbench
 
 ORDER = (
-    ("errors", "spelling", "features", "libraries"),
+    ("errors", "spelling", "features", "libraries", "escaping"),
     ("user_files", "plain_values"),
     ("registry", "types", "resources"),
     ("rng", "part_checks"),

@@ -134,8 +134,9 @@ def advise(
     collection: "garden"                    # 60 documents, 48 labelled pairs
     """
     from negbench.runners.advise import advise as describe
+    from negbench.store.writable import expanded
 
-    path = None if out is None else _new(Path(out))
+    path = None if out is None else _new(expanded(out, "--out"))
     given = collection if isinstance(collection, Mapping) else fspath(collection)
     student = encoder if isinstance(encoder, Mapping) else fspath(encoder)
     named = given if path is None or isinstance(given, Mapping) else _from(path.parent, given)

@@ -103,6 +103,7 @@ def audit(
     (True, True)
     """
     from negbench.auditing import run as auditing
+    from negbench.store.writable import expanded
 
     if isinstance(negatives, str | PathLike):
         negatives = [negatives]
@@ -118,7 +119,7 @@ def audit(
         labels=auditing.LABELS if labels is True else labels,
         width=width,
         serve=serve,
-        out=None if out is None else Path(out),
+        out=None if out is None else expanded(out, "--out"),
         seed=seed,
         answers=None if answers is None else Path(answers),
         judge=judge,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 from rich.console import Group
 from rich.table import Column, Table
+
+from negbench.escaping import for_html
 
 
 def html(shown: Any) -> str:
@@ -15,12 +16,12 @@ def html(shown: Any) -> str:
         return "".join(map(html, shown.renderables))
     if isinstance(shown, Table):
         return _table(shown)
-    return f"<p style='white-space: pre-wrap'>{escape(str(shown))}</p>" if str(shown) else ""
+    return f"<p style='white-space: pre-wrap'>{for_html(str(shown))}</p>" if str(shown) else ""
 
 
 def _table(table: Table) -> str:
-    title = f"<caption>{escape(str(table.title))}</caption>" if table.title else ""
-    heading = "".join(f"<th{_side(column)}>{escape(str(column.header))}</th>" for column in table.columns)
+    title = f"<caption>{for_html(str(table.title))}</caption>" if table.title else ""
+    heading = "".join(f"<th{_side(column)}>{for_html(str(column.header))}</th>" for column in table.columns)
     lines = zip(*(column.cells for column in table.columns), strict=True)
     body = "".join(f"<tr>{''.join(map(_cell, table.columns, line))}</tr>" for line in lines)
     below = html(table.caption) if table.caption else ""
@@ -28,7 +29,7 @@ def _table(table: Table) -> str:
 
 
 def _cell(column: Column, text: Any) -> str:
-    return f"<td{_side(column)}>{escape(str(text))}</td>"
+    return f"<td{_side(column)}>{for_html(str(text))}</td>"
 
 
 def _side(column: Column) -> str:

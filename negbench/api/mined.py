@@ -77,8 +77,9 @@ class Mined(Result):
         that it does not have, and other files in the way.
         """
         from negbench.export import saving
+        from negbench.store.writable import expanded
 
-        path = Path(out)
+        path = expanded(out, "--out")
         chosen = saving.format_of(format, path)
         about = saving.save(self.found.rows, chosen, path, self.about)
         return SavedNegatives(path, saving.description_of(path), self, about)

@@ -94,18 +94,21 @@ class Plan(Result):
         return Group(table, Text("\n".join(lines)))
 
 
-def plan_run(grid: GridLike, *, store: str | PathLike[str] | None = None) -> Plan:
+def plan_run(grid: GridLike, *, store: str | PathLike[str] | None = None, yes: bool = False) -> Plan:
     """Return the trials and stages of a grid: which are stored, which are shared. Runs nothing.
 
-    Raises InputError where the grid is wrong, or its collection or encoder is not there.
+    Raises InputError where the grid is wrong, its collection or encoder is not there, or it has more than 10,000 trials
+    without ``yes``.
 
     >>> plan = negbench.plan_run("garden.yaml")
     >>> [trial.name for trial in plan.trials]
     ['bm25-search', 'start', 'untouched', 'in-batch seed 0', 'bm25 seed 0']
     """
     from negbench.plan.graph import planned
+    from negbench.plan.size import check_size
     from negbench.plan.trials import trials
 
     config = as_grid(grid).config
+    check_size(config, yes)
     all_trials = trials(config)
     return Plan(all_trials, planned(all_trials, open_store(store)), config.notes)

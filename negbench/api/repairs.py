@@ -66,6 +66,7 @@ def run_repair(
     *,
     store: str | PathLike[str] | None = None,
     progress: Callable[[Progress], None] | None = None,
+    yes: bool = False,
     command: Sequence[str] = ("negbench.run_repair",),
 ) -> RepairResults:
     """Run a grid with false negatives taken out and put in, by the truth, and say what they cost.
@@ -77,11 +78,13 @@ def run_repair(
     >>> found.to_pandas()["variant"].tolist()
     ['as mined', 'replaced', 'injected 20 %']
     """
+    from negbench.plan.size import check_size
     from negbench.plan.trials import trials
     from negbench.runners import repair
 
     grid = as_grid(grid)
     grid = replace(grid, config=repair.read(grid.source, grid.overrides))
+    check_size(grid.config, yes)
     all_trials = trials(grid.config)
     repair.check(grid.source, all_trials)
     results = carry_out(grid, all_trials, out, store, progress, False, command)

@@ -91,9 +91,9 @@ def reproduce(
     [['bm25-finds', 'reproduced'], ['trained', 'undecided']]
     """
     from negbench.papers.run import reproduce as run
+    from negbench.store.writable import expanded
 
     patterns = (only,) if isinstance(only, str) else tuple(only)
-    done = run(fspath(paper), patterns, Path(out), open_store(store), command, progress or (lambda _: None))
-    return Reproduction(
-        path=Path(out), papers=done.records, worse=done.worse, failures=done.failures, errors=done.errors
-    )
+    folder = expanded(out, "--out")
+    done = run(fspath(paper), patterns, folder, open_store(store), command, progress or (lambda _: None))
+    return Reproduction(path=folder, papers=done.records, worse=done.worse, failures=done.failures, errors=done.errors)

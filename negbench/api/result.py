@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from negbench.errors import InputError
+from negbench.escaping import Escaped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,7 +65,7 @@ class Result(ABC):
         from rich.console import Console
 
         console = console or Console(width=None if sys.stdout.isatty() else WIDTH)
-        console.print(self.__rich__(), markup=False, highlight=False, soft_wrap=not self.wraps)
+        console.print(Escaped(self.__rich__()), markup=False, highlight=False, soft_wrap=not self.wraps)
 
     def __repr__(self) -> str:
         return self.table.rstrip("\n")

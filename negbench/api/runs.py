@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -55,29 +56,24 @@ class Results(Result):
 
     def to_pandas(self) -> DataFrame:
         """Return ``rows`` unrounded, with the columns of ``table.csv``: one an axis, one a measure."""
-        import pandas as pd
+        from negbench.report.table import values
 
-        from negbench.report.table import to_csv
-
-        text = to_csv(self.rows, self.data["settings"]["measure"])
-        return pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=[""])
+        return _frame(values(self.rows, self.data["settings"]["measure"]))
 
     def side_by_side(self) -> DataFrame:
         """Return a row a method and column of the table of several collections, with its mean and out of domain.
 
         The columns are those of ``side_by_side.csv``. Raises InputError where the grid has one collection alone.
         """
-        import pandas as pd
-
         from negbench.report.side_by_side import Matrix
-        from negbench.report.side_by_side_text import to_csv
+        from negbench.report.side_by_side_text import cells
 
         matrices = [Matrix.of(one) for one in self.data["side_by_side"]["matrices"]]
         if not matrices:
             raise InputError(
                 f"{self.data['name']}: has one collection alone; list several under collections, or add evaluate_on"
             )
-        return pd.read_csv(io.StringIO(to_csv(matrices)), keep_default_na=False, na_values=[""])
+        return _frame(cells(matrices))
 
     def figures(self) -> Mapping[str, Figure]:
         """Return side_by_side, quality, costs, ranks, where and curves: those that there is something to draw for."""
@@ -102,6 +98,7 @@ def run(
     workers: int | None = None,
     runner: Literal["local", "ray"] = "local",
     address: str | None = None,
+    yes: bool = False,
     command: Sequence[str] = ("negbench.run",),
 ) -> Results:
     """Run what is missing of a grid, and write its results to the folder ``out``, ``runs/NAME`` by default.
@@ -110,9 +107,9 @@ def run(
     before each stage, with ``done``, ``total``, ``label`` and ``seconds_left``. ``log_models`` logs the trained
     encoders to MLflow, too. ``models`` are the encoders that go to ``out`` as folders of sentence-transformers: the
     best row by dev, to ``best/``, ``all`` rows to ``models/`` as well, or none. ``runs`` writes the rankings of all
-    rows as TREC files, to ``trec/``, and their scores as MTEB's result files, to ``mteb/``. ``workers``
-    processes of this machine make stages at a time; ``runner="ray"`` makes them on the Ray cluster at ``address``, or
-    on one that it starts here. ``command`` is what the
+    rows as TREC files, to ``trec/``, and their scores as MTEB's result files, to ``mteb/``. ``workers`` processes of
+    this machine make stages at a time; ``runner="ray"`` makes them on the Ray cluster at ``address``, or on one that it
+    starts here. ``yes`` allows more than 10,000 trials. ``command`` is what the
     manifest says the results came from. A trial that fails is named in ``failures``, and the others go on. Raises
     InputError for what is wrong with the grid, the collection or the encoder, before anything is written to ``out``.
 
@@ -124,6 +121,7 @@ def run(
     >>> results.figure("quality").savefig("quality.png")
     """
     from negbench.executors.choice import ExecutorChoice
+    from negbench.plan.size import check_size
     from negbench.plan.trials import trials
     from negbench.runners import models as keeping
     from negbench.runners import mteb_results, trec_runs
@@ -132,6 +130,7 @@ def run(
         raise InputError(f"models: expected best, all or none, found {models!r}")
     executor = ExecutorChoice(runner, workers, address)
     grid = as_grid(grid)
+    check_size(grid.config, yes)
     results = carry_out(grid, trials(grid.config), out, store, progress, log_models, command, executor)
     finished, folder = results.outputs, results.path
     kept = keeping.keep(models, finished.done, finished.records, finished.store, folder, _labels(progress))
@@ -139,6 +138,15 @@ def run(
         trec_runs.write(finished.done, finished.store, folder)
         mteb_results.write(finished.done, finished.store, folder)
     return replace(results, models=kept.folders, model_notes=kept.notes)
+
+
+def _frame(lines: Sequence[Sequence[Any]]) -> DataFrame:
+    """Return lines below a heading as a DataFrame whose columns have the types that their cells look like."""
+    import pandas as pd
+
+    out = io.StringIO()
+    csv.writer(out).writerows(lines)
+    return pd.read_csv(io.StringIO(out.getvalue()), keep_default_na=False, na_values=[""])
 
 
 def _labels(progress: Callable[[Progress], None] | None) -> Callable[[str], None]:
@@ -171,8 +179,10 @@ def carry_out(
 
 
 def results_folder(grid: Grid, out: str | PathLike[str] | None) -> Path:
-    """Return where the results of a grid go."""
-    return Path("runs") / grid.name if out is None else Path(out)
+    """Return where the results of a grid go. Raises InputError for a home that is not there."""
+    from negbench.store.writable import expanded
+
+    return Path("runs") / grid.name if out is None else expanded(out, "results folder")
 
 
 def write_report(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from negbench.auditing import answers, sheet
+from negbench.errors import InputError
 
 _LARGEST = 1_000
 """Largest size of an answer in bytes; the page sends about forty."""
@@ -28,13 +31,12 @@ def serving(folder: Path, port: int = 0, annotator: str = "") -> Iterator[str]:
 
     Requests without the token are refused. Answers are appended to ``answers.jsonl`` in the folder, one per line, and
     are on disk before the page is told that they are saved. They carry the name of ``annotator``, if given, who sees
-    only their own answers. Raises InputError for a damaged sheet or damaged answers.
+    only their own answers. Raises InputError for a damaged sheet or damaged answers, and where none can be written.
     """
     items = sheet.texts(folder)
     token = secrets.token_urlsafe(24)
     kept = _Kept(folder, len(items), answers.named(annotator))
-    server = ThreadingHTTPServer((_LOCAL[0], port), _handler(token, items, kept))
-    server.daemon_threads = True
+    server = _Server((_LOCAL[0], port), _handler(token, items, kept))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
@@ -43,6 +45,15 @@ def serving(folder: Path, port: int = 0, annotator: str = "") -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a browser that has gone; of anything else as usual."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Kept:
@@ -55,20 +66,40 @@ class _Kept:
         self._signed = {"annotator": annotator} if annotator else {}
         self._path = folder / answers.ANSWERS
         self._lock = threading.Lock()
-        if self._path.exists():
-            raw = self._path.read_bytes()
-            complete = answers.whole_lines(raw)  # the next line must not be glued to an unfinished one
-            with self._path.open("r+b") as file:
-                file.truncate(min(len(raw), len(complete)))
-                file.seek(0, os.SEEK_END)
-                file.write(complete[len(raw) :])
+        try:
+            self._complete()
+        except OSError as error:
+            raise InputError(
+                f"{self._path}: answers cannot be written ({error.strerror}); make it writable, or copy the folder"
+            ) from error
+
+    def _complete(self) -> None:
+        """End the last line, or take away what is left of it: the next one must not be glued to it."""
+        there = self._path.exists()
+        if there and not self._path.is_file():
+            raise OSError(errno.EINVAL, "it is no file")
+        with self._path.open("a+b") as file:
+            file.seek(0)
+            raw = file.read()
+            complete = answers.whole_lines(raw)
+            file.truncate(min(len(raw), len(complete)))
+            file.write(complete[len(raw) :])
+        if not there:
+            self._path.unlink()
 
     def add(self, item: int, answer: str) -> None:
-        line = json.dumps({"item": item, "answer": answer, **self._signed}) + "\n"
-        with self._lock, self._path.open("ab") as file:
-            file.write(line.encode())
-            file.flush()
-            os.fsync(file.fileno())
+        """Keep an answer; OSError where it cannot be written, and then nothing of it is."""
+        line = (json.dumps({"item": item, "answer": answer, **self._signed}) + "\n").encode()
+        with self._lock, self._path.open("ab", buffering=0) as file:
+            before = file.seek(0, os.SEEK_END)
+            try:
+                if file.write(line) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(file.fileno())
+            except OSError:
+                with suppress(OSError):
+                    file.truncate(before)
+                raise
             self.found[item] = answer
 
 
@@ -97,8 +128,11 @@ def _handler(token: str, items: list[dict[str, Any]], kept: _Kept) -> type[BaseH
             if self.path != f"/{token}/answers":
                 self._refuse(404, "no such page; open the address that negbench printed")
                 return
-            length = self.headers.get("Content-Length", "")
-            if not (length.isascii() and length.isdigit()) or int(length) > _LARGEST:
+            length = self.headers.get("Content-Length")
+            if length is None:
+                self._refuse(411, "expected the length of the answer")
+                return
+            if not (length.isascii() and length.isdigit()) or len(length) > 9 or int(length) > _LARGEST:
                 self._refuse(413, f"expected an answer of at most {_LARGEST} bytes")
                 return
             if self.headers.get_content_type() != "application/json":
@@ -108,14 +142,23 @@ def _handler(token: str, items: list[dict[str, Any]], kept: _Kept) -> type[BaseH
             if answer is None:
                 self._refuse(400, 'expected {"item": 1, "answer": "yes"}, or no, or unsure')
                 return
-            kept.add(*answer)
+            try:
+                kept.add(*answer)
+            except OSError as error:
+                self._refuse(500, f"the answer could not be written ({error.strerror})")
+                return
             self._send(200, "application/json", b"{}")
 
         def _allowed(self) -> bool:
             """Refuse other host names (DNS rebinding) and posts from other origins (CSRF)."""
             host = self.headers.get("Host", "")
             origin = self.headers.get("Origin")
-            if urlsplit(f"//{host}").hostname in _LOCAL and origin in (None, f"http://{host}"):
+            try:
+                name = urlsplit(f"//{host}").hostname
+            except ValueError:
+                self._refuse(400, "not a Host header; open the address that negbench printed")
+                return False
+            if name in _LOCAL and origin in (None, f"http://{host}"):
                 return True
             self._refuse(403, "refused; open the address that negbench printed")
             return False

@@ -23,6 +23,7 @@ from negbench.auditing import sheet_checks
 from negbench.auditing.draw import AuditSample
 from negbench.auditing.population import Population
 from negbench.errors import InputError
+from negbench.escaping import for_csv
 from negbench.plain_values import NotPlainError
 from negbench.rng import CounterRNG
 from negbench.types import Float64, Int32, Int64, UInt64
@@ -35,7 +36,6 @@ _POSITIVES = 3
 """Most known positives that an annotator is shown; a query may have hundreds."""
 _CELL = 30_000
 """Most characters per cell; spreadsheets allow 32,767."""
-_FORMULA = ("=", "+", "-", "@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,9 +133,8 @@ def _item(number: int, population: Population, pair: int) -> dict[str, Any]:
 
 
 def _cell(text: str) -> str:
-    """Return the text of a cell that spreadsheets do not take for a formula."""
-    cut = text if len(text) <= _CELL else f"{text[:_CELL]}…"
-    return f"'{cut}" if cut.lstrip().startswith(_FORMULA) else cut
+    """Return the text of a cell, not too long for a spreadsheet."""
+    return for_csv(text if len(text) <= _CELL else f"{text[:_CELL]}…")
 
 
 def _write_design(folder: Path, sheet: Sheet) -> None:

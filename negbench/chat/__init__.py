@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
+from negbench.chat.address import checked_address, checked_variable
 from negbench.chat.answers import Answers
 from negbench.errors import InputError
 from negbench.numbers import not_booleans
@@ -48,6 +49,23 @@ class Chat(BaseModel):
     timeout: float = Field(default=60.0, gt=0, description="Timeout of a request, in seconds.")
     workers: int = Field(default=8, ge=1, le=64, description="Number of requests sent at the same time.")
 
+    @field_validator("server")
+    @classmethod
+    def _is_an_address(cls, server: str | None) -> str | None:
+        return None if server is None else checked_address(server)
+
+    @field_validator("key")
+    @classmethod
+    def _names_a_variable(cls, key: str) -> str:
+        return checked_variable(key)
+
+    def require_key(self, who: str) -> str:
+        """Return the API key; InputError, which begins with ``who``, where there is none."""
+        key = os.environ.get(self.key, "").strip()
+        if not key:
+            raise InputError(f"{who}: the environment variable {self.key} holds no key; set it")
+        return key
+
     def ask(self, who: str, instructions: str, texts: Sequence[str]) -> list[str]:
         """Return the answer to each text after ``instructions``; those that are kept in the store are not asked for.
 
@@ -65,11 +83,8 @@ class Chat(BaseModel):
     def _fetch(self, who: str, instructions: str, missing: dict[str, str], kept: Answers) -> dict[str, str]:
         import openai
 
-        if self.key not in os.environ:
-            raise InputError(f"{who}: the environment variable {self.key} holds no key; set it")
-        client = openai.OpenAI(
-            api_key=os.environ[self.key], base_url=self.server, max_retries=self.retries, timeout=self.timeout
-        )
+        key = self.require_key(who)
+        client = openai.OpenAI(api_key=key, base_url=self.server, max_retries=self.retries, timeout=self.timeout)
 
         def fetch(name: str, text: str) -> tuple[str, str]:
             fault: str | None = None
@@ -93,7 +108,7 @@ class Chat(BaseModel):
 
         allowed = list(missing.items())[: self.budget]
         fetched: dict[str, str] = {}
-        late = 0
+        late: list[str] = []
         broken: list[str] = []
         with ThreadPoolExecutor(self.workers) as pool:
             waiting = [pool.submit(fetch, *question) for question in allowed]
@@ -101,25 +116,40 @@ class Chat(BaseModel):
                 try:
                     name, answer = done.result()
                     fetched[name] = answer
-                except (openai.APIConnectionError, openai.InternalServerError, openai.RateLimitError):  # and time-outs
-                    late += 1
+                except (openai.APIConnectionError, openai.InternalServerError, openai.RateLimitError) as error:
+                    late.append(_reason(error, key))
                 except BrokenReplyError as error:
-                    broken.append(str(error))
+                    broken.append(str(error).replace(key, HIDDEN))
                 except openai.APIStatusError as error:
                     for other in waiting:
                         other.cancel()
+                    # a server may repeat the key, and a chain of errors is written to a file as a whole
                     raise InputError(
-                        f"{who}: the server refuses: {error.message}; check the model, the address and the key"
-                    ) from error
+                        f"{who}: the server refuses: {_reason(error, key)}; check the model, the address and the key"
+                    ) from None
         goes_on = "the answers that came are kept, and a new run goes on from there"
         if late or broken:
-            reply = f" ({len(broken)} with a reply that {broken[0]})" if broken else ""
+            reasons = [f"{len(broken)} with a reply that {broken[0]}"] if broken else []
+            reasons += [f"{len(late)} for: {late[0]}"] if late else []
             raise InputError(
-                f"{who}: {late + len(broken)} of {len(allowed)} requests were not answered{reply}; {goes_on}"
+                f"{who}: {len(late) + len(broken)} of {len(allowed)} requests were not answered "
+                f"({'; '.join(reasons)}); {goes_on}"
             )
         if left := len(missing) - len(allowed):
             raise InputError(f"{who}: its budget of {self.budget} requests is spent, {left} are left; {goes_on}")
         return fetched
+
+
+HIDDEN = "[the key]"
+"""What stands in messages where a server repeats the API key."""
+
+
+def _reason(error: Exception, key: str) -> str:
+    """Return the cause of a client's error in one line, such as ``Connection refused``, without the key."""
+    while (deeper := error.__cause__) is not None and isinstance(deeper, Exception):
+        error = deeper
+    text = " ".join(str(getattr(error, "message", None) or error).split()) or type(error).__name__
+    return f"{text.replace(key, HIDDEN):.300}"
 
 
 class BrokenReplyError(Exception):

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 import negbench
-from negbench.commands.shared import AsJson, print_plain
-from negbench.terminal import show
+from negbench.commands.shared import AsJson
+from negbench.terminal import say, show
 
 app = typer.Typer()
 
@@ -33,4 +33,4 @@ def compare(
     path = None if out is None else compared.save(out)
     show(compared, as_json)
     if path is not None:
-        print_plain(f"comparison in {path}", error=as_json)
+        say(f"comparison in {path}", error=as_json)

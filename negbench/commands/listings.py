@@ -9,6 +9,7 @@ import typer
 
 import negbench
 from negbench.commands.shared import AsJson
+from negbench.escaping import for_terminal
 from negbench.terminal import show
 
 app = typer.Typer()
@@ -33,7 +34,7 @@ def methods(
         return
     listed = negbench.list_methods()
     if as_markdown and not as_json:
-        print(listed.markdown, end="")
+        print(for_terminal(listed.markdown), end="")
     else:
         show(listed, as_json)
 

@@ -10,21 +10,21 @@ from typing import Any
 import typer
 
 import negbench
-from negbench.commands.shared import print_plain
-from negbench.terminal import console, print_error
+from negbench.escaping import for_terminal
+from negbench.terminal import console, print_error, say
 
 
 def print_outcome(results: negbench.Results, as_json: bool) -> None:
     """Print where the results are and what failed; exit with code 1 if anything failed."""
     if not as_json:
         for line in (f"results in {results.path}; {results.tracking}", *results.model_notes):
-            print_plain(line)
+            say(line)
     for reason in dict.fromkeys(results.failures.values()):
         names = [name for name, why in results.failures.items() if why == reason]
         trials = ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
         print_error(f"failed: {trials}: {reason}")
     if results.failures:
-        print_plain(f"tracebacks in {results.path / 'errors.log'}", error=True)
+        say(f"tracebacks in {results.path / 'errors.log'}", stderr=True)
         raise typer.Exit(1)
 
 
@@ -33,9 +33,18 @@ def given_command() -> list[str]:
     return ["negbench", *sys.argv[1:]]
 
 
+def size_of(grid: negbench.Grid) -> str:
+    """Return how many trials a grid has, in words."""
+    trials = sum(len(row["seeds"]) for row in grid.data)
+    return f"grid {grid.name}: {trials:,} {'trial' if trials == 1 else 'trials'}, and its references"
+
+
 @contextlib.contextmanager
-def progress_bar() -> Iterator[Callable[[Any], None]]:
-    """Yield a callback that shows progress on stderr: a bar on a terminal, else one line per stage."""
+def progress_bar(about: str = "") -> Iterator[Callable[[Any], None]]:
+    """Yield a callback that shows progress on stderr: a bar on a terminal, else one line per stage.
+
+    ``about`` is said before the first.
+    """
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
     shown = console(stderr=True)
@@ -43,12 +52,15 @@ def progress_bar() -> Iterator[Callable[[Any], None]]:
     columns = (SpinnerColumn(), texts[0], BarColumn(), texts[1])
     with Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal) as bar:
         task = bar.add_task("checking the stored stages", total=None, left="")
+        told = [about] if about else []
 
         def report(now: Any) -> None:
             left = f"about {_duration(now.seconds_left)} left"
-            bar.update(task, total=now.total, completed=now.done, description=now.label, left=left)
+            while told:
+                shown.print(for_terminal(told.pop()))
+            bar.update(task, total=now.total, completed=now.done, description=for_terminal(now.label), left=left)
             if not shown.is_terminal:
-                shown.print(f"[{now.done + 1}/{now.total}] {now.label} ({left})", soft_wrap=True)
+                say(f"[{now.done + 1}/{now.total}] {now.label} ({left})", stderr=True)
 
         yield report
 

@@ -11,9 +11,9 @@ import typer
 
 import negbench
 from negbench.commands.running import given_command, print_outcome, progress_bar
-from negbench.commands.shared import AsJson, Assignments, label_of_stage, print_plain
+from negbench.commands.shared import AsJson, Assignments, label_of_stage
 from negbench.errors import InputError
-from negbench.terminal import show
+from negbench.terminal import console, say, show
 
 app = typer.Typer()
 
@@ -58,27 +58,26 @@ def init(
         return
     if advice.grid is None:
         raise InputError(f"{given}: has no training queries, so there is no grid to write")
-    print_plain(f"# {path}\n{advice.grid}")
+    say(f"# {path}\n{advice.grid}")
     for warning in advice.found.warnings:
-        print_plain(f"warning: {warning}")
+        say(f"warning: {warning}")
     if advice.duration is not None:
-        print_plain(f"It takes very roughly {advice.duration} on this machine, longer beside other work.")
-    print_plain(f"negbench plan {path} shows what would run; negbench run {path} runs it.")
+        say(f"It takes very roughly {advice.duration} on this machine, longer beside other work.")
+    say(f"negbench plan {path} shows what would run; negbench run {path} runs it.")
 
 
 def _asked() -> str:
     """Ask for a collection. Raises InputError where nobody can answer."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise InputError(_EXPECTED)
-    from rich.console import Console
     from rich.prompt import Prompt
 
     here = _collections(Path())
     if here:
-        print_plain(f"Here are: {', '.join(here)}", error=True)
-    question, console = "Collection: a folder, a file, a hub id or helpdesk", Console(stderr=True)
+        say(f"Here are: {', '.join(here)}", stderr=True)
+    question = "Collection: a folder, a file, a hub id or helpdesk"
     try:
-        return Prompt.ask(question, console=console, default=(here or ["helpdesk"])[0]).strip()
+        return Prompt.ask(question, console=console(stderr=True), default=(here or ["helpdesk"])[0]).strip()
     except EOFError as error:
         raise InputError(_EXPECTED) from error
 
@@ -94,7 +93,7 @@ def _source(given: str) -> str:
     """Return a collection as a grid names it: what looks like OWNER/NAME and is no path is an id on the hub."""
     if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", given) is None or Path(given).exists():
         return given
-    print_plain(f"there is no {given} here, so it is looked up on the hub", error=True)
+    say(f"there is no {given} here, so it is looked up on the hub", stderr=True)
     return f"hub:{given}"
 
 

@@ -70,7 +70,7 @@ class Settings(BaseModel):
             "TEXT}` names its row in the tables."
         ),
     )
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(
         default=(0,), min_length=1, description="Seeds; each method is trained once per seed."
     )
     negatives: int = Field(default=1, ge=1, le=1000, description="Mined negatives per training row.")
@@ -281,7 +281,10 @@ def _validated(document: Document) -> Grid:
 
 
 def _named_things(settings: Settings) -> dict[str, list[str | int]]:
-    """Return where a point names what lies in files or on the hub: collections, the encoder, teachers, by spelling."""
+    """Return where a point names what lies in files or on the hub: collections, the encoder, teachers, by spelling.
+
+    Of what a method names itself there is the place of the method, by the name of its row.
+    """
     found: dict[str, list[str | int]] = {
         settings.collection.spelling: ["collection"],
         settings.encoder.spelling: ["encoder"],
@@ -291,6 +294,8 @@ def _named_things(settings: Settings) -> dict[str, list[str | int]]:
     for key, teacher in (("teacher", settings.teacher), ("judge", settings.judge)):
         if teacher is not None:
             found.setdefault(teacher.spelling, [key])
+    for position, method in enumerate(settings.methods):
+        found.setdefault(method.label, ["methods", position])
     return found
 
 

@@ -27,7 +27,12 @@ def grid_schema() -> dict[str, Any]:
         KEY: _side_by_side(),
         "encoder": {"anyOf": [{"type": "string", "minLength": 1}, _plain(EncoderSpec), _by_language()]},
         "methods": {"type": "array", "minItems": 1, "items": _method()},
-        "seeds": {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0}, "uniqueItems": True},
+        "seeds": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": "integer", "minimum": 0, "exclusiveMaximum": 2**32},
+            "uniqueItems": True,
+        },
         "negatives": {"type": "integer", "minimum": 1, "maximum": 1000},
         "train": _plain(Recipe),
         "baseline": {"type": ["string", "null"]},

@@ -59,6 +59,28 @@ def check(spec: EncoderSpec) -> None:
     place = weights.locate(spec.model)
     if isinstance(place, Path):
         check_folder(place, spec.spelling)
+    _check_layers(spec)
+
+
+def _check_layers(spec: EncoderSpec) -> None:
+    """Raise InputError where the spec keeps or draws afresh more layers than the model's files say there are."""
+    there = layers_of(spec)
+    for name, wanted in (("keep_layers", spec.keep_layers or 0), ("reinit_layers", spec.reinit_layers)):
+        if there is not None and wanted > there:
+            raise InputError(f"encoder {spec.spelling}: {name}={wanted}, but it has {there} layers; give fewer")
+        there = wanted or there
+
+
+def layers_of(spec: EncoderSpec) -> int | None:
+    """Return the number of layers of the encoder's transformer; None where its files do not tell."""
+    modules = read_json(spec, "modules.json", [])
+    paths = [str(module.get("path", "")) for module in modules if str(module.get("type", "")).endswith(".Transformer")]
+    config = read_json(spec, f"{(paths or [''])[0]}/config.json".lstrip("/"), {})
+    return next((count for name in _LAYERS if isinstance(count := config.get(name), int)), None)
+
+
+_LAYERS = ("num_hidden_layers", "n_layers", "n_layer", "num_layers")
+"""Names that architectures have for their number of layers."""
 
 
 def _refuse_code(spec: EncoderSpec) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from negbench.errors import InputError, plainly
+from negbench.escaping import for_markdown, markdown_code, markdown_sentence
 from negbench.export import FOLDER, Format
 from negbench.export.mined_rows import MinedRows
 
@@ -81,11 +82,12 @@ def save(rows: MinedRows, chosen: Format, out: Path, about: Mapping[str, Any]) -
 def card(description: Mapping[str, Any]) -> str:
     """Return the folder's README: a dataset card as hubs read it."""
     lines = ["---", "tags: [hard-negatives, negbench]", "---", ""]
-    lines += [f"# Negatives of {description['method']['spelling']} on {description['collection']['name']}", ""]
-    lines += [f"Format `{description['format']}`, for {description['loaded_by']}."]
+    method, collection = description["method"]["spelling"], description["collection"]["name"]
+    lines += [f"# Negatives of {for_markdown(method)} on {for_markdown(collection)}", ""]
+    lines += [f"Format {markdown_code(description['format'])}, for {description['loaded_by']}."]
     lines += [f"A row is {description['a_row_is']}.", ""]
     lines += [f"- {key.replace('_', ' ')}: {_told(value)}" for key, value in description.items() if _shown(key, value)]
-    lines += [f"- note: {note}" for note in description["notes"]]
+    lines += [markdown_sentence(f"- note: {note}") for note in description["notes"]]
     return "\n".join([*lines, "", f"All of this is in `{DESCRIPTION}`."]) + "\n"
 
 
@@ -98,4 +100,4 @@ def _told(value: Any) -> str:
         return "; ".join(f"{key.replace('_', ' ')} {_told(part)}" for key, part in value.items() if part is not None)
     if isinstance(value, list):
         return ", ".join(map(_told, value))
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else for_markdown(str(value))

@@ -23,6 +23,8 @@ def check(name: object, methods: Collection[str]) -> str:
     if not isinstance(name, str) or not name.strip():
         raise ValueError(f"name: expected a text, as in name: narrow band, found {name!r:.60}")
     name = " ".join(name.split())
+    if not name.isprintable():
+        raise ValueError(f"name: {name!r:.80} has characters that cannot be seen; leave them out")
     if len(name) > LONGEST:
         raise ValueError(f"name: expected at most {LONGEST} characters, found {len(name)}")
     if "(" in name or ")" in name:

@@ -61,7 +61,9 @@ class Axes(BaseModel):
         default=None, description="Which pairs are taken for mismatched as training goes on; null for none."
     )
     loss: Loss = Field(default_factory=InfoNCE, description="What is asked of the scores.")
-    negatives: int | None = Field(default=None, ge=0, description="Negatives a row; null for the grid's number.")
+    negatives: int | None = Field(
+        default=None, ge=0, le=1000, description="Negatives a row; null for the grid's number."
+    )
     growing: bool = Field(default=False, description="Begin with one negative a row and end with all.")
     draws: Literal["each-epoch", "once"] = Field(
         default="each-epoch",

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from negbench.escaping import markdown_sentence
 from negbench.papers.record import NAME
 
 INTRODUCTION = """\
@@ -50,7 +51,7 @@ def paper(record: Mapping[str, Any], heading: str = "") -> str:
     for it in record["statements"]:
         cells = (f"{it['name']}: `{it['says']}`", authors(it), here(it), verdict(it), it["differs"], _yes(it["fair"]))
         lines.append(f"| {' | '.join(map(_cell, cells))} |")
-    notes = [f"- Note on {it['name']}: {it['note']}" for it in record["statements"] if it["note"]]
+    notes = [markdown_sentence(f"- Note on {it['name']}: {it['note']}") for it in record["statements"] if it["note"]]
     if record["removed"]:
         notes.append(f"- Taken out since the run: {', '.join(record['removed'])}.")
     return "\n".join([heading, "", cited, "", *lines, "", *([*notes, ""] if notes else [])])
@@ -110,7 +111,7 @@ def _yes(fair: bool) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    return markdown_sentence(text).replace("|", "\\|")
 
 
 def rows(record: Mapping[str, Any]) -> Sequence[tuple[str, ...]]:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from negbench.escaping import csv_table
 from negbench.papers.samples import Sample, rate
 from negbench.papers.statements import Value
 from negbench.types import Float64
@@ -39,15 +40,13 @@ def write(samples: Mapping[Value, Sample]) -> str:
                 columns[column] = None
                 for query, number in zip(sample.queries, of_seed, strict=True):
                     lines.setdefault((name, query), {})[column] = number
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["measure", "query", *columns])
+    written = [["measure", "query", *columns]]
     for (name, query), numbers in lines.items():
         if all(map(math.isnan, numbers.values())):
             continue
         cells = (numbers.get(column, math.nan) for column in columns)
-        writer.writerow([name, query, *("" if math.isnan(it) else f"{it:.9g}" for it in cells)])
-    return out.getvalue()
+        written.append([name, query, *("" if math.isnan(it) else f"{it:.9g}" for it in cells)])
+    return csv_table(written)
 
 
 def read(text: str) -> dict[Value, Sample]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from negbench.escaping import for_markdown, markdown_code
 from negbench.evaluation import significance
 from negbench.evaluation.false_negatives import headline
 from negbench.plan.trials import START, Trial
@@ -100,14 +101,14 @@ def card(trial: Trial, record: dict[str, Any], intervals: Intervals | None = Non
 {data.to_yaml()}
 ---
 
-# {trial.name}
+# {for_markdown(trial.name)}
 
 A SentenceTransformer trained by negbench in a comparison of hard-negative mining methods.
 
-- starting encoder: `{Path(given).name}`, modified: {_altered(trial)}
+- starting encoder: {markdown_code(Path(given).name)}, modified: {_altered(trial)}
 - grid: {settings.name}{_chosen(choice)}
-- method: `{trial.spelling}` ({trial.form}), seed {trial.seed}
-- collection: {trial.collection_name}, split `train`
+- method: {markdown_code(trial.spelling)} ({trial.form}), seed {trial.seed}
+- collection: {for_markdown(trial.collection_name)}, split `train`
 - mined negatives per row: {settings.negatives if trial.negatives is not None else "none, in-batch negatives only"}
 - recipe: {", ".join(f"{name} {value}" for name, value in recipe.items() if value is not None)}
 - digests: {", ".join(f"{name} `{digest}`" for name, digest in digests.items())}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -12,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from negbench.escaping import csv_table
 from negbench.evaluation.shares import Share
 from negbench.plan.trials import Trial
 from negbench.stages.evaluation import breakdown_files
@@ -95,13 +94,11 @@ def to_csv(found: Sequence[Detail]) -> str:
     """Return the shares as CSV, unrounded: one line per share, one column per axis."""
     axes = list(dict.fromkeys(key for detail in found for key in detail.axes))
     figures = [field.name for field in fields(Detail) if field.name not in ("method", "axes")]
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["method", *axes, *figures])
+    lines: list[list[Any]] = [["method", *axes, *figures]]
     for one in found:
         at_point = [one.axes.get(key, "") for key in axes]
-        writer.writerow([one.method, *at_point, *[getattr(one, name) for name in figures]])
-    return out.getvalue()
+        lines.append([one.method, *at_point, *[getattr(one, name) for name in figures]])
+    return csv_table(lines)
 
 
 def tables(found: Sequence[Detail]) -> list[dict[str, Any]]:

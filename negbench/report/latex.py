@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from negbench.escaping import for_latex
 from negbench.report.rows import Row
 from negbench.report.table import is_better, mark, mostly_random, short_methods
-
-_SPECIAL = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-}  # fmt: skip
-
-
-def escaped(text: str) -> str:
-    """Escape the characters that are special in LaTeX."""
-    return "".join(_SPECIAL.get(letter, letter) for letter in text)
 
 
 def table(
@@ -30,13 +21,13 @@ def table(
     notes = [*notes, *[f"{shown} is {name}" for name, shown in short.items() if name != shown]]
     if baseline and any(is_better(row) and not mostly_random(row.filled) for row in rows):
         caption = f"{caption} Bold: better than {baseline} by the test."
-    heading = ["method", escaped(measure), *([f"vs {escaped(baseline)}"] if baseline else [])]
+    heading = ["method", for_latex(measure), *([f"vs {for_latex(baseline)}"] if baseline else [])]
     rated = any(row.rate is not None for row in rows)
     heading += [r"false neg.\ (\%)", "seconds"] if rated else ["seconds"]
     lines = [
         r"\begin{table}",
         r"  \centering",
-        rf"  \caption{{{escaped(caption)}}}",
+        rf"  \caption{{{for_latex(caption)}}}",
         *([rf"  \label{{{label}}}"] if label else []),
         r"  \footnotesize\setlength{\tabcolsep}{4pt}",
         rf"  \begin{{tabular}}{{l{'r' * (len(heading) - 1)}}}",
@@ -51,13 +42,13 @@ def table(
             lines.append(r"    \midrule")
         was_reference = reference
         point = "".join(f", {value}" for value in row.axes.values())
-        cells = [escaped(short[row.method] + point), _quality(row)]
+        cells = [for_latex(short[row.method] + point), _quality(row)]
         if baseline:
             cells.append(_gain(row))
         cells += [*([_rate(row)] if rated else []), "" if row.seconds is None else f"{row.seconds:.0f}"]
         lines.append(f"    {' & '.join(cells)} \\\\")
     lines += [r"    \bottomrule", r"  \end{tabular}"]
-    lines += [rf"  \par\smallskip\raggedright {escaped(note)}" for note in notes]
+    lines += [rf"  \par\smallskip\raggedright {for_latex(note)}" for note in notes]
     return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 

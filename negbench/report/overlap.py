@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -12,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from negbench.escaping import csv_table
 from negbench.evaluation.overlap import overlap
 from negbench.types import Int64
 
@@ -62,12 +61,10 @@ def _overlap(seed: int, one: Mapping[str, Any], two: Mapping[str, Any], drawn: M
 def to_csv(found: Sequence[Overlap]) -> str:
     """Return CSV with one line per pair of methods, seed and point, and one column per axis."""
     axes = list(dict.fromkeys(key for one in found for key in one.axes))
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*axes, "seed", "method", "other", "share", "jaccard"])
+    lines: list[list[Any]] = [[*axes, "seed", "method", "other", "share", "jaccard"]]
     for one in found:
-        writer.writerow([*[one.axes[key] for key in axes], one.seed, one.method, one.other, one.share, one.jaccard])
-    return out.getvalue()
+        lines.append([*[one.axes[key] for key in axes], one.seed, one.method, one.other, one.share, one.jaccard])
+    return csv_table(lines)
 
 
 def matrices(found: Sequence[Overlap]) -> list[dict[str, Any]]:

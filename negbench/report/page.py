@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from negbench.escaping import for_csv
 from negbench.report import figures, latex, side_by_side_text, stored
 from negbench.report.details import Detail
 from negbench.report.inspect import Example
@@ -53,7 +54,7 @@ def write(folder: Path, texts: Sequence[Example]) -> list[Path]:
     drawn = figures.draw(
         rows,
         data["trials"],
-        _curves(folder / "curves.csv"),
+        _curves(folder / "curves.csv", data["trials"]),
         settings["measure"],
         details,
         matrices,
@@ -182,11 +183,14 @@ def findings(rows: Sequence[Row], settings: dict[str, Any]) -> tuple[list[str], 
     return decided, undecided
 
 
-def _curves(path: Path) -> dict[str, dict[str, list[tuple[int, float]]]]:
+def _curves(path: Path, trials: Sequence[dict[str, Any]]) -> dict[str, dict[str, list[tuple[int, float]]]]:
     by_trial: dict[str, dict[str, list[tuple[int, float]]]] = {}
+    names = {for_csv(trial["name"]): trial["name"] for trial in trials}
     if path.exists():
         with path.open(encoding="utf-8", newline="") as file:
             for line in csv.DictReader(file):
                 point = int(line["step"]), float(line["value"])
-                by_trial.setdefault(line["trial"], {}).setdefault(line["curve"], []).append(point)
+                by_trial.setdefault(names.get(line["trial"], line["trial"]), {}).setdefault(line["curve"], []).append(
+                    point
+                )
     return by_trial

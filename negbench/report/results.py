@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import os
@@ -16,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from negbench.encoders.precision import ask_gpu, cpu_flags
+from negbench.escaping import csv_table
 from negbench.evaluation.stability import spikes
 from negbench.plan.graph import costs
 from negbench.plan.trials import Trial
@@ -142,37 +141,31 @@ def _by_query(
         for row, value in zip(queries, values.tolist(), strict=True):
             if math.isfinite(value):
                 table.setdefault((name, collection.query_ids[row]), {})[trial] = value
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["collection", "query", *names])
+    lines = [["collection", "query", *names]]
     for where, by_trial in table.items():
-        writer.writerow([*where, *[f"{by_trial[name]:.6g}" if name in by_trial else "" for name in names]])
-    return out.getvalue()
+        lines.append([*where, *[f"{by_trial[name]:.6g}" if name in by_trial else "" for name in names]])
+    return csv_table(lines)
 
 
 def curves(trials: Sequence[Trial], store: Store) -> str:
     """Return every curve of every training as CSV: trial, curve, step, value."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["trial", "curve", "step", "value"])
+    lines: list[list[Any]] = [["trial", "curve", "step", "value"]]
     for trial in trials:
         if trial.sequence is not None:
             for name, points in trial.sequence.curves(store).items():
-                writer.writerows([trial.name, name, step, f"{value:.6g}"] for step, value in points)
-    return out.getvalue()
+                lines += ([trial.name, name, step, f"{value:.6g}"] for step, value in points)
+    return csv_table(lines)
 
 
 def false_negatives(records: Sequence[dict[str, Any]]) -> str:
     """Return every false-negative rate of every trial as CSV: rate, interval, unit and note; blank where unknown."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
     columns = ("rate", "low", "high", "unit", "note")
-    writer.writerow(["trial", "estimator", *columns])
+    lines: list[list[Any]] = [["trial", "estimator", *columns]]
     for record in records:
         for name, rate in record["false_negatives"].items():
             cells = [rate[column] for column in columns]
-            writer.writerow([record["name"], name, *(f"{it:.6g}" if isinstance(it, float) else it for it in cells)])
-    return out.getvalue()
+            lines.append([record["name"], name, *(f"{it:.6g}" if isinstance(it, float) else it for it in cells)])
+    return csv_table(lines)
 
 
 RANKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from negbench.report import latex
+from negbench.escaping import csv_table, for_latex
 from negbench.report.side_by_side import Cell, Column, Matrix
 from negbench.report.table import DIFFERS, SAME, is_better, mark, mostly_random, short_methods
 
@@ -87,19 +85,22 @@ def brief(matrix: Matrix, measure: str, baseline: str | None) -> tuple[list[str]
 
 def to_csv(matrices: Sequence[Matrix]) -> str:
     """Return every cell unrounded as CSV, one line a method and column."""
+    return csv_table(cells(matrices))
+
+
+def cells(matrices: Sequence[Matrix]) -> list[list[Any]]:
+    """Return the heading of ``to_csv`` and its lines."""
     axes = list(dict.fromkeys(key for matrix in matrices for key in _axes(matrix)))
     figures = [field.name for field in fields(Cell)]
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["method", *axes, "column", "trained_on", "measured_on", *figures, "mean_rank"])
+    lines: list[list[Any]] = [["method", *axes, "column", "trained_on", "measured_on", *figures, "mean_rank"]]
     for matrix in matrices:
         for line in matrix.lines:
             at_point = [line.axes.get(key, "") for key in axes]
             for column, cell in zip(matrix.columns, line.cells, strict=True):
                 where = [column.kind, column.trained or "", column.measured]
                 rank = line.rank if column.kind == "mean" else None
-                writer.writerow([line.method, *at_point, *where, *[getattr(cell, name) for name in figures], rank])
-    return out.getvalue()
+                lines.append([line.method, *at_point, *where, *[getattr(cell, name) for name in figures], rank])
+    return lines
 
 
 def notes(matrices: Sequence[Matrix], settings: Mapping[str, Any]) -> list[str]:
@@ -160,13 +161,13 @@ def tex(matrix: Matrix, settings: Mapping[str, Any], label: str) -> str:
     groups: list[tuple[str, int]] = []
     names = []
     for column in matrix.columns:
-        named = [latex.escaped(name) for name in ([measure, "rank"] if column.kind == "mean" else [column.name])]
-        names += [name.replace(latex.escaped(">"), _ARROW) for name in named]
+        named = [for_latex(name) for name in ([measure, "rank"] if column.kind == "mean" else [column.name])]
+        names += [name.replace(for_latex(">"), _ARROW) for name in named]
         if groups and groups[-1][0] == column.kind:
             groups[-1] = (column.kind, groups[-1][1] + len(named))
         else:
             groups.append((column.kind, len(named)))
-    titles = {"trained on": f"{latex.escaped(measure)}, trained and tested on", "mean": "mean"}
+    titles = {"trained on": f"{for_latex(measure)}, trained and tested on", "mean": "mean"}
     spans, rules, first = [], [], 2
     for kind, width in groups:
         spans.append(rf"\multicolumn{{{width}}}{{c}}{{{titles.get(kind, kind)}}}")
@@ -177,7 +178,7 @@ def tex(matrix: Matrix, settings: Mapping[str, Any], label: str) -> str:
     lines = [
         r"\begin{table}",
         r"  \centering",
-        rf"  \caption{{{latex.escaped(caption).replace(latex.escaped('>'), _ARROW)}}}",
+        rf"  \caption{{{for_latex(caption).replace(for_latex('>'), _ARROW)}}}",
         rf"  \label{{{label}}}",
         r"  \footnotesize\setlength{\tabcolsep}{4pt}",
         rf"  \begin{{tabular}}{{l{'r' * len(names)}}}",
@@ -193,14 +194,14 @@ def tex(matrix: Matrix, settings: Mapping[str, Any], label: str) -> str:
         lines += [r"    \midrule"] if was_reference is not None and was_reference != reference else []
         was_reference = reference
         point = "".join(f", {value}" for value in line.axes.values())
-        cells = [latex.escaped(short[line.method] + point)]
+        cells = [for_latex(short[line.method] + point)]
         for column, cell in zip(matrix.columns, line.cells, strict=True):
             cells.append(_tex(cell, line.filled))
             cells += ["" if line.rank is None else f"{line.rank:.2f}"] if column.kind == "mean" else []
         lines.append(f"    {' & '.join(cells)} \\\\")
     lines += [r"    \bottomrule", r"  \end{tabular}"]
     lines += [
-        rf"  \par\smallskip\raggedright {latex.escaped(f'{shown} is {name}')}"
+        rf"  \par\smallskip\raggedright {for_latex(f'{shown} is {name}')}"
         for name, shown in short.items()
         if name != shown
     ]

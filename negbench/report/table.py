@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Protocol
@@ -12,6 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from negbench.escaping import csv_table, for_markdown, markdown_sentence
 from negbench.report.rows import Row, Work
 
 ALPHA = 0.05
@@ -212,16 +211,17 @@ def short_methods(names: Sequence[str], limit: int = 20) -> dict[str, str]:
 
 def markdown(tables: Sequence[Mapping[str, Any]], title: str, notes: Sequence[str], verdict: Sequence[str] = ()) -> str:
     """Return a page: ``title``, verdict, tables (``title``, ``heading``, ``body``, perhaps ``notes``), then notes."""
-    lines = [f"# {title}", "", *[f"- {line}" for line in verdict], *([""] if verdict else [])]
+    verdict = [f"- {markdown_sentence(line)}" for line in verdict]
+    lines = [f"# {markdown_sentence(title)}", "", *verdict, *([""] if verdict else [])]
     for one in tables:
-        lines += [f"## {one['title']}", ""] if one["title"] else []
+        lines += [f"## {markdown_sentence(one['title'])}", ""] if one["title"] else []
         lines += [_pipe(one["heading"]), _pipe(["---", *["---:"] * (len(one["heading"]) - 1)])]
-        lines += [*map(_pipe, one["body"]), "", *(f"{note}\n" for note in one.get("notes", []))]
-    return "\n".join([*lines, *[f"{note}\n" for note in notes]]).rstrip("\n") + "\n"
+        lines += [*map(_pipe, one["body"]), "", *(f"{markdown_sentence(note)}\n" for note in one.get("notes", []))]
+    return "\n".join([*lines, *[f"{markdown_sentence(note)}\n" for note in notes]]).rstrip("\n") + "\n"
 
 
 def _pipe(line: Sequence[str]) -> str:
-    return "| " + " | ".join(text.replace("|", "\\|") for text in line) + " |"
+    return "| " + " | ".join(map(for_markdown, line)) + " |"
 
 
 GROUPS = ("others", "costs", "spikes")
@@ -230,16 +230,19 @@ GROUPS = ("others", "costs", "spikes")
 
 def to_csv(found: Sequence[Row], measure: str) -> str:
     """Return all values of the rows as CSV, unrounded, with one column per axis and value."""
+    return csv_table(values(found, measure))
+
+
+def values(found: Sequence[Row], measure: str) -> list[list[Any]]:
+    """Return the heading of ``to_csv`` and its lines."""
     axes = list(dict.fromkeys(key for row in found for key in row.axes))
     groups = {key: sorted({name for row in found for name in getattr(row, key)}) for key in GROUPS}
-    out = io.StringIO()
     plain = [field.name for field in fields(Row) if field.name not in ("method", "axes", *GROUPS)]
-    writer = csv.writer(out, lineterminator="\n")
     renamed = [{"quality": measure, "rate": "false_negative_rate"}.get(name, name) for name in plain]
-    writer.writerow(["method", *axes, *renamed, *[name for names in groups.values() for name in names]])
+    lines: list[list[Any]] = [["method", *axes, *renamed, *[name for names in groups.values() for name in names]]]
     for row in found:
         at_point = [_value(row.axes[key]) if key in row.axes else "" for key in axes]
         figures = [getattr(row, name) for name in plain]
         rest = [getattr(row, key).get(name) for key, names in groups.items() for name in names]
-        writer.writerow([row.method, *at_point, *figures, *rest])
-    return out.getvalue()
+        lines.append([row.method, *at_point, *figures, *rest])
+    return lines

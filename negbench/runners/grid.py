@@ -10,11 +10,13 @@ from pathlib import Path
 from negbench import tracking
 from negbench.config.grid import Grid
 from negbench.encoders.precision import resolve
+from negbench.escaping import for_terminal
 from negbench.executors.choice import ExecutorChoice
 from negbench.plan.damage import repeat_if_damaged
 from negbench.plan.trials import Trial, collection_name
 from negbench.report import results
 from negbench.runners import schedule
+from negbench.runners.checks import check_parts, located
 from negbench.runners.outputs import Outputs
 from negbench.stages.evaluation.gradient import WeighFalseNegatives
 from negbench.stages.evaluation.quality import EvaluateEncoder, EvaluateRetriever
@@ -50,7 +52,8 @@ def run(
     ``log_models`` also logs the trained encoders. ``executor`` says where stages are made, None in this process. Files
     in ``out`` are written atomically; the next run completes an interrupted one. Stored artifacts that are damaged are
     made again. Raises InputError before anything is written to ``out``: for a collection that cannot be read or lacks a
-    split, a run file that does not match it, an encoder that cannot be used, and folders that cannot be written to.
+    split, a run file that does not match it, an encoder, teacher or writer that cannot be used, and folders that cannot
+    be written to.
     """
     check_writable(out, "results folder")
     stages = list(dict.fromkeys(stage for trial in trials for stage in trial.stages))
@@ -58,8 +61,9 @@ def run(
         store.open()
 
     def work() -> Finished:
+        check_parts(grid, trials, store, lambda label: report(schedule.Progress(0, 1, label, 0.0)))
         _check_collections(trials, store, report)
-        _check_encoders(trials, store, report)
+        _check_encoders(grid, trials, store, report)
         with usage.recorded(store, grid.name, out, stages):
             return carry_out()
 
@@ -99,7 +103,7 @@ def _error_log(out: Path) -> Callable[[str], None]:
     log.unlink(missing_ok=True)
 
     def keep(traceback: str) -> None:
-        tracebacks.append(traceback)
+        tracebacks.append(for_terminal(traceback))
         results.write_text(log, "\n".join(tracebacks))
 
     return keep
@@ -126,14 +130,17 @@ def _check_collections(trials: Sequence[Trial], store: Store, report: Callable[[
             truth_of(read_collection(store.ensure(stage.training.collection)), stage.training.split, "gradient")
 
 
-def _check_encoders(trials: Sequence[Trial], store: Store, report: Callable[[schedule.Progress], None]) -> None:
+def _check_encoders(
+    grid: Grid, trials: Sequence[Trial], store: Store, report: Callable[[schedule.Progress], None]
+) -> None:
     """Load the starting encoders of unfinished trials, so that errors come before any other work."""
     unfinished = [trial for trial in trials if not all(store.has(stage) for stage in trial.stages)]
     stages = dict.fromkeys(stage for trial in unfinished for stage in trial.stages)
     needed = [it for it in stages if isinstance(it, StartEncoder) and not store.has(it)]
     for index, stage in enumerate(needed):
         report(schedule.Progress(index, len(needed), stage.label, 0.0))
-        store.ensure(stage)
+        with located(grid, stage.spec.spelling):
+            store.ensure(stage)
 
 
 def _digests(trials: Sequence[Trial]) -> dict[str, dict[str, str]]:

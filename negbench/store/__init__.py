@@ -27,7 +27,7 @@ from negbench.store import integrity
 from negbench.store.arrays import NOTES, load_arrays, save_arrays, save_notes
 from negbench.store.integrity import RECORD
 from negbench.store.stage import FORMAT, Stage, ancestors, scratch
-from negbench.store.writable import check_writable
+from negbench.store.writable import check_writable, expanded
 from negbench.versions import versions
 
 __all__ = [
@@ -75,10 +75,7 @@ class Store:
     @classmethod
     def at(cls, folder: str | os.PathLike[str]) -> Store:
         """Return the store in a folder, in which ~ stands for a home. Raises InputError where there is no such home."""
-        try:
-            return cls(Path(folder).expanduser().absolute())
-        except RuntimeError as error:
-            raise InputError(f"store {folder}: there is no such home; write the folder without ~") from error
+        return cls(expanded(folder, "store").absolute())
 
     def path(self, stage: Stage) -> Path:
         """Return the folder of the stage's artifact, whether or not it is there yet."""

@@ -13,6 +13,14 @@ PROBE_BYTES = 1 << 20
 """Bytes of the file with which a folder is tried."""
 
 
+def expanded(folder: str | os.PathLike[str], name: str) -> Path:
+    """Return the path with a home for its ``~``. Raises InputError, which begins with ``name``, where there is none."""
+    try:
+        return Path(folder).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{name} {folder}: there is no such home; write the folder without ~") from error
+
+
 def check_writable(folder: Path, name: str) -> None:
     """Raise InputError where ``folder``, which need not be there, cannot be written to; ``name`` tells what it is for.
 

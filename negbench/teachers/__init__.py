@@ -39,6 +39,12 @@ class Teacher(Part):
         """Whether it may leave a pair without a score, which is NaN."""
         return False
 
+    def check_usable(self) -> None:
+        """Raise InputError where the teacher cannot be loaded or reached; called once before the first stage of a run.
+
+        A teacher that scores pairs without weights and keys has nothing to check.
+        """
+
     @abstractmethod
     def fingerprint(self) -> str:
         """Return a digest of the weights that the teacher starts from."""

@@ -50,6 +50,9 @@ class BiEncoder(Teacher):
         default=None, gt=0, description="Temperature of a sigmoid over the cosine; null gives the cosine itself."
     )
 
+    def check_usable(self) -> None:
+        self.load()
+
     def fingerprint(self) -> str:
         """Return the digest of the model's weights; InputError for a model that cannot be used."""
         files.check(self.encoder)

@@ -45,6 +45,9 @@ class PretrainedCrossEncoder(Teacher):
         default=256, ge=8, description="Tokens of query and document together, at most as many as the model takes."
     )
 
+    def check_usable(self) -> None:
+        load(weights.locate(self.model), self.max_length)
+
     def fingerprint(self) -> str:
         return weights.fingerprint(self.model, None)
 

@@ -55,7 +55,7 @@ class DistilledCrossEncoder(TrainedCrossEncoder):
     depth: int = Field(
         default=50, ge=1, description="Number of top retriever ranks that training negatives are drawn from."
     )
-    epochs: int = Field(default=2, ge=1, description="Passes over the labelled queries.")
+    epochs: int = Field(default=2, ge=1, le=1000, description="Passes over the labelled queries.")
     batch_size: int = Field(default=8, ge=1, description="Queries per step, each with its documents.")
     learning_rate: float = Field(default=5e-5, gt=0, description="Peak learning rate of AdamW.")
     max_length: int = Field(default=128, ge=8, description="Tokens of a text, and of query and document together.")

@@ -53,6 +53,10 @@ class Ensemble(Teacher):
         """Whether every judge may leave a pair without a score."""
         return all(judge.may_refuse for judge in self.judges)
 
+    def check_usable(self) -> None:
+        for judge in self.judges:
+            judge.check_usable()
+
     def fingerprint(self) -> str:
         return hashlib.sha256(json.dumps([judge.fingerprint() for judge in self.judges]).encode()).hexdigest()
 

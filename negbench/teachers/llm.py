@@ -48,6 +48,9 @@ class LanguageModel(Chat, Teacher):
     def may_refuse(self) -> bool:
         return True  # an answer may hold no grade
 
+    def check_usable(self) -> None:
+        self.require_key(f"teacher {self.spelling}")
+
     def fingerprint(self) -> str:
         """Return the digest of the instructions; the weights are the server's affair."""
         return Answers.name(INSTRUCTIONS)

@@ -36,14 +36,16 @@ class LocalLanguageModel(Teacher):
     max_length: int = Field(default=1024, ge=32, description="Tokens per prompt; the passage is cut to fit.")
     batch_size: int = Field(default=8, ge=1, description="Prompts per batch.")
 
+    def check_usable(self) -> None:
+        self._load()
+
     def fingerprint(self) -> str:
         return weights.fingerprint(self.model, None)
 
-    def score(self, pairs: Sequence[tuple[str, str]], folder: Path | None, precision: Precision) -> Float32:
-        """Return expected grades over 3.
+    def _load(self) -> tuple[Any, Any, list[int]]:
+        """Return the tokenizer, the model in float32, and the tokens of the grades.
 
-        Raises InputError where the model cannot be loaded whole (``load_checked``), a digit is no token of it, or a
-        prompt has no place in it even without its passage.
+        Raises InputError where the model cannot be loaded whole (``load_checked``), or a digit is no token of it.
         """
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -60,16 +62,24 @@ class LocalLanguageModel(Teacher):
         tokenizer, model = load_checked(who, made)
         require_finite(model, who)
         require_vocabulary(tokenizer, model, who)
+        digits = [tokenizer.encode(str(grade), add_special_tokens=False) for grade in range(HIGHEST + 1)]
+        if any(len(tokens) != 1 for tokens in digits):
+            raise InputError(f"{who}: its tokenizer splits the digits 0 to {HIGHEST}; use another model")
+        return tokenizer, model, [tokens[0] for tokens in digits]
+
+    def score(self, pairs: Sequence[tuple[str, str]], folder: Path | None, precision: Precision) -> Float32:
+        """Return expected grades over 3.
+
+        Raises InputError as ``_load`` does, and where a prompt has no place in the model even without its passage.
+        """
+        import torch
+
+        tokenizer, model, digits = self._load()
         room = positions(model)
         if precision == "bfloat16":
             model = model.to(torch.bfloat16)
         model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-        digits = [tokenizer.encode(str(grade), add_special_tokens=False) for grade in range(HIGHEST + 1)]
-        if any(len(tokens) != 1 for tokens in digits):
-            raise InputError(
-                f"teacher {self.spelling}: its tokenizer splits the digits 0 to {HIGHEST}; use another model"
-            )
-        columns = torch.tensor([tokens[0] for tokens in digits], device=model.device)
+        columns = torch.tensor(digits, device=model.device)
         grades = torch.arange(HIGHEST + 1, device=model.device) / HIGHEST
         head = tokenizer.encode(f"{INSTRUCTIONS}\n\nQuery: ")
         tail = tokenizer.encode("\n\nscore:", add_special_tokens=False)
@@ -78,8 +88,8 @@ class LocalLanguageModel(Teacher):
         longest = max(map(len, prompts), default=0)
         if room is not None and longest > room:
             raise InputError(
-                f"{who}: a prompt has {longest} tokens without its passage, but the model reads at most {room}; give "
-                "one that reads more"
+                f"teacher {self.spelling}: a prompt has {longest} tokens without its passage, but the model reads at "
+                f"most {room}; give one that reads more"
             )
         scores = np.zeros(len(pairs), np.float32)
         order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))

@@ -67,14 +67,14 @@ class TrainedCrossEncoder(Teacher):
     folds: int = Field(
         default=2, ge=2, le=20, description="Number of copies, each trained on the queries of all other folds."
     )
-    negatives: int = Field(default=4, ge=1, description="Training negatives per positive.")
+    negatives: int = Field(default=4, ge=1, le=1000, description="Training negatives per positive.")
     positives: int | None = Field(
         default=None, ge=1, description="Largest number of labelled pairs per query, drawn at random; null for all."
     )
     depth: int = Field(
         default=200, ge=1, description="Number of top retriever ranks that training negatives are drawn from."
     )
-    epochs: int = Field(default=1, ge=1, description="Passes over the training pairs.")
+    epochs: int = Field(default=1, ge=1, le=1000, description="Passes over the training pairs.")
     batch_size: int = Field(default=32, ge=1, description="Training pairs per step.")
     learning_rate: float = Field(default=1e-4, gt=0, description="Peak learning rate of AdamW.")
     max_length: int = Field(default=256, ge=8, description="Tokens of query and document together.")
@@ -94,6 +94,12 @@ class TrainedCrossEncoder(Teacher):
     @property
     def training_folds(self) -> int:
         return self.folds
+
+    def check_usable(self) -> None:
+        import torch
+
+        with torch.random.fork_rng():  # a new head is drawn
+            self.start()
 
     def fingerprint(self) -> str:
         """Return the digest of the weights it starts from."""

@@ -13,5 +13,5 @@ def sqlite_file(uri: str) -> Path | None:
 
 
 def shown(text: str) -> str:
-    """Return the text with user names and passwords removed from addresses."""
-    return re.sub(r"//[^/@\s]*@", "//", text)
+    """Return the text with user names, passwords and what follows a question mark removed from addresses."""
+    return re.sub(r"(//[^\s?#]*)[?#][^\s,;)]*", r"\1", re.sub(r"//[^/\s]*@", "//", text))

@@ -23,6 +23,12 @@ class NegativeGenerator(Part):
         description="Negatives written per query; each takes the place of one of its mined negatives.",
     )
 
+    def check_usable(self) -> None:
+        """Raise InputError where the writer cannot be loaded or reached; called once before the first stage of a run.
+
+        A writer without weights and keys has nothing to check.
+        """
+
     @abstractmethod
     def write(self, asked: Sequence[tuple[str, str]]) -> list[list[str]]:
         """Return up to ``each`` texts for each (query, positive), fewer where writing fails."""

@@ -34,6 +34,9 @@ class LanguageModelWriter(Chat, NegativeGenerator):
     instructions: ClassVar[str] = INSTRUCTIONS
     """What the model is told before the query and the passage."""
 
+    def check_usable(self) -> None:
+        self.require_key(f"writer {self.spelling}")
+
     def write(self, asked: Sequence[tuple[str, str]]) -> list[list[str]]:
         """Ask for all; an answer that is no list of strings gives nothing."""
         texts = [f"How many: {self.each}\n\nQuery: {query}\n\nPassage: {positive}" for query, positive in asked]

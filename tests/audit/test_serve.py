@@ -5,7 +5,10 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import resource
 import signal
+import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +20,7 @@ from made_answers import by
 from made_population import HOSTILE, frame
 
 from negbench.auditing import answers, draw, serve, sheet
+from negbench.errors import InputError
 
 
 @pytest.fixture
@@ -157,6 +161,96 @@ class TestWhoMayAsk:
 
     def test_it_listens_to_this_machine_alone(self, address: str) -> None:
         assert urlsplit(address).hostname == "127.0.0.1"
+
+
+def raw(address: str, request: bytes) -> bytes:
+    """Send bytes that need be no request; return the reply, which has a status in its text at least."""
+    with socket.create_connection(("127.0.0.1", urlsplit(address).port or 0), timeout=10) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        return connection.makefile("rb").read()
+
+
+class TestFaults:
+    """Each has a proper status, leaves no traceback, and the page goes on."""
+
+    @pytest.fixture(autouse=True)
+    def _goes_on(self, address: str, capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
+        yield
+        assert say(address, 1, "yes") == 200
+        assert "Traceback" not in capfd.readouterr().err
+
+    @pytest.mark.parametrize("host", ["[::1", "[x]", "[127.0.0.1", "127.0.0.1]"])
+    def test_a_host_that_is_none(self, address: str, host: str) -> None:
+        assert ask(address, Host=host)[0] == 400
+        assert ask(address, "answers", b'{"item": 1, "answer": "yes"}', Host=host)[0] == 400
+
+    @pytest.mark.parametrize(
+        ("request_", "status"),
+        [
+            (b"\x00\xff\x1b[31m\r\n\r\n", b"400"),
+            (b"GET\r\n\r\n", b"400"),
+            (b"GET / HTTP/9.9\r\n\r\n", b"505"),
+            (b"BREW / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"501"),
+            (b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\n\r\n", b"414"),
+            (b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"A: b\r\n" * 200 + b"\r\n", b"431"),
+        ],
+    )
+    def test_what_is_no_request(self, address: str, request_: bytes, status: bytes) -> None:
+        assert status in raw(address, request_)
+
+    def test_lengths_that_are_none(self, address: str) -> None:
+        path = f"POST {urlsplit(address).path}answers HTTP/1.1\r\nHost: localhost\r\n".encode()
+        assert b" 411 " in raw(address, path + b"\r\n")
+        for length in (b"9" * 5000, b"-1", b"1e3", b"\xb2"):
+            assert b" 413 " in raw(address, path + b"Content-Length: " + length + b"\r\n\r\n")
+
+    def test_a_body_that_ends_early(self, address: str) -> None:
+        path = f"POST {urlsplit(address).path}answers HTTP/1.1\r\nHost: localhost\r\n".encode()
+        more = b"Content-Type: application/json\r\nContent-Length: 40\r\n\r\n"
+        assert b" 400 " in raw(address, path + more + b'{"item": 1')
+
+    def test_a_browser_that_goes(self, address: str) -> None:
+        """It resets the connection: while it asks, and while it is answered."""
+        parts = urlsplit(address)
+        for request in (b"", b"GET /", f"GET {parts.path}items HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * 50):
+            connection = socket.create_connection(("127.0.0.1", parts.port or 0), timeout=10)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.sendall(request)
+            connection.close()
+
+    def test_a_full_disk_keeps_the_lines_whole(self, address: str, folder: Path) -> None:
+        assert say(address, 2, "no") == 200
+        file = folder / "answers.jsonl"
+        before = file.read_bytes()
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 5, limits[1]))  # five bytes of the line fit
+        try:
+            status, _, said = ask(address, "answers", b'{"item": 1, "answer": "yes"}')
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert status == 500
+        assert said.startswith(b"the answer could not be written (")
+        assert file.read_bytes() == before
+        assert json.loads(ask(address, "items")[2])["answers"] == {"2": "no"}
+
+    def test_a_folder_that_is_gone(self, address: str, folder: Path) -> None:
+        folder.rename(folder.with_name("elsewhere"))
+        status, _, said = ask(address, "answers", b'{"item": 1, "answer": "yes"}')
+        assert status == 500
+        assert b"No such file or directory" in said
+        folder.with_name("elsewhere").rename(folder)
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_a_file_of_answers_that_cannot_be_written_is_refused_at_once(folder: Path, kind: str) -> None:
+    path = folder / "answers.jsonl"
+    path.mkdir() if kind == "folder" else os.mkfifo(path)
+    with (
+        pytest.raises(InputError, match=r"answers\.jsonl: answers cannot be written \(it is no file\); "),
+        serve.serving(folder),
+    ):
+        pass
 
 
 def test_the_page_is_closed_to_everything_else(address: str) -> None:

@@ -101,9 +101,9 @@ class TestReinitialisedLayers:
         assert torch.equal(before, torch.get_rng_state())
 
     def test_more_layers_than_there_are(self, tiny_encoder: Path) -> None:
-        with pytest.raises(InputError, match="reinit_layers=4, it has 3 layers"):
+        with pytest.raises(InputError, match="reinit_layers=4, but it has 3 layers"):
             build(spec(tiny_encoder, reinit_layers=4), 0)
-        with pytest.raises(InputError, match="reinit_layers=3, it has 2 layers"):
+        with pytest.raises(InputError, match="reinit_layers=3, but it has 2 layers"):
             build(spec(tiny_encoder, keep_layers=2, reinit_layers=3), 0)
 
 

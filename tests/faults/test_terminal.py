@@ -60,6 +60,7 @@ BAD_PLACES = {
     "an out of 300 letters": (["--out", "a" * 300], None, "File name too long"),
     "an out that is a file": (["--out", "file"], None, "is not a folder"),
     "an out below a file": (["--out", "file/results"], None, "is not a folder"),
+    "an out of nobody": (["--out", "~nobody-of-this-name/x"], None, "there is no such home"),
     "an out that cannot be made": (["--out", "/proc/results"], None, "cannot be written to"),
     "a store that is a file": (["--out", "results"], "file", "the store is not a folder"),
     "a store that cannot be made": (["--out", "results"], "/proc/store", "cannot be written to"),

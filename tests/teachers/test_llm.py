@@ -6,14 +6,16 @@ import json
 import math
 import shutil
 import sqlite3
+import traceback
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from chat_server import Server, completion
+from pydantic import ValidationError
 
-from negbench.errors import InputError
+from negbench.errors import InputError, plainly
 from negbench.teachers.llm import HIGHEST, INSTRUCTIONS, LanguageModel, graded
 from negbench.teachers.local_llm import LocalLanguageModel
 
@@ -127,7 +129,7 @@ def test_a_busy_server_is_asked_again(server: Server) -> None:
 
 def test_a_server_that_hangs_costs_no_answer_that_came(server: Server) -> None:
     server.behave = lambda text, times: None if "query 2" in text else (200, "score: 0")
-    with pytest.raises(InputError, match=r"1 of 6 requests were not answered; the answers that came are kept"):
+    with pytest.raises(InputError, match=r"1 of 6 requests were not answered \(1 for: .*timed out\); the answ"):
         judge(server, timeout=0.5).score(PAIRS, None, "float32")
     server.behave = lambda text, times: (200, "score: 3")
     assert judge(server).score(PAIRS, None, "float32").tolist() == [0, 0, 1, 0, 0, 0]
@@ -149,6 +151,54 @@ def test_a_refused_key_and_no_key_are_one_line(server: Server, monkeypatch: pyte
     monkeypatch.delenv("SECRET")
     with pytest.raises(InputError, match="the environment variable SECRET holds no key"):
         judge(server).score([("q", "p")], None, "float32")
+
+
+@pytest.mark.usefixtures("server")
+def test_a_server_that_is_not_there_is_told_why() -> None:
+    absent = LanguageModel(server="http://127.0.0.1:9/v1", key="SECRET", retries=0)
+    with pytest.raises(InputError, match=r"2 of 2 requests were not answered \(2 for: .*Connection refused\)"):
+        absent.score(PAIRS[:2], None, "float32")
+
+
+@pytest.mark.parametrize("status", [200, 401, 500])
+def test_a_key_that_the_server_repeats_is_hidden(
+    server: Server, status: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    said = "Bearer sk-1 is not known"
+    server.behave = lambda text, times: (status, said if status != 200 else {"error": said})
+    with pytest.raises(InputError, match=r"Bearer \[the key\] is not known") as caught:
+        judge(server).score(PAIRS[:1], None, "float32")
+    assert "sk-1" not in "".join(traceback.format_exception(caught.value))
+    assert "sk-1" not in "".join(capfd.readouterr())
+
+
+BAD_ADDRESSES = {
+    "localhost:8000/v1": "expected an address such as https://example.org/v1, found 'localhost:8000/v1'",
+    "ftp://example.org": "expected an address such as",
+    "http://": "expected an address such as",
+    "http://[::1": "expected an address such as",
+    "http://host:port/v1": "expected an address such as",
+    "http://host:99999/v1": "expected an address such as",
+    "http://a host/v1": "expected an address such as",
+    "https://user:sk-secret@host/v1": "has a user name or password, which would stand in the results; put it into an",
+    "https://sk-secret@host/v1": "has a user name or password",
+    "https://host/v1?api_key=sk-secret": "has a [?] or #; leave out what follows, and if it is a key, put it into an",
+    "https://host/v1#sk-secret": "has a [?] or #",
+}
+
+
+@pytest.mark.parametrize("address", BAD_ADDRESSES)
+def test_an_address_that_is_none_or_holds_a_secret(address: str) -> None:
+    with pytest.raises(ValidationError, match=BAD_ADDRESSES[address]) as caught:
+        LanguageModel(server=address)
+    assert "sk-secret" not in plainly(caught.value.errors()[0])
+
+
+@pytest.mark.parametrize("key", ["sk-proj-secret", "$OPENAI_API_KEY", "a key", "1A", ""])
+def test_a_key_itself_is_no_name_of_a_variable(key: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        LanguageModel(key=key)
+    assert "secret" not in plainly(caught.value.errors()[0])
 
 
 @pytest.mark.parametrize(
