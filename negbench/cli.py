@@ -14,6 +14,7 @@ from negbench import libraries
 from negbench.commands import advice, comparison, completion, listings, negatives, start, store
 from negbench.commands.running import given_command, print_outcome, progress_bar, size_of
 from negbench.commands.shared import AsJson, Assignments, GridPath, Yes, label_of_stage
+from negbench.escaping import for_terminal
 from negbench.terminal import Commands, carry_out, print_error, say
 from negbench.terminal import show as _show
 

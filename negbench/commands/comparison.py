@@ -33,4 +33,4 @@ def compare(
     path = None if out is None else compared.save(out)
     show(compared, as_json)
     if path is not None:
-        say(f"comparison in {path}", error=as_json)
+        say(f"comparison in {path}", stderr=as_json)

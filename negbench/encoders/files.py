@@ -170,7 +170,7 @@ def _json(path: Path, otherwise: Any) -> Any:
     except NotPlainError as error:
         raise plain_values.at(str(path), error) from error
     if otherwise is not None and type(found) is not type(otherwise):
-        kinds = {dict: "an object {...}", list: "a list of objects"}
+        kinds: dict[Any, str] = {dict: "an object {...}", list: "a list of objects"}
         expected = kinds.get(type(otherwise), "another kind of value")
         raise InputError(f"{path}: expected {expected}, found {found!r:.60}; save the model again")
     if isinstance(found, list) and not all(isinstance(one, dict) for one in found):
