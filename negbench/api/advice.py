@@ -77,7 +77,7 @@ class Advice(Result):
         lines = [f"false-negative rate: {found.kind}: {found.why}"]
         lines += [f"warning: {it}" for it in found.warnings] + [f"note: {it}" for it in found.notes]
         if found.minutes is not None:
-            lines.append(f"the grid below takes very roughly {_duration(found.minutes)}: {found.basis}")
+            lines.append(f"the grid below takes very roughly {duration(found.minutes)}: {found.basis}")
         lines.append(EVIDENCE)
         if self.path is not None:
             lines.append(f"grid in {self.path}")
@@ -100,7 +100,8 @@ def _cells(figure: Figure) -> tuple[str, str]:
     return shown(figure.value), interval
 
 
-def _duration(minutes: float) -> str:
+def duration(minutes: float) -> str:
+    """Return minutes as text, in hours from two on."""
     if minutes < 1:
         return "a minute or less"
     return f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"
