@@ -42,7 +42,8 @@ class Sheet:
     ``digests`` [N] of the two texts, ``queries`` int32 [N], ``strata`` int32 [N] (-1: known positive), ``probability``
     float64 [N] of inclusion (0: not drawn), ``weights`` float64 [M, N] as in ``Population``; ``items`` int64 [n] are
     the pairs in the order of the sheet, item 1 first, some of them twice. ``judge`` float64 [N] are a judge's scores,
-    NaN where it gave none, None without a judge.
+    NaN where it gave none, None without a judge. ``ranks`` int32 [M, N] are as in ``Population``, None in the sheet of
+    an earlier version.
     """
 
     methods: tuple[str, ...]
@@ -54,6 +55,7 @@ class Sheet:
     weights: Float64
     items: Int64
     judge: Float64 | None = None
+    ranks: Int32 | None = None
 
     def is_of(self, population: Population) -> bool:
         """Tell whether the sheet was drawn from these pairs with these weights."""
@@ -83,6 +85,7 @@ def of(population: Population, drawn: AuditSample, seed: int, judge: Float64 | N
         weights=population.weights,
         items=ordered(chosen, population.keys()[chosen], seed),
         judge=judge,
+        ranks=population.ranks,
     )
 
 
@@ -147,6 +150,8 @@ def _write_design(folder: Path, sheet: Sheet) -> None:
         **({} if sheet.judge is None else {"judge": sheet.judge}),
         **{f"weight/{name}": weights for name, weights in zip(sheet.methods, sheet.weights, strict=True)},
     }
+    if sheet.ranks is not None:
+        columns |= {f"rank/{name}": ranks for name, ranks in zip(sheet.methods, sheet.ranks, strict=True)}
     pq.write_table(pa.table(columns), folder / PAIRS)
     record = {
         "version": VERSION,
@@ -175,6 +180,7 @@ def load(folder: Path) -> Sheet:
             raise InputError(f"{folder / DESIGN}: version {record['version']}, expected {VERSION}; draw a new sheet")
         table = pq.read_table(folder / PAIRS)
         weights = [table[f"weight/{name}"].to_numpy() for name in record["methods"]]
+        ranks = [table[name].to_numpy() for it in record["methods"] if (name := f"rank/{it}") in table.column_names]
         return Sheet(
             methods=tuple(record["methods"]),
             seed=record["seed"],
@@ -185,6 +191,7 @@ def load(folder: Path) -> Sheet:
             weights=np.stack(weights).astype(np.float64),
             items=np.array(record["items"], np.int64),
             judge=table["judge"].to_numpy().astype(np.float64) if "judge" in table.column_names else None,
+            ranks=np.stack(ranks).astype(np.int32) if ranks else None,
         )
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         if isinstance(error, InputError):
