@@ -113,7 +113,7 @@ class Plan(Result):
         trained = f"trainings left: {left.trainings} of {left.all_trainings}"
         if left.steps is not None and left.all_steps is not None:
             trained += f", about {left.steps:,} of {left.all_steps:,} steps"
-        time = "time left: unknown, since nothing like it is stored yet"
+        time = "time left: unknown, since no training on these collections with these encoders is stored yet"
         if left.seconds is not None:
             time = f"time left: about {duration(left.seconds / 60)}, by stored stages of these collections and encoders"
             time += f"; without {', '.join(left.untimed)}, of which none is stored" if left.untimed else ""

@@ -22,7 +22,11 @@ def parts(found: AuditResult) -> list[Any]:
         shown.append(_exported(found))
     if found.estimate is not None:
         shown.append(_estimated(found.estimate))
-        return [*shown, *_by_rank(found)]
+        shown += _by_rank(found)
+        if found.grid is not None:
+            joined = f"negbench report {found.grid} --audit {found.folder}"
+            shown.append(f"Next: `{joined}` adds these rates to the table and the page of the grid.")
+        return shown
     if found.sheet is None:
         if is_there(found.folder):
             return [

@@ -48,7 +48,7 @@ class AuditResult:
     """Result of an audit: ``methods`` and ``examples`` as in ``description``, empty if only a sheet was read.
 
     ``fresh`` tells whether ``sheet`` was drawn by this call; ``exported`` are the files that it wrote for another tool,
-    ``figure`` those of the rates by rank.
+    ``figure`` those of the rates by rank. ``grid`` is the grid or the manifest whose negatives these are, if any.
     """
 
     methods: list[dict[str, Any]]
@@ -59,6 +59,7 @@ class AuditResult:
     estimate: Estimate | None
     exported: tuple[Path, ...] = ()
     figure: tuple[Path, ...] = ()
+    grid: Path | None = None
 
 
 def run(asked: AuditRequest, store: Store, show: Callable[[str], None]) -> AuditResult:
@@ -131,6 +132,7 @@ def run(asked: AuditRequest, store: Store, show: Callable[[str], None]) -> Audit
         estimate=estimated,
         exported=exported,
         figure=figure,
+        grid=None if audited is None else readers.grid_of(asked.negatives[0]),
     )
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
 from negbench.collections import Source
 from negbench.encoders import files
@@ -23,6 +23,8 @@ from negbench.store import Stage, Store
 from negbench.store.integrity import DamagedError, read_record
 from negbench.types import Collection
 
+Amount = TypeVar("Amount", int, float)
+
 ROOTS: Final = (LoadCollection.kind, StartEncoder.kind)
 """Stages of equal kind that rest on the same stages of these kinds take about the same time."""
 
@@ -31,7 +33,7 @@ ROOTS: Final = (LoadCollection.kind, StartEncoder.kind)
 class Group:
     """Stages that are alike: how many there are, how many of them are stored, damaged and left to run.
 
-    ``seconds`` is what those that are left take, None where the store has none like them.
+    ``seconds`` is what those that are left take, None where the store has none like one of them.
     """
 
     name: str
@@ -63,9 +65,10 @@ class Forecast:
 
     @property
     def seconds(self) -> float | None:
-        """Seconds of the groups whose time is known; None where something is left and none of it is known."""
-        known = [one.seconds for one in self.groups if one.left and one.seconds is not None]
-        return sum(known) if known or not any(one.left for one in self.groups) else None
+        """Seconds of what is left whose time is known; None where that of the trainings, which take most, is not."""
+        if Train.kind in self.untimed:
+            return None
+        return sum(one.seconds for one in self.groups if one.seconds is not None)
 
     @property
     def untimed(self) -> list[str]:
@@ -141,20 +144,18 @@ def _group(name: str, planned: Sequence[Planned], times: _Times, steps: dict[str
         stored=len(planned) - len(left),
         damaged=sum(one.damaged for one in planned),
         left=len(left),
-        seconds=_total([times.of(stage, steps.get(stage.key)) for stage in left]),
+        seconds=_sum(times.of(stage, steps.get(stage.key)) for stage in left),
     )
 
 
-def _total(seconds: Sequence[float | None]) -> float | None:
-    """Return the sum, the unknown ones taken as the mean of the others; None where all are unknown."""
-    known = [one for one in seconds if one is not None]
-    return len(seconds) * statistics.fmean(known) if known else None
-
-
-def _sum(amounts: Any) -> int | None:
+def _sum(amounts: Iterable[Amount | None]) -> Amount | None:
     """Return the sum, None where one is unknown."""
-    found = list(amounts)
-    return None if None in found else sum(found)
+    total: Any = 0
+    for amount in amounts:
+        if amount is None:
+            return None
+        total += amount
+    return cast("Amount", total)
 
 
 def _steps(stage: Train, collection: Collection | None) -> int | None:

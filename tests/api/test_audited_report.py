@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import negbench as nb
+from negbench.errors import InputError
 
 HEADING = "false negatives %, audit [95 %]"
 
@@ -52,6 +53,7 @@ def test_from_the_run_to_the_table(here: Path, negbench: Callable[..., Any]) -> 
 
     answer(here / "audits/garden")
     (found,) = json.loads(command("audit", "garden.yaml", "--json").out)["estimate"]["methods"]
+    assert "negbench report garden.yaml --audit audits/garden" in " ".join(command("audit", "garden.yaml").out.split())
     said = command("report", "garden.yaml", *out, "--audit", "audits/garden")
     assert (said.code, said.err) == (0, "")
     wanted = " [".join([f"{100 * found['rate']:.2f}", f"{100 * found['low']:.2f}, {100 * found['high']:.2f}]"])
@@ -71,5 +73,5 @@ def test_from_the_run_to_the_table(here: Path, negbench: Callable[..., Any]) -> 
     wider = nb.run(nb.load_grid("garden.yaml", {"seeds": [0, 1]}), "runs/audited")
     assert all(row.audited is None for row in wider.rows)
     assert any("bm25: the audit" in note and "not shown" in note for note in wider.data["oddities"])
-    with pytest.raises(nb.InputError, match="drawn from other negatives"):
+    with pytest.raises(InputError, match="drawn from other negatives"):
         nb.write_report(nb.load_grid("garden.yaml", {"seeds": [0, 1]}), "runs/audited", audit="audits/garden")

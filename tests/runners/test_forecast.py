@@ -18,6 +18,7 @@ from negbench.store import Store
 @pytest.fixture
 def grid(tiny_encoder: Path, tiny_collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> nb.Grid:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NEGBENCH_STORE", str(tmp_path / ".negbench"))
     monkeypatch.setattr(tracking, "log_grid", lambda *_, **__: tracking.Outcome(0, 0, "MLflow: not asked"))
     return nb.load_grid(
         {
