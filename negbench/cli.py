@@ -11,7 +11,7 @@ import typer
 
 import negbench
 from negbench import libraries
-from negbench.commands import advice, comparison, completion, listings, negatives, start, store
+from negbench.commands import advice, audits, comparison, completion, listings, negatives, start, store
 from negbench.commands.running import given_command, print_outcome, progress_bar, size_of
 from negbench.commands.shared import AsJson, Assignments, GridPath, Yes, label_of_stage
 from negbench.escaping import for_terminal
@@ -31,6 +31,7 @@ app.add_typer(start.app)
 app.add_typer(advice.app)
 app.add_typer(negatives.app)
 app.add_typer(comparison.app)
+app.add_typer(audits.app)
 app.add_typer(listings.app)
 app.add_typer(completion.app)
 app.add_typer(store.app, name="store")
@@ -249,6 +250,10 @@ def report(
     texts: Annotated[
         int, typer.Option(min=0, help="Number of training queries whose negatives are shown with their texts.")
     ] = 3,
+    audit: Annotated[
+        Path | None,
+        typer.Option(help="Answered audit of this grid; its rates join tables and page.", show_default=False),
+    ] = None,
 ) -> None:
     """Write an HTML page, figures and a LaTeX table of results.
 
@@ -256,7 +261,7 @@ def report(
 
     Example: negbench report grid.yaml
     """
-    for path in negbench.write_report(negbench.load_grid(grid, assignments), out, texts=texts):
+    for path in negbench.write_report(negbench.load_grid(grid, assignments), out, texts=texts, audit=audit):
         print(for_terminal(str(path)))
 
 
@@ -275,85 +280,3 @@ def inspect(
     Example: negbench inspect grid.yaml q17
     """
     _show(negbench.inspect(negbench.load_grid(grid, assignments), queries), as_json=False)
-
-
-@app.command()
-def audit(
-    negatives: Annotated[
-        list[Path],
-        typer.Argument(help="Files or folders with mined negatives, a grid, or the folder of an audit."),
-    ],
-    collection: Annotated[
-        str | None,
-        typer.Option(
-            help="Collection that the negatives are from, as in a grid; adds its judgments.", show_default=False
-        ),
-    ] = None,
-    labels: Annotated[
-        int | None,
-        typer.Option(
-            min=2, help="Draw this many pairs to label, and write the sheet; 200 is a good start.", show_default=False
-        ),
-    ] = None,
-    width: Annotated[
-        float | None,
-        typer.Option(
-            min=0.001,
-            max=0.5,
-            help="Draw as many pairs as intervals of this half-width need; 0.05 is 5 points.",
-            show_default=False,
-        ),
-    ] = None,
-    label: Annotated[bool, typer.Option("--label", help="The same as --labels 200.")] = False,
-    judge: Annotated[
-        str | None,
-        typer.Option(
-            help="Model that scores all pairs, for a better draw and a narrower interval: bi-encoder, llm(...), ...",
-            show_default=False,
-        ),
-    ] = None,
-    serve: Annotated[bool, typer.Option("--serve", help="Label in a browser on this machine.")] = False,
-    annotator: Annotated[
-        str | None, typer.Option(help="With --serve: name of the annotator, if there are several.", show_default=False)
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for the sheet; by default audits/NAME.", show_default=False)
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw and of the order of the sheet.")] = 0,
-    answers: Annotated[
-        Path | None,
-        typer.Option(
-            help="File with the answers instead of the sheet: columns item, answer or grade.", show_default=False
-        ),
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Estimate the false-negative rate of mined negatives.
-
-    A sample of them is drawn, and you label it.
-
-    NEGATIVES are files of sentence-transformers, FlagEmbedding, Tevatron or DPR, triples, or a grid that was run.
-    Without --label, --labels, --width, --judge or --serve the negatives are only described. If the sheet has answers,
-    the rate is estimated.
-
-    Example: negbench audit mined.jsonl --label
-    """
-
-    def show(address: str) -> None:
-        say(f"open {address}", stderr=True)
-        say("Press Ctrl-C to stop; all answers are saved.", stderr=True)
-
-    result = negbench.audit(
-        negatives,
-        True if label and labels is None and width is None else labels,
-        collection=collection,
-        width=width,
-        judge=judge,
-        serve=serve,
-        annotator=annotator,
-        out=out,
-        seed=seed,
-        answers=answers,
-        show=show,
-    )
-    _show(result, as_json)

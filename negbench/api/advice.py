@@ -41,7 +41,7 @@ class Advice(Result):
     @property
     def duration(self) -> str | None:
         """How long the grid takes, very roughly; None where the encoder was not timed."""
-        return None if self.found.minutes is None else _duration(self.found.minutes)
+        return None if self.found.minutes is None else duration(self.found.minutes)
 
     @property
     def figures_by_name(self) -> dict[str, float]:
@@ -105,7 +105,8 @@ def _cells(figure: Figure) -> tuple[str, str]:
     return shown(figure.value), interval
 
 
-def _duration(minutes: float) -> str:
+def duration(minutes: float) -> str:
+    """Return minutes as text, in hours from two on."""
     if minutes < 1:
         return "a minute or less"
     return f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"

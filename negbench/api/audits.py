@@ -86,6 +86,7 @@ def audit(
     out: str | PathLike[str] | None = None,
     seed: int = 0,
     answers: str | PathLike[str] | None = None,
+    export: Literal["label-studio", "argilla"] | None = None,
     store: str | PathLike[str] | None = None,
     show: Callable[[str], None] = print,
 ) -> Audit:
@@ -94,7 +95,8 @@ def audit(
     ``negatives`` are files or folders as sentence-transformers, FlagEmbedding, Tevatron or DPR write them, triples, a
     grid that was run, or a folder that an audit wrote. ``labels`` writes a sheet of so many pairs (True: 200) to
     ``out``, ``audits/NAME`` by default; ``width`` as many as intervals of +- this share need. ``judge``, as a teacher
-    in a grid, scores all pairs to guide the draw. ``collection`` brings labels, ``answers`` is a file of answers.
+    in a grid, scores all pairs to guide the draw. ``collection`` brings labels, ``answers`` is a file of answers;
+    ``export`` writes the sheet for another tool into its folder, whose export ``answers`` reads.
     ``serve`` asks in a browser until it is interrupted: ``show`` hears the page's address, ``annotator`` is whose
     answers these are. Raises InputError for what is wrong, before anything is written.
 
@@ -111,6 +113,8 @@ def audit(
         raise InputError("negatives: expected files or folders, a grid, or a folder that an audit wrote; found none")
     if width is not None and not 0.001 <= width <= 0.5:
         raise InputError(f"width: expected from 0.001 to 0.5, found {width}")
+    if export not in (None, "label-studio", "argilla"):
+        raise InputError(f"export: expected label-studio or argilla, found {export!r}")
     if seed < 0:
         raise InputError(f"seed: expected at least 0, found {seed}")
     asked = auditing.AuditRequest(
@@ -124,5 +128,6 @@ def audit(
         answers=None if answers is None else Path(answers),
         judge=judge,
         annotator=annotator,
+        export=export,
     )
     return Audit(auditing.run(asked, open_store(store), show))

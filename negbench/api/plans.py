@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+from negbench.api.advice import duration
 from negbench.api.grids import GridLike, as_grid, open_store
 from negbench.api.result import Result
+from negbench.api.stores import amount
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from negbench.plan.graph import Planned
     from negbench.plan.trials import Trial
+    from negbench.runners.forecast import Forecast
 
 
 @dataclass(frozen=True, repr=False)
@@ -24,6 +27,7 @@ class Plan(Result):
 
     trials: Sequence[Trial]
     stages: Sequence[Planned]
+    forecast: Forecast
     notes: Sequence[str] = ()
 
     @property
@@ -42,10 +46,21 @@ class Plan(Result):
 
     @property
     def data(self) -> dict[str, Any]:
-        """``collections``, ``trials`` with the keys of their stages, and ``stages``."""
+        """``collections``, ``forecast``, ``trials`` with the keys of their stages, and ``stages``."""
         return {
             "collections": self.collections,
             "notes": list(self.notes),
+            "forecast": {
+                "trainings": self.forecast.all_trainings,
+                "trainings_left": self.forecast.trainings,
+                "steps": self.forecast.all_steps,
+                "steps_left": self.forecast.steps,
+                "seconds_left": self.forecast.seconds,
+                "untimed": self.forecast.untimed,
+                "model_bytes": self.forecast.model_bytes,
+                "vector_bytes": self.forecast.vector_bytes,
+                "sizes": {sizes.name: sizes.data() for sizes in self.forecast.sizes},
+            },
             "trials": [{"name": trial.name, "stages": [stage.key for stage in trial.stages]} for trial in self.trials],
             "stages": [
                 {
@@ -67,38 +82,53 @@ class Plan(Result):
         return pd.DataFrame(self.data["stages"])
 
     def __rich__(self) -> RenderableType:
-        """Return the stages as a table, and how many are left to run."""
+        """Return the stages by what they do, the sizes of the collections, and what is left to run."""
         from rich.console import Group
         from rich.table import Table
         from rich.text import Text
 
         table = Table(title=f"{len(self.trials)} trials, {len(self.stages)} stages", title_justify="left")
-        for name in ("stage", "digest", "used by", "stored"):
-            table.add_column(name, overflow="fold")
-        for planned in self.stages:
-            names = [trial.name for trial in self.trials if planned.stage in trial.stages]
-            users = names[0] if len(names) == 1 else f"{len(names)} trials"
-            cells = (
-                planned.stage.label,
-                planned.stage.key[:10],
-                users,
-                "yes" if planned.stored else "damaged" if planned.damaged else "no",
-            )
-            table.add_row(*map(Text, cells))
+        groups = self.forecast.groups
+        has_damage = any(group.damaged for group in groups)
+        for name in ("stage", "stages", "stored", *(["damaged"] if has_damage else []), "left", "time left"):
+            table.add_column(name, justify="left" if name == "stage" else "right")
+        for group in groups:
+            counts = [group.stages, group.stored, *([group.damaged] if has_damage else []), group.left]
+            known = "unknown" if group.seconds is None else duration(group.seconds / 60)
+            table.add_row(*map(Text, (group.name, *map(str, counts), known if group.left else "")))
         missing = sum(not planned.stored for planned in self.stages)
         lines = [f"note: {note}" for note in self.notes]
         for one in self.collections if len(self.collections) > 1 else []:
             beside = f"; out of domain: {', '.join(one['out_of_domain'])}" if one["out_of_domain"] else ""
             lines.append(f"collection {one['name']}: {one['collection']}, {one['split']}{beside}")
+        lines += [str(sizes) for sizes in self.forecast.sizes]
+        lines += [f"{name}: its size is known once it has been downloaded" for name in self.forecast.unread]
+        lines += self._left() if missing else []
         lines.append(f"{len(self.stages) - missing} stages are stored, {missing} are left to run")
         return Group(table, Text("\n".join(lines)))
 
+    def _left(self) -> list[str]:
+        """Return sentences on the trainings, the time and the disk space of what is left."""
+        left = self.forecast
+        trained = f"trainings left: {left.trainings} of {left.all_trainings}"
+        if left.steps is not None and left.all_steps is not None:
+            trained += f", about {left.steps:,} of {left.all_steps:,} steps"
+        time = "time left: unknown, since no training on these collections with these encoders is stored yet"
+        if left.seconds is not None:
+            time = f"time left: about {duration(left.seconds / 60)}, by stored stages of these collections and encoders"
+            time += f"; without {', '.join(left.untimed)}, of which none is stored" if left.untimed else ""
+        sizes = [
+            f"{'an unknown size' if size is None else amount(size)} of {what}"
+            for what, size in (("encoders", left.model_bytes), ("vectors", left.vector_bytes))
+        ]
+        return [trained, time, f"disk: up to about {' and '.join(sizes)} will be written to the store"]
+
 
 def plan_run(grid: GridLike, *, store: str | PathLike[str] | None = None, yes: bool = False) -> Plan:
-    """Return the trials and stages of a grid: which are stored, which are shared. Runs nothing.
+    """Return the trials and stages of a grid, which of them are stored, and what the others take. Runs nothing.
 
-    Raises InputError where the grid is wrong, its collection or encoder is not there, or it has more than 10,000 trials
-    without ``yes``.
+    Raises InputError where the grid is wrong, its collection or encoder is not there, a split is missing, or it has
+    more than 10,000 trials without ``yes``.
 
     >>> plan = negbench.plan_run("garden.yaml")
     >>> [trial.name for trial in plan.trials]
@@ -107,8 +137,10 @@ def plan_run(grid: GridLike, *, store: str | PathLike[str] | None = None, yes: b
     from negbench.plan.graph import planned
     from negbench.plan.size import check_size
     from negbench.plan.trials import trials
+    from negbench.runners.forecast import forecast
 
-    config = as_grid(grid).config
+    config, opened = as_grid(grid).config, open_store(store)
     check_size(config, yes)
     all_trials = trials(config)
-    return Plan(all_trials, planned(all_trials, open_store(store)), config.notes)
+    stages = planned(all_trials, opened)
+    return Plan(all_trials, stages, forecast(all_trials, stages, opened), config.notes)

@@ -186,12 +186,19 @@ def results_folder(grid: Grid, out: str | PathLike[str] | None) -> Path:
 
 
 def write_report(
-    grid: GridLike, out: str | PathLike[str] | None = None, *, texts: int = 3, store: str | PathLike[str] | None = None
+    grid: GridLike,
+    out: str | PathLike[str] | None = None,
+    *,
+    texts: int = 3,
+    audit: str | PathLike[str] | None = None,
+    store: str | PathLike[str] | None = None,
 ) -> list[Path]:
     """Write a page of a grid's results, figures and LaTeX tables, beside the results in ``out``; return the files.
 
     Each of several collections has a page in its own folder, too. The page shows the negatives of ``texts`` training
-    queries with their texts. Raises InputError where the grid has not run yet.
+    queries with their texts. ``audit`` is the folder of an audit of this grid that has answers: tables and page then
+    show the rates that it found, and so do those of later runs. Raises InputError where the grid has not run yet, and
+    for an audit of other negatives.
 
     >>> results = negbench.run("garden.yaml")
     >>> [path.name for path in negbench.write_report("garden.yaml")][-2:]
@@ -200,11 +207,19 @@ def write_report(
     from negbench.plan.trials import trials
     from negbench.report import inspect, page
     from negbench.runners import by_collection
+    from negbench.runners.rewrite import rewrite
 
     if texts < 0:
         raise InputError(f"texts: expected at least 0, found {texts}")
     grid, opened = as_grid(grid), open_store(store)
     folder, planned = results_folder(grid, out), trials(grid.config)
+    if audit is not None:
+        from negbench.auditing import of_grid
+        from negbench.report import audited
+
+        found = of_grid.rates(Path(audit), planned, grid.name, opened)
+        rewrite(grid.config, planned, opened, folder, found)
+        audited.write(folder, found)
     parts = {folder / name: list(one.trials.values()) for name, one in by_collection.each(grid.config, planned).items()}
     written = []
     for place, own in {**parts, folder: planned}.items():

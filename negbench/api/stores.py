@@ -48,12 +48,12 @@ class StoreListing(Result):
         from rich.text import Text
 
         rows = [
-            (one.kind, one.key[:10], _amount(one.bytes), _day(one.used), ", ".join(one.grids) or "no grid")
+            (one.kind, one.key[:10], amount(one.bytes), _day(one.used), ", ".join(one.grids) or "no grid")
             for one in self.artifacts
         ]
         total = sum(one.bytes for one in self.artifacts)
         table = _table(("kind", "key", "size", "last used", "used by"), rows)
-        return Group(table, Text(f"{len(rows)} artifacts, {_amount(total)}, in {self.folder}"))
+        return Group(table, Text(f"{len(rows)} artifacts, {amount(total)}, in {self.folder}"))
 
 
 @dataclass(frozen=True, repr=False)
@@ -96,11 +96,11 @@ class StoreSize(Result):
         from rich.text import Text
 
         data = self.data
-        rows = [(row["kind"], str(row["artifacts"]), _amount(row["bytes"])) for row in data["kinds"]]
-        lines = [f"used by {name}: {_amount(amount)}" for name, amount in data["grids"].items()]
-        lines += [f"used by no grid: {_amount(data['unused'])}"] if data["unused"] else []
-        lines += [f"set aside as damaged: {_amount(data['damaged'])}"] if data["damaged"] else []
-        lines.append(f"all: {_amount(data['bytes'])}, in {self.folder}")
+        rows = [(row["kind"], str(row["artifacts"]), amount(row["bytes"])) for row in data["kinds"]]
+        lines = [f"used by {name}: {amount(size)}" for name, size in data["grids"].items()]
+        lines += [f"used by no grid: {amount(data['unused'])}"] if data["unused"] else []
+        lines += [f"set aside as damaged: {amount(data['damaged'])}"] if data["damaged"] else []
+        lines.append(f"all: {amount(data['bytes'])}, in {self.folder}")
         return Group(_table(("kind", "artifacts", "size"), rows), *map(Text, lines))
 
 
@@ -148,7 +148,7 @@ class Pruning(StoreListing):
         from rich.text import Text
 
         done = "removed" if self.removed else "would be removed; add --yes to remove them"
-        line = f"{len(self.artifacts)} artifacts, with what was set aside {_amount(self.freed)}: {done}"
+        line = f"{len(self.artifacts)} artifacts, with what was set aside {amount(self.freed)}: {done}"
         return Group(super().__rich__(), Text(line)) if self.artifacts else Text(line)
 
 
@@ -223,7 +223,8 @@ def _bytes(text: int | str) -> int:
     return int(float(matched[1]) * _UNITS[matched[2]])
 
 
-def _amount(size: int) -> str:
+def amount(size: int) -> str:
+    """Return a number of bytes as text."""
     for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if size >= factor:
             return f"{size / factor:.1f} {unit}"

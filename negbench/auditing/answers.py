@@ -2,7 +2,8 @@
 
 An answer is yes, no or unsure (y, n, u; 1 or 0), in a column or key ``answer``. A column or key ``grade`` holds
 UMBRELA's grades instead (Upadhyay et al. 2024): 2 and 3 are relevant, 0 and 1 are not. Where there is a column or key
-``annotator``, it names who answered; several may answer the same item.
+``annotator``, it names who answered; several may answer the same item. Exports of Label Studio and Argilla are read
+too (``label_studio``, ``argilla``).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from negbench import plain_values, user_files
+from negbench.auditing import argilla, label_studio
 from negbench.auditing.sheet import SHEET
 from negbench.collections.layouts import records
 from negbench.errors import InputError
@@ -49,17 +51,18 @@ def of_folder(folder: Path, items: int) -> Answers:
 
 
 def of_file(path: Path, items: int) -> Answers:
-    """Return the answers of a CSV or JSON lines file; blank ones are left out.
+    """Return the answers of a CSV file, JSON lines or a JSON list; blank ones are left out.
 
     Raises InputError with file and line for an unknown item, an item that a table has twice of one annotator, and an
     invalid answer.
     """
     with user_files.reading(path, "a sheet, or JSON lines, with answers") as file:
-        lines = file.read(64).lstrip().startswith(b"{")
+        start = file.read(64).lstrip()
+    is_table = not start.startswith((b"{", b"["))
     by_given: dict[tuple[int, str], Answer | None] = {}
-    for place, fields in _json_lines(path) if lines else _table(path):
+    for place, fields in _table(path) if is_table else _json(path, is_list=start.startswith(b"[")):
         given = _item(fields.get("item"), items, place), named(fields.get("annotator"))
-        if given in by_given and not lines:
+        if given in by_given and is_table:
             who = "" if "annotator" in fields else ", or add a column annotator"
             raise InputError(f"{place}: item {given[0]} has a second answer{_by(given[1])}; keep one{who}")
         by_given[given] = _answer(fields, place)
@@ -83,6 +86,29 @@ def whole_lines(raw: bytes) -> bytes:
     except ValueError:
         return raw[:end]
     return raw + b"\n"  # complete, but without a line end
+
+
+def _json(path: Path, is_list: bool) -> Iterator[records.Record]:
+    """Yield the answers of JSON lines or of a JSON list; a record of a labelling tool may have several or none."""
+    for place, fields in _json_list(path) if is_list else _json_lines(path):
+        found = next((them for tool in TOOLS.values() if (them := tool.answers(fields)) is not None), [fields])
+        yield from (records.Record(place, one) for one in found)
+
+
+TOOLS = {"label-studio": label_studio, "argilla": argilla}
+"""Tools that a sheet can be labelled in, by name."""
+
+
+def _json_list(path: Path) -> Iterator[records.Record]:
+    try:
+        entries = plain_values.json_value(user_files.text(path))
+    except NotPlainError as error:
+        raise InputError(f"{path}: {error}; export the answers again") from error
+    for number, fields in enumerate(entries, 1):
+        place = f"{path}, entry {number}"
+        if not isinstance(fields, dict):
+            raise InputError(f"{place}: expected an object with an item and its answer, found {fields!r:.60}")
+        yield records.Record(place, fields)
 
 
 def _json_lines(path: Path) -> Iterator[records.Record]:

@@ -12,6 +12,7 @@ from negbench.auditing.answers import Answer, Answers
 from negbench.auditing.draw import CERTAIN
 from negbench.auditing.sheet import Sheet
 from negbench.evaluation.false_negatives import Pairs, Rate
+from negbench.evaluation.false_negatives.design import BINS
 from negbench.evaluation.false_negatives.ppi import PPI
 from negbench.types import Bool, Float64, Int32
 
@@ -32,6 +33,20 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RankRate:
+    """The ``rate`` of a method's negatives at ``ranks`` such as ``5-16``, from 1; ``no rank`` for random ones.
+
+    ``labels`` counts the pairs there that are answered with yes or no, ``share`` is their part of the method's weight.
+    """
+
+    method: str
+    ranks: str
+    labels: int
+    share: float
+    rate: Rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """Estimated ``rates`` by method; ``unsure_as`` has the rates if all unsure pairs were ``no``, and if all were
     ``yes``.
@@ -39,7 +54,8 @@ class Estimate:
     ``drawn`` counts the pairs on the sheet; of these, ``labels`` are answered with yes or no, the others are ``unsure``
     or ``unanswered``. ``certain`` pairs are known positives without a label. ``merged`` strata had fewer than two
     answers. ``agreement`` is that of repeated answers of one annotator, ``between`` that of any two annotators;
-    ``differing`` pairs have a yes of one annotator and a no of another.
+    ``differing`` pairs have a yes of one annotator and a no of another. ``by_rank`` has the rate by bin of rank, empty
+    where no ranks are known.
     """
 
     rates: dict[str, Rate]
@@ -53,6 +69,7 @@ class Estimate:
     agreement: Agreement | None
     between: dict[tuple[str, str], Agreement]
     differing: int
+    by_rank: list[RankRate]
 
 
 ByPair = dict[int, dict[str, list[Answer]]]
@@ -91,7 +108,43 @@ def estimate(sheet: Sheet, answers: Answers) -> Estimate | None:
         agreement=agreement(of_pairs),
         between=between(of_pairs),
         differing=differing,
+        by_rank=_by_rank(sheet, strata, labels),
     )
+
+
+def _by_rank(sheet: Sheet, strata: Int32, labels: Float64) -> list[RankRate]:
+    """Return the rate of each method in each bin of ranks where it has negatives, low ranks first.
+
+    A bin is a domain of the same sample, so that the estimate of the whole serves with the other weights set to 0.
+    """
+    if sheet.ranks is None:
+        return []
+    found = []
+    for method, weights, ranks in zip(sheet.methods, sheet.weights, sheet.ranks, strict=True):
+        bins = np.searchsorted(BINS, ranks, side="right") - 1
+        if (bins[weights > 0] < 0).all():
+            continue
+        for which in (*range(len(BINS)), -1):
+            inside = (bins == which) & (weights > 0)
+            if inside.any():
+                of_bin = np.where(inside, weights, 0.0)
+                found.append(
+                    RankRate(
+                        method=method,
+                        ranks=_name(which),
+                        labels=int((inside & ~np.isnan(labels)).sum()),
+                        share=float(of_bin.sum() / weights.sum()),
+                        rate=_rate(sheet, of_bin, strata, labels),
+                    )
+                )
+    return found
+
+
+def _name(which: int) -> str:
+    """Return the ranks of a bin, from 1."""
+    if which < 0:
+        return "no rank"
+    return f"{BINS[which] + 1}-{BINS[which + 1]}" if which + 1 < len(BINS) else f"{BINS[which] + 1}-"
 
 
 def by_pair(sheet: Sheet, answers: Answers) -> ByPair:

@@ -25,13 +25,27 @@ def rows(path: Path, store: Store) -> tuple[dict[str, list[Row]], Collection]:
     Seeds are pooled; a method at several points of the axes is several methods. Of several collections the first is
     read. Raises InputError if the negatives are not stored yet.
     """
-    asked = [trial for trial in trials(read(path)) if trial.negatives is not None]
-    if not asked:
-        raise InputError(f"{path}: none of its methods mines negatives; add one that does, such as bm25")
-    first = asked[0].evaluation.collection
-    same = [trial for trial in asked if trial.evaluation.collection.key == first.key]
+    return of_trials(trials(read(path)), str(path), store)
+
+
+def of_trials(planned: Sequence[Trial], place: str, store: Store) -> tuple[dict[str, list[Row]], Collection]:
+    """Return what ``rows`` returns, of a grid's trials; errors begin with ``place``."""
+    same = audited(planned)
+    if not same:
+        raise InputError(f"{place}: none of its methods mines negatives; add one that does, such as bm25")
     needed = [stage for trial in same for stage in _needed(trial)]
-    return repeat_if_damaged(store, needed, partial(_read, path, store, same))
+    return repeat_if_damaged(store, needed, partial(_read, place, store, same))
+
+
+def audited(planned: Sequence[Trial]) -> list[Trial]:
+    """Return the trials that an audit covers: those that mine negatives, on the first collection of these."""
+    mining = [trial for trial in planned if trial.negatives is not None]
+    return [trial for trial in mining if trial.evaluation.collection.key == mining[0].evaluation.collection.key]
+
+
+def method_of(trial: Trial) -> str:
+    """Return the name of a trial's method in an audit: its spelling, and its point on the axes."""
+    return trial.spelling + "".join(f" {key}={value}" for key, value in trial.axis_values.items())
 
 
 def _needed(trial: Trial) -> tuple[Stage, ...]:
@@ -39,18 +53,17 @@ def _needed(trial: Trial) -> tuple[Stage, ...]:
     return (trial.evaluation.collection, *trial.false_negatives.inputs)
 
 
-def _read(path: Path, store: Store, same: Sequence[Trial]) -> tuple[dict[str, list[Row]], Collection]:
+def _read(place: str, store: Store, same: Sequence[Trial]) -> tuple[dict[str, list[Row]], Collection]:
     for trial in same:
         if missing := [stage for stage in _needed(trial) if not store.has(stage)]:
             raise InputError(
-                f"{path}: the negatives of {trial.name} are not stored (missing stage: {missing[0].label}); "
-                f"run `negbench run {path}` first"
+                f"{place}: the negatives of {trial.name} are not stored (missing stage: {missing[0].label}); "
+                f"run `negbench run {place}` first"
             )
     collection = read_collection(store.path(same[0].evaluation.collection))
     by_method: dict[str, list[Row]] = {}
     for trial in same:
-        name = trial.spelling + "".join(f" {key}={value}" for key, value in trial.axis_values.items())
-        by_method.setdefault(name, []).extend(_of(trial, store, collection))
+        by_method.setdefault(method_of(trial), []).extend(_of(trial, store, collection))
     return by_method, collection
 
 

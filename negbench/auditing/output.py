@@ -18,8 +18,15 @@ from negbench.auditing.sheet import is_there
 def parts(found: AuditResult) -> list[Any]:
     """Return the description of the negatives, the estimate and the next step for rich, as far as they exist."""
     shown = [_described(found)] if found.methods else []
+    if found.exported:
+        shown.append(_exported(found))
     if found.estimate is not None:
-        return [*shown, _estimated(found.estimate)]
+        shown.append(_estimated(found.estimate))
+        shown += _by_rank(found)
+        if found.grid is not None:
+            joined = f"negbench report {found.grid} --audit {found.folder}"
+            shown.append(f"Next: `{joined}` adds these rates to the table and the page of the grid.")
+        return shown
     if found.sheet is None:
         if is_there(found.folder):
             return [
@@ -93,6 +100,28 @@ def _estimated(found: Estimate) -> Any:
     return Group(table, *map(Text, _sentences(found)))
 
 
+def _by_rank(found: AuditResult) -> list[Any]:
+    """Return the table of rates by rank and where its figure is; nothing where no ranks are known."""
+    assert found.estimate is not None
+    rows = found.estimate.by_rank
+    if not rows:
+        return []
+    heading = ["method", "rank", "of its negatives %", "labels", "relevant at that rank % [95 %]"]
+    body = [
+        [one.method, one.ranks, f"{100 * one.share:.1f}", str(one.labels), _percent(_rate(one.rate))] for one in rows
+    ]
+    drawn = [f"Figure of the rates by rank: {found.figure[0]}"] if found.figure else []
+    return [_table(heading, body), *drawn]
+
+
+def _exported(found: AuditResult) -> str:
+    names = " and ".join(str(path) for path in found.exported)
+    return (
+        f"Wrote {names}. Label there, export the answers as JSON, then run `negbench audit {found.folder} --answers "
+        "FILE`."
+    )
+
+
 def _sentences(found: Estimate) -> list[str]:
     """Return sentences on the labels behind the estimate."""
     lines = [f"{found.labels} of the {found.drawn} drawn pairs are answered with yes or no."]
@@ -139,6 +168,17 @@ def _plain(found: Estimate) -> dict[str, Any]:
             for name, rate in found.rates.items()
         ],
         **{name: getattr(found, name) for name in _COUNTS},
+        "by_rank": [
+            {
+                "method": one.method,
+                "ranks": one.ranks,
+                "share": one.share,
+                "labels": one.labels,
+                **_rate(one.rate),
+                "note": one.rate.note,
+            }
+            for one in found.by_rank
+        ],
         "agreement": None if found.agreement is None else _numbers(found.agreement),
         "annotators": [
             {"first": one, "second": other, **_numbers(agreement)} for (one, other), agreement in found.between.items()

@@ -31,7 +31,7 @@ def read(
     A file is one method, named by the file's name without extension; a grid has several. A grid names its own
     collection. Raises InputError with file and line for invalid data, and for a grid together with other paths.
     """
-    manifests = [grid for path in paths if (grid := _grid(path)) is not None]
+    manifests = [grid for path in paths if (grid := grid_of(path)) is not None]
     if manifests:
         if len(paths) > 1:
             raise InputError(f"{manifests[0]}: a grid cannot be combined with other paths; give it alone")
@@ -53,7 +53,7 @@ def read(
     return by_name, Known(collection) if collection is not None else None
 
 
-def _grid(path: Path) -> Path | None:
+def grid_of(path: Path) -> Path | None:
     """Return the grid file, or the manifest in a folder of results; None for other paths."""
     if user_files.is_folder(path):
         return path / _MANIFEST if user_files.is_file(path / _MANIFEST) else None

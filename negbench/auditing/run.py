@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from negbench import user_files
-from negbench.auditing import answers, description, draw, population, readers, serve, sheet
+from negbench.auditing import answers, description, draw, population, rank_figure, readers, serve, sheet
 from negbench.auditing.estimate import Estimate, estimate
 from negbench.collections.resolve import source_of
 from negbench.encoders.precision import resolve
@@ -41,13 +41,15 @@ class AuditRequest:
     answers: Path | None = None
     judge: str | None = None
     annotator: str | None = None
+    export: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class AuditResult:
     """Result of an audit: ``methods`` and ``examples`` as in ``description``, empty if only a sheet was read.
 
-    ``fresh`` tells whether ``sheet`` was drawn by this call.
+    ``fresh`` tells whether ``sheet`` was drawn by this call; ``exported`` are the files that it wrote for another tool,
+    ``figure`` those of the rates by rank. ``grid`` is the grid or the manifest whose negatives these are, if any.
     """
 
     methods: list[dict[str, Any]]
@@ -56,6 +58,9 @@ class AuditResult:
     sheet: sheet.Sheet | None
     fresh: bool
     estimate: Estimate | None
+    exported: tuple[Path, ...] = ()
+    figure: tuple[Path, ...] = ()
+    grid: Path | None = None
 
 
 def run(asked: AuditRequest, store: Store, show: Callable[[str], None]) -> AuditResult:
@@ -92,7 +97,7 @@ def run(asked: AuditRequest, store: Store, show: Callable[[str], None]) -> Audit
                     estimate=None,
                 )
             raise InputError(f"{folder}: its sheet was drawn from other negatives; choose another --out")
-    elif drawing or asked.serve:
+    elif drawing or asked.serve or asked.export:
         assert audited is not None
         labels = None if asked.width is not None else asked.labels or LABELS
         judge = None if asked.judge is None else _judged(audited, asked.judge)
@@ -112,14 +117,31 @@ def run(asked: AuditRequest, store: Store, show: Callable[[str], None]) -> Audit
             fresh=False,
             estimate=None,
         )
+    exported = _exported(folder, asked.export)
     if asked.serve:
         _serve(folder, asked.annotator or "", show)
     said = answers.of_folder if asked.answers is None else answers.of_file
     estimated = estimate(filled, said(asked.answers or folder, len(filled.items)))
+    figure = () if estimated is None else tuple(rank_figure.write(folder, estimated.by_rank))
     methods, examples = (
         ([], []) if audited is None else (description.describe(audited), description.known_positives(audited))
     )
-    return AuditResult(methods=methods, examples=examples, folder=folder, sheet=filled, fresh=fresh, estimate=estimated)
+    return AuditResult(
+        methods=methods,
+        examples=examples,
+        folder=folder,
+        sheet=filled,
+        fresh=fresh,
+        estimate=estimated,
+        exported=exported,
+        figure=figure,
+        grid=None if audited is None else readers.grid_of(asked.negatives[0]),
+    )
+
+
+def _exported(folder: Path, tool: str | None) -> tuple[Path, ...]:
+    """Write the sheet for a labelling tool, and return the files; none without a tool."""
+    return () if tool is None else tuple(answers.TOOLS[tool].write(folder, sheet.texts(folder)))
 
 
 def _serve(folder: Path, annotator: str, show: Callable[[str], None]) -> None:

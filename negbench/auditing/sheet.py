@@ -45,7 +45,8 @@ class Sheet:
     ``digests`` [N] of the two texts, ``queries`` int32 [N], ``strata`` int32 [N] (-1: known positive), ``probability``
     float64 [N] of inclusion (0: not drawn), ``weights`` float64 [M, N] as in ``Population``; ``items`` int64 [n] are
     the pairs in the order of the sheet, item 1 first, some of them twice. ``judge`` float64 [N] are a judge's scores,
-    NaN where it gave none, None without a judge.
+    NaN where it gave none, None without a judge. ``ranks`` int32 [M, N] are as in ``Population``, None in the sheet of
+    an earlier version.
     """
 
     methods: tuple[str, ...]
@@ -57,6 +58,7 @@ class Sheet:
     weights: Float64
     items: Int64
     judge: Float64 | None = None
+    ranks: Int32 | None = None
 
     def is_of(self, population: Population) -> bool:
         """Tell whether the sheet was drawn from these pairs with these weights."""
@@ -86,6 +88,7 @@ def of(population: Population, drawn: AuditSample, seed: int, judge: Float64 | N
         weights=population.weights,
         items=ordered(chosen, population.keys()[chosen], seed),
         judge=judge,
+        ranks=population.ranks,
     )
 
 
@@ -149,6 +152,8 @@ def _write_design(folder: Path, sheet: Sheet) -> None:
         **({} if sheet.judge is None else {"judge": sheet.judge}),
         **{f"weight/{name}": weights for name, weights in zip(sheet.methods, sheet.weights, strict=True)},
     }
+    if sheet.ranks is not None:
+        columns |= {f"rank/{name}": ranks for name, ranks in zip(sheet.methods, sheet.ranks, strict=True)}
     pq.write_table(pa.table(columns), folder / PAIRS)
     record = {
         "version": VERSION,
@@ -179,6 +184,7 @@ def load(folder: Path) -> Sheet:
         user_files.check_regular(path, "the pairs of a sheet")
         table = pq.read_table(path)
         weights = [_numbers(table, f"weight/{name}") for name in record["methods"]]
+        ranks = [_numbers(table, name) for it in record["methods"] if (name := f"rank/{it}") in table.column_names]
         loaded = Sheet(
             methods=tuple(record["methods"]),
             seed=record["seed"],
@@ -189,6 +195,7 @@ def load(folder: Path) -> Sheet:
             weights=np.stack(weights),
             items=np.array(record["items"], np.int64),
             judge=_numbers(table, "judge") if "judge" in table.column_names else None,
+            ranks=np.stack(ranks).astype(np.int32) if ranks else None,
         )
         sheet_checks.check(loaded)
     except (OSError, ValueError, KeyError, TypeError, OverflowError, pa.ArrowException) as error:

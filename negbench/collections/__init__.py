@@ -13,6 +13,8 @@ class Source(Part):
     """A source that a collection is loaded from."""
 
     kind: ClassVar[str] = "collection"
+    downloads: ClassVar[bool] = False
+    """Whether loading may download the collection."""
 
     @abstractmethod
     def fingerprint(self) -> str:

@@ -24,6 +24,7 @@ class IrDatasets(Source):
     """
 
     name: ClassVar[str] = "ir_datasets"
+    downloads: ClassVar[bool] = True
 
     id: str = Field(description="Id of the dataset, as in `beir/scifact`.")
     dev: Share = Field(

@@ -40,8 +40,8 @@ def grid_schema() -> dict[str, Any]:
         "split": {"type": "string"},
         "warm_up": _plain(Recipe),
         "evaluate_on": {"type": "array", "items": _further()},
-        "teacher": {},
-        "judge": {},
+        "teacher": _known("teacher"),
+        "judge": _known("teacher"),
         "held_out": {"type": ["number", "null"], "exclusiveMinimum": 0, "exclusiveMaximum": 1},
         "estimators": {"type": "array", "minItems": 1, "items": _parts("estimator")},
         "gradient": {"type": "boolean"},
@@ -51,6 +51,7 @@ def grid_schema() -> dict[str, Any]:
         "equivalent_within": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
         "axes": {
             "type": "object",
+            "description": "Values by key, dotted or not, or named sets of keys; every combination is run.",
             "properties": {AXIS: {"$ref": f"#/properties/{KEY}"}},
             "additionalProperties": {"anyOf": [{"type": "array", "minItems": 1}, _named_axis()]},
         },
@@ -84,8 +85,13 @@ def _axis(key: str) -> dict[str, Any]:
     kind = part_kind(key) if key in (*PARTS, *LISTS) else None
     if kind is None:
         return described
-    known = {"anyOf": [*_parts(kind)["anyOf"], {}]}
+    known = _known(kind)
     return {**described, **({"anyOf": [{"type": "array", "items": known}, {}]} if key in LISTS else known)}
+
+
+def _known(kind: str) -> dict[str, Any]:
+    """Return the schema of a part: an editor completes those that are registered here, and takes any value."""
+    return {"anyOf": [*_parts(kind)["anyOf"], {}]}
 
 
 def _further() -> dict[str, Any]:
@@ -145,12 +151,13 @@ def _sources() -> list[dict[str, Any]]:
     long_forms = {
         name: {
             "type": ["object", "null"],
+            **_described(kind.summary()),
             "properties": _parameters(kind),
             "additionalProperties": False,
         }
         for name, kind in kinds.items()
     }
-    flat: dict[str, Any] = {"source": {"type": "string"}}
+    flat: dict[str, Any] = {"source": {"type": "string", **_described("The collection, as in the short form.")}}
     for kind in kinds.values():
         for field, described in _parameters(kind).items():  # without a description where it means several things
             flat[field] = described if flat.get(field, described) == described else {}
@@ -190,7 +197,12 @@ def _parts(kind: str) -> dict[str, Any]:
     """Return ``NAME``, ``NAME(key=value)`` and ``{NAME: {parameters}}``."""
     kinds = registered(kind)
     long_forms = {
-        name: {"type": ["object", "null"], "properties": _parameters(one), "additionalProperties": False}
+        name: {
+            "type": ["object", "null"],
+            **_described(one.summary()),
+            "properties": _parameters(one),
+            "additionalProperties": False,
+        }
         for name, one in kinds.items()
     }
     long_form = {"type": "object", "properties": long_forms, "additionalProperties": False}
@@ -216,9 +228,15 @@ def _method() -> dict[str, Any]:
     return {"anyOf": [{"enum": names}, spelled, long_form]}
 
 
+_FORMS = (
+    "Form of the method: `fixed` has the work of all others, `faithful` its paper's recipe, and `interpretation` fills "
+    "in what the paper leaves open."
+)
+
+
 def _overrides(method: Method) -> dict[str, Any]:
     keys = _fields(method) | {key: {"$ref": f"#/$defs/{key}"} for key in KEYS}
-    forms = {"as": {"enum": [method.form, *method.forms]}}
+    forms = {"as": {"enum": [method.form, *method.forms], **_described(_FORMS)}}
     return {
         "type": ["object", "null"],
         "description": method.summary,

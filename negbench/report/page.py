@@ -16,7 +16,7 @@ from negbench.report.inspect import Example
 from negbench.report.results import write_text
 from negbench.report.rows import Row
 from negbench.report.side_by_side import Matrix
-from negbench.report.table import ALPHA, mostly_random, short_methods, shortened, split
+from negbench.report.table import ALPHA, audited, mostly_random, short_methods, shortened, split
 
 FOLDED = 6
 """Most comparisons that the page shows unfolded."""
@@ -176,6 +176,8 @@ def findings(rows: Sequence[Row], settings: dict[str, Any]) -> tuple[list[str], 
         rate = ""
         if row.rate is not None and row.rate_low is not None and row.rate_high is not None:
             rate = f" False negatives: {100 * row.rate:.1f} % [{100 * row.rate_low:.1f}, {100 * row.rate_high:.1f}]."
+        if row.audited is not None:
+            rate += f" By the audit {audited(row)} %."
         if row.filled is not None and mostly_random(row.filled):
             rate += f" {100 * row.filled:.0f} % of its negatives are random fill."
         point = "".join(f", {key}={value}" for key, value in row.axes.items())

@@ -60,6 +60,7 @@ class Row:
     query; ``in_batch`` that of the in-batch documents. ``filled`` is the share of random fill among the negatives.
     ``left_out`` is the number of training ``rows`` of all epochs that are left out for want of negatives; both are None
     where shortfalls are filled.
+    ``audited``, ``audited_low``, ``audited_high`` are the rate by an audit of these very negatives, None without one.
     ``index_recall`` is the share of an exact search's candidates that an approximate index finds, None for exact
     search. ``seconds`` is the cost of the method when nothing is shared, ``added`` its marginal cost: that of the
     stages that no other trial uses; ``costs`` has the other amounts. ``collapsed`` counts the seeds that ended below
@@ -97,6 +98,9 @@ class Row:
     index_recall: float | None = None
     rows: float | None = None
     left_out: float | None = None
+    audited: float | None = None
+    audited_low: float | None = None
+    audited_high: float | None = None
 
     @property
     def label(self) -> str:

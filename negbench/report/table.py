@@ -20,6 +20,9 @@ _NARROW = "\N{NO-BREAK SPACE}"
 LEFT_OUT = "rows left out %"
 """Heading of the share of training rows that are left out for want of negatives."""
 
+AUDITED = "false negatives %, audit [95 %]"
+"""Heading of the rates that an audit of these negatives found."""
+
 INTERPRETED = f"{_NARROW}\N{DAGGER}"
 """Mark after the name of a method whose paper leaves some details open."""
 
@@ -43,6 +46,8 @@ def cells(found: Sequence[Row], measure: str, baseline: str | None) -> tuple[lis
     has_in_batch = any(row.in_batch is not None for row in found)
     if estimators:
         heading.append(f"false negatives %, {' or '.join(estimators)} [95 %]")
+    has_audit = any(row.audited is not None for row in found)
+    heading += [AUDITED] if has_audit else []
     has_information = any(INFORMATION in row.others for row in found)
     if has_information:
         heading.append("ECI")
@@ -72,6 +77,8 @@ def cells(found: Sequence[Row], measure: str, baseline: str | None) -> tuple[lis
                 rate = f"{100 * row.rate:.2f} [{100 * row.rate_low:.2f}, {100 * row.rate_high:.2f}]"
                 rate += f" {row.estimator}" if len(estimators) > 1 else ""  # collections differ in what they know
             line.append(rate)
+        if has_audit:
+            line.append(audited(row))
         if has_information:
             line.append(_number(row.others.get(INFORMATION)))
         if has_in_batch:
@@ -132,6 +139,13 @@ def mostly_random(filled: float | None) -> bool:
 def is_better(row: Tested) -> bool:
     """Return whether the test finds the method better than the baseline."""
     return row.p is not None and row.p < ALPHA and row.gain is not None and row.gain > 0
+
+
+def audited(row: Row) -> str:
+    """Return the rate of an audit in percent with its interval; empty without an audit."""
+    if row.audited is None or row.audited_low is None or row.audited_high is None:
+        return ""
+    return f"{100 * row.audited:.2f} [{100 * row.audited_low:.2f}, {100 * row.audited_high:.2f}]"
 
 
 def mark(row: Tested) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from negbench.evaluation import planning, significance
 from negbench.evaluation.false_negatives import meanings
 from negbench.evaluation.significance import Estimate
+from negbench.report import table
 from negbench.report.rows import Row
 from negbench.report.table import ALPHA, mostly_random, short_methods
 from negbench.types import Float64
@@ -152,6 +153,8 @@ class _Answer:
         return f"Its difference is {', '.join(parts)}." if parts else ""
 
     def false(self, choice: Row) -> str:
+        if audited := table.audited(choice):
+            return f"False negatives: {audited} % by the audit of these negatives."
         if choice.rate is not None and choice.estimator is not None:
             span = f" [{100 * (choice.rate_low or 0):.1f}, {100 * (choice.rate_high or 0):.1f}]"
             return (

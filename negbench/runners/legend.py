@@ -54,7 +54,13 @@ def legend(found: Sequence[Row], settings: Settings) -> list[str]:
         lines.append(f"differences to {settings.baseline} are not tested: a test needs at least two seeds")
     estimators = dict.fromkeys(row.estimator for row in found if row.rate is not None and row.estimator)
     lines += [f"false negatives, {name}: {meanings()[name]}" for name in estimators]
-    if not estimators and any(row.filled is not None for row in found):
+    has_audit = any(row.audited is not None for row in found)
+    if has_audit:
+        lines.append(
+            "false negatives, audit: share of the mined negatives, weighted as in training, by answers to a sample of "
+            "them; its interval is for these very negatives"
+        )
+    if not estimators and not has_audit and any(row.filled is not None for row in found):
         given = {key for key, value in settings if value is not None}
         lacking = [it.needs for it in settings.estimators if it.needs and it.needs not in given]
         ask = "label a sample with negbench audit GRID.yaml"

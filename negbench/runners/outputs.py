@@ -17,7 +17,8 @@ from negbench.config.grid import Grid, Settings
 from negbench.evaluation.overlap import drawn_pairs
 from negbench.evaluation.shares import Share
 from negbench.plan.trials import Trial, collection_name
-from negbench.report import details, figures, overlap, results, side_by_side, side_by_side_text, table, verdict
+from negbench.report import audited, details, figures, overlap, results, side_by_side, side_by_side_text, table, verdict
+from negbench.report.audited import Audited
 from negbench.report.details import Detail
 from negbench.report.rows import Evidence, Row, rows
 from negbench.report.side_by_side import Matrix
@@ -38,15 +39,26 @@ class Outputs:
     """Result files of a running grid: ``add`` each trial as it finishes, ``write`` the files of all trials so far.
 
     Of several collections, ``parts`` holds the outputs of each alone, which go to a folder of its name in ``out``.
+    ``audits`` are the audited rates that are shown, by default those in ``out``.
     """
 
-    def __init__(self, grid: Grid, trials: Sequence[Trial], store: Store, out: Path, manifest: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        grid: Grid,
+        trials: Sequence[Trial],
+        store: Store,
+        out: Path,
+        manifest: dict[str, Any],
+        audits: Sequence[Audited] | None = None,
+    ) -> None:
         self.grid, self.trials, self.store, self.out, self._manifest = grid, trials, store, out, manifest
+        self._audits = audited.read(out) if audits is None else audits
         self._alone = by_collection.each(grid, trials)
-        self.parts = {
-            name: Outputs(alone.grid, list(alone.trials.values()), store, out / name, manifest)
-            for name, alone in self._alone.items()
-        }
+        self.parts: dict[str, Outputs] = {}
+        for name, alone in self._alone.items():
+            own = list(alone.trials.values())
+            of_part = audited.of_trials(self._audits, own)
+            self.parts[name] = Outputs(alone.grid, own, store, out / name, manifest, of_part)
         self._changed: dict[str, None] = {}
         self._records: dict[str, dict[str, Any]] = {}
         self._sizes: dict[tuple[str, str], Sizes] = {}
@@ -87,7 +99,8 @@ class Outputs:
         """Paths of the files that ``write`` writes, and of the manifest."""
         tables = ("table.md", "table.csv", "by_query.csv", "curves.csv")
         about_negatives = ("false_negatives.csv", "details.csv", "overlap.csv")
-        beside = [name for name in (OUT_OF_DOMAIN, side_by_side_text.FILE) if (self.out / name).exists()]
+        extra = (OUT_OF_DOMAIN, side_by_side_text.FILE, audited.FILE)
+        beside = [name for name in extra if (self.out / name).exists()]
         names = ("results.json", *tables, *beside, *about_negatives, "manifest.json")
         return [self.out / name for name in names]
 
@@ -120,6 +133,7 @@ class Outputs:
         measure = first.measures[0]
         data: dict[str, Any] = {"name": self.grid.name, "trials": [self._records[trial.name] for trial in ready]}
         table_rows = rows(data, measure, first.baseline, first.equivalent_within, self._evidence)
+        table_rows = audited.beside(table_rows, self._audits, self.trials)
         data["rows"] = [asdict(row) for row in table_rows]
         points = [settings for _, settings in self.grid.points]
         data["tables"] = []
@@ -135,6 +149,8 @@ class Outputs:
             *results.versions_differ(data["trials"]),
             *self._few_queries(table_rows, measure, first.baseline),
             *better_untouched(table_rows, measure),
+            *audited.disagreements(table_rows, data["trials"]),
+            *audited.outdated(self._audits, self.trials),
         ]
         sizes = [f"{one}." for one in self._sizes.values()]
         data["notes"] = [*sizes, *notes(data, table_rows, first), *[f"{note}." for note in data["oddities"]]]

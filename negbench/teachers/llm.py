@@ -41,6 +41,8 @@ class LanguageModel(Chat, Teacher):
     name: ClassVar[str] = "llm"
     version: ClassVar[int] = 2
     incidental: ClassVar[frozenset[str]] = Chat.fetching
+    instructions: ClassVar[str] = INSTRUCTIONS
+    """The system prompt before each pair; it asks for a line ``score: K``."""
 
     letters: int = Field(default=4000, ge=100, description="Characters of a passage that the model is shown.")
 
@@ -53,12 +55,12 @@ class LanguageModel(Chat, Teacher):
 
     def fingerprint(self) -> str:
         """Return the digest of the instructions; the weights are the server's affair."""
-        return Answers.name(INSTRUCTIONS)
+        return Answers.name(self.instructions)
 
     def score(self, pairs: Sequence[tuple[str, str]], folder: Path | None, precision: Precision) -> Float32:
         """Return grades over 3, NaN where there is none. Raises InputError as ``Chat.ask`` does."""
         texts = [f"Query: {query}\n\nPassage: {passage[: self.letters]}" for query, passage in pairs]
-        answers = self.ask(f"teacher {self.spelling}", INSTRUCTIONS, texts)
+        answers = self.ask(f"teacher {self.spelling}", self.instructions, texts)
         return np.array([graded(answer) for answer in answers], np.float32)
 
 

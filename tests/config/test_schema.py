@@ -86,12 +86,22 @@ def test_an_editor_completes_the_parts_of_an_axis_and_takes_those_of_packages() 
         assert names == {"enum": list(registered(kind))}
         assert list(long_form["properties"]) == list(registered(kind))
         assert anything == {}
+        for name, part in registered(kind).items():
+            assert long_form["properties"][name]["description"] == part.summary()
     several, anything = defined["filters"]["anyOf"]
     assert several["items"]["anyOf"][0] == {"enum": list(registered("filter"))}
     assert anything == {}
     long_form = defined["loss"]["anyOf"][2]["properties"]["infonce"]["properties"]
     assert long_form["temperature"]["description"].startswith("Divisor of the scores")
     assert problems({**parsed(EXAMPLE), "methods": [{"naive": {"loss": "a-loss-of-a-package(a=1)"}}]}) == []
+
+
+@pytest.mark.parametrize("key", ["teacher", "judge"])
+def test_an_editor_completes_teachers_and_takes_those_of_packages(key: str) -> None:
+    names, *_, anything = grid_schema()["properties"][key]["anyOf"]
+    assert names == {"enum": list(registered("teacher"))}
+    assert anything == {}
+    assert problems({**parsed(EXAMPLE), key: "a-teacher-of-a-package(a=1)"}) == []
 
 
 def described(*keys: str) -> str:

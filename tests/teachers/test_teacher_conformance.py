@@ -67,6 +67,7 @@ def made(cross_encoder: Path, distilled: Path, tiny_encoder: Path, tiny_causal: 
         "distilled-cross-encoder": ({"model": str(tiny_encoder), "max_length": 64}, distilled),
         "bi-encoder": ({"model": str(tiny_encoder), "max_length": 64}, None),
         "llm": ({"model": "m", "server": server.url, "key": "SECRET"}, None),
+        "after-umbrela": ({"model": "m", "server": server.url, "key": "SECRET"}, None),
         "local-llm": ({"model": str(tiny_causal), "max_length": 1000, "batch_size": 3}, None),
     }
     both = [{name: fields[name][0]} for name in ("bi-encoder", "llm")]
