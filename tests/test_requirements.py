@@ -177,7 +177,9 @@ def test_a_package_that_brings_its_stages_runs(tmp_path: Path, tiny_encoder: Pat
 
 def test_the_example_of_the_documentation_runs(tmp_path: Path, tiny_encoder: Path) -> None:
     page = (Path(__file__).parents[1] / "docs/adding-a-part.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(.*?class MeasureOverlap.*?)```", page, re.DOTALL)
+    (code,) = [
+        block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "class MeasureOverlap" in block
+    ]
     grid(tmp_path, tiny_encoder, "bm25(loss=overlap)")
     done = negbench(installed(tmp_path / "site", code), tmp_path, "run", "grid.yaml", "--json")
     assert done.returncode == 0, done.stderr

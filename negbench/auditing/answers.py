@@ -103,7 +103,7 @@ def _json_list(path: Path) -> Iterator[records.Record]:
     try:
         entries = plain_values.json_value(user_files.text(path))
     except NotPlainError as error:
-        raise InputError(f"{path}: {error}; export the answers again") from error
+        raise InputError(f"{path}: {error}; restore the file, or export the answers again") from error
     for number, fields in enumerate(entries, 1):
         place = f"{path}, entry {number}"
         if not isinstance(fields, dict):

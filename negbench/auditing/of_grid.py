@@ -32,7 +32,9 @@ def rates(folder: Path, trials: Sequence[Trial], name: str, store: Store) -> lis
         )
     found = estimate(filled, answers.of_folder(folder, len(filled.items)))
     if found is None:
-        raise InputError(f"--audit: {folder} has fewer than two answers with yes or no; answer its sheet first")
+        raise InputError(
+            f"--audit: {folder} has fewer than two answers with yes or no; complete its sheet, or give another audit"
+        )
     keys = negatives_of(grids.audited(trials))
     by_name = {grids.method_of(trial): keys[point(trial)] for trial in grids.audited(trials)}
     return [

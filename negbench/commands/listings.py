@@ -46,7 +46,7 @@ def parts(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the parts of methods: samplers, filters, losses, ...
+    """List samplers, filters, losses and the other parts.
 
     Each is shown with its parameters, their bounds and defaults.
 

@@ -43,7 +43,8 @@ class OnRay:
         except (OSError, ValueError, RuntimeError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise InputError(
-                f"--address {address}: no Ray cluster answers there: {reason}; start one with 'ray start --head'"
+                f"--address {address}: no Ray cluster answers there: {reason}; give the address of one, or start one "
+                "with 'ray start --head'"
             ) from error
         resources = ray.cluster_resources()
         self.slots = slots or max(1, int(resources.get("CPU", 1)) // self._threads)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from case import grid
 from places import SOCKS
 
-from negbench import cli, terminal
+import negbench
+from negbench import terminal
+from negbench.commands.running import progress_bar
 
 TEXTS = ("[INST] query: [/INST]", "[bold]x[/bold]", "filters=[margin]", ":warning:", "[/]", "[link=a]b", "a \\[x]")
 
@@ -32,13 +32,11 @@ def here(tmp_path: Path) -> Path:
     return tmp_path / "here"
 
 
-def test_a_plan_shows_filters_and_prompts(here: Path, negbench: Callable[..., Any]) -> None:
+def test_a_grid_shows_filters_and_prompts(here: Path) -> None:
     methods = "['bm25(filters=[margin(margin=0.2)])', {bm25: {depth: 50}, name: 'mine [INST]'}]"
     encoder = '{model: ../shared/weights, query_prompt: "[INST] :warning: "}'
     (here / "grid.yaml").write_text(grid(methods=methods, encoder=encoder))
-    said = negbench("plan", "grid.yaml", cwd=here)
-    assert said.code == 0, said.err
-    shown = "".join(said.out.replace("│", " ").split())
+    shown = "".join(str(negbench.load_grid(here / "grid.yaml")).replace("│", " ").split())
     for text in ("filters=[margin(margin=0.2)]", "mine[INST]", "[INST]:warning:"):
         assert text in shown, text
 
@@ -56,6 +54,6 @@ def test_progress_on_a_terminal_is_shown_as_it_is(text: str, monkeypatch: pytest
     err = io.StringIO()
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "200")
-    with contextlib.redirect_stderr(err), cli._progress() as report:
+    with contextlib.redirect_stderr(err), progress_bar() as report:
         report(SimpleNamespace(total=3, done=1, label=f"train {text}", seconds_left=30.0))
     assert f"train {text}" in err.getvalue()
