@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from negbench.errors import InputError
+from negbench.plain_values import json_file
 from negbench.report import figures, latex, side_by_side_text
 from negbench.report.details import Detail
 from negbench.report.inspect import Example
@@ -17,6 +17,7 @@ from negbench.report.results import write_text
 from negbench.report.rows import Row
 from negbench.report.side_by_side import Matrix
 from negbench.report.table import ALPHA, mostly_random, short_methods, shortened, split
+from negbench.user_files import is_there
 
 FOLDED = 12
 """Most undecided comparisons that the page shows unfolded."""
@@ -171,19 +172,16 @@ def findings(rows: Sequence[Row], settings: dict[str, Any]) -> tuple[list[str], 
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    try:
-        data: dict[str, Any] = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-        data["manifest"] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(
-            f"{folder}: no {Path(error.filename).name}; expected the results of a grid: run `negbench run` first"
-        ) from error
-    if not {"rows", "tables"} <= data.keys():
+    for name in ("results.json", "manifest.json"):
+        if not is_there(folder / name):
+            raise InputError(f"{folder}: no {name}; expected the results of a grid: run `negbench run` first")
+    data = json_file(folder / "results.json", "the results of a grid")
+    if not isinstance(data, dict) or not {"rows", "tables"} <= data.keys():
         raise InputError(
             f"{folder / 'results.json'}: written by an older version of negbench; run the grid again, stored stages "
             "are reused"
         )
-    return data
+    return {**data, "manifest": json_file(folder / "manifest.json", "the manifest of a run")}
 
 
 def _curves(path: Path) -> dict[str, dict[str, list[tuple[int, float]]]]:
