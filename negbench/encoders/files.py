@@ -144,8 +144,7 @@ def _json(path: Path, otherwise: Any) -> Any:
         return otherwise
     found = plain_values.json_file(path, "a JSON file of the encoder", finite=False)
     if otherwise is not None and type(found) is not type(otherwise):
-        kinds = {dict: "an object {...}", list: "a list of objects"}
-        expected = kinds.get(type(otherwise), "another kind of value")
+        expected = "a list of objects" if isinstance(otherwise, list) else "an object {...}"
         raise InputError(f"{path}: expected {expected}, found {found!r:.60}; save the model again")
     if isinstance(found, list) and not all(isinstance(one, dict) for one in found):
         raise InputError(f"{path}: expected a list of objects, found {found!r:.60}; save the model again")
