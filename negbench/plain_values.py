@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -18,6 +19,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
+from negbench import user_files
 from negbench.errors import InputError
 
 MOST_CHARACTERS = 256_000
@@ -84,16 +86,24 @@ def yaml(text: str) -> Parsed:
         raise NotPlainError(f"not valid YAML: {_first_line(error)}; quote what is meant as text") from error
 
 
-def json_value(text: str) -> Any:
-    """Return the value of a JSON text, without NaN and infinite numbers. Raises NotPlainError."""
+def json_value(text: str, finite: bool = True) -> Any:
+    """Return the value of a JSON text. Raises NotPlainError, where ``finite`` also for NaN and infinite numbers."""
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return json.loads(text, parse_constant=_no_constant) if finite else json.loads(text)
     except json.JSONDecodeError as error:
         raise NotPlainError(f"not valid JSON: {error.msg}; write it again, or restore it", error.lineno) from error
     except RecursionError as error:
         raise NotPlainError("not valid JSON: lists or mappings too deep within one another; write fewer") from error
     except ValueError as error:
         raise NotPlainError(f"not valid JSON: {_first_line(error)}; write a number that is finite and short") from error
+
+
+def json_file(path: Path, expected: str, finite: bool = True) -> Any:
+    """Return the value of a JSON file. Raises InputError, which asks for a file of the kind ``expected``."""
+    try:
+        return json_value(user_files.text(path, expected), finite)
+    except NotPlainError as error:
+        raise at(user_files.shown(path), error) from error
 
 
 def checked_text(text: str, what: str = "text") -> str:

@@ -14,7 +14,8 @@ import negbench
 
 ORDER = (
     ("errors", "spelling", "features", "libraries", "escaping"),
-    ("user_files", "plain_values"),
+    ("user_files",),
+    ("plain_values",),
     ("registry", "types", "resources"),
     ("rng", "part_checks"),
     ("store",),

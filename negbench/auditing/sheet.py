@@ -64,6 +64,30 @@ class Sheet:
         """Tell whether the sheet was drawn from these pairs with these weights."""
         return self.digests == population.digests() and np.array_equal(self.weights, population.weights)
 
+    def check(self) -> None:
+        """Raise ValueError where numbers are out of range, or not those of one draw."""
+        pairs, drawn = len(self.queries), self.probability > 0
+        if not pairs:
+            raise ValueError("no pairs, expected at least one")
+        if odd := [item for item in self.items.tolist() if not 0 <= item < pairs]:
+            raise ValueError(f"items: {odd[0]} is none of the {pairs} pairs, expected numbers from 0")
+        for name, values, low, high in (
+            ("probability", self.probability, 0.0, 1.0),
+            ("weight", self.weights, 0.0, np.finfo(np.float32).max),
+        ):
+            if not (np.isfinite(values) & (values >= low) & (values <= high)).all():
+                raise ValueError(f"{name}: expected numbers from {low:g} to {high:g}")
+        if not (self.weights.sum(axis=1) > 0).all():
+            raise ValueError("weight: expected a weight above 0 for each method")
+        if self.queries.min() < 0 or self.strata.min() < -1:
+            raise ValueError("query, stratum: expected whole numbers from 0, and -1 for a known positive's stratum")
+        if self.judge is not None and np.isinf(self.judge).any():
+            raise ValueError("judge: expected finite numbers, or none")
+        if not all(isinstance(digest, str) for digest in self.digests):
+            raise ValueError("digest: expected texts")
+        if not drawn[self.items].all() or len(np.unique(self.items)) != int(drawn.sum()):
+            raise ValueError("items: expected the pairs with a probability above 0")
+
 
 def ordered(pairs: Int64, keys: UInt64, seed: int) -> Int64:
     """Return the pairs [n] in random order, a fifth of them repeated at least 0.3 n positions later."""
@@ -197,7 +221,7 @@ def load(folder: Path) -> Sheet:
             judge=_numbers(table, "judge") if "judge" in table.column_names else None,
             ranks=np.stack(ranks).astype(np.int32) if ranks else None,
         )
-        sheet_checks.check(loaded)
+        loaded.check()
     except (OSError, ValueError, KeyError, TypeError, OverflowError, pa.ArrowException) as error:
         if isinstance(error, InputError):
             raise

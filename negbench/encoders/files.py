@@ -10,7 +10,6 @@ from negbench import plain_values, user_files
 from negbench.encoders import weights
 from negbench.encoders.spec import EncoderSpec
 from negbench.errors import InputError
-from negbench.plain_values import NotPlainError
 
 Similarity = Literal["cosine", "dot"]
 
@@ -165,13 +164,9 @@ def read_json(spec: EncoderSpec, name: str, otherwise: Any) -> Any:
 def _json(path: Path, otherwise: Any) -> Any:
     if not user_files.is_there(path):
         return otherwise
-    try:
-        found = plain_values.json_value(user_files.text(path, "a JSON file of the encoder"))
-    except NotPlainError as error:
-        raise plain_values.at(str(path), error) from error
+    found = plain_values.json_file(path, "a JSON file of the encoder", finite=False)
     if otherwise is not None and type(found) is not type(otherwise):
-        kinds: dict[Any, str] = {dict: "an object {...}", list: "a list of objects"}
-        expected = kinds.get(type(otherwise), "another kind of value")
+        expected = "a list of objects" if isinstance(otherwise, list) else "an object {...}"
         raise InputError(f"{path}: expected {expected}, found {found!r:.60}; save the model again")
     if isinstance(found, list) and not all(isinstance(one, dict) for one in found):
         raise InputError(f"{path}: expected a list of objects, found {found!r:.60}; save the model again")

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from negbench import plain_values
 from negbench.papers import table
 from negbench.papers.files import Folder
 from negbench.papers.rows import EvaluationRow, GridRow, Source
@@ -41,7 +42,7 @@ def before(out: Path) -> Before:
     """Read what the last run left in a paper's results folder."""
     if not (out / NAME).is_file() or not (out / "by_query.csv").is_file():
         return Before()
-    record = json.loads((out / NAME).read_text(encoding="utf-8"))
+    record = plain_values.json_file(out / NAME, "the record of a paper")
     return Before(record, table.read((out / "by_query.csv").read_text(encoding="utf-8")))
 
 

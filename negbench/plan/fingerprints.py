@@ -27,7 +27,8 @@ def fingerprints(grid: Grid) -> Callable[[Source | Teacher | EncoderSpec], str]:
                 return weights.fingerprint(thing.model, thing.revision)
             return thing.fingerprint()
         except InputError as error:
-            place = grid.places.get(thing.spelling)  # none for what a method names
-            raise error if place is None else InputError(f"{place}: {error}") from error
+            if thing.spelling not in grid.places:  # a method names it
+                raise
+            raise InputError(f"{grid.places[thing.spelling]}: {error}") from error
 
     return fingerprint

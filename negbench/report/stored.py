@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 from typing import Any
 
 from negbench.errors import InputError
+from negbench.plain_values import json_file
+from negbench.user_files import is_there
 
 MANIFEST = "manifest.json"
 
@@ -22,19 +23,16 @@ def results_folder(path: Path) -> Path:
 
 def read(folder: Path) -> dict[str, Any]:
     """Return what ``results.json`` of a folder holds, with ``manifest``. Raises InputError without them."""
-    try:
-        data: dict[str, Any] = _json(folder / "results.json")
-        data["manifest"] = _json(folder / MANIFEST)
-    except FileNotFoundError as error:
-        raise InputError(
-            f"{folder}: no {Path(error.filename).name}; expected the results of a grid: run `negbench run` first"
-        ) from error
-    if not {"rows", "tables"} <= data.keys():
+    for name in ("results.json", MANIFEST):
+        if not is_there(folder / name):
+            raise InputError(f"{folder}: no {name}; expected the results of a grid: run `negbench run` first")
+    data = json_file(folder / "results.json", "the results of a grid")
+    if not isinstance(data, dict) or not {"rows", "tables"} <= data.keys():
         raise InputError(
             f"{folder / 'results.json'}: written by an older version of negbench; run the grid again, stored stages "
             "are reused"
         )
-    return data
+    return {**data, "manifest": json_file(folder / MANIFEST, "the manifest of a run")}
 
 
 def by_query(folder: Path) -> dict[str, dict[tuple[str, str], float]]:
@@ -60,13 +58,3 @@ def by_query(folder: Path) -> dict[str, dict[tuple[str, str], float]]:
                         f"{path}:{reader.line_num}: {trial}: expected a number, found {text!r:.40}; run the grid again"
                     ) from error
     return values
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}:{error.lineno}: not valid JSON: {error.msg}; run the grid again") from error
-    if not isinstance(found, dict):
-        raise InputError(f"{path}: expected a mapping of keys, as negbench run writes it; run the grid again")
-    return found

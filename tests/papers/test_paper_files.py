@@ -152,5 +152,5 @@ def test_what_needs_more_has_rows_of_its_own(tmp_path: Path) -> None:
 def test_both_files_are_needed(tmp_path: Path, name: str) -> None:
     write_paper(tmp_path, {"it": "AP(lexical) > 0"}, EVALUATION)
     (tmp_path / name).unlink()
-    with pytest.raises(InputError, match=f"no {name} there; the folder of a paper holds paper.yaml and expect.yaml"):
+    with pytest.raises(InputError, match=f"no {name} there; give the folder of a paper"):
         files.read(tmp_path)

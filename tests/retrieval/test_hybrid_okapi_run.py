@@ -73,7 +73,7 @@ def test_what_is_no_run_is_refused_by_line(search: Search, tmp_path: Path, line:
     path.write_text(f"q0 Q0 d5 1 1 t\n{line}\n")
     with pytest.raises(InputError, match=r":2: expected 'query-id Q0 document-id rank score tag', found"):
         RunFile(path=str(path)).rank(search)
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="give the path of a TREC run file"):
         RunFile(path=str(tmp_path / "none")).fingerprint()
 
 
