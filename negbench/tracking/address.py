@@ -14,4 +14,4 @@ def sqlite_file(uri: str) -> Path | None:
 
 def shown(text: str) -> str:
     """Return the text with user names, passwords and what follows a question mark removed from addresses."""
-    return re.sub(r"(//[^\s?#]*)[?#][^\s,;)]*", r"\1", re.sub(r"//[^/\s]*@", "//", text))
+    return re.sub(r"(//[^\s?]*)[?][^\s,;)]*", r"\1", re.sub(r"//[^/\s]*@", "//", text))
