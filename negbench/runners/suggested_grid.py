@@ -74,7 +74,12 @@ class SuggestedGrid:
         return "\n".join(lines) + "\n"
 
 
+_ENDING = re.compile(r"\.(csv|tsv|jsonl?|parquet)(\.gz)?$")
+
+
 def _name(text: str) -> str:
+    """Return the name of the grid as YAML, after the collection, without the ending of a file."""
+    text = _ENDING.sub("", text)
     return json.dumps("advised-" + (re.sub(r"[^\w.-]+", "-", text).strip("-.") or "collection"), ensure_ascii=False)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,8 @@ def test_methods_by_rule(documents: int, given: bool) -> None:
     assert list(grid.methods) == ["in-batch", "random", "bm25", *["rank-band"] * given, "margin", *["given"] * given]
     assert grid.trials == 3 * len(grid.methods)
     assert 'collection: {"pairs": "a b.csv"}' in str(grid)
+    assert str(grid).startswith('name: "advised-x-y-z"\n')
+    assert str(replace(grid, name="faq.jsonl.gz")).startswith('name: "advised-faq"\n')
     assert "train: {batch_size: 20, max_length: 64}\nsplit: dev\nheld_out: 0.3\n" in str(grid)
 
 
