@@ -33,7 +33,10 @@ def parts(found: AuditResult) -> list[Any]:
                 *shown,
                 f"{found.folder} has a sheet for other negatives; --labels {LABELS} --out DIR draws one from these.",
             ]
-        return [*shown, f"Next: --labels {LABELS} draws pairs to label and writes a sheet to {found.folder}."]
+        return [
+            *shown,
+            f"Next: the same command with --label draws {LABELS} pairs to label and writes a sheet to {found.folder}.",
+        ]
     if not found.fresh:
         shown.append(f"{found.folder}: an estimate needs at least two pairs with yes or no.")
     if found.fresh and found.sheet.judge is not None and (unscored := int(np.isnan(found.sheet.judge).sum())):

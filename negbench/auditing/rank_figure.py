@@ -46,6 +46,7 @@ def write(folder: Path, found: Sequence[RankRate]) -> list[Path]:
                 linewidth=1.4,
             )
         axes.set_xticks(range(len(bins)), [name.replace("-", "–") for name in bins])
+        axes.set_xlim(-0.5, len(bins) - 0.5)
         axes.set_ylim(bottom=0)
         axes.set_xlabel("rank of the negative")
         axes.set_ylabel("relevant, % [95 %]")

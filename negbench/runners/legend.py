@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,19 @@ from negbench.report.table import mostly_random
 
 WITHOUT_COLUMN = ("judge/index",)
 """What is told of a judge below the table: its scores are no rates, so that they have no column."""
+
+
+def once(sentences: Sequence[str]) -> list[str]:
+    """Return each sentence once; one on ``hidden(NAME)`` that is said of NAME, too, is left out."""
+    kept = []
+    for sentence in dict.fromkeys(sentences):
+        inner = _OF_HIDDEN.sub(r"\1: ", sentence)
+        if inner == sentence or inner not in sentences:
+            kept.append(sentence)
+    return kept
+
+
+_OF_HIDDEN = re.compile(r"^hidden\(([^()]*)\): ")
 
 
 def better_untouched(found: Sequence[Row], measure: str) -> list[str]:

@@ -24,7 +24,7 @@ from negbench.report.rows import Evidence, Row, rows
 from negbench.report.side_by_side import Matrix
 from negbench.report.sizes import Sizes
 from negbench.runners import by_collection
-from negbench.runners.legend import better_untouched, legend, notes
+from negbench.runners.legend import better_untouched, legend, notes, once
 from negbench.runners.logs import trial_log
 from negbench.stages.inputs import read_collection
 from negbench.store import Store
@@ -145,7 +145,7 @@ class Outputs:
         title = f"{self.grid.name}: {' and '.join(collections)}, {' and '.join(encoders)}"
         data["oddities"] = [
             *self.grid.notes,
-            *dict.fromkeys(note for trial in done for note in self._oddities[trial.name]),
+            *once([note for trial in done for note in self._oddities[trial.name]]),
             *results.versions_differ(data["trials"]),
             *self._few_queries(table_rows, measure, first.baseline),
             *better_untouched(table_rows, measure),

@@ -83,7 +83,12 @@ class SuggestedGrid:
         return "".join(f"{text:<{width}} # {comment}\n" for text, comment in lines)
 
 
+_ENDING = re.compile(r"\.(csv|tsv|jsonl?|parquet)(\.gz)?$")
+
+
 def _name(text: str) -> str:
+    """Return the name of the grid as YAML, after the collection, without the ending of a file."""
+    text = _ENDING.sub("", text)
     return json.dumps(re.sub(r"[^\w.-]+", "-", text).strip("-.") or "collection", ensure_ascii=False)
 
 

@@ -75,7 +75,7 @@ def log_grid(
             if artifacts is not None:
                 grid.finish(artifacts)
     except runs.DeletedExperimentError as error:
-        return Outcome(0, len(keys), f"MLflow: none of {len(keys)} trials are logged at {shown(uri)}: {error}")
+        return Outcome(0, len(keys), f"MLflow: no trial can be logged at {shown(uri)}: {error}")
     except Exception as error:  # any error of the store: the results are safe and the grid goes on
         reason = _root(error)
     return Outcome(len(delivered), len(keys - delivered), _message(uri, len(keys), len(delivered), reason))

@@ -7,7 +7,7 @@ from typing import Any
 from made_trials import rows, trial
 
 from negbench.config.grid import Settings
-from negbench.runners.legend import better_untouched, legend, notes
+from negbench.runners.legend import better_untouched, legend, notes, once
 
 
 def settings(*methods: str, negatives: int = 3) -> Settings:
@@ -105,3 +105,8 @@ def test_a_published_model_that_beats_all_methods_is_told() -> None:
         assert any(line.startswith("untouched: the encoder as published") for line in legend(found, settings("bm25")))
     (line,) = better_untouched(rows(*trained, trial("untouched", None, 0.65, form="reference")), "nDCG@10")
     assert "untouched: 0.6500 nDCG@10, more than any trained method (bm25 0.6000)" in line
+
+
+def test_what_is_said_of_a_collection_is_not_repeated_of_its_hidden_copies() -> None:
+    own = ["hidden(faq): 3 labels are hidden", "hidden(other): no dev"]
+    assert once(["faq: no dev", "faq: no dev", "hidden(faq): no dev", *own]) == ["faq: no dev", *own]

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,7 @@ def test_methods_by_rule(documents: int, given: bool) -> None:
     assert (keys["split"], keys["held_out"], keys["methods"]) == ("dev", 0.3, list(grid.methods))
     assert keys["name"] == "x-y-z"
     assert all(re.search(r" # \w", line) for line in str(grid).splitlines())
+    assert YAML(typ="safe", pure=True).load(str(replace(grid, name="faq.jsonl.gz")))["name"] == "faq"
 
 
 class TestAdvise:
