@@ -23,7 +23,7 @@ def compare(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare two runs by method.
+    """Compare two runs by method, with intervals.
 
     A difference has an interval where both runs have values for the same queries and share a seed.
 

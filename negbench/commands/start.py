@@ -56,10 +56,6 @@ def init(
     if as_json:
         show(advice, as_json)
         return
-    if advice.grid is None:
-        raise InputError(
-            f"{given}: has no training queries, so there is no grid to write; give a collection with a split train"
-        )
     say(f"# {path}\n{advice.grid}")
     for warning in advice.found.warnings:
         say(f"warning: {warning}")
