@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from made_trials import rows, trial
 
-import negbench.plan.trials  # noqa: F401  (brings all stages)
+import negbench.papers.run  # noqa: F401  (brings all stages)
 from negbench.report.figures import costs
 from negbench.store import Stage
 
