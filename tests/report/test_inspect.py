@@ -110,7 +110,7 @@ def test_a_document_of_several_rounds_is_told_once(
 
 def test_what_is_not_there_is_one_line(drawn: tuple[list[Trial], Store], tmp_path: Path) -> None:
     found, store = drawn
-    with pytest.raises(InputError, match="no training query has the id 'nobody'; the most similar id is '"):
+    with pytest.raises(InputError, match="no training query has the id 'nobody'; did you mean '"):
         examples(found, store, ["nobody"])
     with pytest.raises(InputError, match="no negatives are stored for this grid; run it first"):
         examples(found, Store(tmp_path / "empty"), [])
