@@ -44,7 +44,7 @@ class Matryoshka(Wrapper):
     @classmethod
     def _each_once(cls, dimensions: tuple[int, ...]) -> tuple[int, ...]:
         if any(count < 1 for count in dimensions) or len(set(dimensions)) < len(dimensions):
-            raise ValueError("expected numbers of dimensions from 1, each once")
+            raise ValueError("each number of dimensions is 1 or more, and counts once: correct them")
         return dimensions
 
     @model_validator(mode="after")

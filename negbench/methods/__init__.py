@@ -209,7 +209,7 @@ class Method(Axes):
         if not self.candidates.needs_vectors:
             raise ValueError(
                 f"refresh {self.refresh}: {self.candidates.name} finds the same whatever the encoder; candidates that "
-                "move with it are dense, voyager and hybrid"
+                "move with it are dense, voyager and hybrid: give one"
             )
         for part in self.pool_parts:
             for why in [requirement.beside_refresh for requirement in part.requires if requirement.beside_refresh]:

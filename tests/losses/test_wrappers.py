@@ -100,7 +100,7 @@ class TestMatryoshka:
             ("matryoshka(dimensions=[8, 8])", "counts once"),
             ("matryoshka(dimensions=[8, 0])", "1 or more"),
             ("matryoshka(dimensions=[8], weights=[1.0, 2.0])", "2 weights for 1 dimensions"),
-            ("matryoshka(dimensions=[8], weights=[-1.0])", "weights are 0 or more"),
+            ("matryoshka(dimensions=[8], weights=[-1.0])", "expected weights of 0 or more"),
         ],
     )
     def test_what_makes_no_sense_is_refused(self, spelling: str, message: str) -> None:

@@ -245,8 +245,8 @@ def test_spellings(asked: str, canonical: str) -> None:
     [
         ("top", "no method is called 'top'; known: abs, adaptive-margin"),
         ("siman", "no method is called 'siman'; did you mean simans"),
-        ("simans(as=faithful)", "simans has no form 'faithful'; it has fixed"),
-        ("dpr(as=interpretation)", "dpr has no form 'interpretation'; it has fixed, faithful"),
+        ("simans(as=faithful)", "simans has no form 'faithful'; give one of fixed"),
+        ("dpr(as=interpretation)", "dpr has no form 'interpretation'; give one of fixed, faithful"),
         ("simans(dpth=3)", "no parameter of simans is called 'dpth'; did you mean depth?"),
         (
             "simans(zzz=3)",

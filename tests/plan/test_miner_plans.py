@@ -199,7 +199,7 @@ def test_flash_attention_needs_bfloat16_of_any_encoder(
     flash = {"model": str(weights), "attention": "flash_attention_2"}
     method = {"naive": {"encoder": flash if whose == "miner" else str(miner)}}
     student = flash if whose == "student" else str(weights)
-    with pytest.raises(InputError, match=r"flash attention needs train\.precision=bfloat16"):
+    with pytest.raises(InputError, match=r"flash attention needs bfloat16; set train\.precision=bfloat16"):
         plan(collection, weights, [method], encoder=student)
 
 
