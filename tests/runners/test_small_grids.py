@@ -136,7 +136,8 @@ def test_an_encoder_that_lacks_weights_stops_a_grid_before_it_trains(
     (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 4}))
     said = negbench("run", "grid.yaml", cwd=tmp_path)
     assert said.code == 2
-    assert said.err.splitlines()[-1].startswith(f"negbench: encoder {folder}: its files lack 16 tensors")
+    place = f"negbench: grid.yaml:3: encoder: encoder {folder}"
+    assert said.err.splitlines()[-1].startswith(f"{place}: its files lack 16 tensors")
     assert not (tmp_path / "runs").exists()
     assert not list((tmp_path / ".negbench").glob("e*/*"))  # neither the encoder nor embeddings
 
