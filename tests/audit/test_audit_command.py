@@ -222,7 +222,7 @@ class TestFile:
                 with urllib.request.urlopen(request, timeout=10) as kept:
                     assert kept.status == 200
             process.send_signal(signal.SIGINT)
-            out, _ = process.communicate(timeout=60)
+            out, _ = process.communicate(timeout=180)
         assert process.returncode == 0
         assert "10 of the 20 drawn pairs are answered with yes or no." in out
         kept = (here / "audits/mined/answers.jsonl").read_text().splitlines()
