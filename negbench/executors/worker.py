@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import queue
 import signal
 import sys
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import TextIO
 
 from negbench import libraries
+from negbench.errors import InputError
 from negbench.executors import Job, Outcome
 from negbench.executors.in_process import made
 from negbench.store import Stage, Store
@@ -44,7 +46,10 @@ def store(job: Job) -> Store:
 
 def carry_out(job: Job, key: str) -> Outcome:
     """Make the stage of a key."""
-    stage = stages(job).get(key)
+    try:
+        stage = stages(job).get(key)
+    except InputError as error:  # such as a collection that this machine does not have
+        return Outcome(key, f"the grid cannot be planned on {platform.node()}: {error}")
     if stage is None:
         return Outcome(
             key,

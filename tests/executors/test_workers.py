@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from one_grid import grid, steady
 
 import negbench
 from negbench.errors import InputError
-from negbench.executors import workers
+from negbench.executors import Job, worker, workers
 
 
 def _contents(folder: Path, store: Path) -> dict[str, bytes]:
@@ -97,3 +98,14 @@ def test_what_does_not_go_together_is_refused(
 def test_an_unknown_runner_is_refused_in_python(tiny_encoder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected local or ray"):
         negbench.run(grid(tiny_encoder), tmp_path, runner="slurm")  # type: ignore[arg-type]
+
+
+def test_a_machine_without_the_collection_says_so(tmp_path: Path) -> None:
+    """A worker plans the grid for itself; what it lacks is the failure of the stage, not the end of the worker."""
+    manifest = tmp_path / "manifest.json"
+    text = "name: x\ncollection: nowhere\nencoder: some/model\nmethods: [random]\n"
+    manifest.write_text(json.dumps({"grid": text, "assignments": [], "folder": str(tmp_path)}))
+    outcome = worker.carry_out(Job(str(manifest), str(tmp_path / "store"), str(tmp_path)), "0" * 32)
+    assert outcome.failure is not None
+    assert "nowhere" in outcome.failure
+    assert not outcome.locked
