@@ -37,6 +37,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_comparing(place: Path) -> None:
     names, shown = run(FOLDER / "compare.ipynb")
     frame = names["frame"]
