@@ -1,7 +1,7 @@
 # make quickstart   a fresh .venv from the lock, then the six-sampler comparison
 # make test         lint, types, tests
 # make slow         the tests that take minutes: every benchmark in its small form, published scores
-# make faults       the tests that make faults: kills, damaged files, full disks, several processes
+# make faults       the tests that make faults: kills, damaged files, full disks, several processes, bad inputs
 # make golden       the files that follow from the code: stage keys, draws, grid schema, methods page, grid of all methods
 # make pages        the HTML page and figures of a folder of results/, from its tables: make pages NAME=scifact
 # make results      run that folder's grid again, from its manifest; both need NEGBENCH_DATA for collections on disk
@@ -38,7 +38,7 @@ slow: venv
 	$(BIN)/pytest -m slow -n auto
 
 faults: venv
-	$(BIN)/pytest -m 'slow or not slow' tests/faults tests/test_store.py tests/test_upkeep.py
+	$(BIN)/pytest -m "slow or not slow" tests/faults tests/bad_inputs tests/test_store.py tests/test_upkeep.py
 
 golden: venv
 	$(BIN)/python tests/golden/made.py
