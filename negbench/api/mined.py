@@ -207,3 +207,10 @@ def load_negatives(
     from negbench.runners.mine import of_grid
 
     return Mined(of_grid(as_grid(grid).config, method, seed, open_store(store), progress or (lambda _: None)))
+
+
+def check_format(out: Path, format: str | None = None) -> None:
+    """Raise InputError where ``save`` could not write a format to ``out``; what takes long can ask beforehand."""
+    from negbench.export.saving import format_of
+
+    format_of(format, out)

@@ -87,6 +87,6 @@ def export(
 def _check_format(out: Path | None, format: str | None) -> None:
     """Refuse a format, or a place for it, before anything is mined."""
     if out is not None:
-        from negbench.export.saving import format_of
+        from negbench.api.mined import check_format
 
-        format_of(format, out)
+        check_format(out, format)

@@ -8,6 +8,7 @@ import json
 import math
 import re
 import shlex
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,10 @@ PARENT_TAG = "mlflow.parentRunId"
 """MLflow's own tag of a child run: the id of the run that it is shown below."""
 
 _DIGEST_LENGTH = 36  # MLflow's limit for the digest of a dataset
+
+
+_ONE_DATASET = threading.Lock()
+"""Held while a dataset is logged: a server that is told of a new one by two threads at once refuses the second."""
 
 
 class DeletedExperimentError(Exception):
@@ -116,7 +121,8 @@ class Grid:
         tags = [RunTag(_name(name), text) for name, text in trial.tags.items()]
         metrics = _metrics(trial, began, ended)
         self.client.log_batch(run_id, metrics, params, tags, synchronous=True)  # splits long lists itself
-        self.client.log_inputs(run_id, [_dataset(trial)])
+        with _ONE_DATASET:
+            self.client.log_inputs(run_id, [_dataset(trial)])
         self._send(run_id, trial.artifacts, always=True)
         self.client.set_terminated(run_id, end_time=ended)
         return run_id

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import psutil
 import torch
 from torch import Tensor, distributed, nn
-from torch.distributed.distributed_c10d import _set_pg_timeout
+from torch.distributed.distributed_c10d import _set_pg_timeout, _world
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException, start_processes
 
 from negbench.errors import InputError
@@ -28,7 +28,7 @@ T = TypeVar("T")
 PATIENCE = timedelta(hours=6)
 """How long a process waits for the others: the first may be searching a whole corpus meanwhile."""
 
-STARTING = timedelta(minutes=5)
+STARTING = timedelta(minutes=1)
 """How long a process waits for the others to join: each has said before that it is there."""
 
 STOPPED_SECONDS = 60.0
@@ -213,6 +213,7 @@ def _joined(rank: int, size: int, threads: int, place: Path) -> Iterator[Process
     torch.set_num_threads(threads)
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     try:
+        _world.group_count = 0  # torch counts a group whose start failed, too, and would wait under another name
         with _all_there():
             distributed.init_process_group(backend, f"file://{place}/meet", STARTING, size, rank)
         _set_pg_timeout(PATIENCE)

@@ -239,7 +239,7 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "no such method": (lambda: nb.mine("simnas", "garden", encoder="tiny"), "did you mean simans"),
     "no such split": (
         lambda: nb.evaluate("bm25", "garden", "exam"),
-        "split exam: no such split; garden has dev, test, train",
+        "--split exam: garden has no such split; give one of dev, test, train",
     ),
     "too short": (lambda: nb.evaluate("tiny", "garden", max_length=3), "max_length: expected at least 8, found 3"),
     "too wide": (lambda: nb.audit("mined.jsonl", width=2.0), "width: expected from 0.001 to 0.5"),

@@ -177,7 +177,7 @@ def test_a_number_of_another_name_may_be_the_grade(tmp_path: Path) -> None:
     folder = mteb(tmp_path / "knots")
     for split in QRELS:
         jsonl(folder / f"qrels/{split}.jsonl", [{"query-id": "100", "corpus-id": "1", "gain": 0}])
-    with pytest.raises(InputError, match=r"train row 1: no score; found query-id, corpus-id, gain$"):
+    with pytest.raises(InputError, match=r"train row 1: no score; found query-id, corpus-id, gain; give "):
         Hub(id=str(folder)).load()
 
 

@@ -62,7 +62,7 @@ CASES = {
     "a billion of a method": (
         "methods: [in-batch, {{bm25: {{negatives: 1000000000}}}}]", "methods.1", "expected at most 1000",
     ),
-    "over 10,000 trials": ("seeds: [{many}]", "grid tiny: 20,002 trials", "add --yes"),
+    "over 10,000 trials": ("seeds: [{many}]\naxes: {{train.epochs: [1, 2]}}", "grid tiny: 10,004 trials", "add --yes"),
 }  # fmt: skip
 
 
@@ -72,7 +72,7 @@ def test_it_is_told_before_the_first_stage(
 ) -> None:
     monkeypatch.delenv("NO_SUCH_KEY", raising=False)
     line, place, wanted = CASES[case]
-    models = {"tiny": str(tiny_encoder), "many": ", ".join(map(str, range(10_001))), **broken(tiny_encoder, tmp_path)}
+    models = {"tiny": str(tiny_encoder), "many": ", ".join(map(str, range(2_501))), **broken(tiny_encoder, tmp_path)}
     path = grid(tmp_path, tiny_encoder)
     key, _, value = line.format(**models).partition(": ")
     lines = [text for text in path.read_text().strip().splitlines() if not text.startswith((f"{key}:", "estimators:"))]

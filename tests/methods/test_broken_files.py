@@ -27,7 +27,7 @@ selection: top
     ("before", "after", "said"),
     [
         ("year: 1997", "year: [1997", ":4: not valid YAML"),
-        ("year: 1997", "year: 1997\nyear: 1998", ":4: not valid YAML: found duplicate key"),
+        ("year: 1997", "year: 1997\nyear: 1998", ':4: duplicate key "year"'),
         ("selection: top", "selectoin: top", ":6: selectoin: no key is called 'selectoin'; did you mean selection"),
         ("selection: top", "selection: topp", ":6: selection: no sampler is called 'topp'; did you mean top"),
         ("selection: top", "selection: top(depht=3)", ":6: selection: no parameter of top is called 'depht'"),

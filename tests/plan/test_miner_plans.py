@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from planning import by, keys, plan, pool_key, text_of
 
+from negbench.encoders import files
 from negbench.errors import InputError
 from negbench.methods import resolve
 from negbench.registry import lookup
@@ -194,8 +195,9 @@ def test_a_miner_that_cannot_be_used_is_refused_before_any_work(
 
 @pytest.mark.parametrize("whose", ["student", "miner"])
 def test_flash_attention_needs_bfloat16_of_any_encoder(
-    whose: str, collection: Path, weights: Path, miner: Path
+    whose: str, collection: Path, weights: Path, miner: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(files, "find_spec", lambda _: object())  # as if its package were installed
     flash = {"model": str(weights), "attention": "flash_attention_2"}
     method = {"naive": {"encoder": flash if whose == "miner" else str(miner)}}
     student = flash if whose == "student" else str(weights)

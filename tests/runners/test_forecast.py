@@ -84,5 +84,5 @@ def test_a_collection_with_a_test_split_alone_is_told_what_to_do(
     (collection.parent / "grid.yaml").write_text(json.dumps(keys))
     said = negbench("plan", "grid.yaml", cwd=collection.parent)
     assert (said.code, said.out) == (2, "")
-    assert "collection socks has no split 'train'; it has test" in said.err
+    assert "collection socks has no split 'train'; give one of test" in said.err
     assert "rename qrels/test.tsv to train.tsv" in said.err

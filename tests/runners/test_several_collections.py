@@ -112,7 +112,7 @@ def test_the_page_figure_and_latex(ran: tuple[Path, Any], negbench: Callable[...
         assert Path("runs/both") / name in written
         assert (here / "runs/both" / name).stat().st_size > 100
     page = (here / "runs/both/report.html").read_text()
-    assert page.index("Side by side") < page.index("All columns")
+    assert page.index("Side by side") < page.index("By collection")
     assert "10 test (1.0)" in page
 
 

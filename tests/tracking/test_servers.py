@@ -41,7 +41,7 @@ class TestServer:
                 command, cwd=home, env=environment, stdout=log, stderr=log, start_new_session=True
             )
         try:
-            for _ in range(240):
+            for _ in range(1200):
                 with contextlib.suppress(OSError):
                     urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2).close()
                     break

@@ -292,7 +292,7 @@ def test_as_many_queries_train_as_were_asked_for_with_all_their_rows(grade: int)
         assert data.positives.tolist() == everything.positives[here].tolist()
         assert set(data.known.queries.tolist()) == chosen
         before = chosen
-    with pytest.raises(InputError, match=r"^train\.queries: 7 asked for, but train of small has 6$"):
+    with pytest.raises(InputError, match=r"^train\.queries: 7 asked for, but train of small has 6; ask for fewer$"):
         instances(collection, "train", drawn, Recipe(epochs=1, queries=7))
 
 
