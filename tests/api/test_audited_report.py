@@ -68,8 +68,6 @@ def test_from_the_run_to_the_table(here: Path, negbench: Callable[..., Any]) -> 
     assert (here / "runs/audited/table.md").read_text() == table
     assert f"{100 * found['rate']:.2f}" in again.out
 
-    other = command("report", "garden.yaml", *out, "--audit", "audits/garden", "--set", "seeds=[1]")
-    assert (other.code, "Traceback" in other.err) == (2, False)
     wider = nb.run(nb.load_grid("garden.yaml", {"seeds": [0, 1]}), "runs/audited")
     assert all(row.audited is None for row in wider.rows)
     assert any("bm25: the audit" in note and "not shown" in note for note in wider.data["oddities"])

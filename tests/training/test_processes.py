@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
@@ -142,3 +143,20 @@ def test_a_chunk_of_bags_has_as_many_texts_as_bags() -> None:
 
     assert len(_one_a_text({"input_ids": torch.zeros(5), "offsets": torch.tensor([0, 3]), "task": "query"})) == 2
     assert len(_one_a_text({"modality": "text", "input_ids": torch.zeros(3, 8)})) == 3
+
+
+def test_a_start_that_failed_does_not_stop_the_next(
+    trained: Callable[..., Trained], garden: Collection, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    """torch numbers its process groups, also those that never came about; all processes have to use one number."""
+    with pytest.raises(RuntimeError):
+        torch.distributed.init_process_group("gloo", f"file://{tmp_path}/meet", timedelta(seconds=0.1), 2, 0)
+    job = TrainingJob(
+        data=rows_with(garden, 0),
+        collection=garden,
+        loss=InfoNCE(),
+        recipe=RECIPE.model_copy(update={"processes": 2}),
+        seed=0,
+    )
+    curves, _ = train(SentenceTransformer(str(tiny_encoder)), job, tmp_path)
+    assert len(curves["loss"]) == len(trained(1).curves["loss"])
