@@ -79,7 +79,8 @@ def test_a_grid_makes_it_again(
     resting = {path.name for path in Store(store)._resting_on(broken.name)} | {broken.name}
     before = {path: path.stat().st_ino for path in store.rglob("*") if path.is_file() and not {*path.parts} & resting}
     planned = json.loads(negbench("plan", finished.grid, "--json", cwd=tmp_path, store=store).out)
-    assert {stage["key"] for stage in planned["stages"] if stage["damaged"]} == resting
+    here = {stage["key"] for stage in planned["stages"]}  # evaluations on dev, which choose ``best/``, are not planned
+    assert {stage["key"] for stage in planned["stages"] if stage["damaged"]} == resting & here
     said = negbench("run", finished.grid, "--out", "results", cwd=tmp_path, store=store)
     assert said.code == 0, said.err
     (line,) = [record.message for record in caplog.records if record.name == "negbench.store"]
