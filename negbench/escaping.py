@@ -50,7 +50,7 @@ class Escaped:
             yield segment if segment.control else Segment(for_terminal(segment.text), segment.style)
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        """Return its width."""
+        """Return the least and the most columns that it takes."""
         from rich.measure import Measurement
 
         return Measurement.get(console, options, self.shown)

@@ -63,7 +63,7 @@ class Commands(TyperGroup):
         sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command."""
+        """Run the command that was asked for; an interrupt ends the process."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:

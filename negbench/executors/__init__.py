@@ -73,6 +73,12 @@ class Job:
         return cls(str(path), str(store.root), str(Path.cwd()))
 
 
+def asked_threads() -> int | None:
+    """Return the threads that OMP_NUM_THREADS asks for, None where it is not set to a number above 0."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return int(asked) or None if asked.isdigit() else None
+
+
 def one_line(stage: Stage, error: Exception) -> str:
     """Return the label and the error in one line; unexpected errors with their type, such as ``KeyError: 'train'``."""
     text = (str(error).strip().splitlines() or [""])[0]

@@ -22,7 +22,7 @@ class InProcess:
         self._ended: list[Outcome] = []
 
     def start(self, stage: Stage) -> None:
-        """Make a stage."""
+        """Make a stage, and return when it has ended."""
         self._ended.append(made(stage, self.store))
 
     def wait(self) -> Outcome:

@@ -6,13 +6,12 @@ All machines of the cluster see the same store, collections and encoders under t
 from __future__ import annotations
 
 import json
-import os
 import socket
 from dataclasses import asdict, astuple
 from typing import Any
 
 from negbench.errors import InputError
-from negbench.executors import Job, Outcome
+from negbench.executors import Job, Outcome, asked_threads
 from negbench.store import Stage
 
 CONNECT_SECONDS = 10.0
@@ -35,8 +34,7 @@ class OnRay:
         import ray
 
         self._ray, self._job = ray, job
-        asked = os.environ.get("OMP_NUM_THREADS", "")
-        self._threads = int(asked) if asked.isdigit() and int(asked) else 1
+        self._threads = asked_threads() or 1
         try:
             _knock(address)
             ray.init(address=address, log_to_driver=False, logging_level="error", include_dashboard=False)
@@ -53,7 +51,7 @@ class OnRay:
         self._running: dict[Any, Stage] = {}
 
     def start(self, stage: Stage) -> None:
-        """Submit a stage."""
+        """Submit a stage as a task; Ray begins it when its processors are free."""
         task = self._task.options(
             name=stage.label,
             num_cpus=self._threads,

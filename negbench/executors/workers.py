@@ -10,7 +10,7 @@ import subprocess
 import sys
 from typing import IO
 
-from negbench.executors import Job, Outcome
+from negbench.executors import Job, Outcome, asked_threads
 from negbench.store import Stage
 
 ATTEMPTS = 2
@@ -22,8 +22,7 @@ def threads_each(workers: int) -> int:
 
     The number changes sums in their last bits; a stage's record says with how many threads it was made.
     """
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    return int(asked) if asked.isdigit() and int(asked) else max(1, (os.cpu_count() or 1) // workers)
+    return asked_threads() or max(1, (os.cpu_count() or 1) // workers)
 
 
 class Workers:

@@ -35,7 +35,7 @@ class TableFormat(Format):
 
     @abstractmethod
     def records(self, rows: MinedRows) -> Iterator[Record]:
-        """Yield the records."""
+        """Yield the records of an export, in the order of its rows."""
 
     def write(self, rows: MinedRows, out: Path) -> list[str]:
         write_table(self.records(rows), self.columns(rows), out)

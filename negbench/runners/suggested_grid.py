@@ -51,7 +51,7 @@ class SuggestedGrid:
 
     @property
     def trials(self) -> int:
-        """Number of trainings."""
+        """Number of trainings: methods times seeds."""
         return len(self.methods) * len(SEEDS)
 
     @property
