@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import json
 import os
@@ -22,9 +23,18 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of a tiny model do noth
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
-# Hypothesis would fail a test whose example takes 200 ms: the first one may import a library on a busy machine.
-settings.register_profile("negbench", deadline=None)
+# Hypothesis would fail a test whose example takes 200 ms: the first one may import a library on a busy machine. Its own
+# 100 examples of each property, for every part, would be a third of the suite's time: `make slow` gives them.
+settings.register_profile("negbench", deadline=None, max_examples=20)
+settings.register_profile("thorough", deadline=None, max_examples=100)
 settings.load_profile("negbench")
+
+
+def pytest_collection_finish() -> None:
+    """Keep what is loaded out of garbage collection: each training collects everything, half a second a time."""
+    gc.collect()
+    gc.freeze()
+
 
 PLANTS = ["basil", "tomato", "rose", "lavender", "fern", "orchid"]
 PLANTS += ["cactus", "mint", "lemon", "olive", "tulip", "clover"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pools import candidate_pool
 from scipy.stats import chisquare
@@ -57,7 +57,6 @@ def cases(draw: st.DrawFn) -> tuple[CandidatePool, int, int, list[int], Sampler]
     return replace(pool, known=known), draw(st.integers(0, 10)), corpus, own, sampler
 
 
-@settings(max_examples=200)
 @given(cases())
 def test_draw_and_fill_by_contract(case: tuple[CandidatePool, int, int, list[int], Sampler]) -> None:
     pool, k, corpus, own, sampler = case
@@ -105,7 +104,6 @@ def test_the_fill_is_uniform_over_what_is_allowed(corpus: int) -> None:
     assert chisquare(seen_, np.array(wanted) * count / expected.sum()).pvalue > 1e-3
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**64 - 1), st.integers(1, 500), st.integers(1, 12), st.sets(st.integers(-1, 20), max_size=9))
 def test_the_fill_takes_the_counters_one_by_one(query: int, size: int, count: int, taken: set[int]) -> None:
     source, found, counter = CounterRNG(0, "fill"), list[int](), 0
@@ -142,7 +140,6 @@ BANDS = st.lists(
 )
 
 
-@settings(max_examples=200)
 @given(cases(), BANDS)
 def test_unchecked_fills_come_from_below_every_filter_and_then_from_the_corpus(
     case: tuple[CandidatePool, int, int, list[int], Sampler], filters: list[Filter]

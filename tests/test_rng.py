@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -48,7 +48,6 @@ def counter_for(rng: CounterRNG, wanted: int) -> np.uint64:
     return np.uint64((unmix(unmix(wanted) ^ state) - golden) % WORD)
 
 
-@settings(deadline=None)
 @given(
     st.integers(0, 2**40),
     st.text(max_size=8),
@@ -72,7 +71,6 @@ def test_golden_values() -> None:
     assert rng.order(np.arange(8)).tolist() == [4, 7, 2, 3, 0, 5, 1, 6]
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, WORD - 1), min_size=1, max_size=8), st.lists(st.integers(0, 2**31 - 1), max_size=8))
 def test_broadcast_equals_one_by_one(queries: list[int], documents: list[int]) -> None:
     rng = CounterRNG(3, "uniform")

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from negbench import spelling
@@ -29,7 +29,6 @@ def same(left: Any, right: Any) -> bool:
     return type(left) is type(right) and left == right and repr(left) == repr(right)
 
 
-@settings(deadline=None)
 @given(names, parameters)
 @example("a", {"text": "back\\"})
 @example("a", {"text": 'quote"', "more": "back\\\\\\"})
@@ -48,7 +47,6 @@ class Spelled:
         self.spelling = text
 
 
-@settings(deadline=None)
 @given(names, parameters, names, parameters)
 def test_a_spelling_nests_in_another(outer: str, more: dict[str, Any], inner: str, within: dict[str, Any]) -> None:
     nested = spelling.write(inner, {"x": 1, **within})
@@ -59,7 +57,6 @@ def test_a_spelling_nests_in_another(outer: str, more: dict[str, Any], inner: st
     assert spelling.parse(parsed["part"]) == spelling.parse(nested)
 
 
-@settings(deadline=None)
 @given(names, parameters)
 def test_the_long_form_says_the_same(name: str, given_parameters: dict[str, Any]) -> None:
     assert spelling.parse({name: given_parameters}) == (name, given_parameters)
@@ -122,7 +119,6 @@ def test_every_error_is_one_line_that_shows_what_was_found(text: object, reason:
     assert "\n" not in str(caught.value)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=40) | st.text('ab1.(=)[], "\\', max_size=20))
 def test_any_text_parses_or_gives_one_line(text: str) -> None:
     try:

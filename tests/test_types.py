@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pools import candidate_pool, mined
 
@@ -14,7 +14,6 @@ rows = st.integers(0, 6) | st.sampled_from([0, 1, 2**31 - 1, 2**31 - 2])
 judgments = st.lists(st.tuples(rows, rows, st.integers(-2, 3)), max_size=30)
 
 
-@settings(deadline=None)
 @given(judgments)
 def test_of_sorts_and_lets_the_last_of_a_duplicate_win(triples: list[tuple[int, int, int]]) -> None:
     qrels = Qrels.of(triples)
@@ -25,7 +24,6 @@ def test_of_sorts_and_lets_the_last_of_a_duplicate_win(triples: list[tuple[int, 
     assert {part.dtype for part in (qrels.queries, qrels.documents, qrels.grades)} == {np.dtype(np.int32)}
 
 
-@settings(deadline=None)
 @given(judgments, st.integers(-3, 4))
 def test_at_least_keeps_the_grades_asked_for(triples: list[tuple[int, int, int]], grade: int) -> None:
     kept = Qrels.of(triples).at_least(grade)
@@ -35,7 +33,6 @@ def test_at_least_keeps_the_grades_asked_for(triples: list[tuple[int, int, int]]
     assert (kept.grades >= grade).all()
 
 
-@settings(deadline=None)
 @given(judgments)
 def test_by_query_lists_every_judged_document(triples: list[tuple[int, int, int]]) -> None:
     expected: dict[int, set[int]] = {}
@@ -48,7 +45,6 @@ def test_by_query_lists_every_judged_document(triples: list[tuple[int, int, int]
     assert list(found) == sorted(expected)
 
 
-@settings(deadline=None)
 @given(judgments, st.lists(rows, max_size=5), st.lists(rows | st.just(-1), max_size=5))
 def test_contains_is_membership(triples: list[tuple[int, int, int]], queries: list[int], documents: list[int]) -> None:
     pairs = {(query, document) for query, document, _ in triples}
@@ -110,7 +106,6 @@ def test_passages_are_title_space_text() -> None:
     assert made.passages() == ["Title text", "text", "Title", ""]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.text(max_size=4), st.text(max_size=4)), max_size=6), st.slices(8))
 def test_passages_put_together_on_demand_are_a_sequence(documents: list[tuple[str, str]], part: slice) -> None:
     made = Passages([title for title, _ in documents], [text for _, text in documents])
@@ -149,7 +144,6 @@ def test_available_is_what_a_sampler_may_return() -> None:
 small = st.integers(0, 6)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(small, small, st.integers(-1, 3)), max_size=20), st.lists(small, min_size=7, max_size=7))
 def test_copies_have_the_grade_of_what_they_are_copies_of(triples: list[tuple[int, int, int]], text: list[int]) -> None:
     """Document d says text[d]; of two judged documents that a third is a copy of, the later one's grade counts."""

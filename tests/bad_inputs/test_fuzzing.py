@@ -107,7 +107,7 @@ def changed(draw: st.DrawFn, text: str) -> bytes:
     return content
 
 
-fuzzed = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None)
+fuzzed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], database=None)
 
 
 @pytest.fixture(scope="module")

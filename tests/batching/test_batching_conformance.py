@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from negbench.batching import Batching
@@ -28,7 +28,6 @@ def rows(count: int, batching: Batching) -> tuple[np.ndarray, np.ndarray | None]
 
 
 @every
-@settings(deadline=None)
 @given(count=st.integers(0, 90), size=st.integers(1, 40), seed=st.integers(0, 5))
 def test_every_row_stands_in_one_batch(batching: Batching, count: int, size: int, seed: int) -> None:
     names, clusters = rows(count, batching)

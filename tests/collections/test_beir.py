@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from beir_folders import DATA, DOCUMENTS, QUERIES, lines, load, pairs, real, write
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -72,7 +72,6 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
     return {"documents": documents, "queries": queries, "qrels": qrels, **flags}
 
 
-@settings(max_examples=60, deadline=None)
 @given(worlds())
 def test_what_is_written_is_what_is_loaded(world: dict[str, Any]) -> None:
     end = ".gz" if world["gz"] else ""

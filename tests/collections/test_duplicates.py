@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from negbench.collections.duplicates import groups, normalised
@@ -32,7 +32,6 @@ def by_hand(texts: list[str], threshold: float) -> list[int]:
     return leader
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join), max_size=12))
 def test_equal_words_make_a_group(texts: list[str]) -> None:
     found = groups(texts, 1.0)

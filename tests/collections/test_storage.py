@@ -45,7 +45,7 @@ def assert_equal(one: Collection, other: Collection) -> None:
                 assert found.tolist() == getattr(theirs[split], name).tolist()
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     documents=st.lists(st.tuples(text, text), min_size=1, max_size=9),
     queries=st.lists(text, min_size=1, max_size=3),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import statsmodels.formula.api as smf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pandas import DataFrame
 
@@ -27,7 +27,6 @@ def table(rates: np.ndarray, values: np.ndarray) -> DataFrame:
     )
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(2, 5), st.integers(1, 4), st.integers(0, 999))
 def test_each_slope_is_that_of_least_squares(samplers: int, seeds: int, variants: int, queries: int, run: int) -> None:
     rng = np.random.default_rng(run)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from made_batches import among_queries_and_vectors, as_targets
 from numpy.typing import NDArray
@@ -101,7 +101,6 @@ def gradient(loss: Loss, batch: ScoredBatch) -> tuple[Floats, Floats]:
 @pytest.mark.parametrize("loss", losses(), ids=str)
 class TestEveryLoss:
     @given(batch=batches())
-    @settings(max_examples=50, deadline=None)
     def test_a_finite_number_a_row_with_a_finite_gradient(self, loss: Loss, batch: ScoredBatch) -> None:
         value = loss.rows(batch)
         assert (value.shape, value.dtype) == ((len(batch.scores),), torch.float32)
@@ -110,7 +109,6 @@ class TestEveryLoss:
         assert np.isfinite(slope).all()
 
     @given(batch=batches())
-    @settings(max_examples=50, deadline=None)
     def test_another_positive_is_never_pushed_away(self, loss: Loss, batch: ScoredBatch) -> None:
         """Nor has it a say in how far negatives are, unless the loss pulls it up as a positive too."""
         others = batch.known_mask.clone()
@@ -119,7 +117,6 @@ class TestEveryLoss:
         assert (slope[others.numpy()] <= 0).all()
 
     @given(batch=batches())
-    @settings(max_examples=50, deadline=None)
     def test_rows_do_not_depend_on_one_another(self, loss: Loss, batch: ScoredBatch) -> None:
         if loss.couples_rows:
             return
@@ -129,7 +126,6 @@ class TestEveryLoss:
             assert one.item() == pytest.approx(everyone[row].item(), rel=1e-5, abs=1e-6)
 
     @given(batch=batches(), seed=st.integers(0, 99))
-    @settings(max_examples=50, deadline=None)
     def test_the_order_of_documents_has_no_say(self, loss: Loss, batch: ScoredBatch, seed: int) -> None:
         moved = reordered(batch, np.random.default_rng(seed).permutation(batch.scores.shape[1]))
         assert loss.rows(moved).tolist() == pytest.approx(loss.rows(batch).tolist(), rel=1e-5, abs=1e-6)
@@ -154,7 +150,6 @@ class TestEveryLoss:
         assert slope[0, 0] < 0 < slope[0, 1]
 
     @given(batch=batches(), seed=st.integers(0, 99))
-    @settings(max_examples=50, deadline=None)
     def test_trust_scales_a_row(self, loss: Loss, batch: ScoredBatch, seed: int) -> None:
         """Twice the weight is as the row twice; a row without weight has no loss of its own."""
         random = np.random.default_rng(seed)
@@ -173,7 +168,6 @@ class TestEveryLoss:
         assert (leaf.grad[weights == 0] == 0).all()
 
     @given(batch=batches())
-    @settings(max_examples=50, deadline=None)
     def test_a_loss_of_mined_negatives_looks_at_no_other(self, loss: Loss, batch: ScoredBatch) -> None:
         _, slope = gradient(loss, batch)
         elsewhere = ~batch.mined_mask.scatter(1, batch.positive_column[:, None], value=True).numpy()
@@ -212,7 +206,6 @@ class TestEveryLoss:
 
 
 @given(batch=batches(), seed=st.integers(0, 99))
-@settings(max_examples=50, deadline=None)
 def test_star_is_a_mean_over_pairs(batch: ScoredBatch, seed: int) -> None:
     """Each weighs what its row does, so that a row with more negatives counts for more."""
     random = np.random.default_rng(seed)
@@ -241,7 +234,6 @@ def counted(batch: ScoredBatch) -> NDArray[np.bool_]:
 
 class TestInfoNCE:
     @given(batch=batches(), temperature=st.sampled_from([0.01, 0.05, 0.2, 1.0, 7.5]))
-    @settings(max_examples=200, deadline=None)
     def test_the_formula(self, batch: ScoredBatch, temperature: float) -> None:
         scores = batch.scores.numpy().astype(np.float64)
         wanted = infonce_by_hand(scores, batch.positive_column.tolist(), counted(batch), temperature)

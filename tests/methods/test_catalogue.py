@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import annotated_types
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -118,7 +118,6 @@ def overrides(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     return method.name, {**given_axes, **fields}
 
 
-@settings(deadline=None)
 @given(overrides())
 def test_a_method_s_spelling_resolves_to_it(asked: tuple[str, dict[str, Any]]) -> None:
     try:
@@ -138,7 +137,6 @@ def test_a_method_s_spelling_resolves_to_it(asked: tuple[str, dict[str, Any]]) -
             assert getattr(method.part_paths()[path], field) == value
 
 
-@settings(deadline=None)
 @given(overrides())
 def test_the_retriever_is_as_deep_as_anything_looks(asked: tuple[str, dict[str, Any]]) -> None:
     try:

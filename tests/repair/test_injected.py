@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from made_draws import cases, check, known, relevant, some
 
@@ -27,7 +27,6 @@ def room(repaired: Negatives, oracle: Oracle) -> int:
     return sum(min(count, len(hidden(repaired, oracle, query))) for query, count in enumerate(slots))
 
 
-@settings(max_examples=100, deadline=None)
 @given(cases(), RATES)
 def test_the_rate_is_reached_where_that_is_possible(case: tuple[Negatives, Oracle], rate: float) -> None:
     drawn, oracle = case
@@ -42,7 +41,6 @@ def test_the_rate_is_reached_where_that_is_possible(case: tuple[Negatives, Oracl
         assert found.documents[query, slot] in hidden(repaired, oracle, query)
 
 
-@settings(max_examples=60, deadline=None)
 @given(cases(), RATES, RATES)
 def test_those_of_a_lower_rate_are_among_those_of_a_higher(
     case: tuple[Negatives, Oracle], one: float, other: float
@@ -53,7 +51,6 @@ def test_those_of_a_lower_rate_are_among_those_of_a_higher(
     np.testing.assert_array_equal(low.documents[false], high.documents[false])
 
 
-@settings(max_examples=100, deadline=None)
 @given(cases(), RATES)
 def test_each_is_the_nearest_in_score_to_what_it_replaces(case: tuple[Negatives, Oracle], rate: float) -> None:
     """Of a query's injected slots one came first, one second, ...: some order must make every choice the nearest."""
@@ -84,7 +81,6 @@ def test_each_is_the_nearest_in_score_to_what_it_replaces(case: tuple[Negatives,
             left.remove(int(found.documents[query, ready[0]]))
 
 
-@settings(max_examples=100, deadline=None)
 @given(cases(), RATES, st.randoms(use_true_random=False))
 def test_the_order_of_queries_says_nothing(case: tuple[Negatives, Oracle], rate: float, shuffler: object) -> None:
     drawn, oracle = case

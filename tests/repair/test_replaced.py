@@ -6,7 +6,7 @@ import math
 from dataclasses import fields, replace
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from made_draws import cases, check, known, relevant, some
 
@@ -16,7 +16,6 @@ from negbench.repair.replaced import Replaced
 from negbench.types import Negatives
 
 
-@settings(max_examples=100, deadline=None)
 @given(cases())
 def test_no_relevant_one_is_left_and_the_others_stay(case: tuple[Negatives, Oracle]) -> None:
     drawn, oracle = case
@@ -39,7 +38,6 @@ def test_no_relevant_one_is_left_and_the_others_stay(case: tuple[Negatives, Orac
         assert (new >= 0).all() or not left
 
 
-@settings(max_examples=100, deadline=None)
 @given(cases())
 def test_the_one_that_comes_is_the_nearest_in_score(case: tuple[Negatives, Oracle]) -> None:
     drawn, oracle = case
@@ -65,7 +63,6 @@ def test_the_one_that_comes_is_the_nearest_in_score(case: tuple[Negatives, Oracl
             taken.add(int(found.documents[query, slot]))
 
 
-@settings(max_examples=100, deadline=None)
 @given(cases(), st.randoms(use_true_random=False))
 def test_a_query_is_repaired_the_same_in_any_company(case: tuple[Negatives, Oracle], shuffler: object) -> None:
     drawn, oracle = case
@@ -79,7 +76,6 @@ def test_a_query_is_repaired_the_same_in_any_company(case: tuple[Negatives, Orac
         assert promoted == [row[row >= 0].tolist() for row in part.promoted]
 
 
-@settings(max_examples=60, deadline=None)
 @given(cases())
 def test_relabelled_ones_are_positives_and_as_many_negatives_stay(case: tuple[Negatives, Oracle]) -> None:
     drawn, oracle = case

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from negbench.errors import InputError
@@ -43,7 +43,6 @@ def test_equals_brute_force_at_every_block_boundary(queries: int, block_bytes: i
     np.testing.assert_array_equal(scores, best.astype(np.float32))
 
 
-@settings(deadline=None)
 @given(st.integers(0, 9), st.integers(0, 70), st.integers(0, 80), st.integers(400, 2**14), st.sampled_from([1, 2, 5]))
 def test_equals_brute_force_in_any_blocks(queries: int, documents: int, k: int, block_bytes: int, many: int) -> None:
     """``many`` copies of the documents tie in every query."""
@@ -166,7 +165,6 @@ def test_pair_scores_and_the_retriever() -> None:
     assert ranking.recall == 1.0
 
 
-@settings(deadline=None)
 @given(st.integers(0, 6), st.integers(0, 5), st.integers(1, 500), st.integers(0, 9))
 def test_pair_scores_in_any_blocks(queries: int, slots: int, block_bytes: int, seed: int) -> None:
     q, d = vectors(queries, 20, whole=True)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from negbench.retrieval import two_pass as module
@@ -55,7 +55,6 @@ def check(q: np.ndarray, d: np.ndarray, k: int, found: tuple[np.ndarray, np.ndar
         assert order == sorted(order)
 
 
-@settings(deadline=None, max_examples=200)
 @given(
     st.sampled_from(KINDS),
     st.integers(0, 5),

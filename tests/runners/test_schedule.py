@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from negbench.executors import Outcome
@@ -89,7 +89,6 @@ def _critical_path(stages: list[Made]) -> int:
     return max(length.values())
 
 
-@settings(max_examples=40)
 @given(graphs(), st.integers(1, 4), st.sets(st.integers(0, 8), max_size=2))
 def test_every_graph_ends_soon_and_failures_end_only_what_needs_them(
     stages: list[Made], slots: int, broken: set[int]

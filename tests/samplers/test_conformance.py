@@ -93,7 +93,7 @@ def pools(draw: st.DrawFn) -> CandidatePool:
 
 
 @every
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(pool=pools(), k=st.integers(0, 12))
 def test_contract_on_any_pool(sampler: Sampler, pool: CandidatePool, k: int) -> None:
     check(sampler, pool, k)
