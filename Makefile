@@ -1,6 +1,7 @@
 # make quickstart   a fresh .venv from the lock, then the six-sampler comparison
 # make test         lint, types, tests
-# make slow         the tests that take minutes: every benchmark in its small form, published scores
+# make slow         the tests that take minutes: every benchmark in its small form, published scores; and five times as
+#                   many examples of each property
 # make faults       the tests that make faults: kills, damaged files, full disks, several processes, bad inputs
 # make golden       the files that follow from the code: stage keys, draws, grid schema, methods page, grid of all methods
 # make pages        the HTML page and figures of a folder of results/, from its tables: make pages NAME=scifact
@@ -32,10 +33,10 @@ check: venv
 	$(BIN)/mypy
 
 test: check
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
 
 slow: venv
-	$(BIN)/pytest -m slow -n auto
+	$(BIN)/pytest -m "slow or hypothesis" --hypothesis-profile thorough -n auto --dist worksteal
 
 faults: venv
 	$(BIN)/pytest -m "slow or not slow" tests/faults tests/bad_inputs tests/test_store.py tests/test_upkeep.py

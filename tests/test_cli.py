@@ -41,38 +41,41 @@ def here(tmp_path: Path, tiny_encoder: Path, tiny_collection: Path) -> Path:
 class TestLookingIsInstant:
     """No command that only looks may import what takes seconds."""
 
-    @pytest.mark.parametrize(
-        "arguments",
-        [
+    def test_without_torch(self, here: Path) -> None:
+        """One process for all of them: what one imports is there when the next one has ended."""
+        commands = [
             ["--help"],
             ["run", "--help"],
-            ["plan", "grid.yaml"],
-            ["plan", "grid.yaml", "--json", "--set", "train.epochs=3"],
+            ["run", "missing.yaml"],
+            ["schema"],
+            ["parts"],
             ["methods"],
             ["methods", "simans"],
-            ["parts"],
-            ["schema"],
-            ["run", "missing.yaml"],
-        ],
-        ids=" ".join,
-    )
-    def test_without_torch(self, here: Path, arguments: list[str]) -> None:
+            ["plan", "grid.yaml"],
+            ["plan", "grid.yaml", "--json", "--set", "train.epochs=3"],
+        ]
         code = f"""
 import sys
-sys.argv = ["negbench", *{arguments!r}]
 from negbench.cli import main
-try:
-    main()
-finally:
-    heavy = ["torch", "sentence_transformers", "transformers", "mlflow", "datasets", "ir_datasets", "pyarrow", "scipy"]
-    print("imported:", [name for name in heavy if name in sys.modules], file=sys.stderr)
+heavy = ["torch", "sentence_transformers", "transformers", "mlflow", "datasets", "ir_datasets", "pyarrow", "scipy"]
+for arguments in {commands!r}:
+    sys.argv = ["negbench", *arguments]
+    code = 0
+    try:
+        main()
+    except SystemExit as leaving:
+        code = leaving.code or 0
+    imported = [name for name in heavy if name in sys.modules]
+    print("ended", *arguments, code, imported, file=sys.stderr)
 """
         fresh = {**os.environ, "NEGBENCH_STORE": ".negbench"}  # a stored collection would be read as Parquet
         found = subprocess.run(
             [sys.executable, "-c", code], cwd=here, capture_output=True, text=True, check=False, env=fresh
         )
-        assert found.stderr.splitlines()[-1] == "imported: []"
-        assert found.returncode == (2 if "missing.yaml" in arguments else 0)
+        ended = [line for line in found.stderr.splitlines() if line.startswith("ended ")]
+        codes = [2 if "missing.yaml" in arguments else 0 for arguments in commands]
+        expected = [" ".join(["ended", *it, str(code), "[]"]) for it, code in zip(commands, codes, strict=True)]
+        assert ended == expected, found.stderr
         assert {path.name for path in here.iterdir()} == {"grid.yaml"}
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from child_process import negbench
 
 PROJECT = """\
 [build-system]
@@ -134,32 +135,34 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "NEGBENCH_STORE": str(target / "store")}
 
 
-def negbench(environment: dict[str, str], cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    code = "import sys; from negbench.cli import main; sys.argv[0] = 'negbench'; main()"
-    command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
-
-
-def test_it_runs_in_a_grid(installed: dict[str, str], tmp_path: Path, tiny_encoder: Path) -> None:
-    (tmp_path / "grid.yaml").write_text(
+@pytest.fixture(scope="module")
+def run(installed: dict[str, str], tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> Path:
+    """A folder in which a grid with the sampler, the refresh and the estimator was run."""
+    here = tmp_path_factory.mktemp("run")
+    (here / "grid.yaml").write_text(
         f"""
 name: theirs
 collection: helpdesk(articles=100, queries=20, dev=5, test=8)
 encoder: {tiny_encoder}
-methods: ["bm25(selection=last, candidates.depth=9)"]
-train: {{batch_size: 8, max_length: 16, precision: float32}}
+methods: ["bm25(selection=last, candidates.depth=9)", "naive(refresh=prime-steps)"]
+train: {{batch_size: 8, epochs: 3, max_length: 16, precision: float32, positives: one}}
 """
     )
-    done = negbench(installed, tmp_path, "run", "grid.yaml", "--json")
+    done = negbench(installed, here, "run", "grid.yaml")
     assert done.returncode == 0, done.stderr
-    (trial,) = [trial for trial in json.loads(done.stdout)["trials"] if trial["method"] == "bm25"]
+    return here
+
+
+def test_it_runs_in_a_grid(installed: dict[str, str], run: Path) -> None:
+    trials = json.loads((run / "runs/theirs/results.json").read_text())["trials"]
+    (trial,) = [trial for trial in trials if trial["method"] == "bm25"]
     assert trial["status"] == "done"
     assert trial["draw"]["median_rank"] >= 7  # the last of nine
-    _estimates_are_told_everywhere(tmp_path / "runs/theirs", trial)
+    _estimates_are_told_everywhere(run / "runs/theirs", trial)
 
-    done = negbench(installed, tmp_path, "report", "grid.yaml")
+    done = negbench(installed, run, "report", "grid.yaml")
     assert done.returncode == 0, done.stderr
-    page = (tmp_path / "runs/theirs/report.html").read_text()
+    page = (run / "runs/theirs/report.html").read_text()
     assert "false negatives %, even [95 %]" in page
     assert MEANING in page
 
@@ -184,20 +187,8 @@ def _estimates_are_told_everywhere(results: Path, trial: dict[str, Any]) -> None
     assert MEANING in json.loads((results / "results.json").read_text())["settings"]["legend"]
 
 
-def test_a_refresh_of_theirs_searches_at_its_own_steps(
-    installed: dict[str, str], tmp_path: Path, tiny_encoder: Path
-) -> None:
-    (tmp_path / "grid.yaml").write_text(
-        f"""
-name: theirs
-collection: helpdesk(articles=100, queries=20, dev=5, test=8)
-encoder: {tiny_encoder}
-methods: ["naive(refresh=prime-steps)"]
-train: {{batch_size: 8, epochs: 3, max_length: 16, precision: float32, positives: one}}
-"""
-    )
-    done = negbench(installed, tmp_path, "run", "grid.yaml", "--out", "out")
-    assert done.returncode == 0, done.stderr
+@pytest.mark.usefixtures("run")
+def test_a_refresh_of_theirs_searches_at_its_own_steps(installed: dict[str, str]) -> None:
     (store,) = Path(installed["NEGBENCH_STORE"]).glob("training/*/rounds")
     curves = json.loads((store.parent / "curves.json").read_text())
     assert [step for step, _ in curves["refresh_staleness"]] == [2, 3, 5, 7]  # 3 epochs of 20 queries, 8 a step

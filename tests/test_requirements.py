@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from child_process import negbench
 from pools import candidate_pool, with_features
 
 from negbench.errors import PartError
@@ -127,12 +126,6 @@ def installed(folder: Path, code: str) -> dict[str, str]:
     (folder / "their_lengths-1.0.dist-info/entry_points.txt").write_text("[negbench.parts]\nlengths = their_lengths\n")
     path = os.pathsep.join([str(folder), str(Path(__file__).parents[1])])
     return {**os.environ, "PYTHONPATH": path, "NEGBENCH_STORE": str(folder / "store")}
-
-
-def negbench(environment: dict[str, str], cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    code = "import sys; from negbench.cli import main; sys.argv[0] = 'negbench'; main()"
-    command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
 
 def grid(folder: Path, encoder: Path, *methods: str) -> None:

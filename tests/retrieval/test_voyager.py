@@ -93,6 +93,7 @@ def test_any_copy_of_a_document_is_a_hit() -> None:
     assert poor.recall < 1
 
 
+@pytest.mark.slow
 def test_recall_of_the_default_on_a_hard_case() -> None:
     # Random directions have no neighbourhoods; text embeddings are easier. Measured here: 0.992.
     found = Voyager(depth=110).rank(search(vectors(100, 64, 7), vectors(20_000, 64, 8)))
