@@ -8,9 +8,10 @@ import io
 import json
 import os
 import re
+import shutil
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -172,6 +173,25 @@ def negbench() -> Callable[..., Outcome]:
         return Outcome(code, out.getvalue(), err.getvalue())
 
     return run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tables_made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let MLflow make the tables of its SQLite file once, which takes seconds; other files are copies of this one."""
+    from negbench.tracking import database
+
+    make, first = database._make, tmp_path_factory.mktemp("mlflow") / "empty.db"
+
+    def copied(path: Path) -> None:
+        if not first.exists():
+            make(path)
+            shutil.copyfile(path, first)
+        else:
+            shutil.copyfile(first, path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "_make", copied)
+        yield
 
 
 @pytest.fixture

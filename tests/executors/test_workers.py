@@ -25,20 +25,23 @@ def _contents(folder: Path, store: Path) -> dict[str, bytes]:
     }
 
 
-def test_two_workers_make_what_one_process_makes(alone: negbench.Results, tiny_encoder: Path, tmp_path: Path) -> None:
-    """The draws, the weights and the tables are equal to the byte; a worker dies meanwhile, and its stage is redone."""
+@pytest.mark.parametrize("dies", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_two_workers_make_what_one_process_makes(
+    alone: negbench.Results, dies: bool, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    """The draws, the weights and the tables are equal to the byte, also if a worker dies and its stage is redone."""
     killed: list[int] = []
 
     def kill_one(progress: Any) -> None:
         children = [child for child in psutil.Process().children() if "negbench.executors.worker" in child.cmdline()]
-        if " | " in progress.label and children and not killed:
+        if " | " in progress.label and children and dies and not killed:
             killed.append(children[0].pid)
             children[0].kill()
 
     both = negbench.run(
         grid(tiny_encoder), tmp_path / "results", store=tmp_path / "store", workers=2, models="none", progress=kill_one
     )
-    assert killed
+    assert bool(killed) == dies
     assert both.failures == {}
     assert steady(both.data["rows"]) == steady(alone.data["rows"])
     for kind in ("negatives", "training", "evaluation"):

@@ -17,5 +17,5 @@ def no_server(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def database(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An empty SQLite store, made once: creating the tables takes seconds."""
+    """An empty SQLite store, shared by tests whose grids have other names."""
     return f"sqlite:///{tmp_path_factory.mktemp('store')}/shared.db"

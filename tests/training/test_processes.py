@@ -79,7 +79,7 @@ def trained(garden: Collection, tiny_encoder: Path, tmp_path_factory: pytest.Tem
     return run
 
 
-@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize("cached", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_two_processes_train_as_one_does(trained: Callable[..., Trained], cached: bool, tiny_encoder: Path) -> None:
     one, two = trained(1), trained(2, cached)
     assert two.cost == one.cost
@@ -120,10 +120,15 @@ class BreaksElsewhere(InfoNCE):
 @pytest.mark.parametrize(
     ("loss", "error", "line"),
     [
-        (NoNumber(), TrainingError, r"^the loss is nan at step 1; lower the learning rate$"),
-        (BreaksElsewhere(), RuntimeError, r"^process 2 of 2 failed: ValueError: too hot$"),
+        pytest.param(
+            NoNumber(),
+            TrainingError,
+            r"^the loss is nan at step 1; lower the learning rate$",
+            id="nan",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(BreaksElsewhere(), RuntimeError, r"^process 2 of 2 failed: ValueError: too hot$", id="breaks"),
     ],
-    ids=["nan", "breaks"],
 )
 def test_what_goes_wrong(
     loss: Loss, error: type[Exception], line: str, garden: Collection, tiny_encoder: Path, tmp_path: Path
@@ -145,6 +150,7 @@ def test_a_chunk_of_bags_has_as_many_texts_as_bags() -> None:
     assert len(_one_a_text({"modality": "text", "input_ids": torch.zeros(3, 8)})) == 3
 
 
+@pytest.mark.slow
 def test_a_start_that_failed_does_not_stop_the_next(
     trained: Callable[..., Trained], garden: Collection, tiny_encoder: Path, tmp_path: Path
 ) -> None:

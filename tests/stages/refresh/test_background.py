@@ -22,6 +22,7 @@ from negbench.store import Store
 class TestASecondProcess:
     """``lag``: another process searches while training goes on."""
 
+    @pytest.mark.slow
     def test_without_a_lag_it_finds_what_is_found_here(
         self, tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -53,7 +54,7 @@ class TestASecondProcess:
         train = {**TRAIN, "batch_size": 8}
         (trial,) = plan(tmp_path, tiny_encoder, ["naive(refresh=every(steps=2, lag=3))"], train=train)
         store = Store(tmp_path / "store")
-        first = weights(store, trial)
+        weights(store, trial)
         assert trial.training is not None
         collection = read_collection(store.path(trial.training.collection))
         data, batches = trial.training.replay(store.path, collection)
@@ -77,4 +78,9 @@ class TestASecondProcess:
         told = curves(store, trial)["refresh_in_top"]
         assert [step for step, _ in told] == list(range(5, len(batches), 2))
         assert store.cost(trial.training)["refresh_wait_seconds"] > 0
-        assert weights(Store(tmp_path / "again"), trial) == first
+
+    @pytest.mark.slow
+    def test_with_a_lag_the_weights_are_the_same_again(self, tmp_path: Path, tiny_encoder: Path) -> None:
+        train = {**TRAIN, "batch_size": 8}
+        (trial,) = plan(tmp_path, tiny_encoder, ["naive(refresh=every(steps=2, lag=3))"], train=train)
+        assert weights(Store(tmp_path / "store"), trial) == weights(Store(tmp_path / "again"), trial)
