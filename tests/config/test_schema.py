@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,13 @@ axes: {train.batch_size: [16, 32], start: {weak: {encoder: a}, strong: {encoder:
 SMALL: dict[str, Any] = {"name": "a", "collection": "helpdesk", "encoder": "some", "methods": ["in-batch", "random"]}
 
 
+@cache
+def validator() -> Any:
+    return jsonschema.Draft202012Validator(grid_schema())
+
+
 def problems(data: object) -> list[str]:
-    validator = jsonschema.Draft202012Validator(grid_schema())
-    return ["/".join(map(str, error.absolute_path)) for error in validator.iter_errors(data)]
+    return ["/".join(map(str, error.absolute_path)) for error in validator().iter_errors(data)]
 
 
 def parsed(text: str) -> Any:

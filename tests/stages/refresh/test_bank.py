@@ -286,6 +286,7 @@ def test_the_same_twice_and_counted(tmp_path: Path, tiny_encoder: Path) -> None:
     assert row["false_negatives"]["exact"]["rate"] == pytest.approx(false.mean())
 
 
+@pytest.mark.slow
 def test_two_processes_draw_what_one_does(tmp_path: Path, tiny_encoder: Path) -> None:
     """The first sees all vectors, and hands on the rows with what the loss is told."""
     rows, losses = [], []
