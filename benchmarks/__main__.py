@@ -27,7 +27,9 @@ ORDER = (
     "one_more_sampler",
     "voyager",
     "scaling",
+    "gpu",
 )
+NEEDS_A_CARD = "gpu"
 
 
 def main() -> None:
@@ -36,7 +38,7 @@ def main() -> None:
     names = [word for word in asked if word in ORDER]
     rest = [word for word in asked if word not in (*ORDER, "table")]
     if "table" not in asked:
-        for name in names or ORDER:
+        for name in names or [name for name in ORDER if name != NEEDS_A_CARD]:
             own = [] if name in ("search", "scaling") else rest
             subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *own], cwd=compare.ROOT, check=True)
     found = {
@@ -73,8 +75,9 @@ def table(found: dict[str, Any]) -> str:
         lines += ["", *[f"- {cause['cause']}: {compare.spelled(cause['ratio'])}" for cause in it["causes"]]]
         lines += [f"- {key}: {_flat(value)}" for key, value in it["quality"].items()]
         lines += [f"- {note}" for note in it["notes"]]
-    if "scaling" in found:
-        lines += ["", "## scaling", "", *found["scaling"].get("markdown", [])]
+    for name in ("scaling", NEEDS_A_CARD):
+        if name in found:
+            lines += ["", f"## {name}", "", *found[name].get("markdown", [])]
     lines += ["", "## Machines", ""]
     machines: dict[str, list[str]] = {}
     for name, it in found.items():

@@ -53,7 +53,7 @@ def main() -> None:
     data = first_rows(collection, recipe.batch_size)
     spec = EncoderSpec(model="all-MiniLM-L6-v2", keep_layers=1 if args.small else None)
     model = build(spec, 0).train()
-    model.max_seq_length = recipe.max_length
+    model.max_seq_length = recipe.max_length.document
     set_dropout(model, 0.0)
     device, tokens = model.device, 64 if args.small else chunk_tokens(recipe)
     batch = Collator(data, collection, model, tokens)([{"row": row} for row in range(len(data.queries))])
@@ -105,7 +105,7 @@ def main() -> None:
             "collection": collection.name,
             "encoder": spec.spelling,
             "batch": recipe.batch_size,
-            "max_length": recipe.max_length,
+            "max_length": recipe.max_length.document,
             "pieces": len(chunks),
             "tokens a piece": tokens,
             "precision": resolve(recipe.precision),

@@ -62,7 +62,7 @@ def with_the_peer(start: Path, data: Instances, collection: Collection, recipe: 
 
     passages = collection.passages()
     model = SentenceTransformer(str(start))
-    model.max_seq_length = recipe.max_length
+    model.max_seq_length = recipe.max_length.document
     rows = {
         "anchor": [collection.queries[row] for row in data.queries],
         "positive": [passages[row] for row in data.positives],
@@ -105,7 +105,7 @@ def with_a_bare_loop(start: Path, data: Instances, collection: Collection, recip
     from negbench.encoders.load import load
 
     model = load(start)
-    model.max_seq_length = recipe.max_length
+    model.max_seq_length = recipe.max_length.document
     loop.set_dropout(model, recipe.dropout or 0.0)
     device = model.device
     collate = Collator(data, collection, model, loop.CHUNK_TOKENS[device.type])
@@ -212,7 +212,7 @@ def main() -> None:
             "encoder": spec.spelling,
             "rows": len(data.queries),
             "batch": recipe.batch_size,
-            "max_length": recipe.max_length,
+            "max_length": recipe.max_length.document,
             "tokens a document": {"median": lengths[len(lengths) // 2], "shortest": lengths[0]},
         },
         [

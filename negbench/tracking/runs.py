@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from negbench.tracking import turns
 from negbench.tracking.address import shown, sqlite_file
 from negbench.tracking.trial import TrialLog
 
@@ -44,6 +45,7 @@ class DeletedExperimentError(Exception):
 class Grid:
     """A grid's experiment and parent run, the ids of all runs that are not deleted, and the trials' runs by key."""
 
+    uri: str
     client: Any
     experiment: str
     parent: Any
@@ -121,7 +123,7 @@ class Grid:
         tags = [RunTag(_name(name), text) for name, text in trial.tags.items()]
         metrics = _metrics(trial, began, ended)
         self.client.log_batch(run_id, metrics, params, tags, synchronous=True)  # splits long lists itself
-        with _ONE_DATASET:
+        with _ONE_DATASET, turns.taken(self.uri):
             self.client.log_inputs(run_id, [_dataset(trial)])
         self._send(run_id, trial.artifacts, always=True)
         self.client.set_terminated(run_id, end_time=ended)
@@ -137,12 +139,13 @@ def connect(uri: str, name: str, out: Path, tags: Mapping[str, str]) -> Grid:
     from mlflow import MlflowClient
     from mlflow.entities import RunTag
 
-    client = MlflowClient(tracking_uri=uri)
-    experiment = _experiment(client, uri, name, out)
-    runs = _runs(client, experiment)
-    parent = _kept(client, [run for run in runs if run.data.tags.get(GRID_TAG) == name])
-    if parent is None:
-        parent = client.create_run(experiment, tags={GRID_TAG: name}, run_name=name)
+    with turns.taken(uri):
+        client = MlflowClient(tracking_uri=uri)
+        experiment = _experiment(client, uri, name, out)
+        runs = _runs(client, experiment)
+        parent = _kept(client, [run for run in runs if run.data.tags.get(GRID_TAG) == name])
+        if parent is None:
+            parent = client.create_run(experiment, tags={GRID_TAG: name}, run_name=name)
     if tags:
         new = [RunTag(_name(tag), text) for tag, text in tags.items()]
         client.log_batch(parent.info.run_id, tags=new, synchronous=True)
@@ -151,7 +154,7 @@ def connect(uri: str, name: str, out: Path, tags: Mapping[str, str]) -> Grid:
     for run in runs:
         if key := run.data.tags.get(TRIAL_TAG):
             children.setdefault(key, []).append(run)
-    grid = Grid(client, experiment, parent, living, children)
+    grid = Grid(uri, client, experiment, parent, living, children)
     for run in itertools.chain.from_iterable(children.values()):
         if not _deleted(run):
             grid.adopt(run)

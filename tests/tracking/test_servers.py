@@ -156,3 +156,9 @@ class TestNoAnswer:
         outcome = log_grid("nowhere", [make_trial(tmp_path)], tmp_path, f"sqlite:///{tmp_path}/file/mlflow.db")
         assert (outcome.delivered, outcome.missing) == (0, 1)
         assert "could not be logged" in outcome.message
+
+    def test_a_driver_that_is_not_installed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "psycopg", None)
+        outcome = log_grid("lacking", [make_trial(tmp_path)], tmp_path, "postgresql+psycopg://127.0.0.1/mlflow")
+        assert (outcome.delivered, outcome.missing) == (0, 1)
+        assert "psycopg is not installed; pip install 'negbench[postgresql]'" in outcome.message
