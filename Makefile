@@ -6,6 +6,7 @@
 # make golden       the files that follow from the code: stage keys, draws, grid schema, methods page, grid of all methods
 # make pages        the HTML page and figures of a folder of results/, from its tables: make pages NAME=scifact
 # make results      run that folder's grid again, from its manifest; both need NEGBENCH_DATA for collections on disk
+# make paper-pages  pages and figures of results/papers/, from the tracked verdicts
 # make docs       the documentation as a site in site/, with pages of all methods and parts; warnings are errors
 # make bench        speed beside today's tools, hours: make bench COLLECTION=PATH_TO_SCIFACT
 PYTHON ?= python3.11
@@ -13,7 +14,7 @@ COLLECTION ?= scifact
 NAME ?= scifact
 BIN := .venv/bin
 
-.PHONY: quickstart test check venv slow faults golden pages results docs bench
+.PHONY: quickstart test check venv slow faults golden pages paper-pages results docs bench
 
 .venv/.done: constraints.txt pyproject.toml
 	rm -rf .venv
@@ -46,6 +47,9 @@ golden: venv
 
 pages: venv
 	$(BIN)/negbench report results/$(NAME)/manifest.json --out results/$(NAME) --texts 0
+
+paper-pages: venv
+	$(BIN)/python -c 'from pathlib import Path; from negbench.papers import published; published.write_all(Path("results/papers"))'
 
 results: venv
 	$(BIN)/negbench run results/$(NAME)/manifest.json --out results/$(NAME)

@@ -221,6 +221,15 @@ class GeneratedPairs(PairTarget):
 
 
 @dataclass(frozen=True)
+class PairNoise(PairTarget):
+    """A random number in (0, 1) for each training query with its positives and its negatives, the same at each step."""
+
+    @property
+    def cost(self) -> str:
+        return ""
+
+
+@dataclass(frozen=True)
 class GuideTargets(PairTarget):
     """The cosine of each query with every document of the batch by ``guide``, a bi-encoder."""
 

@@ -69,7 +69,7 @@ def test_made_files_are_tracked_only_where_a_page_shows_them() -> None:
     made = {path for path in tracked if path.suffix in (".html", ".tex", ".png", ".svg") or path.name == "curves.csv"}
     shown = {
         (page.parent / target).resolve()
-        for page in PAGES
+        for page in [*PAGES, *(folder / "README.md" for folder in RENDERED)]
         for target in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
     }
     assert made == shown, "track a figure where a README shows it, and nothing else that make pages writes"

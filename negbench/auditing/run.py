@@ -159,6 +159,8 @@ def _judged(whole: population.Population, spelling: str) -> Float64:
         raise InputError(f"--judge: {plainly(error.errors()[0])}") from error
     if judge.training_folds:
         raise InputError(f"--judge: {judge.name} is trained on labels; choose a pretrained model: bi-encoder, llm, ...")
+    if judge.listwise:
+        raise InputError(f"--judge: {judge.name} ranks a query's passages; choose a judge that scores each by itself")
     pairs = zip(whole.queries.tolist(), whole.documents.tolist(), strict=True)
     texts = [(whole.query_texts[query], whole.document_texts[document]) for query, document in pairs]
     scores = judge.checked_scores(texts, None, resolve("auto")).astype(np.float64)

@@ -199,6 +199,8 @@ class Settings(BaseModel):
                 f"{judge.name} is trained on this collection's labels; a judge must be a given model: give one such as "
                 "cross-encoder or llm"
             )
+        if judge is not None and judge.listwise:
+            raise ValueError(f"{judge.name} ranks a query's passages, and a judge scores each by itself; give ensemble")
         return judge
 
     @field_validator("baseline")

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 class MixedNegatives(Loss):
     """InfoNCE with one more negative a row: a mean of its mined negatives' vectors, heavier for those that score high.
 
-    Hard-negative mixing of KaLM-Embedding-V2, Zhao et al. 2025, arXiv 2506.20923, after Kalantidis et al. 2020, arXiv
-    2010.01028. The weights are the softmax of the mined negatives' scores, without a gradient; where scores are cosines
-    the mixture has length 1. A row with fewer than two mined negatives has no mixture.
+    List-wise hard-negative mixing of KaLM-Embedding-V2, Zhao et al. 2025, arXiv 2506.20923, after Kalantidis et al.
+    2020, arXiv 2010.01028; its pair-wise mixing is ``pair-mixed-negatives``. The weights are the softmax of the mined
+    negatives' scores, without a gradient; where scores are cosines the mixture has length 1. A row with fewer than two
+    mined negatives has no mixture.
 
-    An interpretation of the former: its formulas could not be read. Differs from the latter in: all mined negatives of
-    a row are mixed once, where many pairs of them are mixed at random; none is mixed with the query.
+    An interpretation of the former, by an account of it: weights by similarity that add up to 1, and no more. Differs
+    from the latter in: all mined negatives of a row are mixed once, where many pairs of them are mixed at random; none
+    is mixed with the query.
     """
 
     name: ClassVar[str] = "mixed-negatives"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from negbench.escaping import markdown_sentence
+from negbench.papers import figure, forest
 from negbench.papers.record import NAME
 
 INTRODUCTION = """\
@@ -25,6 +26,9 @@ made by that command. [Claims of papers](../../docs/reproducing.md) says how, an
 - **not run here**: what it needs is given.
 
 What must hold was written down before the first run. A statement that was changed or added later is marked.
+
+The figures have each estimate with its 95 % interval, before Holm's correction, and a band where the statement says
+that it lies.
 """
 
 
@@ -33,7 +37,7 @@ def write(out: Path) -> str:
     records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(out.glob(f"*/{NAME}"))]
     overview = ["| paper | verdicts |", "|---|---|"]
     overview += [f"| [{_cell(it['title'])}](#{it['paper'].lower()}) | {summary(it)} |" for it in records]
-    sections = [paper(it, heading=f"## {it['paper']}") for it in records]
+    sections = [paper(it, heading=f"## {it['paper']}", folder=f"{it['paper']}/") for it in records]
     return "\n".join([INTRODUCTION, *overview, "", *sections])
 
 
@@ -43,8 +47,8 @@ def summary(record: Mapping[str, Any]) -> str:
     return ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
 
 
-def paper(record: Mapping[str, Any], heading: str = "") -> str:
-    """Return the section of one paper: its citation, and a table with a row a statement."""
+def paper(record: Mapping[str, Any], heading: str = "", folder: str = "") -> str:
+    """Return the section of one paper: its citation, a table with a row a statement, and its figure in ``folder``."""
     heading = heading or f"# {record['paper']}"
     cited = f"{record['authors']}, [{record['title']}]({record['link']}), {record['year']}."
     lines = ["| statement | authors | here [95 %] | verdict | what differs | fair |", "|---|---|---|---|---|---|"]
@@ -54,7 +58,9 @@ def paper(record: Mapping[str, Any], heading: str = "") -> str:
     notes = [markdown_sentence(f"- Note on {it['name']}: {it['note']}") for it in record["statements"] if it["note"]]
     if record["removed"]:
         notes.append(f"- Taken out since the run: {', '.join(record['removed'])}.")
-    return "\n".join([heading, "", cited, "", *lines, "", *([*notes, ""] if notes else [])])
+    shown = [f"![Estimates of {record['paper']} with their intervals]({folder}{figure.NAME})", ""]
+    drawn = shown if forest.lines(record) else []
+    return "\n".join([heading, "", cited, "", *lines, "", *([*notes, ""] if notes else []), *drawn])
 
 
 def authors(statement: Mapping[str, Any]) -> str:

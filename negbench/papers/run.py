@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from negbench.errors import InputError
-from negbench.papers import files, measured, page, record, scripts, table
+from negbench.papers import files, measured, page, published, record, scripts, table
 from negbench.papers.files import Folder
 from negbench.papers.rows import EvaluationRow, GridRow, ScriptRow, Source, sources
 from negbench.papers.samples import Sample
@@ -104,7 +104,7 @@ def _paper(run: _Run, only: Sequence[str], command: Sequence[str], outcome: Repr
     results.write_json(out / "manifest.json", {k: it for k, it in manifest.items() if it not in ("", [])})
     results.write_text(out / "by_query.csv", text)
     results.write_json(out / record.NAME, made)
-    results.write_text(out / "verdicts.md", page.paper(made))
+    published.write(out, made)
     outcome.records.append(made)
     outcome.worse.extend(record.worse(made, earlier))
     outcome.failures.extend(run.failures)

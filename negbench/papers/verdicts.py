@@ -154,9 +154,11 @@ def _decided(statement: Statement, decision: _Decision, held: bool) -> str:
         return f"tau {tau:.2f} [{low:.2f}, {high:.2f}]"
     if statement.kind in ("between", "equality"):
         return "the interval lies between the bounds" if held else "the interval lies outside of the bounds"
-    least = statement.comparisons[0].least
-    bound = f"{least:g}" if least else "0"
+    first = statement.comparisons[0]
     several = len(decision.tests) > 1
+    if not several and isinstance(first.left, float):  # the number is an upper bound
+        return f"the interval lies {'below' if held else 'above'} {first.left - first.least:g}"
+    bound = f"{(first.right if not several and isinstance(first.right, float) else 0.0) + first.least:g}"
     if held:
         return f"{'all intervals lie' if several else 'the interval lies'} above {bound}"
     return f"{'an interval lies' if several else 'the interval lies'} below {bound}"

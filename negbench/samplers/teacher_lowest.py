@@ -19,8 +19,8 @@ class TeacherLowest(Sampler):
     """Take the candidates with the lowest teacher scores among the first ``depth``: near, and surely not relevant.
 
     The hard negative of Gecko, Lee et al. 2024, arXiv 2403.20327, is the last of 20 neighbours in a language model's
-    ranking, and so is that of Gemini Embedding, arXiv 2503.07891. Differs from the papers in: the teacher scores pairs
-    in one way, where they fuse the ranks of two prompts (query likelihood and graded relevance) by reciprocal rank.
+    ranking, and so is that of Gemini Embedding, arXiv 2503.07891. They fuse the ranks of two prompts (query likelihood
+    and graded relevance) by reciprocal rank, which is the teacher ``rank-fusion``.
     """
 
     name: ClassVar[str] = "teacher-lowest"

@@ -35,6 +35,11 @@ class Teacher(Part):
         return (self,)
 
     @property
+    def listwise(self) -> bool:
+        """Whether a pair's score depends on the other pairs of its query that are asked with it."""
+        return False
+
+    @property
     def may_refuse(self) -> bool:
         """Whether it may leave a pair without a score, which is NaN."""
         return False

@@ -49,6 +49,10 @@ class Ensemble(Teacher):
         return tuple(member for judge in self.judges for member in judge.members)
 
     @property
+    def listwise(self) -> bool:
+        return any(judge.listwise for judge in self.judges)
+
+    @property
     def may_refuse(self) -> bool:
         """Whether every judge may leave a pair without a score."""
         return all(judge.may_refuse for judge in self.judges)

@@ -12,8 +12,8 @@ from pydantic import Field
 from negbench.encoders import weights
 from negbench.encoders.precision import Precision
 from negbench.errors import InputError
-from negbench.teachers import Teacher
-from negbench.teachers.checkpoint import load_checked, positions, require_finite, require_vocabulary
+from negbench.teachers import Teacher, causal
+from negbench.teachers.checkpoint import positions
 from negbench.teachers.llm import HIGHEST, INSTRUCTIONS
 from negbench.types import Float32
 
@@ -47,21 +47,8 @@ class LocalLanguageModel(Teacher):
 
         Raises InputError where the model cannot be loaded whole (``load_checked``), or a digit is no token of it.
         """
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
-        place = weights.locate(self.model)
-        revision = None if isinstance(place, Path) else weights.commit(place, None)
         who = f"teacher {self.spelling}"
-
-        def made() -> tuple[Any, Any]:
-            named = {"revision": revision, "use_safetensors": True, "dtype": torch.float32}
-            tokenizer = AutoTokenizer.from_pretrained(str(place), revision=revision)
-            return tokenizer, AutoModelForCausalLM.from_pretrained(str(place), **named)
-
-        tokenizer, model = load_checked(who, made)
-        require_finite(model, who)
-        require_vocabulary(tokenizer, model, who)
+        tokenizer, model = causal.load(self.model, who)
         digits = [tokenizer.encode(str(grade), add_special_tokens=False) for grade in range(HIGHEST + 1)]
         if any(len(tokens) != 1 for tokens in digits):
             raise InputError(f"{who}: its tokenizer splits the digits 0 to {HIGHEST}; use another model")

@@ -18,6 +18,7 @@ from negbench.requirements import (
     GeneratedPairs,
     GuideTargets,
     LexicalTargets,
+    PairNoise,
     PairTarget,
     TeacherMatch,
     TeacherTargets,
@@ -38,7 +39,7 @@ def batches(seed: int, count: int = 4, rows: int = 5, documents: int = 9) -> Ite
         scores = random.uniform(-1, 1, (rows, documents)).astype(np.float32)
         beside, targets, guide = random.random((3, rows, documents)).astype(np.float32)
         pairs: dict[type[PairTarget], torch.Tensor] = {}
-        for kind in (TeacherTargets, LexicalTargets, AverageTargets, CacheTargets, TeacherMatch):
+        for kind in (TeacherTargets, LexicalTargets, AverageTargets, CacheTargets, TeacherMatch, PairNoise):
             pairs[kind] = torch.from_numpy(targets)
         yield Batch(
             random.integers(0, 6, rows).astype(np.int32),

@@ -15,6 +15,7 @@ from negbench.requirements import (
     GeneratedPairs,
     GuideTargets,
     LexicalTargets,
+    PairNoise,
     PairTarget,
     TeacherMatch,
     TeacherTargets,
@@ -61,7 +62,7 @@ def among_queries_and_vectors(random: np.random.Generator, rows: int, documents:
 
 def as_targets(values: torch.Tensor, guide: torch.Tensor | None = None) -> dict[type[PairTarget], torch.Tensor]:
     """The same targets for whichever a loss requires; a guide may have its own."""
-    kinds = (TeacherTargets, LexicalTargets, AverageTargets, CacheTargets, TeacherMatch)
+    kinds = (TeacherTargets, LexicalTargets, AverageTargets, CacheTargets, TeacherMatch, PairNoise)
     others = {GuideTargets: values if guide is None else guide, GeneratedPairs: (values > 0.5).float()}
     return {**dict.fromkeys(kinds, values), **others}
 

@@ -16,7 +16,7 @@ def miner(method: Method) -> EncoderSpec | None:
 def test_a_method_by_its_name_mines_with_the_model_that_is_installed() -> None:
     mined = {name: it.miners for name, it in catalogue().items() if it.miners}
     assert mined == dict.fromkeys(
-        ("arctic", "e5-mistral", "nv-retriever", "sfr"), (EncoderSpec(model="all-MiniLM-L6-v2"),)
+        ("arctic", "denseon", "e5-mistral", "nv-retriever", "sfr"), (EncoderSpec(model="all-MiniLM-L6-v2"),)
     )
 
 

@@ -109,6 +109,21 @@ class TestStratified:
         assert errors["stratified"].std() < errors["uniform"].std() / 1.5
 
 
+class TestDenseOn:
+    def test_what_is_left_lies_below_the_margin_and_short_rows_leave(self) -> None:
+        pool, hidden = planted()
+        valid = pool.scores <= 0.95 * pool.positive_scores
+        wanted = int(np.median(valid.sum(axis=1)))  # half of the queries have fewer
+        found, filled = (drawn(f"denseon{more}", pool, wanted) for more in ("", "(fill=corpus)"))
+        short = valid.sum(axis=1) < wanted
+        assert 0.3 < short.mean() < 0.6
+        for row, ranks in enumerate(found.ranks.tolist()):
+            assert ranks == ([-1] * wanted if short[row] else np.flatnonzero(valid[row])[:wanted].tolist())
+        assert (filled.documents >= 0).all()
+        few, naive = (of_drawn(drawn(name, pool), hidden).mean() for name in ("denseon", "naive"))
+        assert few < naive
+
+
 class TestGecko:
     def test_the_judge_s_worst_hide_few_positives_and_its_best_is_one(self) -> None:
         pool, hidden = planted()

@@ -201,6 +201,19 @@ class TestRates:
         for bound in (low, high):
             assert samples.assess(found, bound).p == pytest.approx(1 - level, rel=1e-6)
 
+    @pytest.mark.parametrize(
+        ("says", "verdict", "why"),
+        [
+            ("rate(a) < 0.9", "held", "the interval lies below 0.9"),
+            ("rate(a) > 0.01", "held", "the interval lies above 0.01"),
+            ("rate(a) > 0.8 by at least 0.1", "not held", "the interval lies below 0.9"),
+            ("rate(a) < 0.02 by at least 0.01", "not held", "the interval lies above 0.01"),
+        ],
+    )
+    def test_a_bound_is_told_as_it_is_claimed(self, says: str, verdict: str, why: str) -> None:
+        found = _decide(says, {Value("rate", "a"): rate(self.HITS, self.TOTALS, self.QUERIES, None)})
+        assert (found.verdict, found.why) == (verdict, why)
+
     def test_no_hits_can_hold(self) -> None:
         none = rate(np.zeros((3, 300)), np.full((3, 300), 4.0), tuple(f"g/{at}" for at in range(300)), (0, 1, 2))
         found = {Value("rate", "a"): none}

@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shutil
+import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -222,6 +225,25 @@ def test_latex_is_one_tabular_with_bold_where_a_test_supports_it(filled: float) 
     assert bool(supported) == (filled < 0.4)  # bm25 is the one that is better
     assert r"made \& co" in text
     assert "audit" not in text
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")
+def test_latex_compiles(tmp_path: Path) -> None:
+    trials, evidence = made()
+    found = matrix(trials, evidence, "socks", "shoes", further=("hats",))
+    held = side_by_side_text.data([found], SAID, folders=True)
+    said = {**SAID, "side_by_side": [*held["notes"], "50 % of_it & more {x} #1 ~^\\<> ±"]}
+    text = side_by_side_text.tex(found, said, "tab:made")
+    (tmp_path / "t.tex").write_text(
+        "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n" + text + "\\end{document}\n"
+    )
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
 
 
 def test_the_figure_has_a_panel_for_each_column_and_a_dot_for_each_method(both: Any) -> None:

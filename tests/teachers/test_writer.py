@@ -16,6 +16,13 @@ from negbench.evaluation.probe import told_apart
 from negbench.stages.mining.writing import put_in_place, with_synthetic
 from negbench.types import Collection, Qrels
 from negbench.writers.counterfactual import CounterfactualWriter
+from negbench.writers.counterfactual_chain import (
+    ANALYSIS,
+    INSTRUCTIONS,
+    WITHOUT_ANALYSIS,
+    CounterfactualChainWriter,
+    requirements,
+)
 from negbench.writers.language_model import LanguageModelWriter, written
 
 
@@ -119,3 +126,44 @@ baseline: naive
     assert "nothing about Query:" in " ".join(shown.split())
     assert "written" in shown
     assert sum(server.asked.values()) == asked
+
+
+ANALYSED = """Here it is:
+{"need": "where moss grows", "answers": "a place", "requirements": [
+ {"requirement": "it is about moss", "critical": true, "changes": ["fern for moss", " "]},
+ {"requirement": "it is short", "critical": false, "changes": ["make it long"]},
+ {"requirement": "it names a place", "changes": ["a season for the place"]},
+ {"requirement": "nothing breaks it", "critical": true, "changes": []}]}"""
+
+
+def test_requirements_are_those_that_changes_break() -> None:
+    assert requirements(ANALYSED) == [
+        {"requirement": "it is about moss", "changes": ["fern for moss"]},
+        {"requirement": "it names a place", "changes": ["a season for the place"]},
+    ]
+
+
+@pytest.mark.parametrize("answer", ["I cannot.", "{half", "[1]", '{"requirements": 3}', '{"requirements": [3, {}]}'])
+def test_an_analysis_that_cannot_be_read_is_replaced(answer: str) -> None:
+    assert requirements(answer) == WITHOUT_ANALYSIS
+
+
+def test_a_chain_asks_twice_and_hands_the_analysis_on(server: Server) -> None:
+    def answered(text: str, _: int) -> tuple[int, str]:
+        if not text.startswith("How many: 2\n\n"):
+            return 200, ANALYSED if "moss" in text else "no"
+        subject = text.split("Query: ")[1].split("\n")[0]
+        return 200, json.dumps([f"{subject} 0", f"{subject} 0", f"{subject} 1", f"{subject} 2"])
+
+    server.behave = answered
+    writer = CounterfactualChainWriter(model="m", server=server.url, key="SECRET", each=2)
+    assert writer.write([("moss", "on bark"), ("fern", "in shade")]) == [["moss 0", "moss 1"], ["fern 0", "fern 1"]]
+    told = {body["messages"][1]["content"]: body["messages"][0]["content"] for body in server.heard}
+    assert len(told) == len(server.heard) == 4
+    first, second = "Query: moss\n\nPassage: on bark", "fern for moss"
+    assert told[first] == ANALYSIS
+    (handed,) = [text for text in told if second in text]
+    assert told[handed] == INSTRUCTIONS
+    assert handed.startswith(f"How many: 2\n\n{first}")
+    (other,) = [text for text in told if text.startswith("How many") and "fern" in text and text != handed]
+    assert WITHOUT_ANALYSIS[0]["requirement"] in other

@@ -22,7 +22,7 @@ WORK = {
     "training teachers": ("teacher",),
     "scores of teachers": ("scores", "targets"),
     "properties of candidates": ("adapter", "duplicates", "judged-ranks", "similarity"),
-    "drawing negatives": ("negatives", "source-negatives", "repaired", "handed", "generated-pairs"),
+    "drawing negatives": ("negatives", "source-negatives", "repaired", "handed", "generated-pairs", "pair-noise"),
     "generating negatives": ("written",),
     "grouping rows for batches": ("clusters", "pair-groups"),
     "evaluation": ("evaluation",),

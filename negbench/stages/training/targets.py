@@ -16,6 +16,7 @@ from negbench.requirements import (
     GeneratedPairs,
     GuideTargets,
     LexicalTargets,
+    PairNoise,
     PairTarget,
     Provider,
     TeacherMatch,
@@ -24,6 +25,7 @@ from negbench.requirements import (
 )
 from negbench.retrieval.bm25 import BM25, terms
 from negbench.retrieval.pool import pad
+from negbench.rng import CounterRNG, keys
 from negbench.stages.inputs import LoadCollection, PathOf, read_collection
 from negbench.stages.mining.negatives_stage import NegativesStage
 from negbench.stages.mining.pool import TrainTeacher, copies_of
@@ -140,6 +142,8 @@ class TeachTargets(PairStage):
         if planned.negatives is None:
             raise ValueError("its loss asks a teacher, and there are no negatives; give it candidates")
         teacher, fingerprint = requirement.teacher, planned.fingerprint(requirement.teacher)
+        if teacher.listwise:
+            raise ValueError(f"{teacher.name} ranks a query's candidates, and its loss asks about pairs; give ensemble")
         copies = copies_of(teacher, planned.negatives.pool, fingerprint, planned.precision)
         return cls(
             collection=planned.collection,
@@ -233,6 +237,31 @@ class MarkGenerated(PairStage):
         _, queries, documents = self.pairs(path_of)
         size = len(read_collection(path_of(self.collection)).document_ids)
         self.save(out, queries, documents, (documents >= size).astype(np.float32))
+        return {}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DrawNoise(PairStage):
+    """A random number of each of the pairs, by the ids of query and document alone."""
+
+    kind: ClassVar[str] = "pair-noise"
+    provides: ClassVar[type[PairTarget]] = PairNoise
+
+    @classmethod
+    def provide(cls, requirement: PairNoise, planned: PlannedPairs) -> Self:
+        """Draw for the negatives that are mined before the training."""
+        return cls(collection=planned.collection, split=planned.split, negatives=planned.negatives)
+
+    @property
+    def label(self) -> str:
+        return "draw a number for each training pair"
+
+    def run(self, path_of: PathOf, out: Path) -> dict[str, float]:
+        """Hash the ids."""
+        collection, queries, documents = self.pairs(path_of)
+        of_queries = keys([collection.query_ids[row] for row in queries.tolist()])
+        noise = CounterRNG(0, self.kind).uniform(of_queries[:, None], keys(collection.document_ids)[documents])
+        self.save(out, queries, documents, noise.astype(np.float32))
         return {}
 
 

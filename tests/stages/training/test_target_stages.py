@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from parrot import Parrot
 from planning import by, plan
+from scipy import stats
 
 from negbench.collections import storage
 from negbench.collections.helpdesk import Helpdesk
@@ -20,6 +21,7 @@ from negbench.errors import InputError
 from negbench.plan.trials import trials
 from negbench.requirements import GuideTargets
 from negbench.retrieval.bm25 import BM25
+from negbench.rng import CounterRNG, key
 from negbench.samplers.top import Top
 from negbench.stages.evaluation.gradient import WeighFalseNegatives, scored
 from negbench.stages.evaluation.judging import JudgeNegatives
@@ -27,7 +29,7 @@ from negbench.stages.inputs import LoadCollection, read_collection, read_vectors
 from negbench.stages.mining.draw import DrawNegatives
 from negbench.stages.mining.pool import BuildPool, TrainTeacher
 from negbench.stages.mining.pool_features import ScorePool
-from negbench.stages.training.targets import GuideStage, LexicalStage, MarkGenerated, TeachTargets
+from negbench.stages.training.targets import DrawNoise, GuideStage, LexicalStage, MarkGenerated, TeachTargets
 from negbench.store import Store, load_arrays, save_arrays
 from negbench.teachers import Teacher
 from negbench.teachers.bi_encoder import BiEncoder
@@ -130,6 +132,19 @@ def test_bm25_s_scores_are_those_of_its_ranking(stages: dict[str, Any], tmp_path
                     assert found[query, document] == pytest.approx(score)
                     ranked += 1
     assert ranked > 40
+
+
+def test_noise_is_of_the_ids_and_even(stages: dict[str, Any], tmp_path: Path) -> None:
+    stage = DrawNoise(collection=stages["spec"], split="train", negatives=stages["draw"])
+    stage.run(stages["folders"].__getitem__, tmp_path)
+    found, collection = pairs_of(stage.read(tmp_path)), stages["collection"]
+    assert set(found) == wanted_pairs(stages)
+    assert stats.kstest(list(found.values()), "uniform").pvalue > 0.001
+    assert len(set(found.values())) == len(found)
+    (query, document), said = next(iter(found.items()))
+    ids = key(collection.query_ids[query]), key(collection.document_ids[document])
+    alone = CounterRNG(0, "pair-noise").uniform(*(np.uint64(it) for it in ids))
+    assert said == pytest.approx(float(alone), abs=1e-6)
 
 
 def test_a_guide_s_cosines_are_those_of_the_teacher_it_is(
