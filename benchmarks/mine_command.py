@@ -55,7 +55,8 @@ def write(folder: Path, documents: int, queries: int) -> None:
                 file.write(json.dumps({"_id": f"d{row}", "title": "", "text": " ".join(drawn[:length])}) + "\n")
     asked = np.arange(queries)
     positives = np.sort(CounterRNG(0, "positives").order(np.arange(documents, dtype=np.uint64))[:queries])
-    chosen = np.concatenate([scaling.ranks(positives)[:, 10:50:5], scaling.ranks(asked + 2**31)[:, :2]], axis=1)
+    # half of a positive's words, so that it ranks near the top: below a low one nothing would pass the margin
+    chosen = np.concatenate([scaling.ranks(positives)[:, 10:50], scaling.ranks(asked + 2**31)[:, :2]], axis=1)
     questions = [{"_id": f"q{query}", "text": " ".join(words[chosen[query]])} for query in asked.tolist()]
     (beir / "queries.jsonl").write_text("".join(json.dumps(question) + "\n" for question in questions))
     judged = "".join(f"q{query}\td{row}\t1\n" for query, row in enumerate(positives.tolist()))
@@ -138,7 +139,8 @@ def agreement(folder: Path) -> dict[str, Any]:
     for of_query in lists.values():
         their, our = of_query.get("theirs", []), of_query.get("ours", [])
         same = their == our[: len(their)]
-        counts["equal" if same and len(their) == len(our) else "equal, then random fill" if same else "different"] += 1
+        filled = "equal, then random fill" if their else "the peer has none, random fill"
+        counts["equal" if same and len(their) == len(our) else filled if same else "different"] += 1
     return dict(counts)
 
 

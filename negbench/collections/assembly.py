@@ -88,7 +88,7 @@ def _claim(rows: dict[str, int], identifier: str, what: str, place: str) -> None
 
 def _odd_texts(titles: list[str], texts: list[str], questions: list[str]) -> list[str]:
     # Hashes stand for the texts: 8 bytes a document, and equal by chance about once in 2**64 pairs.
-    pairs = (pair for pair in zip(titles, texts, strict=True) if any(part.strip() for part in pair))
+    pairs = (pair for pair in zip(titles, texts, strict=True) if pair[1].strip() or pair[0].strip())
     full = np.fromiter(map(hash, pairs), np.int64)
     copies = len(full) - len(np.unique(full))
     return [

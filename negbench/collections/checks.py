@@ -115,6 +115,8 @@ def _present(fields: dict[str, object], key: str, place: str) -> object:
 def _string(value: object, field: str, place: str, expected: str) -> str:
     if not isinstance(value, str):
         raise InputError(f'{place}: the field "{field}" must be {expected}, found {value!r:.60}; correct it')
+    if value.isascii():
+        return value
     try:
         value.encode()
     except UnicodeEncodeError as error:

@@ -14,6 +14,9 @@ from negbench.types import Collection, Int32, Qrels
 SHINGLE = 3
 """Words per shingle."""
 
+_ASCII_WORDS = {code: chr(code).lower() if re.match(r"\w", chr(code)) else " " for code in range(128)}
+"""What ``normalised`` makes of each ASCII character."""
+
 
 def equal_texts(texts: Iterable[str]) -> Int32:
     """Return for each text [N] the row of the first with the same words (``normalised``); an empty one is alone."""
@@ -63,6 +66,8 @@ def groups(texts: Sequence[str], threshold: float) -> Int32:
 
 def normalised(text: str) -> str:
     """Return the words of a text: compatible Unicode forms made one, case folded, punctuation and spaces dropped."""
+    if text.isascii():  # the same words, several times faster
+        return " ".join(text.translate(_ASCII_WORDS).split())
     return " ".join(re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold()))
 
 

@@ -10,6 +10,7 @@ from negbench.batching.pairs import PairBatching
 from negbench.collections import Source
 from negbench.collections.crops import Crops
 from negbench.config.grid import Settings
+from negbench.encoders.modules import has_transformer
 from negbench.encoders.precision import Precision
 from negbench.encoders.spec import EncoderSpec
 from negbench.encoders.tokens import Side
@@ -104,9 +105,19 @@ class TrainingBuilder:
             side=side,
             split=split,
             max_length=self.settings.train.max_length.by_side[side],
-            precision=self.precision,
+            precision=self.precision_of(encoder),
             prompt=prompt,
         )
+
+    def precision_of(self, encoder: Stage) -> Precision:
+        """Return the precision of an encoder's vectors: float32 without a transformer, in which alone bfloat16 is used.
+
+        Vectors of bfloat16 are stored in float16, and rounding whole ones would only move scores.
+        """
+        while isinstance(encoder, Train):
+            encoder = encoder.encoder
+        whole = isinstance(encoder, StartEncoder) and not has_transformer(encoder.spec)
+        return "float32" if whole else self.precision
 
     def _train(
         self,

@@ -233,7 +233,7 @@ class _Builder:
                     side=side,
                     split=None if side == "document" else split,
                     max_length=None,
-                    precision=self.precision,
+                    precision=self.training_builder.precision_of(encoder),
                 )
                 for side in SIDES
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import overload
 
 
@@ -15,6 +15,9 @@ class Passages(Sequence[str]):
     def __init__(self, titles: Sequence[str], texts: Sequence[str]) -> None:
         self._titles = titles
         self._texts = texts
+
+    def __iter__(self) -> Iterator[str]:
+        return (f"{title} {text}".strip() for title, text in zip(self._titles, self._texts, strict=True))
 
     def __len__(self) -> int:
         return len(self._texts)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -44,6 +47,13 @@ def test_equal_words_make_a_group(texts: list[str]) -> None:
 def test_case_punctuation_spaces_and_compatible_letters_do_not_matter() -> None:
     texts = ["Give  water!", "give, WATER", "ｇｉｖｅ water", "give watering", "", "", "...", "ﬁne soil", "fine soil"]
     assert groups(texts, 1.0).tolist() == [0, 0, 0, 3, 4, 5, 6, 7, 7]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.characters(max_codepoint=127)) | st.text())
+def test_the_words_of_a_text_are_runs_of_letters_digits_and_underscores(text: str) -> None:
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    assert normalised(text) == " ".join(re.findall(r"\w+", folded))
 
 
 @pytest.mark.parametrize("threshold", [0.75, 0.5, 0.3])

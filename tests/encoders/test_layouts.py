@@ -136,6 +136,17 @@ def test_static_embeddings_are_cut_at_max_length(make: Maker) -> None:
     assert tokenised(model, TEXTS, "query").lengths.max() == 5
 
 
+def test_static_embeddings_read_the_tokens_that_the_model_reads(make: Maker) -> None:
+    """A text that is an address of a picture is a text, too."""
+    model = build(EncoderSpec(model=str(make.of(make.static())), query_prompt="find: "), 0)
+    texts = [*TEXTS, "https://example.org/sun.png"]
+    for side, prompt in (("query", "find: "), ("document", None)):
+        expected = model.preprocess(texts, prompt=prompt)
+        found = tokenised(model, texts, side)
+        assert found.columns["input_ids"].tolist() == expected["input_ids"].tolist()
+        assert found.ends[:-1].tolist() == expected["offsets"].tolist()
+
+
 def test_the_limits_of_a_router_are_those_of_its_routes(make: Maker) -> None:
     model = build(EncoderSpec(model=str(LAYOUTS["router"](make))), 0)
     lengths = [tokenised(model, TEXTS, side, most).lengths.max() for side, most in (("query", 40), ("document", 40))]

@@ -11,6 +11,7 @@ from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from transformers import AutoTokenizer
 
 from negbench.errors import InputError
+from negbench.stages.inputs import Embed
 
 LORA = {"precision": "float32", "lora": {"rank": 2}}
 
@@ -50,3 +51,16 @@ def test_adapters_without_a_transformer_are_refused(keys: dict[str, object], col
 
 def test_adapters_in_a_transformer_are_planned(collection: Path, tiny_encoder: Path) -> None:
     assert plan(collection, tiny_encoder, ["in-batch"], train=LORA)
+
+
+@pytest.mark.parametrize("prompt", [None, "query: "])
+def test_vectors_without_a_transformer_are_whole(
+    prompt: str | None, collection: Path, static: Path, tiny_encoder: Path
+) -> None:
+    """Also those of the trained encoder and, where a prompt alters the start, of the encoder as published."""
+    for model, expected in ((static, "float32"), (tiny_encoder, "bfloat16")):
+        encoder = {"model": str(model), "query_prompt": prompt}
+        trials = plan(collection, ".", ["random"], train={"precision": "bfloat16"}, encoder=encoder)
+        vectors = [stage for trial in trials for stage in trial.stages if isinstance(stage, Embed)]
+        assert vectors
+        assert {stage.precision for stage in vectors} == {expected}
