@@ -21,9 +21,6 @@ from negbench.types import Float64
 
 SEARCH, START, UNTOUCHED, IN_BATCH = "bm25-search", "start", "untouched", "in-batch"
 
-WINNERS = {SEARCH: "BM25 as the search engine", UNTOUCHED: "The model as it is published, untouched,"}
-"""References that may beat everything that was trained, in words."""
-
 MOST_NAMES = 6
 """Names that a line lists at most."""
 
@@ -87,6 +84,12 @@ class _Answer:
             row for row, one in zip(others, found, strict=True) if one is None or next(chances) >= ALPHA
         ]
 
+    @cached_property
+    def improved(self) -> bool:
+        """Whether the best row is significantly better than the start."""
+        found = self.estimate(self.best, self.named(START, self.best.axes))
+        return found is not None and found.mean > 0 and significance.p_value(found) < ALPHA
+
     def lines(self) -> list[str]:
         if not self.candidates:
             return [self.fills()] if self.trained else []
@@ -94,9 +97,13 @@ class _Answer:
         if not several:
             return [line for line in (self.one_seed(), self.fills()) if line]
         choice = min(self.good, key=_seconds)
-        said = [self.wins(name, words) for name, words in WINNERS.items()]
-        said += [self.choose(choice), self.gains(choice), self.false(choice)]
-        return [line for line in [*said, self.untold(), self.fills()] if line]
+        said = [self.choose(choice), self.gains(choice), self.false(choice)]
+        if self.improved:  # what training could not reach is then the start's fault, and no reason to wait with advice
+            said.append(self.wins(UNTOUCHED, "The start is weaker than the model as it is published, which"))
+        else:
+            said.insert(0, self.wins(UNTOUCHED, "The model as it is published, untouched,"))
+        said = [self.wins(SEARCH, "BM25 as the search engine"), *said, self.untold(), self.fills()]
+        return [line for line in said if line]
 
     def one_seed(self) -> str:
         cost = sum(row.added or 0 for row in self.trained) * (FEWEST_SEEDS - 1) / 60

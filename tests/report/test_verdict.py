@@ -69,6 +69,15 @@ def test_an_untouched_model_that_beats_all_encoders_comes_first() -> None:
     assert lines[1].startswith("Train with simans")
 
 
+@pytest.mark.parametrize(("start", "first"), [(0.2, 0), (0.69, 1)])
+def test_a_published_model_that_was_made_weaker_first_does_not_hide_the_advice(start: float, first: int) -> None:
+    """Where training improves the start, the published model is told after it; where it does not, before."""
+    lines = said({"start": start, "untouched": 0.7, "in-batch": 0.45, "simans": 0.49})
+    assert lines[first].startswith("Train with simans")
+    (told,) = [line for line in lines if "beats every trained encoder" in line]
+    assert told.startswith("The start is weaker than the model as it is published, which" if not first else "The model")
+
+
 def test_a_search_engine_within_noise_is_not_said_to_win() -> None:
     lines = said({"bm25-search": 0.501, "in-batch": 0.5}, scale=0.2)
     assert lines[0].startswith("Train with in-batch")
