@@ -105,9 +105,9 @@ def run(
 
     What is in ``store`` (the folder at NEGBENCH_STORE, else ``.negbench``) is not made again. ``progress`` is called
     before each stage, with ``done``, ``total``, ``label``, ``seconds_left`` (None before anything was timed) and
-    ``finished``, the methods of which trials are done. ``log_models`` logs the trained
-    encoders to MLflow, too. ``models`` are the encoders that go to ``out`` as folders of sentence-transformers: the
-    best row by dev, to ``best/``, ``all`` rows to ``models/`` as well, or none. ``runs`` writes the rankings of all
+    ``finished``, the methods of which trials are done. ``log_models`` logs the trained encoders to MLflow, too.
+    ``models`` are the encoders that go to ``out`` as folders of sentence-transformers: the best row by dev, to
+    ``best/``, ``all`` rows to ``models/`` as well, or none. ``runs`` writes the rankings of all
     rows as TREC files, to ``trec/``, and their scores as MTEB's result files, to ``mteb/``. ``workers`` processes of
     this machine make stages at a time; ``runner="ray"`` makes them on the Ray cluster at ``address``, or on one that it
     starts here. ``yes`` allows more than 10,000 trials. ``command`` is what the

@@ -52,12 +52,13 @@ def progress_bar(about: str = "") -> Iterator[Callable[[Any], None]]:
     """
     from rich.console import Group
     from rich.live import Live
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.text import Text
 
     shown = console(stderr=True)
-    texts = [TextColumn(form, markup=False) for form in ("{task.description}", "{task.fields[left]}")]
-    bar = Progress(SpinnerColumn(), texts[0], BarColumn(20), TimeElapsedColumn(), texts[1])
-    task = bar.add_task("checking the stored stages", total=None, left="")
+    left_column = TextColumn("{task.description}", markup=False)
+    bar = Progress(SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), left_column)
+    task = bar.add_task("checking the stored stages", total=None)
     told = [about] if about else []
     live = Live(bar, console=shown, transient=True) if shown.is_terminal else contextlib.nullcontext()
     with live:
@@ -65,10 +66,11 @@ def progress_bar(about: str = "") -> Iterator[Callable[[Any], None]]:
         def report(now: Any) -> None:
             left = "" if now.seconds_left is None else f"about {_duration(now.seconds_left)} left"
             while told:
-                shown.print(for_terminal(told.pop()))
-            bar.update(task, total=now.total, completed=now.done, description=for_terminal(now.label), left=left)
+                shown.print(for_terminal(told.pop()), soft_wrap=True)
+            bar.update(task, total=now.total, completed=now.done, description=left)
             if isinstance(live, Live):
-                live.update(Group(_standings(now.finished), bar) if now.finished else bar)
+                label = Text(for_terminal(now.label), no_wrap=True, overflow="ellipsis")
+                live.update(Group(*([_standings(now.finished), ""] if now.finished else []), bar, label), refresh=True)
             else:
                 say(f"[{now.done + 1}/{now.total}] {now.label}" + (f" ({left})" if left else ""), stderr=True)
 
