@@ -57,6 +57,16 @@ def test_the_cheapest_of_those_that_cannot_be_told_from_the_best_is_named() -> N
     assert "2 of 3 do not differ significantly from the best, simans" in lines[0]
 
 
+def test_the_best_is_named_where_none_of_its_equals_is_clearly_cheaper() -> None:
+    lines = said(
+        {"in-batch": 0.4, "simans": 0.5001, "random": 0.5},
+        scale=0.1,
+        simans={"cost": {"seconds": 10.9, "marginal_seconds": 1.0}},
+    )
+    assert lines[0].startswith("Train with simans: nDCG@10 0.")
+    assert "the highest. No significant difference to 1 of the other 2" in lines[0]
+
+
 def test_a_search_engine_that_beats_all_encoders_comes_first() -> None:
     lines = said({"bm25-search": 0.7, "in-batch": 0.45, "simans": 0.49})
     assert lines[0].startswith("BM25 as the search engine beats every trained encoder: 0.7")
