@@ -70,7 +70,8 @@ def progress_bar(about: str = "") -> Iterator[Callable[[Any], None]]:
             bar.update(task, total=now.total, completed=now.done, description=left)
             if isinstance(live, Live):
                 label = Text(for_terminal(now.label), no_wrap=True, overflow="ellipsis")
-                live.update(Group(*([_standings(now.finished), ""] if now.finished else []), bar, label), refresh=True)
+                above = (_standings(now.finished), Text()) if now.finished else ()
+                live.update(Group(*above, bar, label), refresh=True)
             else:
                 say(f"[{now.done + 1}/{now.total}] {now.label}" + (f" ({left})" if left else ""), stderr=True)
 

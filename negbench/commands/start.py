@@ -24,7 +24,7 @@ FILES = (".csv", ".tsv", ".jsonl", ".parquet")
 MOST_WORKERS = 4
 """Processes that the quickstart starts by itself at most: each has a gigabyte of libraries in memory."""
 
-TAKES = "about three minutes on two cores that do nothing else"
+TAKES = "three to four minutes on two cores that do nothing else"
 """How long the grid takes as it ships; experiments/quickstart/README.md has what that rests on."""
 
 _EXPECTED = "init: expected a collection: a folder, a file or a hub id, as in negbench init faq.csv"
