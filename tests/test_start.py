@@ -96,9 +96,9 @@ class TestQuickstart:
 
     def test_it_runs(self, tiny_encoder: Path, tmp_path: Path, negbench: Command) -> None:
         small = [f"encoder={tiny_encoder}", "collection=helpdesk(articles=100, queries=24, dev=6, test=12)"]
-        small += ["methods=[in-batch, bm25]", "seeds=[0]", "train.max_length=16"]
+        small += ["methods=[in-batch, bm25]", "seeds=[0]", "train.max_length=16", "train.epochs=1"]
         sets = [word for one in small for word in ("--set", one)]
-        said = negbench("quickstart", *sets, "--out", "results", cwd=tmp_path)
+        said = negbench("quickstart", *sets, "--out", "results", "--workers", "1", cwd=tmp_path)
         assert said.code == 0, said.err
         assert "results in results;" in said.out
         assert [row.method for row in _rows(tmp_path / "results")] == [

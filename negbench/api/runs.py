@@ -104,9 +104,10 @@ def run(
     """Run what is missing of a grid, and write its results to the folder ``out``, ``runs/NAME`` by default.
 
     What is in ``store`` (the folder at NEGBENCH_STORE, else ``.negbench``) is not made again. ``progress`` is called
-    before each stage, with ``done``, ``total``, ``label`` and ``seconds_left``. ``log_models`` logs the trained
-    encoders to MLflow, too. ``models`` are the encoders that go to ``out`` as folders of sentence-transformers: the
-    best row by dev, to ``best/``, ``all`` rows to ``models/`` as well, or none. ``runs`` writes the rankings of all
+    before each stage, with ``done``, ``total``, ``label``, ``seconds_left`` (None before anything was timed) and
+    ``finished``, the methods of which trials are done. ``log_models`` logs the trained encoders to MLflow, too.
+    ``models`` are the encoders that go to ``out`` as folders of sentence-transformers: the best row by dev, to
+    ``best/``, ``all`` rows to ``models/`` as well, or none. ``runs`` writes the rankings of all
     rows as TREC files, to ``trec/``, and their scores as MTEB's result files, to ``mteb/``. ``workers`` processes of
     this machine make stages at a time; ``runner="ray"`` makes them on the Ray cluster at ``address``, or on one that it
     starts here. ``yes`` allows more than 10,000 trials. ``command`` is what the
@@ -153,7 +154,7 @@ def _labels(progress: Callable[[Progress], None] | None) -> Callable[[str], None
     """Return a function that reports a single stage's label as progress."""
     from negbench.runners.schedule import Progress
 
-    return (lambda _: None) if progress is None else (lambda label: progress(Progress(0, 1, label, 0.0)))
+    return (lambda _: None) if progress is None else (lambda label: progress(Progress(0, 1, label)))
 
 
 def carry_out(

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 import negbench
 from negbench.escaping import for_terminal
 from negbench.terminal import console, print_error, say
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from negbench.runners.schedule import Standing
 
 
 def print_outcome(results: negbench.Results, as_json: bool) -> None:
@@ -41,28 +46,51 @@ def size_of(grid: negbench.Grid) -> str:
 
 @contextlib.contextmanager
 def progress_bar(about: str = "") -> Iterator[Callable[[Any], None]]:
-    """Yield a callback that shows progress on stderr: a bar on a terminal, else one line per stage.
+    """Yield a callback that shows progress on stderr: one line per stage, or on a terminal a bar below what is done.
 
     ``about`` is said before the first.
     """
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+    from rich.console import Group
+    from rich.live import Live
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.text import Text
 
     shown = console(stderr=True)
-    texts = [TextColumn(form, markup=False) for form in ("{task.description}", "{task.fields[left]}")]
-    columns = (SpinnerColumn(), texts[0], BarColumn(), texts[1])
-    with Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal) as bar:
-        task = bar.add_task("checking the stored stages", total=None, left="")
-        told = [about] if about else []
+    left_column = TextColumn("{task.description}", markup=False)
+    bar = Progress(SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), left_column)
+    task = bar.add_task("checking the stored stages", total=None)
+    told = [about] if about else []
+    live = Live(bar, console=shown, transient=True) if shown.is_terminal else contextlib.nullcontext()
+    with live:
 
         def report(now: Any) -> None:
-            left = f"about {_duration(now.seconds_left)} left"
+            left = "" if now.seconds_left is None else f"about {_duration(now.seconds_left)} left"
             while told:
-                shown.print(for_terminal(told.pop()))
-            bar.update(task, total=now.total, completed=now.done, description=for_terminal(now.label), left=left)
-            if not shown.is_terminal:
-                say(f"[{now.done + 1}/{now.total}] {now.label} ({left})", stderr=True)
+                shown.print(for_terminal(told.pop()), soft_wrap=True)
+            bar.update(task, total=now.total, completed=now.done, description=left)
+            if isinstance(live, Live):
+                label = Text(for_terminal(now.label), no_wrap=True, overflow="ellipsis")
+                above = (_standings(now.finished), Text()) if now.finished else ()
+                live.update(Group(*above, bar, label), refresh=True)
+            else:
+                say(f"[{now.done + 1}/{now.total}] {now.label}" + (f" ({left})" if left else ""), stderr=True)
 
         yield report
+
+
+def _standings(finished: Sequence[Standing]) -> Table:
+    """Return the table of the methods of which trials are done."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from negbench.report.table import shortened
+
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for number, name in enumerate(("so far", finished[0].measure, "seeds")):
+        table.add_column(Text(name), justify="right" if number else "left")
+    for name, one in zip(shortened([it.method for it in finished], limit=40), finished, strict=True):
+        table.add_row(*[Text(for_terminal(it)) for it in (name, f"{one.mean:.4f}", str(one.seeds))])
+    return table
 
 
 def _duration(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Annotated
 import typer
 
 import negbench
-from negbench.commands.running import given_command, print_outcome, progress_bar
+from negbench.commands.running import given_command, print_outcome, progress_bar, size_of
 from negbench.commands.shared import AsJson, Assignments, label_of_stage
 from negbench.errors import InputError
 from negbench.terminal import console, say, show
@@ -19,6 +20,12 @@ app = typer.Typer()
 
 FILES = (".csv", ".tsv", ".jsonl", ".parquet")
 """Endings of the files in the working directory that are offered as a collection."""
+
+MOST_WORKERS = 4
+"""Processes that the quickstart starts by itself at most: each has a gigabyte of libraries in memory."""
+
+TAKES = "three to four minutes on two cores that do nothing else"
+"""How long the grid takes as it ships; experiments/quickstart/README.md has what that rests on."""
 
 _EXPECTED = "init: expected a collection: a folder, a file or a hub id, as in negbench init faq.csv"
 
@@ -109,6 +116,14 @@ def quickstart(
         Path | None, typer.Option(help="Folder for the results; by default runs/quickstart.", show_default=False)
     ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show the trials and stages; run nothing.")] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help=f"Processes that make stages at a time; one a processor by default, at most {MOST_WORKERS}.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the example grid: seven ways to choose negatives.
@@ -121,7 +136,9 @@ def quickstart(
     if plan:
         show(negbench.plan_run(grid), as_json)
         return
-    with progress_bar() as progress:
-        results = negbench.run(grid, out, progress=progress, command=given_command())
+    asked = workers or min(os.cpu_count() or 1, MOST_WORKERS)
+    about = size_of(grid) + ("" if assignments else f"; {TAKES}")
+    with progress_bar(about) as progress:
+        results = negbench.run(grid, out, progress=progress, command=given_command(), workers=asked)
     show(results, as_json)
     print_outcome(results, as_json)

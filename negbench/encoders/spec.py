@@ -36,7 +36,11 @@ class EncoderSpec(BaseModel):
         default=None, description="Pooling that replaces the model's; null keeps it (mean where it has none)."
     )
     keep_layers: int | None = Field(
-        default=None, ge=1, description="Number of transformer layers to keep, from the bottom; null for all."
+        default=None,
+        ge=0,
+        description=(
+            "Number of transformer layers to keep, from the bottom; 0 for the token embeddings alone, null for all."
+        ),
     )
     reinit_layers: int = Field(
         default=0, ge=0, description="Number of top layers drawn afresh, after `keep_layers`, for a weaker start."

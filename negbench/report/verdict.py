@@ -21,11 +21,11 @@ from negbench.types import Float64
 
 SEARCH, START, UNTOUCHED, IN_BATCH = "bm25-search", "start", "untouched", "in-batch"
 
-WINNERS = {SEARCH: "BM25 as the search engine", UNTOUCHED: "The model as it is published, untouched,"}
-"""References that may beat everything that was trained, in words."""
-
 MOST_NAMES = 6
 """Names that a line lists at most."""
+
+ABOUT = 1.1
+"""Up to this ratio, seconds count as equal: other work of a machine moves them by as much."""
 
 FEWEST_SEEDS = 3
 """Seeds that a grid of one seed is advised to have."""
@@ -87,16 +87,27 @@ class _Answer:
             row for row, one in zip(others, found, strict=True) if one is None or next(chances) >= ALPHA
         ]
 
+    @cached_property
+    def improved(self) -> bool:
+        """Whether the best row is significantly better than the start."""
+        found = self.estimate(self.best, self.named(START, self.best.axes))
+        return found is not None and found.mean > 0 and significance.p_value(found) < ALPHA
+
     def lines(self) -> list[str]:
         if not self.candidates:
             return [self.fills()] if self.trained else []
         several = any(row.seeds > 1 for row in self.candidates)
         if not several:
             return [line for line in (self.one_seed(), self.fills()) if line]
-        choice = min(self.good, key=_seconds)
-        said = [self.wins(name, words) for name, words in WINNERS.items()]
-        said += [self.choose(choice), self.gains(choice), self.false(choice)]
-        return [line for line in [*said, self.untold(), self.fills()] if line]
+        cheapest = min(self.good, key=_seconds)
+        choice = self.best if _seconds(self.best) <= ABOUT * _seconds(cheapest) else cheapest
+        said = [self.choose(choice), self.gains(choice), self.false(choice)]
+        if self.improved:  # what training could not reach is then the start's fault, and no reason to wait with advice
+            said.append(self.wins(UNTOUCHED, "The start is weaker than the model as it is published, which"))
+        else:
+            said.insert(0, self.wins(UNTOUCHED, "The model as it is published, untouched,"))
+        said = [self.wins(SEARCH, "BM25 as the search engine"), *said, self.untold(), self.fills()]
+        return [line for line in said if line]
 
     def one_seed(self) -> str:
         cost = sum(row.added or 0 for row in self.trained) * (FEWEST_SEEDS - 1) / 60
@@ -107,14 +118,17 @@ class _Answer:
         )
 
     def choose(self, choice: Row) -> str:
-        """Say what to train with: the cheapest of those that are not told from the best."""
+        """Say what to train with: the best, or the cheapest of those that are not told from it."""
         start = f"Train with {self.label(choice)}: {self.settings['measure']} {choice.quality:.4f}"
         if len(self.candidates) == 1:
             return f"{start}; no other method was run."
         if len(self.good) == 1:
             return f"{start}, significantly better than each of the other {len(self.candidates) - 1}."
+        if choice is self.best:
+            others = f"{len(self.good) - 1} of the other {len(self.candidates) - 1}"
+            return f"{start}, the highest. No significant difference to {others}, which are not clearly cheaper."
         distance = self.estimate(self.best, choice)
-        above = "" if distance is None or choice is self.best else f", {_signed(distance)} above it"
+        above = "" if distance is None else f", {_signed(distance)} above it"
         many = "No method" if len(self.good) == len(self.candidates) else f"{len(self.good)} of {len(self.candidates)}"
         verb = "differs significantly" if many == "No method" else "do not differ significantly"
         return (

@@ -16,7 +16,14 @@ from negbench.plan.graph import Planned
 from negbench.plan.trials import Trial
 from negbench.report.sizes import Sizes
 from negbench.stages.evaluation.quality import EvaluateEncoder, EvaluateRetriever
-from negbench.stages.inputs import Embed, LoadCollection, StartEncoder, read_collection, split_queries
+from negbench.stages.inputs import (
+    Embed,
+    LoadCollection,
+    StartEncoder,
+    read_collection,
+    split_queries,
+    start_of,
+)
 from negbench.stages.mining.pool import BuildPool
 from negbench.stages.training.train import Train
 from negbench.store import Stage, Store
@@ -89,7 +96,7 @@ def forecast(trials: Sequence[Trial], stages: Sequence[Planned], store: Store) -
             if collection is not None:
                 split_queries(collection, stage.split)
     trainings = [one.stage for one in stages if isinstance(one.stage, Train)]
-    steps = {stage.key: _steps(stage, at_hand.of(stage.collection)) for stage in trainings}
+    steps = {stage.key: steps_of(stage, at_hand.of(stage.collection)) for stage in trainings}
     times = _Times(store, left)
     groups: dict[str, list[Planned]] = {}
     for one in stages:
@@ -158,7 +165,7 @@ def _sum(amounts: Iterable[Amount | None]) -> Amount | None:
     return cast("Amount", total)
 
 
-def _steps(stage: Train, collection: Collection | None) -> int | None:
+def steps_of(stage: Train, collection: Collection | None) -> int | None:
     """Return the number of steps of a training, none of whose rows is left out."""
     if collection is None:
         return None
@@ -172,19 +179,9 @@ def _steps(stage: Train, collection: Collection | None) -> int | None:
     return round(last * steps) - round(first * steps)
 
 
-def _start_of(stage: Stage) -> StartEncoder | None:
-    """Return the start of the encoder that a stage trains or encodes with."""
-    while not isinstance(stage, StartEncoder):
-        encoder = getattr(stage, "encoder", None)
-        if not isinstance(encoder, Stage):
-            return None
-        stage = encoder
-    return stage
-
-
 def _model_bytes(stage: Stage) -> int | None:
     """Return the size of the weights of the encoder that a stage writes, as that of the start's; None if unknown."""
-    start = _start_of(stage)
+    start = start_of(stage)
     folder = None if start is None else files.snapshot(start.spec)
     weights = [] if folder is None else list(folder.rglob("*.safetensors"))
     return sum(map(_size, weights)) if weights else None
@@ -195,7 +192,7 @@ def _size(path: Path) -> int:
 
 
 def _vector_bytes(stage: Embed, collection: Collection | None) -> int | None:
-    start = _start_of(stage)
+    start = start_of(stage)
     width = None if start is None else dimensions_of(start.spec)
     if width is None or collection is None:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from negbench.plan.trials import Trial, collection_name
 from negbench.report import results
 from negbench.runners import schedule
 from negbench.runners.checks import check_parts, located
+from negbench.runners.durations import Durations
+from negbench.runners.forecast import steps_of
 from negbench.runners.outputs import Outputs
 from negbench.stages.evaluation.gradient import WeighFalseNegatives
 from negbench.stages.evaluation.quality import EvaluateEncoder, EvaluateRetriever
@@ -61,7 +63,7 @@ def run(
         store.open()
 
     def work() -> Finished:
-        check_parts(grid, trials, store, lambda label: report(schedule.Progress(0, 1, label, 0.0)))
+        check_parts(grid, trials, store, lambda label: report(schedule.Progress(0, 1, label)))
         _check_collections(trials, store, report)
         _check_encoders(grid, trials, store, report)
         with usage.recorded(store, grid.name, out, stages):
@@ -85,7 +87,12 @@ def run(
 
         open_executor = partial((executor or ExecutorChoice()).open, made, store)
         try:
-            failed = schedule.run(trials, store, open_executor, report, finished, _error_log(out))
+            durations = Durations(_documents_read(trials, store))
+
+            def told(now: schedule.Progress) -> None:
+                report(replace(now, finished=outputs.standings()))
+
+            failed = schedule.run(trials, store, open_executor, told, finished, _error_log(out), durations)
             outputs.write()
         except Exception:
             delivery.stop()
@@ -94,6 +101,17 @@ def run(
         return Finished(outputs, failed, outcome.message)
 
     return repeat_if_damaged(store, stages, work)
+
+
+def _documents_read(trials: Sequence[Trial], store: Store) -> dict[str, int]:
+    """Return how many documents each training reads, by stage key: the positive and the mined negatives of each row."""
+    read = {}
+    for stage in dict.fromkeys(stage for trial in trials for stage in trial.stages):
+        if isinstance(stage, Train) and not store.has(stage):
+            steps = steps_of(stage, read_collection(store.path(stage.collection)))
+            mined = 0 if stage.negatives is None else getattr(stage.negatives, "k", 1)
+            read[stage.key] = (steps or 0) * stage.recipe.batch_size * (1 + mined)
+    return read
 
 
 def _error_log(out: Path) -> Callable[[str], None]:
@@ -118,7 +136,7 @@ def _check_collections(trials: Sequence[Trial], store: Store, report: Callable[[
     needed = dict.fromkeys([(it.collection, it.split) for it in used] + watched)
     for index, (loaded, split) in enumerate(needed):
         if not store.has(loaded):
-            report(schedule.Progress(index, len(needed), loaded.label, 0.0))
+            report(schedule.Progress(index, len(needed), loaded.label))
         collection = read_collection(store.ensure(loaded))
         split_queries(collection, split)
     for stage in stages:
@@ -138,7 +156,7 @@ def _check_encoders(
     stages = dict.fromkeys(stage for trial in unfinished for stage in trial.stages)
     needed = [it for it in stages if isinstance(it, StartEncoder) and not store.has(it)]
     for index, stage in enumerate(needed):
-        report(schedule.Progress(index, len(needed), stage.label, 0.0))
+        report(schedule.Progress(index, len(needed), stage.label))
         with located(grid, stage.spec.spelling):
             store.ensure(stage)
 

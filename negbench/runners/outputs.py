@@ -26,6 +26,7 @@ from negbench.report.sizes import Sizes
 from negbench.runners import by_collection
 from negbench.runners.legend import better_untouched, legend, notes, once
 from negbench.runners.logs import trial_log
+from negbench.runners.schedule import Standing
 from negbench.stages.inputs import read_collection
 from negbench.store import Store
 from negbench.tracking import TrialLog
@@ -108,6 +109,15 @@ class Outputs:
     def records(self) -> dict[str, dict[str, Any]]:
         """The record of each trial so far, by name, as in results.json."""
         return self._records
+
+    def standings(self) -> list[Standing]:
+        """Return the methods of which trials are done, in the order of the trials; of an axis, each of its points."""
+        found: dict[str, list[float]] = {}
+        measure = self.grid.points[0][1].measures[0]
+        for trial in self.done:
+            point = "".join(f" {key}={value}" for key, value in trial.axis_values.items())
+            found.setdefault(trial.spelling + point, []).append(self._records[trial.name]["metrics"][measure])
+        return [Standing(name, measure, sum(means) / len(means), len(means)) for name, means in found.items()]
 
     @property
     def done(self) -> list[Trial]:

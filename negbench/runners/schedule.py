@@ -9,23 +9,36 @@ from dataclasses import dataclass
 from negbench.executors import Executor, Outcome
 from negbench.plan.graph import planned
 from negbench.plan.trials import Trial
+from negbench.runners.durations import Durations
 from negbench.store import Stage, Store
-
-EXPECTED_SECONDS = {"training": 30.0, "embeddings of document": 5.0, "teacher": 30.0, "scores": 20.0}
-"""Initial estimate of a stage's seconds by kind, for the remaining time; replaced by measured times during a run."""
 
 POLL_SECONDS = 0.2
 """Time between two looks for a stage that no other process is making."""
 
 
 @dataclass(frozen=True)
+class Standing:
+    """A method at a point of the axes while the grid runs: the mean of its first measure over ``seeds`` trials."""
+
+    method: str
+    measure: str
+    mean: float
+    seeds: int
+
+
+@dataclass(frozen=True)
 class Progress:
-    """Progress of a run: missing stages that are done and in total, what runs, and the estimated seconds left."""
+    """Progress of a run: missing stages that are done and in total, what runs, and the estimated seconds left.
+
+    ``seconds_left`` is None before anything was timed that an estimate can rest on. ``finished`` are the methods of
+    which trials are done, with their seeds so far.
+    """
 
     done: int
     total: int
     label: str
-    seconds_left: float
+    seconds_left: float | None = None
+    finished: Sequence[Standing] = ()
 
 
 def run(
@@ -35,15 +48,16 @@ def run(
     report: Callable[[Progress], None],
     finished: Callable[[Trial, str | None], None],
     log: Callable[[str], None],
+    durations: Durations | None = None,
 ) -> dict[str, str]:
     """Run every missing stage of ``trials``; return one line for each failed trial, by its name.
 
     ``open_executor`` is called where something is missing. ``report`` is called when a stage begins, ``finished`` after
-    each trial with its failure or None, ``log`` with the traceback of a failure. A failed stage ends only the trials
-    that need it. While another process makes a stage, this one goes on with others. With one slot, the stages run in
-    the order of the trials.
+    each trial with its failure or None, ``log`` with the traceback of a failure. ``durations`` estimate the time that
+    is left. A failed stage ends only the trials that need it. While another process makes a stage, this one goes on
+    with others. With one slot, the stages run in the order of the trials.
     """
-    work = _Schedule(trials, store, report, finished, log)
+    work = _Schedule(trials, store, report, finished, log, durations or Durations())
     if not work.missing:
         return work.failed
     executor = open_executor()
@@ -64,12 +78,15 @@ class _Schedule:
         report: Callable[[Progress], None],
         finished: Callable[[Trial, str | None], None],
         log: Callable[[str], None],
+        durations: Durations,
     ) -> None:
+        self._durations = durations
         self.store, self.report, self.finished, self.log = store, report, finished, log
         self.missing = {item.stage.key: item.stage for item in planned(trials, store) if not item.stored}
         """Stages to make, in the order of the trials, inputs first."""
         self.failed: dict[str, str] = {}
-        self._total, self._seconds = len(self.missing), dict(EXPECTED_SECONDS)
+        self._total = len(self.missing)
+        self._slots = 1
         self._running: dict[str, Stage] = {}
         self._locked: dict[str, None] = {}
         """Stages that another process was making at the last look."""
@@ -81,6 +98,7 @@ class _Schedule:
 
     def carry_out(self, executor: Executor) -> None:
         """Make the missing stages."""
+        self._slots = executor.slots
         while self._waiting:
             while len(self._running) < executor.slots and (stage := self._next()) is not None:
                 self._running[stage.key] = stage
@@ -108,7 +126,7 @@ class _Schedule:
             return
         self._forget_unlocked()
         if outcome.failure is None:
-            self._seconds[stage.effort] = self.store.cost(stage)["seconds"]
+            self._durations.timed(stage, self.store.cost(stage))
             self._made(outcome.key)
             return
         if outcome.traceback:
@@ -148,6 +166,6 @@ class _Schedule:
         }
 
     def _tell(self, label: str) -> None:
-        left = sum(self._seconds.get(stage.effort, 0.5) for stage in self.missing.values())
+        left = sum(self._durations.of(stage) for stage in self.missing.values()) / self._slots
         done = self._total - len(self.missing)
-        self.report(Progress(done, self._total, label, left / max(1, len(self._running))))
+        self.report(Progress(done, self._total, label, left if self._durations.known else None))

@@ -162,6 +162,16 @@ def _check_unchanged(what: str, before: str, after: str) -> None:
         raise InputError(f"{what}: its files changed while they were read; nothing is stored, run again")
 
 
+def start_of(stage: Stage) -> StartEncoder | None:
+    """Return the start of the encoder that a stage trains or encodes with; None where it does neither."""
+    while not isinstance(stage, StartEncoder):
+        encoder = getattr(stage, "encoder", None)
+        if not isinstance(encoder, Stage):
+            return None
+        stage = encoder
+    return stage
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Embed(Stage):
     """Vectors of the documents, or of the queries of one split (in ascending row), by one encoder.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from case import grid
@@ -14,6 +14,7 @@ from places import SOCKS
 import negbench
 from negbench import terminal
 from negbench.commands.running import progress_bar
+from negbench.runners.schedule import Progress, Standing
 
 TEXTS = ("[INST] query: [/INST]", "[bold]x[/bold]", "filters=[margin]", ":warning:", "[/]", "[link=a]b", "a \\[x]")
 
@@ -55,5 +56,7 @@ def test_progress_on_a_terminal_is_shown_as_it_is(text: str, monkeypatch: pytest
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "200")
     with contextlib.redirect_stderr(err), progress_bar() as report:
-        report(SimpleNamespace(total=3, done=1, label=f"train {text}", seconds_left=30.0))
+        done = Standing(method=f"method {text}", measure="nDCG@10", mean=0.5, seeds=2)
+        report(Progress(total=3, done=1, label=f"train {text}", seconds_left=30.0, finished=[done]))
     assert f"train {text}" in err.getvalue()
+    assert re.search(rf"method {re.escape(text)} +0.5000 +2\b", err.getvalue())

@@ -50,7 +50,7 @@ def mean_of(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 
 class TestReinitialisedLayers:
-    @pytest.mark.parametrize("count", [1, 2, 3])
+    @pytest.mark.parametrize("count", [0, 1, 2, 3])
     def test_only_the_top_layers_change(self, tiny_encoder: Path, count: int) -> None:
         before, after = bert(build(spec(tiny_encoder), 0)), bert(build(spec(tiny_encoder, reinit_layers=count), 0))
         changed = {name for name in before if not torch.equal(before[name], after[name])}
@@ -108,7 +108,7 @@ class TestReinitialisedLayers:
 
 
 class TestKeptLayers:
-    @pytest.mark.parametrize("count", [1, 2, 3])
+    @pytest.mark.parametrize("count", [0, 1, 2, 3])
     def test_it_is_the_model_cut_off_after_so_many_layers(self, tiny_encoder: Path, count: int) -> None:
         hidden, mask = hidden_states(tiny_encoder, TEXTS)
         found = encode(build(spec(tiny_encoder, keep_layers=count), 0), TEXTS, "document", "float32")

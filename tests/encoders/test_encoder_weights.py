@@ -126,7 +126,7 @@ class TestSpec:
         assert not EncoderSpec(model="m", keep_layers=1, pooling="cls").seeded
 
     @pytest.mark.parametrize(
-        "altered", [{"reinit_layers": -1}, {"keep_layers": 0}, {"pooling": "median"}, {"layers": 2}]
+        "altered", [{"reinit_layers": -1}, {"keep_layers": -1}, {"pooling": "median"}, {"layers": 2}]
     )
     def test_parameters_are_checked(self, altered: dict[str, object]) -> None:
         with pytest.raises(ValidationError, match=next(iter(altered))):

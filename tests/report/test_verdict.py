@@ -57,6 +57,16 @@ def test_the_cheapest_of_those_that_cannot_be_told_from_the_best_is_named() -> N
     assert "2 of 3 do not differ significantly from the best, simans" in lines[0]
 
 
+def test_the_best_is_named_where_none_of_its_equals_is_clearly_cheaper() -> None:
+    lines = said(
+        {"in-batch": 0.4, "simans": 0.5001, "random": 0.5},
+        scale=0.1,
+        simans={"cost": {"seconds": 10.9, "marginal_seconds": 1.0}},
+    )
+    assert lines[0].startswith("Train with simans: nDCG@10 0.")
+    assert "the highest. No significant difference to 1 of the other 2" in lines[0]
+
+
 def test_a_search_engine_that_beats_all_encoders_comes_first() -> None:
     lines = said({"bm25-search": 0.7, "in-batch": 0.45, "simans": 0.49})
     assert lines[0].startswith("BM25 as the search engine beats every trained encoder: 0.7")
@@ -67,6 +77,15 @@ def test_an_untouched_model_that_beats_all_encoders_comes_first() -> None:
     lines = said({"untouched": 0.7, "in-batch": 0.45, "simans": 0.49})
     assert lines[0].startswith("The model as it is published, untouched, beats every trained encoder: 0.7")
     assert lines[1].startswith("Train with simans")
+
+
+@pytest.mark.parametrize(("start", "first"), [(0.2, 0), (0.69, 1)])
+def test_a_published_model_that_was_made_weaker_first_does_not_hide_the_advice(start: float, first: int) -> None:
+    """Where training improves the start, the published model is told after it; where it does not, before."""
+    lines = said({"start": start, "untouched": 0.7, "in-batch": 0.45, "simans": 0.49})
+    assert lines[first].startswith("Train with simans")
+    (told,) = [line for line in lines if "beats every trained encoder" in line]
+    assert told.startswith("The start is weaker than the model as it is published, which" if not first else "The model")
 
 
 def test_a_search_engine_within_noise_is_not_said_to_win() -> None:
