@@ -22,6 +22,9 @@ INTRODUCTION = {
     ),
 }
 
+WIDE = "---\nhide: [toc]\n---\n"
+"""Gives the room of a page's own contents to its tables."""
+
 
 def method_page(name: str) -> str:
     """Return the page of a method: what it does, its paper, axes, forms, parameters, and its rows in results."""
@@ -112,7 +115,7 @@ def on_files(files: Any, config: Any) -> Any:
     from mkdocs.structure.files import File
 
     for path, text in pages().items():
-        files.append(File.generated(config, path, content=text))
+        files.append(File.generated(config, path, content=WIDE + text))
     return files
 
 
