@@ -29,9 +29,10 @@ def add(axes: Axes, x: float, y: float, text: str) -> None:
     axes.plot(x, y, "o", color="#777777", markersize=SIZE, zorder=9, visible=False, gid=_ID + for_terminal(text))
 
 
-def value(number: float, low: float | None, high: float | None, form: str) -> str:
-    """Return a number with its interval, where there is one: ``0.4887 [0.4416, 0.5358]``."""
-    return f"{number:{form}}" + ("" if low is None or high is None else f" [{low:{form}}, {high:{form}}]")
+def value(number: float, low: float | None, high: float | None, form: str, times: float = 1.0) -> str:
+    """Return a number with its interval, where there is one: ``0.4887 [0.4416, 0.5358]``; all multiplied first."""
+    ends = "" if low is None or high is None else f" [{times * low:{form}}, {times * high:{form}}]"
+    return f"{times * number:{form}}{ends}"
 
 
 @contextmanager

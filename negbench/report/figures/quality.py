@@ -80,8 +80,8 @@ def _said(axes: Axes, x: float, y: float, row: Row, trials: style.Trials, measur
     """Say what a mean is: method, point of the axes, values with 95 % intervals, and seeds."""
     parts = [f"{measure} {points.value(row.quality or 0.0, row.low, row.high, '.4f')}"]
     if row.rate is not None:
-        ends = [None if end is None else 100 * end for end in (row.rate_low, row.rate_high)]
-        parts.append(f"false negatives {points.value(100 * row.rate, *ends, '.1f')} % ({row.estimator})")
+        share = points.value(row.rate, row.rate_low, row.rate_high, ".1f", 100)
+        parts.append(f"false negatives {share} % ({row.estimator})")
     seeds = [str(trial["seed"]) for trial in style.of(row, trials) if trial["seed"] is not None]
     if seeds:
         parts.append(f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(seeds)}")

@@ -72,10 +72,9 @@ def _line(axes: Axes, bins: Sequence[Detail], places: Sequence[float], look: dic
     above = [max(0.0, 100 * (one.high or 0.0) - rate) for rate, one in zip(rates, bins, strict=True)]
     axes.errorbar(places, rates, [below, above], **look, markersize=5.5, capsize=2.5, elinewidth=1, linewidth=1.4)
     for one, place, rate in zip(bins, places, rates, strict=True):
-        ends = [None if end is None else 100 * end for end in (one.low, one.high)]
         where = {"filled": "random fill", "random": "random order"}.get(one.name, f"ranks {one.name}")
         called = ", ".join(filter(None, [one.method, style.point(one)]))
-        said = f"false negatives {points.value(rate, *ends, '.1f')} %, seeds pooled"
+        said = f"false negatives {points.value(one.rate or 0.0, one.low, one.high, '.1f', 100)} %, seeds pooled"
         points.add(axes, place, rate, f"{called}, {where}: {said}; {100 * one.reference:.0f} % of its negatives")
 
 
