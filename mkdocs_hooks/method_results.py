@@ -191,7 +191,8 @@ def _notes(found: list[tuple[Run, Row]]) -> list[str]:
         lines.append(f"- {said} ([marks](../evaluation.md#marks)).")
     older = [f"{run.name} at commit `{run.older}`" for run in dict.fromkeys(run for run, _ in found) if run.older]
     if older:
-        lines.append(f"- Older runs, whose pages say what has changed since: {', '.join(older)}.")
+        why = "marks are by the tests of that time, and their pages say what has changed since"
+        lines.append(f"- Older runs ({why}): {', '.join(older)}.")
     return lines
 
 
