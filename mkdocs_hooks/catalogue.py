@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
+
+import method_results  # MkDocs lets a hook import those beside it
+from cells import cell, code, prose, table
 
 import negbench
 
@@ -21,33 +22,12 @@ INTRODUCTION = {
     ),
 }
 
-
-def prose(text: str) -> str:
-    """Return text in which Markdown finds nothing but code between backticks."""
-    pieces = re.split(r"(`[^`]*`)", text)
-    return "".join(it if it.startswith("`") else re.sub(r"([*\\[\]])", r"\\\1", _html(it)) for it in pieces)
-
-
-def cell(text: str) -> str:
-    """Return text as a table's cell holds it."""
-    return prose(" ".join(text.split())).replace("|", "\\|")
-
-
-def code(value: Any) -> str:
-    """Return a value as code: a part by its name, text as it is, else as JSON; empty for no text."""
-    if isinstance(value, Mapping) and "name" in value:
-        value = value["name"]
-    said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return f"`{said}`".replace("|", "\\|") if said else ""
-
-
-def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the lines of a table whose cells are Markdown already, with an empty line before and after."""
-    return ["", *(f"| {' | '.join(row)} |" for row in (heading, ["---"] * len(heading), *rows)), ""]
+WIDE = "---\nhide: [toc]\n---\n"
+"""Gives the room of a page's own contents to its tables."""
 
 
 def method_page(name: str) -> str:
-    """Return the page of a method: what it does, its paper, axes, forms and parameters."""
+    """Return the page of a method: what it does, its paper, axes, forms, parameters, and its rows in results."""
     from negbench.methods.listing import axes_of, differs, form_changes
 
     details = negbench.describe_method(name)
@@ -71,6 +51,7 @@ def method_page(name: str) -> str:
     if data["parameters"]:
         heading = ["key", "part", "type", "value", "default of the part", "bounds", "description"]
         lines += ["## Parameters", *table(heading, [_row(it, "key", "part") for it in data["parameters"]])]
+    lines += method_results.section(name)
     return "\n".join(lines)
 
 
@@ -134,12 +115,8 @@ def on_files(files: Any, config: Any) -> Any:
     from mkdocs.structure.files import File
 
     for path, text in pages().items():
-        files.append(File.generated(config, path, content=text))
+        files.append(File.generated(config, path, content=WIDE + text))
     return files
-
-
-def _html(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def _row(parameter: Mapping[str, Any], *first: str) -> list[str]:

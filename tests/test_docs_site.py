@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -24,7 +26,9 @@ def _hook(name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "mkdocs_hooks")  # as MkDocs does it
+        spec.loader.exec_module(module)
     return module
 
 
@@ -94,6 +98,60 @@ def test_every_method_and_part_is_on_a_page_with_its_parameters() -> None:
         rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", section, re.MULTILINE)
         assert [name for name, _ in rows] == [it["name"] for it in part["parameters"]], part["name"]
         assert all(len(re.findall(r"(?<!\\)\|", rest)) == 3 for _, rest in rows)
+
+
+def _result_rows() -> list[tuple[Path, dict[str, str]]]:
+    """Return each row of a tracked table that is about a method as it mines, with the folder of the table."""
+    found = []
+    for path in sorted((ROOT / "results").rglob("table.csv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            found += [(path.parent, row) for row in csv.DictReader(file)]
+    return [
+        (folder, row) for folder, row in found if row["form"] != "reference" and row.get("repair", "null") == "null"
+    ]
+
+
+def test_the_page_of_a_method_has_its_rows_of_all_tables() -> None:
+    pages = CATALOGUE.pages()
+    told = 0
+    for folder, row in _result_rows():
+        page = pages.get(f"methods/{row['method'].partition('(')[0]}.md")
+        if page is None:  # a name of former times
+            continue
+        name = folder.relative_to(ROOT / "results").as_posix().removesuffix("/grid")
+        wanted = [f"[{name}](", f"| `{row['method']}` | {float(row['nDCG@10']):.4f} ["]
+        lines = [line for line in page.splitlines() if all(it in line for it in wanted)]
+        assert lines, (name, row["method"])
+        assert all(line.endswith(f" | {row['seeds']} |") for line in lines)
+        older = folder.parts[-1] != "grid" and "screening" not in folder.parts  # these have no note in their page
+        assert all((f"[{name}](" in line and ", older" in line) == older for line in lines)
+        if row["false_negative_rate"]:
+            assert any(f"{100 * float(row['false_negative_rate']):.1f} \\[" in line for line in lines)
+            assert all(row["estimator"] in line for line in lines)
+        told += 1
+    assert told > 300
+
+
+def test_a_method_without_results_has_no_section_and_one_seed_has_no_mark() -> None:
+    pages = CATALOGUE.pages()
+    named = {row["method"].partition("(")[0] for _, row in _result_rows()}
+    for name in negbench.list_methods().methods:
+        page = pages[f"methods/{name}.md"]
+        assert ("## What it showed here" in page) == (name in named), name
+        of_one_seed = [line for line in page.splitlines() if line.startswith("| [") and line.endswith(" | 1 |")]
+        assert not [line for line in of_one_seed if r"\*" in line or r"\] =" in line]
+        assert ("One seed decides nothing" in page) == bool(of_one_seed)
+
+
+def test_verdicts_stand_with_the_methods_that_a_claim_compares() -> None:
+    pages = CATALOGUE.pages()
+    record = json.loads((ROOT / "results/papers/simans/verdicts.json").read_text(encoding="utf-8"))
+    verdicts = {it["says"]: it["verdict"] for it in record["statements"]}
+    for method in ("simans", "naive"):
+        (line,) = [it for it in pages[f"methods/{method}.md"].splitlines() if "`simans > naive on nDCG@10`" in it]
+        assert f": **{verdicts['simans > naive on nDCG@10']}**," in line
+    assert "`three > simans on nDCG@10`, where `three` is `simans(" in pages["methods/simans.md"]
+    assert "simans" not in pages["methods/ance.md"]
 
 
 class _Loaded(HTMLParser):

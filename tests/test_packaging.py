@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 from pathlib import Path
 
@@ -31,6 +33,32 @@ def test_the_oldest_python_is_the_same_everywhere() -> None:
     oldest = DECLARED["project"]["requires-python"].removeprefix(">=")
     assert DECLARED["tool"]["mypy"]["python_version"] == oldest
     assert DECLARED["tool"]["ruff"]["target-version"] == f"py{oldest.replace('.', '')}"
+
+
+@pytest.mark.slow
+def test_the_source_distribution_has_the_package_and_no_part_of_the_tests(tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    for name in ("negbench", "tests"):
+        shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in (
+        "pyproject.toml",
+        "MANIFEST.in",
+        "README.md",
+        "LICENSE",
+        "CHANGELOG.md",
+        "CITATION.cff",
+        "constraints.txt",
+    ):
+        shutil.copy(ROOT / name, clone)
+    code = f"from setuptools import build_meta; print(build_meta.build_sdist({str(tmp_path)!r}))"
+    subprocess.run([sys.executable, "-c", code], cwd=clone, check=True, capture_output=True)
+    (made,) = tmp_path.glob("negbench-*.tar.gz")
+    with tarfile.open(made) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    package = {path.relative_to(clone).as_posix() for path in (clone / "negbench").rglob("*") if path.is_file()}
+    assert package <= names
+    assert {"README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff", "constraints.txt"} <= names
+    assert not [name for name in names if name.startswith("tests")]
 
 
 @pytest.mark.slow

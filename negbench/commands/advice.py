@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import negbench
-from negbench.commands.shared import AsJson, label_of_stage
+from negbench.commands.shared import GRID_ENCODER, AsJson, GridEncoder, Timing, label_of_stage
 from negbench.terminal import show
 
 app = typer.Typer()
@@ -23,12 +23,8 @@ def advise(
             show_default=False,
         ),
     ],
-    encoder: Annotated[
-        str, typer.Option(help="Encoder of the grid: hub id, model folder or name of offline weights.")
-    ] = "all-MiniLM-L6-v2",
-    timing: Annotated[
-        bool, typer.Option("--timing/--no-timing", help="Encode 64 documents to estimate the minutes of the grid.")
-    ] = True,
+    encoder: GridEncoder = GRID_ENCODER,
+    timing: Timing = True,
     out: Annotated[
         Path | None, typer.Option(help="New file for the suggested grid (YAML).", show_default=False)
     ] = None,

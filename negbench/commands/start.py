@@ -12,7 +12,7 @@ import typer
 
 import negbench
 from negbench.commands.running import given_command, print_outcome, progress_bar, size_of
-from negbench.commands.shared import AsJson, Assignments, label_of_stage
+from negbench.commands.shared import GRID_ENCODER, AsJson, Assignments, GridEncoder, Timing, label_of_stage
 from negbench.errors import InputError
 from negbench.terminal import console, say, show
 
@@ -39,12 +39,8 @@ def init(
             show_default=False,
         ),
     ] = None,
-    encoder: Annotated[
-        str, typer.Option(help="Encoder of the grid: hub id, model folder or name of offline weights.")
-    ] = "all-MiniLM-L6-v2",
-    timing: Annotated[
-        bool, typer.Option("--timing/--no-timing", help="Encode 64 documents to estimate how long the grid takes.")
-    ] = True,
+    encoder: GridEncoder = GRID_ENCODER,
+    timing: Timing = True,
     out: Annotated[
         Path | None, typer.Option(help="New file for the grid; by default COLLECTION.yaml.", show_default=False)
     ] = None,

@@ -60,12 +60,12 @@ def write(folder: Path, texts: Sequence[Example]) -> list[Path]:
         matrices,
         settings["baseline"],
     )
-    pictures = {name: figures.svg(figure) for name, figure in drawn.items()}
+    pictures = {name: figures.svg_of_page(figure) for name, figure in drawn.items()}
     (folder / "figures").mkdir(exist_ok=True)
     written = []
     for name, figure in drawn.items():
         path = folder / "figures" / f"{name}.svg"
-        write_text(path, pictures[name])
+        write_text(path, figures.svg(figure))
         figure.savefig(path.with_suffix(".png"), dpi=150, bbox_inches="tight", metadata={"Software": None})
         written += [path, path.with_suffix(".png")]
     caption = f"{settings['title']}. {settings['legend'][0]}."

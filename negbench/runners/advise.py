@@ -120,6 +120,7 @@ def advise(
             encoder=encoder,
             documents=len(data.document_ids),
             rows=len(data.qrels[TRAINING_SPLIT].at_least(1)),
+            queries=len(data.split_queries(TRAINING_SPLIT)),
             split=split or "test",
             max_length=costs.max_length,
             held_out=HELD_OUT if kind == "held-out" else None,

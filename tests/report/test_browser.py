@@ -173,3 +173,25 @@ def test_texts_of_a_collection_are_texts(report: str, tmp_path: Path) -> None:
     scripts, bold, texts = ask(report, script, tmp_path)
     assert (scripts, bold) == (1, 0)
     assert HOSTILE in texts
+
+
+def test_a_point_shows_its_text_to_pointer_and_keyboard(report: str, tmp_path: Path) -> None:
+    script = """
+    const tip = document.getElementById("tip"), points = [...document.querySelectorAll("#figure-quality .point")];
+    const send = (point, event) => point.dispatchEvent(event), seen = () => tip.hidden ? "" : tip.textContent;
+    const label = at => points[at].getAttribute("aria-label"), found = [seen()];
+    send(points[1], new window.PointerEvent("pointerenter")); found.push(seen() === label(1));
+    send(points[1], new window.PointerEvent("pointerleave")); found.push(seen());
+    send(points[0], new window.FocusEvent("focus")); found.push(seen() === label(0));
+    const box = tip.getBoundingClientRect();
+    found.push(box.left >= 0 && box.right <= window.innerWidth);
+    send(points[0], new window.KeyboardEvent("keydown", {key: "Escape"})); found.push(seen());
+    send(points[0], new window.KeyboardEvent("keydown", {key: "ArrowRight"}));
+    found.push(points.map(point => point.getAttribute("tabindex")).indexOf("0"));
+    return [found, points.length, document.querySelectorAll("svg .point title").length, label(0)];
+    """
+    found, count, titles, first = ask(report, script, tmp_path, 360)
+    assert found == ["", True, "", True, True, "", 1]
+    assert count > 2
+    assert titles == 0  # the browser's own hint would come on top
+    assert "nDCG@10" in first

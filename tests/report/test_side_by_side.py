@@ -255,8 +255,12 @@ def test_the_figure_has_a_panel_for_each_column_and_a_dot_for_each_method(both: 
     assert titles == [column.name for column in found.columns]
     assert [label.get_text() for label in shown[0].get_yticklabels()] == ["rank-band", "random", "bm25"]
     for axes, place in zip(shown, range(5), strict=True):
-        dots = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"]  # type: ignore[index]
+        dots = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o" and line.get_visible()]  # type: ignore[index]
         assert dots == pytest.approx([line.cells[place].gain for line in found.lines[2:]])
-    filled = [line.get_markerfacecolor() != "white" for line in shown[0].lines if line.get_marker() == "o"]
+    filled = [
+        line.get_markerfacecolor() != "white"
+        for line in shown[0].lines
+        if line.get_marker() == "o" and line.get_visible()
+    ]
     assert filled == [(line.cells[0].p or 1.0) < 0.05 for line in found.lines[2:]]
     assert figure.draw([], "nDCG@10", "in-batch") is None

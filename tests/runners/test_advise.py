@@ -20,6 +20,7 @@ from negbench.collections import profile
 from negbench.collections.duplicates import equal_texts
 from negbench.errors import InputError
 from negbench.evaluation import rank_bands
+from negbench.methods import resolve
 from negbench.runners.suggested_grid import SuggestedGrid
 from negbench.types import Collection, Qrels
 
@@ -106,6 +107,7 @@ def test_methods_by_rule(documents: int, given: bool) -> None:
         encoder="tiny",
         documents=documents,
         rows=20,
+        queries=20,
         split="dev",
         max_length=64,
         held_out=0.3,
@@ -120,6 +122,18 @@ def test_methods_by_rule(documents: int, given: bool) -> None:
     assert keys["name"] == "x-y-z"
     assert all(re.search(r" # \w", line) for line in str(grid).splitlines())
     assert YAML(typ="safe", pure=True).load(str(replace(grid, name="faq.jsonl.gz")))["name"] == "faq"
+
+
+@pytest.mark.parametrize(("rows", "method"), [(49, "margin"), (50, "margin(positive=highest)")])
+def test_a_margin_below_the_highest_of_many_positives(rows: int, method: str) -> None:
+    """The lowest of many scores below all candidates, so that only random documents would be drawn."""
+    grid = SuggestedGrid(
+        name="x", collection="x", encoder="tiny", documents=100, rows=rows, queries=10, split="test", max_length=64,
+        held_out=None, given=False,
+    )  # fmt: skip
+    assert [name for name in grid.methods if name.startswith("margin")] == [method]
+    listed = YAML(typ="safe", pure=True).load(str(grid))["methods"]
+    assert [resolve(name).spelling for name in listed] == ["in-batch", "random", "bm25", method]
 
 
 class TestAdvise:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from negbench.report.details import Detail
-from negbench.report.figures import costs, quality, ranks, style, where
+from negbench.report.figures import costs, points, quality, ranks, style, where
 from negbench.report.figures import curves as learning
 from negbench.report.figures import side_by_side as beside
 from negbench.report.rows import Row
@@ -43,6 +43,16 @@ def draw(
 
 def svg(figure: Figure) -> str:
     """Return the figure as an SVG element without a date, so that equal figures have equal bytes."""
+    return _svg(figure)
+
+
+def svg_of_page(figure: Figure) -> str:
+    """Return the SVG element for a page, whose points say what they are."""
+    with points.shown(figure):
+        return points.labelled(_svg(figure))
+
+
+def _svg(figure: Figure) -> str:
     import matplotlib as mpl
 
     out = io.StringIO()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from negbench.report.figures import style
+from negbench.report.figures import points, style
 from negbench.report.rows import Row
 
 if TYPE_CHECKING:
@@ -49,10 +49,12 @@ def _against_rate(
         if row.rate is not None and row.rate_low is not None and row.rate_high is not None:
             errors["xerr"] = [[max(0.0, 100 * (row.rate - row.rate_low))], [max(0.0, 100 * (row.rate_high - row.rate))]]
         _mean(axes, rate, row.quality, errors, look, short[row.method])
+        _said(axes, rate, row.quality or 0.0, row, trials, measure)
         for trial in style.of(row, trials):
             estimated = trial["false_negatives"].get(row.estimator or "", {}).get("rate")
             x = 0.0 if estimated is None else 100 * estimated
             axes.plot(x, trial["metrics"][measure], ".", color=look["color"], markersize=4, alpha=0.7, zorder=2)
+            _said_of_seed(axes, x, trial["metrics"][measure], row, trial, measure)
     estimators = " or ".join(dict.fromkeys(row.estimator for row in rows if row.rate is not None and row.estimator))
     axes.set_xlabel(f"false negatives ({estimators}), % of the mined\n(methods without mined negatives are at 0)")
     axes.set_ylabel(measure)
@@ -66,10 +68,33 @@ def _below_one_another(
         look, y = looks[row.method], places[row.method]
         for trial in style.of(row, trials):
             axes.plot(trial["metrics"][measure], y - 0.22, ".", color=look["color"], markersize=4, alpha=0.8, zorder=2)
+            _said_of_seed(axes, trial["metrics"][measure], y - 0.22, row, trial, measure)
         _mean(axes, row.quality, y, _interval(row, "xerr"), look, None)
+        _said(axes, row.quality or 0.0, y, row, trials, measure)
     axes.set_yticks(list(places.values()), [short[method] for method in places])
     axes.set_xlabel(measure)
     axes.grid(visible=False, axis="y")
+
+
+def _said(axes: Axes, x: float, y: float, row: Row, trials: style.Trials, measure: str) -> None:
+    """Say what a mean is: method, point of the axes, values with 95 % intervals, and seeds."""
+    parts = [f"{measure} {points.value(row.quality or 0.0, row.low, row.high, '.4f')}"]
+    if row.rate is not None:
+        share = points.value(row.rate, row.rate_low, row.rate_high, ".1f", 100)
+        parts.append(f"false negatives {share} % ({row.estimator})")
+    seeds = [str(trial["seed"]) for trial in style.of(row, trials) if trial["seed"] is not None]
+    if seeds:
+        parts.append(f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(seeds)}")
+    points.add(axes, x, y, f"{_called(row)}: {'; '.join(parts)}")
+
+
+def _said_of_seed(axes: Axes, x: float, y: float, row: Row, trial: Mapping[str, Any], measure: str) -> None:
+    seed = "" if trial["seed"] is None else f", seed {trial['seed']}"
+    points.add(axes, x, y, f"{_called(row)}{seed}: {measure} {trial['metrics'][measure]:.4f}")
+
+
+def _called(row: Row) -> str:
+    return ", ".join(filter(None, [row.method, style.point(row)]))
 
 
 def _interval(row: Row, name: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from negbench.report.figures import style
+from negbench.report.figures import points, style
 from negbench.report.side_by_side import Cell, Line, Matrix
 from negbench.report.table import ALPHA, short_methods
 
@@ -47,7 +47,7 @@ def draw(matrices: Sequence[Matrix], measure: str, baseline: str | None) -> Figu
         if baseline:
             axes.axvline(0.0, color="#555555", linewidth=1, zorder=1)
         for row, line in enumerate(lines):
-            _dot(axes, line.cells[place], len(lines) - 1 - row, baseline is not None)
+            _dot(axes, line.cells[place], len(lines) - 1 - row, f"{_called(line)} on {column.name}", baseline)
         axes.tick_params(labelbottom=True)
     first = figure.axes[0]
     first.set_yticks(range(len(lines)), list(reversed(_names(lines))))
@@ -56,7 +56,8 @@ def draw(matrices: Sequence[Matrix], measure: str, baseline: str | None) -> Figu
     return figure
 
 
-def _dot(axes: Axes, cell: Cell, y: int, against: bool) -> None:
+def _dot(axes: Axes, cell: Cell, y: int, called: str, baseline: str | None) -> None:
+    against = baseline is not None
     value, low, high = (cell.gain, cell.gain_low, cell.gain_high) if against else (cell.quality, cell.low, cell.high)
     if value is None:
         return
@@ -67,6 +68,12 @@ def _dot(axes: Axes, cell: Cell, y: int, against: bool) -> None:
         linestyle="none", markerfacecolor=style.COLOURS[0] if found else "white", markeredgecolor=style.COLOURS[0],
         zorder=3,
     )  # fmt: skip
+    shown = points.value(value, low, high, "+.4f" if against else ".4f")
+    points.add(axes, value, y, f"{called}: {shown}" + (f" against {baseline}" if against else ""))
+
+
+def _called(line: Line) -> str:
+    return ", ".join([line.method, *(f"{key}={value}" for key, value in line.axes.items())])
 
 
 def _names(lines: Sequence[Line]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from negbench.evaluation.breakdown import RANKS
 from negbench.report.details import Detail
-from negbench.report.figures import style
+from negbench.report.figures import points, style
 from negbench.report.rows import Row
 
 if TYPE_CHECKING:
@@ -71,6 +71,11 @@ def _line(axes: Axes, bins: Sequence[Detail], places: Sequence[float], look: dic
     below = [max(0.0, rate - 100 * (one.low or 0.0)) for rate, one in zip(rates, bins, strict=True)]
     above = [max(0.0, 100 * (one.high or 0.0) - rate) for rate, one in zip(rates, bins, strict=True)]
     axes.errorbar(places, rates, [below, above], **look, markersize=5.5, capsize=2.5, elinewidth=1, linewidth=1.4)
+    for one, place, rate in zip(bins, places, rates, strict=True):
+        where = {"filled": "random fill", "random": "random order"}.get(one.name, f"ranks {one.name}")
+        called = ", ".join(filter(None, [one.method, style.point(one)]))
+        said = f"false negatives {points.value(one.rate or 0.0, one.low, one.high, '.1f', 100)} %, seeds pooled"
+        points.add(axes, place, rate, f"{called}, {where}: {said}; {100 * one.reference:.0f} % of its negatives")
 
 
 def _ticks(axes: Axes, places: Mapping[str, float]) -> None:
