@@ -64,7 +64,7 @@ class Advice(Result):
 
         return pd.DataFrame([asdict(it) for it in self.found.figures]).astype({"low": "float64", "high": "float64"})
 
-    def __rich__(self) -> RenderableType:
+    def _renderable(self) -> RenderableType:
         """Return the figures as a table, then what can be measured, warnings, and the grid."""
         from rich.console import Group
         from rich.table import Table

@@ -81,7 +81,7 @@ class Plan(Result):
 
         return pd.DataFrame(self.data["stages"])
 
-    def __rich__(self) -> RenderableType:
+    def _renderable(self) -> RenderableType:
         """Return the stages by what they do, the sizes of the collections, and what is left to run."""
         from rich.console import Group
         from rich.table import Table

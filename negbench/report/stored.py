@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from negbench.errors import InputError
+from negbench.escaping import for_csv
 from negbench.plain_values import json_file
 from negbench.user_files import is_there
 
@@ -35,12 +37,14 @@ def read(folder: Path) -> dict[str, Any]:
     return {**data, "manifest": json_file(folder / MANIFEST, "the manifest of a run")}
 
 
-def by_query(folder: Path) -> dict[str, dict[tuple[str, str], float]]:
+def by_query(folder: Path, trials: Iterable[str]) -> dict[str, dict[tuple[str, str], float]]:
     """Return the first measure by trial and (collection, query), as ``by_query.csv`` has it; empty without the file.
 
-    Raises InputError, with the line, for a value that is no number.
+    ``trials`` are the names of the trials in ``results.json``: the file has them as no spreadsheet takes for formulas,
+    and they are returned as they are. Raises InputError, with the line, for a value that is no number.
     """
     path = folder / "by_query.csv"
+    names = {for_csv(name): name for name in trials}
     values: dict[str, dict[tuple[str, str], float]] = {}
     if not path.exists():
         return values
@@ -52,7 +56,7 @@ def by_query(folder: Path) -> dict[str, dict[tuple[str, str], float]]:
                 if not text:
                     continue
                 try:
-                    values.setdefault(trial, {})[where] = float(text)
+                    values.setdefault(names.get(trial, trial), {})[where] = float(text)
                 except (TypeError, ValueError) as error:
                     raise InputError(
                         f"{path}:{reader.line_num}: {trial}: expected a number, found {text!r:.40}; run the grid again"

@@ -16,7 +16,7 @@ from negbench.plan.damage import repeat_if_damaged
 from negbench.plan.trials import Trial, collection_name
 from negbench.report import results
 from negbench.runners import schedule
-from negbench.runners.checks import check_parts, located
+from negbench.runners.checks import check_parts, keep_answered, located
 from negbench.runners.outputs import Outputs
 from negbench.stages.evaluation.gradient import WeighFalseNegatives
 from negbench.stages.evaluation.quality import EvaluateEncoder, EvaluateRetriever
@@ -62,8 +62,8 @@ def run(
 
     def work() -> Finished:
         check_parts(grid, trials, store, lambda label: report(schedule.Progress(0, 1, label, 0.0)))
-        _check_collections(trials, store, report)
         _check_encoders(grid, trials, store, report)
+        _check_collections(trials, store, report)  # last, since a large one takes minutes
         with usage.recorded(store, grid.name, out, stages):
             return carry_out()
 
@@ -71,6 +71,7 @@ def run(
         out.mkdir(parents=True, exist_ok=True)
         first = grid.points[0][1]
         made = results.manifest(command, grid.text, grid.assignments, resolve(first.train.precision), grid.folder)
+        missing = [stage for stage in stages if not store.has(stage)]
         outputs = Outputs(grid, trials, store, out, {**made, "digests": _digests(trials)})
         news = {trial.name for trial in trials if not all(store.has(stage) for stage in trial.stages)}
         delivery = tracking.BackgroundDelivery(grid.name, out, tracking.log_grid)
@@ -86,6 +87,7 @@ def run(
         open_executor = partial((executor or ExecutorChoice()).open, made, store)
         try:
             failed = schedule.run(trials, store, open_executor, report, finished, _error_log(out))
+            keep_answered([stage for stage in missing if store.has(stage)])
             outputs.write()
         except Exception:
             delivery.stop()
