@@ -31,6 +31,9 @@ MOST_LINE_BYTES = 64 << 20
 MOST_BLANK_LINES = 100_000
 """Most blank lines in a file that is read line by line."""
 
+MOST_FILES = 10_000
+"""Most files below a folder that is read as a whole."""
+
 PIPE_SECONDS = 3
 """Seconds within which standard input must end."""
 
@@ -176,6 +179,24 @@ def reading(path: Path, expected: str = "a file") -> Iterator[IO[bytes]]:
             yield file
     except _BROKEN as error:
         raise unreadable(path, error) from error
+
+
+def files_below(folder: Path, what: str) -> list[Path]:
+    """Return all files below a folder, ascending; links to folders are not followed.
+
+    Raises InputError for a folder below it that cannot be read, and for more than ``MOST_FILES``: it is then hardly the
+    folder of ``what``, which the message names.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise _refused(Path(error.filename or folder), error) from error
+
+    found: list[Path] = []
+    for place, _, names in os.walk(folder, onerror=refuse):
+        found += [Path(place, name) for name in names]
+        if len(found) > MOST_FILES:
+            raise InputError(f"{shown(folder)}: holds more than {MOST_FILES:,} files; give the folder of {what}")
+    return sorted(found)
 
 
 def content(path: Path, expected: str = "a file", most: int | None = None) -> bytes:

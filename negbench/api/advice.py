@@ -160,6 +160,6 @@ def _new(path: Path) -> Path:
 
 def _from(folder: Path, collection: str) -> str:
     """Return the text for a collection in a grid in ``folder``, from where its relative paths start."""
-    if Path(collection).is_absolute() or not Path(collection).exists():
+    if not collection or Path(collection).is_absolute() or not Path(collection).exists():
         return collection
     return Path(os.path.relpath(collection, folder)).as_posix()

@@ -212,5 +212,8 @@ def load_negatives(
 def check_format(out: Path, format: str | None = None) -> None:
     """Raise InputError where ``save`` could not write a format to ``out``; what takes long can ask beforehand."""
     from negbench.export.saving import format_of
+    from negbench.store.writable import check_writable
 
     format_of(format, out)
+    if not out.exists():
+        check_writable(out, "--out")

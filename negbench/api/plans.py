@@ -143,4 +143,4 @@ def plan_run(grid: GridLike, *, store: str | PathLike[str] | None = None, yes: b
     check_size(config, yes)
     all_trials = trials(config)
     stages = planned(all_trials, opened)
-    return Plan(all_trials, stages, forecast(all_trials, stages, opened), config.notes)
+    return Plan(all_trials, stages, forecast(config, all_trials, stages, opened), config.notes)

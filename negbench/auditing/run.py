@@ -21,6 +21,7 @@ from negbench.encoders.precision import resolve
 from negbench.errors import InputError, plainly
 from negbench.stages.inputs import LoadCollection, read_collection
 from negbench.store import Store
+from negbench.store.writable import check_writable
 from negbench.teachers import Teacher
 from negbench.types import Collection, Float64
 
@@ -81,8 +82,10 @@ def run(asked: AuditRequest, store: Store, show: Callable[[str], None]) -> Audit
         if odd := [name for name, value in given.items() if value is not None]:
             raise InputError(f"{folder}: already has a sheet; leave out {odd[0]}")
     else:
-        audited = population.build(*readers.read(asked.negatives, _collection(asked.collection, store), store))
         folder = asked.out or Path("audits") / "+".join(map(_name, asked.negatives))
+        if (drawing or asked.serve or asked.export) and not user_files.is_there(folder):
+            check_writable(folder, "folder of the sheet")
+        audited = population.build(*readers.read(asked.negatives, _collection(asked.collection, store), store))
     fresh = False
     if sheet.is_there(folder):
         if drawing:

@@ -32,7 +32,7 @@ class Answers:
                 yield database
         except sqlite3.DatabaseError as error:
             raise InputError(
-                f"{self._path}: answers of language models cannot be read or kept there ({error}); make it writable, "
+                f"{self._path}: is no database of answers that can be written to ({error}); make it writable, "
                 "or move it away if it is damaged: what it held is asked for again"
             ) from error
 

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from negbench.errors import InputError
+from pydantic import BaseModel, Field, ValidationError
+
+from negbench import user_files
+from negbench.errors import InputError, plainly
 from negbench.escaping import for_csv
 from negbench.plain_values import json_file
+from negbench.report.details import Detail
+from negbench.report.rows import Row
+from negbench.report.side_by_side import Matrix
 from negbench.user_files import is_there
 
 MANIFEST = "manifest.json"
+_AGAIN = "run the grid again, stored stages are reused"
 
 
 def results_folder(path: Path) -> Path:
@@ -28,13 +37,83 @@ def read(folder: Path) -> dict[str, Any]:
     for name in ("results.json", MANIFEST):
         if not is_there(folder / name):
             raise InputError(f"{folder}: no {name}; expected the results of a grid: run `negbench run` first")
-    data = json_file(folder / "results.json", "the results of a grid")
+    path = folder / "results.json"
+    data = json_file(path, "the results of a grid")
     if not isinstance(data, dict) or not {"rows", "tables"} <= data.keys():
-        raise InputError(
-            f"{folder / 'results.json'}: written by an older version of negbench; run the grid again, stored stages "
-            "are reused"
-        )
-    return {**data, "manifest": json_file(folder / MANIFEST, "the manifest of a run")}
+        raise InputError(f"{path}: written by an older version of negbench; {_AGAIN}")
+    _check(path, _Results, data)
+    known = {field.name for field in fields(Row)}
+    if odd := sorted({key for row in data["rows"] for key in row} - known):
+        raise InputError(f"{path}: rows: {odd[0]!r:.60} is of another version of negbench; {_AGAIN}")
+    manifest = json_file(folder / MANIFEST, "the manifest of a run")
+    _check(folder / MANIFEST, _Manifest, manifest)
+    return {**data, "manifest": manifest}
+
+
+class _Trial(BaseModel):
+    name: str
+    method: str
+    spelling: str
+    axes: dict[str, Any]
+    seed: int | None
+    status: str
+    metrics: dict[str, float | None]
+    cost: dict[str, Any]
+    false_negatives: dict[str, dict[str, Any]]
+
+
+class _Settings(BaseModel):
+    title: str
+    measure: str
+    baseline: str | None
+    methods: int
+    seeds: int
+    legend: list[str] = Field(min_length=1)
+
+
+class _SideBySide(BaseModel):
+    matrices: list[Matrix]
+    tables: list[_Table]
+    notes: list[str]
+    folders: bool
+
+
+class _Table(BaseModel):
+    title: str
+    heading: list[str]
+    body: list[list[str]]
+
+
+class _Results(BaseModel):
+    """What is read of ``results.json``, but for what older ones lack."""
+
+    rows: list[Row]
+    trials: list[_Trial]
+    tables: list[_Table]
+    settings: _Settings
+    details: list[Detail] = []
+    side_by_side: _SideBySide | None = None
+    further: list[_Table] = []
+    notes: list[str]
+    verdict: list[str] = []
+
+
+class _Manifest(BaseModel):
+    command: list[str]
+    grid: str
+    versions: dict[str, Any]
+    digests: dict[str, dict[str, str]] = {}
+    commit: str | None = None
+
+
+def _check(path: Path, kind: type[BaseModel], data: Any) -> None:
+    """Raise InputError, with the key, where a file that a run wrote holds what no run writes."""
+    try:
+        kind.model_validate(data)
+    except ValidationError as error:
+        issue = error.errors()[0]
+        place = ".".join(map(str, issue["loc"]))
+        raise InputError(f"{path}: {place + ': ' if place else ''}{plainly(issue)}; {_AGAIN}") from error
 
 
 def by_query(folder: Path, trials: Iterable[str]) -> dict[str, dict[tuple[str, str], float]]:
@@ -46,10 +125,10 @@ def by_query(folder: Path, trials: Iterable[str]) -> dict[str, dict[tuple[str, s
     path = folder / "by_query.csv"
     names = {for_csv(name): name for name in trials}
     values: dict[str, dict[tuple[str, str], float]] = {}
-    if not path.exists():
+    if not is_there(path):
         return values
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
+    reader = csv.DictReader(io.StringIO(user_files.text(path, "a table of values by query"), newline=""))
+    try:
         for line in reader:
             where = line.pop("collection", ""), line.pop("query", "")
             for trial, text in line.items():
@@ -61,4 +140,6 @@ def by_query(folder: Path, trials: Iterable[str]) -> dict[str, dict[tuple[str, s
                     raise InputError(
                         f"{path}:{reader.line_num}: {trial}: expected a number, found {text!r:.40}; run the grid again"
                     ) from error
+    except csv.Error as error:
+        raise InputError(f"{path}:{reader.line_num}: broken CSV: {error}; {_AGAIN}") from error
     return values

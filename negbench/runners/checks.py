@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 
 from negbench.chat import Chat, MissingKeyError
 from negbench.chat.answers import Answers
 from negbench.config.grid import Grid
-from negbench.errors import InputError
 from negbench.plan.trials import Trial
 from negbench.store import Stage, Store
 from negbench.teachers import Teacher
@@ -37,7 +35,7 @@ def check_parts(grid: Grid, trials: Sequence[Trial], store: Store, report: Calla
         checks += [(part, "", []) for part in _unused(grid, set(asked))]
     for part, row, missing in checks:
         report(f"check {part.kind} {part.spelling}")
-        with located(grid, part.spelling, row):
+        with grid.located(part.spelling, row):
             try:
                 part.check_usable()
             except MissingKeyError:
@@ -64,13 +62,3 @@ def _unused(grid: Grid, asked: set[tuple[str, str]]) -> list[Teacher]:
     """Return the teachers and judges that the grid names, that no stage asks, and that lie in files."""
     named = {it.spelling: it for _, settings in grid.points for it in (settings.teacher, settings.judge) if it}
     return [it for it in named.values() if (it.kind, it.spelling) not in asked and not _is_remote(it)]
-
-
-@contextmanager
-def located(grid: Grid, *names: str) -> Iterator[None]:
-    """Let an InputError inside begin with the place in the grid of the first of ``names`` that has one."""
-    try:
-        yield
-    except InputError as error:
-        places = [grid.places[name] for name in names if name in grid.places]
-        raise InputError(": ".join([*places[:1], str(error)])) from error

@@ -16,7 +16,7 @@ from negbench.plan.damage import repeat_if_damaged
 from negbench.plan.trials import Trial, collection_name
 from negbench.report import results
 from negbench.runners import schedule
-from negbench.runners.checks import check_parts, keep_answered, located
+from negbench.runners.checks import check_parts, keep_answered
 from negbench.runners.outputs import Outputs
 from negbench.stages.evaluation.gradient import WeighFalseNegatives
 from negbench.stages.evaluation.quality import EvaluateEncoder, EvaluateRetriever
@@ -63,7 +63,7 @@ def run(
     def work() -> Finished:
         check_parts(grid, trials, store, lambda label: report(schedule.Progress(0, 1, label, 0.0)))
         _check_encoders(grid, trials, store, report)
-        _check_collections(trials, store, report)  # last, since a large one takes minutes
+        _check_collections(grid, trials, store, report)  # last, since a large one takes minutes
         with usage.recorded(store, grid.name, out, stages):
             return carry_out()
 
@@ -111,7 +111,9 @@ def _error_log(out: Path) -> Callable[[str], None]:
     return keep
 
 
-def _check_collections(trials: Sequence[Trial], store: Store, report: Callable[[schedule.Progress], None]) -> None:
+def _check_collections(
+    grid: Grid, trials: Sequence[Trial], store: Store, report: Callable[[schedule.Progress], None]
+) -> None:
     """Load and check the collections of unfinished trials, so that errors come before hours of training."""
     unfinished = [trial for trial in trials if not all(store.has(stage) for stage in trial.stages)]
     stages = dict.fromkeys(stage for trial in unfinished for stage in trial.stages)
@@ -121,8 +123,8 @@ def _check_collections(trials: Sequence[Trial], store: Store, report: Callable[[
     for index, (loaded, split) in enumerate(needed):
         if not store.has(loaded):
             report(schedule.Progress(index, len(needed), loaded.label, 0.0))
-        collection = read_collection(store.ensure(loaded))
-        split_queries(collection, split)
+        with grid.located(loaded.source.spelling):
+            split_queries(read_collection(store.ensure(loaded)), split)
     for stage in stages:
         if isinstance(stage, BuildPool) and not store.has(stage):
             stage.check(read_collection(store.ensure(stage.collection)))
@@ -141,7 +143,7 @@ def _check_encoders(
     needed = [it for it in stages if isinstance(it, StartEncoder) and not store.has(it)]
     for index, stage in enumerate(needed):
         report(schedule.Progress(index, len(needed), stage.label, 0.0))
-        with located(grid, stage.spec.spelling):
+        with grid.located(stage.spec.spelling):
             store.ensure(stage)
 
 

@@ -15,7 +15,7 @@ from made_runs import grid
 def broken(model: Path, here: Path) -> dict[str, str]:
     """Return models that cannot be used, by what is wrong: copies of ``model``, each with one fault."""
     made = {}
-    for name in ("config", "weights", "shapes", "tokenizer"):
+    for name in ("config", "weights", "shapes", "tokenizer", "length", "pooling"):
         folder = Path(shutil.copytree(model, here / name))
         if name == "config":
             (folder / "config.json").write_text("{broken")
@@ -25,6 +25,11 @@ def broken(model: Path, here: Path) -> dict[str, str]:
         elif name == "shapes":
             config = json.loads((folder / "config.json").read_text())
             (folder / "config.json").write_text(json.dumps({**config, "intermediate_size": 128}))
+        elif name == "length":
+            (folder / "sentence_bert_config.json").write_text('{"max_seq_length": "long"}')
+        elif name == "pooling":
+            pooling = folder / "1_Pooling/config.json"
+            pooling.write_text(pooling.read_text().replace("32", "7"))
         else:
             (folder / "tokenizer.json").write_text('{"version": "1.0"}')
         made[name] = str(folder)
@@ -40,6 +45,10 @@ CASES = {
     "weights that are cut": ("encoder: {weights}", "3: encoder: ", "cannot be loaded"),
     "weights of another shape": ("encoder: {shapes}", "3: encoder: ", "of another shape than config.json says"),
     "a tokenizer that is none": ("encoder: {tokenizer}", "3: encoder: ", "cannot be loaded"),
+    "a length that is a word": ("encoder: {length}", "3: encoder: ", "expected a whole number of at least 1"),
+    "dimensions that are not those of its vectors": (
+        "encoder: {pooling}", "3: encoder: ", "gives vectors of 32 dimensions, and its files say 7",
+    ),
     "a judge that cannot be loaded": ("judge: {{bi-encoder: {{model: {weights}}}}}", "judge: ", "cannot be loaded"),
     "a judge without a head": ("judge: cross-encoder(model={tiny})", "judge: ", "which would be drawn at random"),
     "a judge that is no language model": ("judge: local-llm(model={tokenizer})", "judge: ", "cannot be loaded"),
