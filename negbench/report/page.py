@@ -48,7 +48,7 @@ def write(folder: Path, texts: Sequence[Example]) -> list[Path]:
 
     The page shows ``texts``; it contains no other text of the collection. Raises InputError without results.
     """
-    data = stored.read(folder)
+    data = stored.read(folder, for_page=True)
     rows = [Row(**row) for row in data["rows"]]
     settings = data["settings"]
     details = [Detail.of(detail) for detail in data.get("details", [])]  # older results have none

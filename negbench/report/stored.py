@@ -15,7 +15,6 @@ from negbench import user_files
 from negbench.errors import InputError, plainly
 from negbench.escaping import for_csv
 from negbench.plain_values import json_file
-from negbench.report.details import Detail
 from negbench.report.rows import Row
 from negbench.report.side_by_side import Matrix
 from negbench.user_files import is_there
@@ -32,8 +31,11 @@ def results_folder(path: Path) -> Path:
     return folder
 
 
-def read(folder: Path) -> dict[str, Any]:
-    """Return what ``results.json`` of a folder holds, with ``manifest``. Raises InputError without them."""
+def read(folder: Path, for_page: bool = False) -> dict[str, Any]:
+    """Return what ``results.json`` of a folder holds, with ``manifest``, after a check of what is read of them.
+
+    A page reads more than a comparison. Raises InputError without the files, and for what no run writes.
+    """
     for name in ("results.json", MANIFEST):
         if not is_there(folder / name):
             raise InputError(f"{folder}: no {name}; expected the results of a grid: run `negbench run` first")
@@ -41,34 +43,58 @@ def read(folder: Path) -> dict[str, Any]:
     data = json_file(path, "the results of a grid")
     if not isinstance(data, dict) or not {"rows", "tables"} <= data.keys():
         raise InputError(f"{path}: written by an older version of negbench; {_AGAIN}")
-    _check(path, _Results, data)
+    _check(path, _PageResults if for_page else _Results, data)
     known = {field.name for field in fields(Row)}
     if odd := sorted({key for row in data["rows"] for key in row} - known):
         raise InputError(f"{path}: rows: {odd[0]!r:.60} is of another version of negbench; {_AGAIN}")
     manifest = json_file(folder / MANIFEST, "the manifest of a run")
-    _check(folder / MANIFEST, _Manifest, manifest)
+    _check(folder / MANIFEST, _PageManifest if for_page else _Manifest, manifest)
     return {**data, "manifest": manifest}
 
 
 class _Trial(BaseModel):
     name: str
-    method: str
     spelling: str
     axes: dict[str, Any]
     seed: int | None
     status: str
+
+
+class _Settings(BaseModel):
+    measure: str
+
+
+class _Results(BaseModel):
+    """What a comparison reads of ``results.json``."""
+
+    rows: list[Row]
+    trials: list[_Trial]
+    settings: _Settings
+
+
+class _Manifest(BaseModel):
+    digests: dict[str, dict[str, str]] = {}
+    commit: str | None = None
+
+
+class _PageTrial(_Trial):
     metrics: dict[str, float | None]
     cost: dict[str, Any]
     false_negatives: dict[str, dict[str, Any]]
 
 
-class _Settings(BaseModel):
+class _PageSettings(_Settings):
     title: str
-    measure: str
     baseline: str | None
     methods: int
     seeds: int
     legend: list[str] = Field(min_length=1)
+
+
+class _Table(BaseModel):
+    title: str
+    heading: list[str]
+    body: list[list[str]]
 
 
 class _SideBySide(BaseModel):
@@ -78,32 +104,30 @@ class _SideBySide(BaseModel):
     folders: bool
 
 
-class _Table(BaseModel):
-    title: str
-    heading: list[str]
-    body: list[list[str]]
+class _Detail(BaseModel):
+    method: str
+    axes: dict[str, Any]
+    group: str
+    name: str
 
 
-class _Results(BaseModel):
-    """What is read of ``results.json``, but for what older ones lack."""
+class _PageResults(_Results):
+    """What a page reads, but for what older results lack."""
 
-    rows: list[Row]
-    trials: list[_Trial]
+    trials: list[_PageTrial]  # type: ignore[assignment]  # a list that is read alone
+    settings: _PageSettings
     tables: list[_Table]
-    settings: _Settings
-    details: list[Detail] = []
+    details: list[_Detail] = []
     side_by_side: _SideBySide | None = None
     further: list[_Table] = []
     notes: list[str]
     verdict: list[str] = []
 
 
-class _Manifest(BaseModel):
+class _PageManifest(_Manifest):
     command: list[str]
     grid: str
     versions: dict[str, Any]
-    digests: dict[str, dict[str, str]] = {}
-    commit: str | None = None
 
 
 def _check(path: Path, kind: type[BaseModel], data: Any) -> None:

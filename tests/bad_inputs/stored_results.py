@@ -24,14 +24,8 @@ OF_RESULTS = {
     "settings of a list": ("settings", []),
     "settings of nothing": ("settings", {}),
     "a measure of a list": ("settings", {**SETTINGS, "measure": ["AP"]}),
-    "no legend": ("settings", {**SETTINGS, "legend": []}),
-    "a table of numbers": ("tables", [{"title": "", "heading": ["a"], "body": [[1]]}]),
-    "details of nothing": ("details", [{}]),
-    "matrices of nothing": ("side_by_side", {"matrices": [{}], "tables": [], "notes": [], "folders": False}),
-    "notes of a mapping": ("notes", {}),
 }
 OF_MANIFEST = {
-    "no command": ("command", None),
     "digests of a list": ("digests", []),
     "digests of a text": ("digests", {"collections": "x"}),
     "a commit of a mapping": ("commit", {}),
