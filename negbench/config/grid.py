@@ -347,7 +347,7 @@ def _explain(document: Document, places: dict[str, list[str | int]], issue: Any)
             if path and path != ("warm_up",) and name in other.model_fields
         ]
         near = f"no key is called {name!r} here; it is a key of {' and of '.join(elsewhere)}: put it there"
-        message = near if elsewhere else unknown("key", name, known)
+        message = near if elsewhere and model is not FurtherCollection else unknown("key", name, known)
     elif issue["type"] == "missing":
         needed = [name for name, field in Settings.model_fields.items() if field.is_required()]
         message += f"; a grid needs {', '.join(needed)}" if len(location) == 1 else "; add it"
