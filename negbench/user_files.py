@@ -7,10 +7,13 @@ import gzip
 import hashlib
 import io
 import os
+import select
 import stat
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,6 +30,12 @@ MOST_LINE_BYTES = 64 << 20
 
 MOST_BLANK_LINES = 100_000
 """Most blank lines in a file that is read line by line."""
+
+MOST_FILES = 10_000
+"""Most files below a folder that is read as a whole."""
+
+PIPE_SECONDS = 3
+"""Seconds within which standard input must end."""
 
 _BROKEN = (OSError, EOFError, zlib.error)
 """What is raised while a file is read that is damaged, or on a damaged disk."""
@@ -172,6 +181,24 @@ def reading(path: Path, expected: str = "a file") -> Iterator[IO[bytes]]:
         raise unreadable(path, error) from error
 
 
+def files_below(folder: Path, what: str) -> list[Path]:
+    """Return all files below a folder, ascending; links to folders are not followed.
+
+    Raises InputError for a folder below it that cannot be read, and for more than ``MOST_FILES``: it is then hardly the
+    folder of ``what``, which the message names.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise _refused(Path(error.filename or folder), error) from error
+
+    found: list[Path] = []
+    for place, _, names in os.walk(folder, onerror=refuse):
+        found += [Path(place, name) for name in names]
+        if len(found) > MOST_FILES:
+            raise InputError(f"{shown(folder)}: holds more than {MOST_FILES:,} files; give the folder of {what}")
+    return sorted(found)
+
+
 def content(path: Path, expected: str = "a file", most: int | None = None) -> bytes:
     """Return a regular file's bytes, decompressed where its name ends with ``.gz``.
 
@@ -189,12 +216,41 @@ def text(path: Path, expected: str = "a file", most: int | None = None) -> str:
 
     The message for what is no UTF-8 names the line.
     """
-    raw = content(path, expected, most)
+    return _decoded(content(path, expected, most), path)
+
+
+def _decoded(raw: bytes, path: Path) -> str:
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise InputError(f"{shown(path)}:{line}: not UTF-8 text: {error.reason}; save it as UTF-8") from error
+
+
+STANDARD_INPUT = Path("<stdin>")
+"""How messages call standard input."""
+
+
+@cache
+def standard_input(expected: str, most: int) -> str:
+    """Return the text on standard input, which can be read once: a second call returns the same.
+
+    Raises InputError for a terminal, for more than ``most`` bytes, for no UTF-8, and where there is no end within
+    ``PIPE_SECONDS``.
+    """
+    if os.isatty(0):
+        raise InputError(f"{STANDARD_INPUT}: is a terminal; give the path of {expected}, or pipe one in")
+    content, end = b"", time.monotonic() + PIPE_SECONDS
+    while len(content) <= most:
+        left = end - time.monotonic()
+        if left <= 0 or not select.select([0], [], [], left)[0]:
+            raise InputError(
+                f"{STANDARD_INPUT}: has no end within {PIPE_SECONDS} s; save it to a file, and give the path of that"
+            )
+        if not (part := os.read(0, 1 << 16)):
+            return _decoded(content, STANDARD_INPUT)
+        content += part
+    raise InputError(f"{STANDARD_INPUT}: has more than {most:,} bytes; expected {expected}, which is smaller")
 
 
 def sha256(path: Path, expected: str = "a file") -> str:

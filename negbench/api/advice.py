@@ -64,7 +64,7 @@ class Advice(Result):
 
         return pd.DataFrame([asdict(it) for it in self.found.figures]).astype({"low": "float64", "high": "float64"})
 
-    def __rich__(self) -> RenderableType:
+    def _renderable(self) -> RenderableType:
         """Return the figures as a table, then what can be measured, warnings, and the grid."""
         from rich.console import Group
         from rich.table import Table
@@ -160,6 +160,6 @@ def _new(path: Path) -> Path:
 
 def _from(folder: Path, collection: str) -> str:
     """Return the text for a collection in a grid in ``folder``, from where its relative paths start."""
-    if Path(collection).is_absolute() or not Path(collection).exists():
+    if not collection or Path(collection).is_absolute() or not Path(collection).exists():
         return collection
     return Path(os.path.relpath(collection, folder)).as_posix()

@@ -64,7 +64,7 @@ class Audit(Result):
         columns = ["method", *DESCRIBED, *ESTIMATED]
         return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(ESTIMATED, "float64"))
 
-    def __rich__(self) -> RenderableType:
+    def _renderable(self) -> RenderableType:
         """Return the description, the estimate, and what to do next."""
         from rich.console import Group
         from rich.text import Text

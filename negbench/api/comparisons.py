@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from negbench.api.result import Result
+from negbench.api.result import Result, frame
 from negbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -71,11 +70,11 @@ class Comparison(Result):
 
     def to_pandas(self) -> DataFrame:
         """Return a row a method and point of the axes, with the columns of the CSV file."""
-        import pandas as pd
+        from negbench.report.compare_text import values
 
-        return pd.read_csv(io.StringIO(self.csv), keep_default_na=False, na_values=[""])
+        return frame(values(self.rows))
 
-    def __rich__(self) -> RenderableType:
+    def _renderable(self) -> RenderableType:
         """Return the table, and below it what it compares and what it cannot."""
         from rich.console import Group
         from rich.text import Text
@@ -116,5 +115,6 @@ def _run(folder: Path, name: str) -> Run:
     from negbench.report import stored
     from negbench.report.compare import Run, flat
 
-    data, values = stored.read(folder), stored.by_query(folder)
+    data = stored.read(folder)
+    values = stored.by_query(folder, [trial["name"] for trial in data["trials"]])
     return Run(name=name, data=data, values=values, keys=flat(Document.read(folder / stored.MANIFEST).data))

@@ -47,7 +47,7 @@ class Evaluation(Result):
         about = {name: self.data[name] for name in ("encoder", "collection", "split", "queries")}
         return pd.DataFrame([{**about, **self.metrics}])
 
-    def __rich__(self) -> RenderableType:
+    def _renderable(self) -> RenderableType:
         """Return the warnings, what was measured, and the measures."""
         from rich.console import Group
         from rich.table import Table

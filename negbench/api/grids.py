@@ -58,7 +58,7 @@ class Grid(Result):
 
         return pd.DataFrame(self.data)
 
-    def __rich__(self) -> RenderableType:
+    def _renderable(self) -> RenderableType:
         """Return the methods as a table, a row a method and point."""
         from rich.table import Table
         from rich.text import Text

@@ -42,7 +42,7 @@ class Inspection(Result):
             columns=["query", "method", "document", "text", "score", "rank", "label"],
         ).astype({"rank": "Int64"})
 
-    def __rich__(self) -> RenderableType:
+    def _renderable(self) -> RenderableType:
         """Return the examples as tables, one a query."""
         from negbench.report.inspect import terminal
 

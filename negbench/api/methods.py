@@ -44,7 +44,7 @@ class Methods(Result):
 
         return pd.DataFrame(self._rows(), columns=list(COLUMNS))
 
-    def __rich__(self) -> RenderableType:
+    def _renderable(self) -> RenderableType:
         """Return the table that ``negbench methods`` prints, one method a row."""
         from rich.table import Table
         from rich.text import Text
@@ -91,7 +91,7 @@ class MethodDetails(Result):
 
         return pd.DataFrame(self.data["parameters"], columns=list(PARAMETERS))
 
-    def __rich__(self) -> RenderableType:
+    def _renderable(self) -> RenderableType:
         """Return what is said of the method, its axes, and its parameters."""
         from rich.console import Group
         from rich.table import Table

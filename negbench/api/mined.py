@@ -91,7 +91,7 @@ class Mined(Result):
         columns = ["query", "document", "rank", "score", "origin", "text"]
         return pd.DataFrame(self.data["negatives"], columns=columns).astype({"rank": "Int64", "score": "float64"})
 
-    def __rich__(self) -> RenderableType:
+    def _renderable(self) -> RenderableType:
         """Return the first negatives as a table, the false-negative rate, and the notes."""
         from rich.console import Group
         from rich.table import Table
@@ -132,7 +132,7 @@ class SavedNegatives(Result):
         """Return a row a negative, as ``Mined.to_pandas``."""
         return self.mined.to_pandas()
 
-    def __rich__(self) -> RenderableType:
+    def _renderable(self) -> RenderableType:
         """Return the first negatives as a table, and where all of them are."""
         from rich.console import Group
         from rich.text import Text
@@ -140,7 +140,7 @@ class SavedNegatives(Result):
         before = self.mined.notes
         notes = [f"note: {note}" for note in self.about["notes"] if note not in before]
         where = f"negatives in {self.path}, format {self.about['format']}; how they were made in {self.description}"
-        return Group(self.mined.__rich__(), *map(Text, [*notes, where]))
+        return Group(self.mined._renderable(), *map(Text, [*notes, where]))
 
 
 def mine(
@@ -212,5 +212,8 @@ def load_negatives(
 def check_format(out: Path, format: str | None = None) -> None:
     """Raise InputError where ``save`` could not write a format to ``out``; what takes long can ask beforehand."""
     from negbench.export.saving import format_of
+    from negbench.store.writable import check_writable
 
     format_of(format, out)
+    if not out.exists():
+        check_writable(out, "--out")

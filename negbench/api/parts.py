@@ -35,7 +35,7 @@ class Parts(Result):
             rows += [{**of, **it, "parameter": it["name"]} for it in part["parameters"]] or [of]
         return pd.DataFrame(rows, columns=list(COLUMNS))
 
-    def __rich__(self) -> RenderableType:
+    def _renderable(self) -> RenderableType:
         """Return a table a kind; of a single part, all that its docstring says."""
         from rich.console import Group
         from rich.text import Text

@@ -81,7 +81,7 @@ class Plan(Result):
 
         return pd.DataFrame(self.data["stages"])
 
-    def __rich__(self) -> RenderableType:
+    def _renderable(self) -> RenderableType:
         """Return the stages by what they do, the sizes of the collections, and what is left to run."""
         from rich.console import Group
         from rich.table import Table
@@ -143,4 +143,4 @@ def plan_run(grid: GridLike, *, store: str | PathLike[str] | None = None, yes: b
     check_size(config, yes)
     all_trials = trials(config)
     stages = planned(all_trials, opened)
-    return Plan(all_trials, stages, forecast(all_trials, stages, opened), config.notes)
+    return Plan(all_trials, stages, forecast(config, all_trials, stages, opened), config.notes)

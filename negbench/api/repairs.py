@@ -55,7 +55,7 @@ class RepairResults(Result):
         points = self.summary.points
         return {"repair": repair.draw(points, self.summary.measure)} if points else {}
 
-    def __rich__(self) -> RenderableType:
+    def _renderable(self) -> RenderableType:
         """Return the tables and findings that ``negbench repair`` prints."""
         return self.summary.terminal()
 

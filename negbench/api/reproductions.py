@@ -52,7 +52,7 @@ class Reproduction(Result):
             ]
         )
 
-    def __rich__(self) -> RenderableType:
+    def _renderable(self) -> RenderableType:
         """Return a table a paper, a row a statement."""
         from rich.console import Group
         from rich.table import Table

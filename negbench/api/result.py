@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from negbench.errors import InputError
@@ -27,8 +28,12 @@ class Result(ABC):
     """Whether sentences beside a table are broken at the terminal's width."""
 
     @abstractmethod
+    def _renderable(self) -> RenderableType:
+        """Return the table and the sentences around it for rich, with texts of users as they are."""
+
     def __rich__(self) -> RenderableType:
-        """Return the table and the sentences around it for rich."""
+        """Return what ``rich.print`` shows: characters that would steer a terminal are written out."""
+        return Escaped(self._renderable())
 
     @property
     @abstractmethod
@@ -65,7 +70,7 @@ class Result(ABC):
         from rich.console import Console
 
         console = console or Console(width=None if sys.stdout.isatty() else WIDTH)
-        console.print(Escaped(self.__rich__()), markup=False, highlight=False, soft_wrap=not self.wraps)
+        console.print(self, markup=False, highlight=False, soft_wrap=not self.wraps)
 
     def __repr__(self) -> str:
         return self.table.rstrip("\n")
@@ -74,4 +79,13 @@ class Result(ABC):
         """Return the HTML that a notebook shows for the result."""
         from negbench.api.html import html
 
-        return html(self.__rich__())
+        return html(self._renderable())
+
+
+def frame(lines: Sequence[Sequence[Any]]) -> DataFrame:
+    """Return lines below a heading as a DataFrame whose columns have the types that their cells look like."""
+    import pandas as pd
+
+    out = io.StringIO()
+    csv.writer(out).writerows(lines)
+    return pd.read_csv(io.StringIO(out.getvalue()), keep_default_na=False, na_values=[""])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from negbench.api.grids import Grid, GridLike, as_grid, open_store
-from negbench.api.result import Result
+from negbench.api.result import Result, frame
 from negbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -58,7 +56,7 @@ class Results(Result):
         """Return ``rows`` unrounded, with the columns of ``table.csv``: one an axis, one a measure."""
         from negbench.report.table import values
 
-        return _frame(values(self.rows, self.data["settings"]["measure"]))
+        return frame(values(self.rows, self.data["settings"]["measure"]))
 
     def side_by_side(self) -> DataFrame:
         """Return a row a method and column of the table of several collections, with its mean and out of domain.
@@ -73,13 +71,13 @@ class Results(Result):
             raise InputError(
                 f"{self.data['name']}: has one collection alone; list several under collections, or add evaluate_on"
             )
-        return _frame(cells(matrices))
+        return frame(cells(matrices))
 
     def figures(self) -> Mapping[str, Figure]:
         """Return side_by_side, quality, costs, ranks, where and curves: those that there is something to draw for."""
         return self.outputs.figures(self.data)
 
-    def __rich__(self) -> RenderableType:
+    def _renderable(self) -> RenderableType:
         """Return the tables that ``negbench run`` prints."""
         from negbench.runners.outputs import terminal
 
@@ -132,29 +130,15 @@ def run(
     executor = ExecutorChoice(runner, workers, address)
     grid = as_grid(grid)
     check_size(grid.config, yes)
-    results = carry_out(grid, trials(grid.config), out, store, progress, log_models, command, executor)
+    planned = trials(grid.config)
+    keeping.check_free(models, planned, results_folder(grid, out))
+    results = carry_out(grid, planned, out, store, progress, log_models, command, executor)
     finished, folder = results.outputs, results.path
-    kept = keeping.keep(models, finished.done, finished.records, finished.store, folder, _labels(progress))
+    kept = keeping.keep(models, finished.done, finished.records, finished.store, folder, progress or (lambda _: None))
     if runs:
         trec_runs.write(finished.done, finished.store, folder)
         mteb_results.write(finished.done, finished.store, folder)
     return replace(results, models=kept.folders, model_notes=kept.notes)
-
-
-def _frame(lines: Sequence[Sequence[Any]]) -> DataFrame:
-    """Return lines below a heading as a DataFrame whose columns have the types that their cells look like."""
-    import pandas as pd
-
-    out = io.StringIO()
-    csv.writer(out).writerows(lines)
-    return pd.read_csv(io.StringIO(out.getvalue()), keep_default_na=False, na_values=[""])
-
-
-def _labels(progress: Callable[[Progress], None] | None) -> Callable[[str], None]:
-    """Return a function that reports a single stage's label as progress."""
-    from negbench.runners.schedule import Progress
-
-    return (lambda _: None) if progress is None else (lambda label: progress(Progress(0, 1, label)))
 
 
 def carry_out(

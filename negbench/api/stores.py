@@ -42,7 +42,7 @@ class StoreListing(Result):
 
         return pd.DataFrame(self.data, columns=["kind", "key", "bytes", "made", "used", "grids", "running"])
 
-    def __rich__(self) -> RenderableType:
+    def _renderable(self) -> RenderableType:
         """Return the artifacts as a table."""
         from rich.console import Group
         from rich.text import Text
@@ -90,7 +90,7 @@ class StoreSize(Result):
 
         return pd.DataFrame(self.data["kinds"], columns=["kind", "artifacts", "bytes"])
 
-    def __rich__(self) -> RenderableType:
+    def _renderable(self) -> RenderableType:
         """Return the sizes by kind and by grid."""
         from rich.console import Group
         from rich.text import Text
@@ -122,7 +122,7 @@ class StoreCheck(Result):
 
         return pd.DataFrame(list(self.found.damaged.items()), columns=["artifact", "damage"])
 
-    def __rich__(self) -> RenderableType:
+    def _renderable(self) -> RenderableType:
         """Return a line for each damaged artifact, and how many are sound."""
         from rich.text import Text
 
@@ -142,14 +142,14 @@ class Pruning(StoreListing):
     freed: int
     removed: bool
 
-    def __rich__(self) -> RenderableType:
+    def _renderable(self) -> RenderableType:
         """Return the artifacts as a table, and what was done."""
         from rich.console import Group
         from rich.text import Text
 
         done = "removed" if self.removed else "would be removed; add --yes to remove them"
         line = f"{len(self.artifacts)} artifacts, with what was set aside {amount(self.freed)}: {done}"
-        return Group(super().__rich__(), Text(line)) if self.artifacts else Text(line)
+        return Group(super()._renderable(), Text(line)) if self.artifacts else Text(line)
 
 
 def list_store(*, store: str | PathLike[str] | None = None) -> StoreListing:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,11 +14,14 @@ from pydantic import ValidationError
 from negbench import user_files
 from negbench.auditing import answers, description, draw, population, rank_figure, readers, serve, sheet
 from negbench.auditing.estimate import Estimate, estimate
+from negbench.chat import MissingKeyError
+from negbench.chat.answers import Answers
 from negbench.collections.resolve import source_of
 from negbench.encoders.precision import resolve
 from negbench.errors import InputError, plainly
 from negbench.stages.inputs import LoadCollection, read_collection
 from negbench.store import Store
+from negbench.store.writable import check_writable
 from negbench.teachers import Teacher
 from negbench.types import Collection, Float64
 
@@ -73,14 +75,17 @@ def run(asked: AuditRequest, store: Store, show: Callable[[str], None]) -> Audit
         raise InputError("--labels and --width: give one of them; each determines the other")
     if asked.annotator is not None and not asked.serve:
         raise InputError("--annotator: needs --serve, whose answers it names; in the sheet use the column annotator")
+    judge = None if asked.judge is None else _judge(asked.judge)  # before files that may take long to read
     if sheet.is_there(asked.negatives[0]):
         folder, audited = asked.negatives[0], None
         given = {"--collection": asked.collection, "--out": asked.out, "another path": asked.negatives[1:] or None}
         if odd := [name for name, value in given.items() if value is not None]:
             raise InputError(f"{folder}: already has a sheet; leave out {odd[0]}")
     else:
-        audited = population.build(*readers.read(asked.negatives, _collection(asked.collection, store), store))
         folder = asked.out or Path("audits") / "+".join(map(_name, asked.negatives))
+        if (drawing or asked.serve or asked.export) and not user_files.is_there(folder):
+            check_writable(folder, "folder of the sheet")
+        audited = population.build(*readers.read(asked.negatives, _collection(asked.collection, store), store))
     fresh = False
     if sheet.is_there(folder):
         if drawing:
@@ -100,11 +105,11 @@ def run(asked: AuditRequest, store: Store, show: Callable[[str], None]) -> Audit
     elif drawing or asked.serve or asked.export:
         assert audited is not None
         labels = None if asked.width is not None else asked.labels or LABELS
-        judge = None if asked.judge is None else _judged(audited, asked.judge)
-        drawn = draw.draw(audited, labels, asked.width, asked.seed, judge)
+        scores = None if judge is None else _judged(audited, judge)
+        drawn = draw.draw(audited, labels, asked.width, asked.seed, scores)
         if asked.answers is not None:  # refused before a sheet is written
-            answers.of_file(asked.answers, len(sheet.of(audited, drawn, asked.seed, judge).items))
-        filled, fresh = sheet.write(folder, audited, drawn, asked.seed, judge), True
+            answers.of_file(asked.answers, len(sheet.of(audited, drawn, asked.seed, scores).items))
+        filled, fresh = sheet.write(folder, audited, drawn, asked.seed, scores), True
     elif asked.answers is not None:
         raise InputError(f"--answers: {folder} has no sheet; draw one with --labels {LABELS}")
     else:
@@ -147,12 +152,15 @@ def _exported(folder: Path, tool: str | None) -> tuple[Path, ...]:
 def _serve(folder: Path, annotator: str, show: Callable[[str], None]) -> None:
     with serve.serving(folder, annotator=annotator) as address:
         show(address)
-        with contextlib.suppress(KeyboardInterrupt):
+        try:
             threading.Event().wait()
+        except KeyboardInterrupt as error:
+            if type(error) is not KeyboardInterrupt:  # a signal that ends the process, not Ctrl-C
+                raise
 
 
-def _judged(whole: population.Population, spelling: str) -> Float64:
-    """Return the judge's score of each pair [N], NaN where it gives none; InputError if it scores no pair."""
+def _judge(spelling: str) -> Teacher:
+    """Return the judge that a spelling names; InputError for none, and for one that cannot be loaded or asked."""
     try:
         judge = Teacher.model_validate(spelling)
     except ValidationError as error:
@@ -161,6 +169,16 @@ def _judged(whole: population.Population, spelling: str) -> Float64:
         raise InputError(f"--judge: {judge.name} is trained on labels; choose a pretrained model: bi-encoder, llm, ...")
     if judge.listwise:
         raise InputError(f"--judge: {judge.name} ranks a query's passages; choose a judge that scores each by itself")
+    try:
+        judge.check_usable()
+    except InputError as error:
+        if not (isinstance(error, MissingKeyError) and Answers.default().is_file()):  # else all answers may be kept
+            raise InputError(f"--judge: {error}") from error
+    return judge
+
+
+def _judged(whole: population.Population, judge: Teacher) -> Float64:
+    """Return the judge's score of each pair [N], NaN where it gives none; InputError if it scores no pair."""
     pairs = zip(whole.queries.tolist(), whole.documents.tolist(), strict=True)
     texts = [(whole.query_texts[query], whole.document_texts[document]) for query, document in pairs]
     scores = judge.checked_scores(texts, None, resolve("auto")).astype(np.float64)

@@ -242,7 +242,12 @@ def texts(folder: Path) -> list[dict[str, Any]]:
     items = []
     for place, line in user_files.lines(folder / ITEMS, "the items of a sheet"):
         try:
-            items.append(plain_values.json_value(line.decode()))
-        except (NotPlainError, UnicodeDecodeError) as error:
+            item = plain_values.json_value(line.decode())
+            sheet_checks.check_item(item)
+            items.append(item)
+        except (NotPlainError, UnicodeDecodeError, ValueError) as error:
             raise InputError(f"{place}: damaged ({error}); restore the file, or draw a new sheet") from error
+    if len(items) != (expected := len(load(folder).items)):
+        what = f"damaged ({len(items)} items, expected {expected})"
+        raise InputError(f"{folder / ITEMS}: {what}; restore the file, or draw a new sheet")
     return items

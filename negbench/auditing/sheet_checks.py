@@ -20,3 +20,13 @@ def check_record(record: Any, version: int) -> None:
         raise ValueError(f"seed: expected a whole number from 0, found {seed!r:.60}")
     if not isinstance(items, list) or not items or not all(type(item) is int and abs(item) < 2**62 for item in items):
         raise ValueError(f"items: expected a list of whole numbers, found {items!r:.60}")
+
+
+def check_item(item: Any) -> None:
+    """Raise ValueError where a line of ``items.jsonl`` is no item of a sheet."""
+    texts = [item.get("query"), item.get("document")] if isinstance(item, dict) else [None]
+    positives = item.get("positives") if isinstance(item, dict) else None
+    if not all(isinstance(text, str) for text in [*texts, *(positives if isinstance(positives, list) else [None])]):
+        raise ValueError(f"expected an object with query, positives and document, found {item!r:.60}")
+    if type(item.get("item")) is not int or type(item.get("more")) is not int:
+        raise ValueError(f"item and more: expected whole numbers, found {item.get('item')!r:.60}")

@@ -14,12 +14,15 @@ from negbench.chat.address import checked_address, checked_variable
 from negbench.chat.answers import Answers
 from negbench.errors import InputError
 from negbench.numbers import not_booleans
-from negbench.store import Store
 
 CUT = "was cut off at the server's limit of tokens; raise it"
 EMPTY = "is empty"
 WITHHELD = "(withheld by the server's content filter)"
 """Stored where a filter has kept an answer back, which is a refusal and no fault of the server's."""
+
+
+class MissingKeyError(InputError):
+    """There is no API key, without which nothing can be asked; answers that are kept can be read."""
 
 
 class Chat(BaseModel):
@@ -60,10 +63,10 @@ class Chat(BaseModel):
         return checked_variable(key)
 
     def require_key(self, who: str) -> str:
-        """Return the API key; InputError, which begins with ``who``, where there is none."""
+        """Return the API key; MissingKeyError, which begins with ``who``, where there is none."""
         key = os.environ.get(self.key, "").strip()
         if not key:
-            raise InputError(f"{who}: the environment variable {self.key} holds no key; set it")
+            raise MissingKeyError(f"{who}: the environment variable {self.key} holds no key; set it")
         return key
 
     def ask(self, who: str, instructions: str, texts: Sequence[str]) -> list[str]:
@@ -72,7 +75,7 @@ class Chat(BaseModel):
         Raises InputError, which begins with ``who``, without a key, over the budget, and where the server refuses,
         does not answer, or gives replies without a whole answer, which are not kept; what came by then is.
         """
-        kept = Answers(Store.default().root / "answers" / "llm.sqlite")
+        kept = Answers()
         names = [kept.name(self.server or "", self.model, instructions, text) for text in texts]
         by_name = kept.find(names)
         missing = {name: text for name, text in zip(names, texts, strict=True) if name not in by_name}

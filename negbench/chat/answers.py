@@ -6,27 +6,40 @@ import contextlib
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+
+from negbench.errors import InputError
+from negbench.store import Store
 
 
 class Answers:
     """A file of answers by question; several processes and threads may share it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None = None) -> None:
+        """Open the file at ``path``, that of the store by default; it is made where there is none."""
+        path = path or Answers.default()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         with self._open() as database:
             database.execute("CREATE TABLE IF NOT EXISTS answers (question TEXT PRIMARY KEY, answer TEXT NOT NULL)")
+            database.execute("CREATE TABLE IF NOT EXISTS answered (stage TEXT PRIMARY KEY)")
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        database = sqlite3.connect(self._path, timeout=60)
         try:
-            with database:
+            with contextlib.closing(sqlite3.connect(self._path, timeout=60)) as database, database:
                 yield database
-        finally:
-            database.close()
+        except sqlite3.DatabaseError as error:
+            raise InputError(
+                f"{self._path}: is no database of answers that can be written to ({error}); make it writable, "
+                "or move it away if it is damaged: what it held is asked for again"
+            ) from error
+
+    @staticmethod
+    def default() -> Path:
+        """Return where the store has its answers."""
+        return Store.default().root / "answers" / "llm.sqlite"
 
     @staticmethod
     def name(*asked: str) -> str:
@@ -52,3 +65,14 @@ class Answers:
         """Store the answer to a question, in place of an earlier one."""
         with self._open() as database:
             database.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (name, answer))
+
+    def keep_stages(self, keys: Iterable[str]) -> None:
+        """Store that all questions of these stages have their answers here."""
+        with self._open() as database:
+            database.executemany("INSERT OR IGNORE INTO answered VALUES (?)", [(key,) for key in keys])
+
+    def have(self, keys: Sequence[str]) -> bool:
+        """Return whether all questions of each of these stages once had their answers here."""
+        with self._open() as database:
+            known = {key for (key,) in database.execute("SELECT stage FROM answered")}
+        return known.issuperset(keys)

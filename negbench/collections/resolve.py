@@ -195,7 +195,8 @@ def _validated(validate: Callable[[object], Source], value: object, text: str) -
         reasons = []
         for item in error.errors(include_url=False):
             field = ".".join(str(part) for part in item["loc"])
-            reasons.append(f"{field}: {plainly(item)}" if field else plainly(item))
+            reason = plainly(item) + ("; add it" if item["type"] == "missing" else "")
+            reasons.append(f"{field}: {reason}" if field else reason)
         raise InputError(f"collection {text}: {'; '.join(dict.fromkeys(reasons))}") from error
     except ValueError as error:
         raise InputError(f"collection {text}: {error}") from error

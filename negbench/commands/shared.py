@@ -9,7 +9,7 @@ import typer
 
 from negbench.terminal import say
 
-GridPath = Annotated[Path, typer.Argument(help="The grid file (YAML).", show_default=False)]
+GridPath = Annotated[Path, typer.Argument(help="The grid file (YAML), or - for standard input.", show_default=False)]
 Assignments = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the grid; dotted; can be repeated.")
 ]

@@ -18,6 +18,8 @@ from negbench.plain_values import NotPlainError
 MOST_BYTES = 4_000_000
 """Most bytes of a file: a manifest may be larger than the grid in it."""
 
+_STANDARD_INPUT = (Path("-"), Path("/dev/stdin"))
+
 
 class Document:
     """A YAML mapping, ``data``, that knows the line of each key in its file.
@@ -40,11 +42,15 @@ class Document:
     def read(cls, path: Path, kind: str = "grid file", keys: str = "name, collection, encoder, methods") -> Document:
         """Read ``path``, a grid or the manifest of one, with the assignments that it was run with.
 
+        The path ``-`` is standard input, whose relative paths start from the working directory.
         Raises InputError with file and line for what is no YAML mapping; ``kind`` and ``keys`` say what is expected.
         """
-        text = user_files.text(path, f"a {kind}", MOST_BYTES)
         assignments: list[str] = []
-        folder = path.parent
+        if path in _STANDARD_INPUT:
+            text, folder = user_files.standard_input(f"a {kind}", MOST_BYTES), Path()
+            path = user_files.STANDARD_INPUT
+        else:
+            text, folder = user_files.text(path, f"a {kind}", MOST_BYTES), path.parent
         if path.name.endswith(".json"):
             text, assignments, folder = _of_manifest(path, text)
         try:

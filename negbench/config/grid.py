@@ -6,7 +6,7 @@ import contextlib
 import copy
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -235,6 +235,17 @@ class Grid(BaseModel):
     notes: tuple[str, ...] = ()
     places: dict[str, str] = {}
 
+    @contextlib.contextmanager
+    def located(self, *names: str) -> Iterator[None]:
+        """Let an InputError inside begin with the place of the first of ``names`` that has one, unless it has one."""
+        try:
+            yield
+        except InputError as error:
+            places = [self.places[name] for name in names if name in self.places]
+            if not places or str(error).startswith(tuple(self.places.values())):
+                raise
+            raise InputError(f"{places[0]}: {error}") from error
+
 
 def read(source: Path | Mapping[str, Any], assignments: Sequence[str] = ()) -> Grid:
     """Read a grid file, the manifest of a run, or a mapping; apply ``--set`` assignments, and validate every point.
@@ -327,6 +338,8 @@ def _explain(document: Document, places: dict[str, list[str | int]], issue: Any)
         ("train", "max_length"): MaxLength,
     }  # an encoder may stand in a method's candidates, too
     model = EncoderSpec if location[-2:-1] == ["encoder"] else models.get(tuple(location[:-1]))
+    if location[:1] == ["evaluate_on"] and len(location) == 3:
+        model = FurtherCollection
     if issue["type"] == "extra_forbidden" and model:
         known = [*model.model_fields, *(["axes", KEY] if model is Settings else [])]
         name = str(location[-1])
@@ -336,7 +349,7 @@ def _explain(document: Document, places: dict[str, list[str | int]], issue: Any)
             if path and path != ("warm_up",) and name in other.model_fields
         ]
         near = f"no key is called {name!r} here; it is a key of {' and of '.join(elsewhere)}: put it there"
-        message = near if elsewhere else unknown("key", name, known)
+        message = near if elsewhere and model is not FurtherCollection else unknown("key", name, known)
     elif issue["type"] == "missing":
         needed = [name for name, field in Settings.model_fields.items() if field.is_required()]
         message += f"; a grid needs {', '.join(needed)}" if len(location) == 1 else "; add it"

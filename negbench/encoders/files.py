@@ -101,12 +101,13 @@ def _refuse_code(spec: EncoderSpec) -> None:
 
 def check_folder(folder: Path, name: str) -> None:
     """Raise InputError where the folder of the encoder ``name`` lacks files or has some that are not read."""
-    if next(folder.rglob("adapter_config.json"), None):
+    files = user_files.files_below(folder, "an encoder")
+    if any(path.name == "adapter_config.json" for path in files):
         raise InputError(
             f"encoder {name}: holds an adapter (peft) without the model it belongs to; merge the two with peft's "
             "merge_and_unload, save the result and give that folder"
         )
-    for path in sorted(folder.rglob("pytorch_model.bin")):
+    for path in [path for path in files if path.name == "pytorch_model.bin"]:
         if not list(path.parent.glob("*.safetensors")):
             raise InputError(
                 f"encoder {name}: {path.relative_to(folder)} holds pickled weights, which are not read; save them as "
@@ -118,7 +119,7 @@ def check_folder(folder: Path, name: str) -> None:
             raise InputError(
                 f"encoder {name}: is made of {_OF_OTHERS[kind]}, which is not supported; give another model"
             )
-    for path in sorted(folder.rglob("config.json")):
+    for path in [path for path in files if path.name == "config.json"]:
         beside = path.parent
         if "model_type" not in _json(path, {}) or not list(beside.glob("*.safetensors")):
             continue

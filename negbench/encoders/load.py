@@ -133,6 +133,11 @@ def _load(spec: EncoderSpec) -> SentenceTransformer:
 def _prepare_reader(reader: Any, side: Side, spec: EncoderSpec) -> None:
     """Let a module that reads a side's texts pad, and cut them where its positions end."""
     own = limit_of(reader, side)
+    if own is not None and (isinstance(own, bool) or not isinstance(own, int | float) or own < 1):
+        raise InputError(
+            f"encoder {spec.spelling}: its longest text (max_seq_length of sentence_bert_config.json) is to have "
+            f"{own!r:.40} tokens; expected a whole number of at least 1"
+        )
     limits = [count for count in (own, _positions(reader)) if count is not None and count < math.inf]
     if limits and min(limits) != own:
         set_limit(reader, side, min(limits))
@@ -193,6 +198,11 @@ def _read_something(model: SentenceTransformer, spec: EncoderSpec) -> Tensor:
         raise InputError(
             f"encoder {spec.spelling}: gives queries {query} dimensions and documents {document}; both must be the "
             "same: give another model"
+        )
+    if (said := model.get_embedding_dimension()) != query:
+        raise InputError(
+            f"encoder {spec.spelling}: gives vectors of {query} dimensions, and its files say {said}; correct the "
+            "dimensions of its pooling"
         )
     return torch.cat(probes)
 

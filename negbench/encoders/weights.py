@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from negbench import user_files
 from negbench.errors import InputError
 
 OFFLINE_NAMES = ("all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2")
-_READ = ("*.json", "vocab.txt", "merges.txt", "*.model", "*.tiktoken", "*.jinja")
-"""Files besides weights that shape an encoder's vectors: settings, and the files of tokenizers."""
+_READ = ("*.safetensors", "*.json", "vocab.txt", "merges.txt", "*.model", "*.tiktoken", "*.jinja")
+"""Files that shape an encoder's vectors: weights, settings, and the files of tokenizers."""
 
 OFFLINE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
@@ -61,14 +62,14 @@ def verify_offline(folder: Path) -> None:
 
 
 def _digest_folder(folder: Path) -> str:
-    weights = sorted(folder.rglob("*.safetensors"))
-    if not weights:
+    files = user_files.files_below(folder, "an encoder")
+    if not any(path.name.endswith(".safetensors") for path in files):
         raise InputError(
             f"encoder {str(folder)!r}: no .safetensors file in the folder (pickled weights are not read; save it as "
             "safetensors)"
         )
     digest = hashlib.sha256()
-    for path in sorted({*weights, *(matching for pattern in _READ for matching in folder.rglob(pattern))}):
+    for path in [path for path in files if any(fnmatchcase(path.name, pattern) for pattern in _READ)]:
         digest.update(f"{path.relative_to(folder)}\0".encode())
         digest.update(bytes.fromhex(user_files.sha256(path, "a file of the encoder")))
     return digest.hexdigest()

@@ -35,7 +35,9 @@ def format_of(spelling: str | None, out: Path) -> Format:
 
 
 def check_free(out: Path) -> None:
-    """Raise InputError where ``out`` holds what is not an earlier export, which may be replaced."""
+    """Raise InputError where ``out`` holds what is not an earlier export, which may be replaced, or has no name."""
+    if not out.name:
+        raise InputError(f"{out}: has no name; give the path of a new file or folder")
     if out.is_dir() and any(out.iterdir()) and not (out / DESCRIPTION).is_file():
         raise InputError(f"{out}: holds other files; choose a new folder")
     if out.is_dir() and out.suffix != FOLDER:

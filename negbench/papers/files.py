@@ -187,6 +187,8 @@ def _explain(document: Document, kind: type[BaseModel], issue: Any) -> str:
     message = plainly(issue)
     if issue["type"] == "extra_forbidden" and len(location) == 1:
         message = unknown("key", str(location[0]), list(kind.model_fields))
+    elif issue["type"] == "missing":
+        message += "; add it"
     return f"{document.where(location) if location else f'{document.path}:1'}: {message}"
 
 

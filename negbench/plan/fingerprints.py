@@ -9,7 +9,6 @@ from negbench.collections import Source
 from negbench.config.grid import Grid
 from negbench.encoders import files, weights
 from negbench.encoders.spec import EncoderSpec
-from negbench.errors import InputError
 from negbench.teachers import Teacher
 
 
@@ -21,14 +20,10 @@ def fingerprints(grid: Grid) -> Callable[[Source | Teacher | EncoderSpec], str]:
 
     @cache
     def fingerprint(thing: Source | Teacher | EncoderSpec) -> str:
-        try:
+        with grid.located(thing.spelling):
             if isinstance(thing, EncoderSpec):
                 files.check(thing)
                 return weights.fingerprint(thing.model, thing.revision)
             return thing.fingerprint()
-        except InputError as error:
-            if thing.spelling not in grid.places:  # a method names it
-                raise
-            raise InputError(f"{grid.places[thing.spelling]}: {error}") from error
 
     return fingerprint

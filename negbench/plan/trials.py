@@ -149,14 +149,19 @@ def trials(grid: Grid) -> list[Trial]:
             precision=resolve(settings.train.precision),
             fingerprint=fingerprint,
         )
-        for recipe in (settings.train, settings.warm_up):
-            student.check_adapters(recipe, settings.encoder)
+        with grid.located(settings.encoder.spelling):
+            for recipe in (settings.train, settings.warm_up):
+                student.check_adapters(recipe, settings.encoder)
+            altered = builder.altered
         expanded.append(builder.bm25())
         for seed in settings.seeds if builder.seeded else settings.seeds[:1]:
             expanded.append(builder.start(seed))
-        if builder.altered:
+        if altered:
             expanded.append(builder.untouched())
-        expanded += [builder.trial(method, seed) for seed in settings.seeds for method in settings.methods]
+        for seed in settings.seeds:
+            for method in settings.methods:
+                with grid.located(method.label):
+                    expanded.append(builder.trial(method, seed))
     return expanded
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import fields
+from typing import Any
 
+from negbench.escaping import csv_table
 from negbench.report.compare import ComparedRow, Run
 from negbench.report.table import ALPHA, DIFFERS, markdown
 
@@ -64,15 +64,18 @@ def to_markdown(found: Sequence[ComparedRow], first: Run, second: Run, changed: 
 
 
 def to_csv(found: Sequence[ComparedRow]) -> str:
-    """Return all values of the rows, unrounded, a column an axis."""
+    """Return all values of the rows, unrounded, a column an axis; no cell is a formula."""
+    return csv_table(values(found))
+
+
+def values(found: Sequence[ComparedRow]) -> list[list[Any]]:
+    """Return the heading of ``to_csv`` and its lines, texts as they are."""
     axes = list(dict.fromkeys(key for row in found for key in row.axes))
     plain = [field.name for field in fields(ComparedRow) if field.name not in ("method", "axes")]
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["method", *axes, *plain])
-    for row in found:
-        writer.writerow([row.method, *[row.axes.get(key, "") for key in axes], *[getattr(row, name) for name in plain]])
-    return out.getvalue()
+    lines = [
+        [row.method, *[row.axes.get(key, "") for key in axes], *[getattr(row, name) for name in plain]] for row in found
+    ]
+    return [["method", *axes, *plain], *lines]
 
 
 def _difference(row: ComparedRow) -> str:

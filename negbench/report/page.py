@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from negbench import user_files
+from negbench.errors import InputError
 from negbench.escaping import for_csv
 from negbench.report import figures, latex, side_by_side_text, stored
 from negbench.report.details import Detail
@@ -45,7 +48,7 @@ def write(folder: Path, texts: Sequence[Example]) -> list[Path]:
 
     The page shows ``texts``; it contains no other text of the collection. Raises InputError without results.
     """
-    data = stored.read(folder)
+    data = stored.read(folder, for_page=True)
     rows = [Row(**row) for row in data["rows"]]
     settings = data["settings"]
     details = [Detail.of(detail) for detail in data.get("details", [])]  # older results have none
@@ -188,11 +191,16 @@ def findings(rows: Sequence[Row], settings: dict[str, Any]) -> tuple[list[str], 
 def _curves(path: Path, trials: Sequence[dict[str, Any]]) -> dict[str, dict[str, list[tuple[int, float]]]]:
     by_trial: dict[str, dict[str, list[tuple[int, float]]]] = {}
     names = {for_csv(trial["name"]): trial["name"] for trial in trials}
-    if path.exists():
-        with path.open(encoding="utf-8", newline="") as file:
-            for line in csv.DictReader(file):
-                point = int(line["step"]), float(line["value"])
-                by_trial.setdefault(names.get(line["trial"], line["trial"]), {}).setdefault(line["curve"], []).append(
-                    point
-                )
+    if not user_files.is_there(path):
+        return by_trial
+    reader = csv.DictReader(io.StringIO(user_files.text(path, "a table of curves"), newline=""))
+    try:
+        for line in reader:
+            trial, point = names.get(line["trial"], line["trial"]), (int(line["step"]), float(line["value"]))
+            by_trial.setdefault(trial, {}).setdefault(line["curve"], []).append(point)
+    except (csv.Error, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}:{reader.line_num}: expected trial, curve, step and value; run the grid again, stored stages are "
+            "reused"
+        ) from error
     return by_trial

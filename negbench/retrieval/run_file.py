@@ -87,7 +87,7 @@ class RunFile(Retriever):
                 f"{self.path}: none of its documents is in the collection, the first is {absent[0]!r}; "
                 "expected a run over this corpus, with its ids"
             )
-        if total and queries and not lists:
+        if queries and not lists:
             raise InputError(
                 f"{self.path}: no line has one of the {len(queries)} queries to search for; "
                 "expected a run of these queries, with their ids"

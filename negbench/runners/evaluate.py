@@ -16,6 +16,7 @@ from negbench.encoders.precision import resolve
 from negbench.encoders.spec import EncoderSpec
 from negbench.errors import InputError, plainly
 from negbench.evaluation.ranking import parse
+from negbench.registry import unknown
 from negbench.retrieval.bm25 import BM25
 from negbench.runners import local
 from negbench.stages.evaluation.quality import EvaluateEncoder, EvaluateRetriever
@@ -104,9 +105,14 @@ def _searcher(text: str) -> BM25 | StartEncoder:
     if text != BM25.name and not text.startswith(f"{BM25.name}("):
         return start_encoder(text)
     try:
-        return BM25.model_validate(spelling.parse(text)[1])
+        parameters = spelling.parse(text)[1]
+        if odd := [field for field in parameters if field not in BM25.model_fields]:
+            raise InputError(f"--encoder {text}: {unknown('parameter of bm25', odd[0], list(BM25.model_fields))}")
+        return BM25.model_validate(parameters)
     except ValidationError as error:
         raise _refused(text, error) from error
+    except InputError:
+        raise
     except ValueError as error:
         raise InputError(f"--encoder {text}: {error}") from error
 
@@ -125,5 +131,7 @@ def start_encoder(encoder: str | Mapping[str, Any]) -> StartEncoder:
 
 def _refused(given: object, error: ValidationError) -> InputError:
     first = error.errors()[0]
+    if first["type"] == "extra_forbidden":
+        return InputError(f"--encoder {given}: {unknown('key', str(first['loc'][-1]), list(EncoderSpec.model_fields))}")
     field = ".".join(map(str, first["loc"]))
     return InputError(f"--encoder {given}: {field + ': ' if field else ''}{plainly(first)}")

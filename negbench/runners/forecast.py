@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 from negbench.collections import Source
+from negbench.config.grid import Grid
 from negbench.encoders import files
 from negbench.encoders.modules import dimensions_of
 from negbench.plan.graph import Planned
@@ -83,7 +84,7 @@ class Forecast:
         return [one.name for one in self.groups if one.left and one.seconds is None]
 
 
-def forecast(trials: Sequence[Trial], stages: Sequence[Planned], store: Store) -> Forecast:
+def forecast(grid: Grid, trials: Sequence[Trial], stages: Sequence[Planned], store: Store) -> Forecast:
     """Return what is left of a plan. Collections are read, but nothing is stored and nothing downloaded.
 
     Raises InputError for a collection that cannot be read, and for one without a split that a missing stage needs.
@@ -92,9 +93,10 @@ def forecast(trials: Sequence[Trial], stages: Sequence[Planned], store: Store) -
     left = [one.stage for one in stages if not one.stored]
     for stage in left:
         if isinstance(stage, EvaluateEncoder | EvaluateRetriever | Train | BuildPool):
-            collection = at_hand.of(stage.collection)
-            if collection is not None:
-                split_queries(collection, stage.split)
+            with grid.located(stage.collection.source.spelling):
+                collection = at_hand.of(stage.collection)
+                if collection is not None:
+                    split_queries(collection, stage.split)
     trainings = [one.stage for one in stages if isinstance(one.stage, Train)]
     steps = {stage.key: steps_of(stage, at_hand.of(stage.collection)) for stage in trainings}
     times = _Times(store, left)

@@ -16,7 +16,7 @@ from negbench.plan.damage import repeat_if_damaged
 from negbench.plan.trials import Trial, collection_name
 from negbench.report import results
 from negbench.runners import schedule
-from negbench.runners.checks import check_parts, located
+from negbench.runners.checks import check_parts, keep_answered
 from negbench.runners.durations import Durations
 from negbench.runners.forecast import steps_of
 from negbench.runners.outputs import Outputs
@@ -64,8 +64,8 @@ def run(
 
     def work() -> Finished:
         check_parts(grid, trials, store, lambda label: report(schedule.Progress(0, 1, label)))
-        _check_collections(trials, store, report)
         _check_encoders(grid, trials, store, report)
+        _check_collections(grid, trials, store, report)  # last, since a large one takes minutes
         with usage.recorded(store, grid.name, out, stages):
             return carry_out()
 
@@ -73,6 +73,7 @@ def run(
         out.mkdir(parents=True, exist_ok=True)
         first = grid.points[0][1]
         made = results.manifest(command, grid.text, grid.assignments, resolve(first.train.precision), grid.folder)
+        missing = [stage for stage in stages if not store.has(stage)]
         outputs = Outputs(grid, trials, store, out, {**made, "digests": _digests(trials)})
         news = {trial.name for trial in trials if not all(store.has(stage) for stage in trial.stages)}
         delivery = tracking.BackgroundDelivery(grid.name, out, tracking.log_grid)
@@ -93,6 +94,7 @@ def run(
                 report(replace(now, finished=outputs.standings()))
 
             failed = schedule.run(trials, store, open_executor, told, finished, _error_log(out), durations)
+            keep_answered([stage for stage in missing if store.has(stage)])
             outputs.write()
         except Exception:
             delivery.stop()
@@ -127,7 +129,9 @@ def _error_log(out: Path) -> Callable[[str], None]:
     return keep
 
 
-def _check_collections(trials: Sequence[Trial], store: Store, report: Callable[[schedule.Progress], None]) -> None:
+def _check_collections(
+    grid: Grid, trials: Sequence[Trial], store: Store, report: Callable[[schedule.Progress], None]
+) -> None:
     """Load and check the collections of unfinished trials, so that errors come before hours of training."""
     unfinished = [trial for trial in trials if not all(store.has(stage) for stage in trial.stages)]
     stages = dict.fromkeys(stage for trial in unfinished for stage in trial.stages)
@@ -137,8 +141,8 @@ def _check_collections(trials: Sequence[Trial], store: Store, report: Callable[[
     for index, (loaded, split) in enumerate(needed):
         if not store.has(loaded):
             report(schedule.Progress(index, len(needed), loaded.label))
-        collection = read_collection(store.ensure(loaded))
-        split_queries(collection, split)
+        with grid.located(loaded.source.spelling):
+            split_queries(read_collection(store.ensure(loaded)), split)
     for stage in stages:
         if isinstance(stage, BuildPool) and not store.has(stage):
             stage.check(read_collection(store.ensure(stage.collection)))
@@ -157,7 +161,7 @@ def _check_encoders(
     needed = [it for it in stages if isinstance(it, StartEncoder) and not store.has(it)]
     for index, stage in enumerate(needed):
         report(schedule.Progress(index, len(needed), stage.label))
-        with located(grid, stage.spec.spelling):
+        with grid.located(stage.spec.spelling):
             store.ensure(stage)
 
 

@@ -107,7 +107,13 @@ def mine(grid: Grid, store: Store, report: Callable[[str], None]) -> MiningResul
     Raises InputError for a method that mines nothing or whose phases train the encoder that mines, and for a collection
     without training queries.
     """
-    (trial,) = (trial for trial in trials(grid) if trial.sequence is not None)
+    all_trials = [trial for trial in trials(grid) if trial.sequence is not None]
+    if len(all_trials) > 1:
+        raise InputError(
+            f"--set: makes {len(all_trials)} trials, and one is mined; leave out axes, and give one method and one "
+            "seed, or run a grid"
+        )
+    trial = all_trials[0]
     assert trial.sequence is not None
     if len(trial.sequence.trainings) > 1:
         raise InputError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from negbench.errors import InputError
 from negbench.plan.trials import START, Trial
 from negbench.report.card import Choice, card, intervals
 from negbench.runners import local
+from negbench.runners.schedule import Progress
 from negbench.runners.trec_runs import file_name
 from negbench.stages.evaluation.quality import EvaluateEncoder
 from negbench.stages.inputs import read_collection
@@ -23,6 +25,8 @@ Which = Literal["best", "all", "none"]
 DEV = "dev"
 ORIGIN = "negbench.json"
 """File in a model's folder with the digest of its training."""
+EXPECTED_SECONDS = 1.0
+"""Initial estimate of the seconds of an evaluation on dev."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ def keep(
     records: Mapping[str, dict[str, Any]],
     store: Store,
     out: Path,
-    report: Callable[[str], None],
+    report: Callable[[Progress], None],
 ) -> Kept:
     """Copy encoders of the finished ``trials`` to ``out``, as plain folders of sentence-transformers with cards.
 
@@ -54,16 +58,10 @@ def keep(
     folders: list[Path] = []
     notes: list[str] = []
     if which == "all":
-        for (name, _), seeds in _by_row(trained).items():
-            folders.append(out / "models" / file_name(name))
-            _copy(seeds[0], records[seeds[0].name], None, store, folders[-1])
-    collections: dict[str, list[Trial]] = {}
-    for trial in trials:
-        collections.setdefault(trial.evaluation.collection.fingerprint, []).append(trial)
-    for same in collections.values():
-        if all(trial.training is None for trial in same):
-            continue
-        place = out / "best" if len(collections) == 1 else out / "best" / file_name(same[0].collection_name)
+        for place, seeds in _places_of_rows(trained, out).items():
+            folders.append(place)
+            _copy(seeds[0], records[seeds[0].name], None, store, place)
+    for place, same in _places_of_best(trials, out).items():
         try:
             chosen, choice = best(same, store, report)
         except InputError as error:
@@ -75,7 +73,37 @@ def keep(
     return Kept(tuple(folders), tuple(notes))
 
 
-def best(trials: Sequence[Trial], store: Store, report: Callable[[str], None]) -> tuple[Trial, Choice]:
+def check_free(which: Which, trials: Sequence[Trial], out: Path) -> None:
+    """Raise InputError where a folder that ``keep`` would write to holds something else: before the run, not after."""
+    trained = [trial for trial in trials if trial.training is not None]
+    if which == "none" or not trained:
+        return
+    for place in [*_places_of_best(trials, out), *(_places_of_rows(trained, out) if which == "all" else ())]:
+        _check_ours(place)
+
+
+def _check_ours(place: Path) -> None:
+    if place.exists() and not (place / ORIGIN).is_file():
+        raise InputError(f"{place}: holds other files; move them, or give another --out")
+
+
+def _places_of_best(trials: Sequence[Trial], out: Path) -> dict[Path, list[Trial]]:
+    """Return where the best encoder of each collection goes, and the trials on it."""
+    collections: dict[str, list[Trial]] = {}
+    for trial in trials:
+        collections.setdefault(trial.evaluation.collection.fingerprint, []).append(trial)
+    return {
+        out / "best" if len(collections) == 1 else out / "best" / file_name(same[0].collection_name): same
+        for same in collections.values()
+        if any(trial.training is not None for trial in same)
+    }
+
+
+def _places_of_rows(trained: Sequence[Trial], out: Path) -> dict[Path, list[Trial]]:
+    return {out / "models" / file_name(name): seeds for (name, _), seeds in _by_row(trained).items()}
+
+
+def best(trials: Sequence[Trial], store: Store, report: Callable[[Progress], None]) -> tuple[Trial, Choice]:
     """Return the first seed of the best row, and the values by which it was chosen.
 
     Raises InputError where there are several rows and no split ``dev``: the test split must not choose.
@@ -90,8 +118,10 @@ def best(trials: Sequence[Trial], store: Store, report: Callable[[str], None]) -
     values: dict[str, float] = {}
     first: dict[str, Trial] = {}
     starts = _by_row([trial for trial in trials if trial.method == START])
-    for (name, _), seeds in {**starts, **rows}.items():
-        values[name] = sum(_on_dev(trial, measure, store, report) for trial in seeds) / len(seeds)
+    asked = {**starts, **rows}
+    on_dev = _on_dev([trial for seeds in asked.values() for trial in seeds], measure, store, report)
+    for (name, _), seeds in asked.items():
+        values[name] = sum(on_dev[trial.name] for trial in seeds) / len(seeds)
         first[name] = seeds[0]
     chosen = max((name for name in values if first[name].training is not None), key=lambda name: values[name])
     return first[chosen], Choice(measure, DEV, values)
@@ -106,17 +136,36 @@ def _by_row(trials: Sequence[Trial]) -> dict[tuple[str, str], list[Trial]]:
     return rows
 
 
-def _on_dev(trial: Trial, measure: str, store: Store, report: Callable[[str], None]) -> float:
-    """Return the first measure on dev; the vectors of the documents are there from the evaluation."""
-    stage = trial.evaluation
-    assert isinstance(stage, EvaluateEncoder)
-    if stage.split != DEV:
-        stage = replace(stage, queries=replace(stage.queries, split=DEV), split=DEV, measures=(measure,))
+def _on_dev(
+    trials: Sequence[Trial], measure: str, store: Store, report: Callable[[Progress], None]
+) -> dict[str, float]:
+    """Return the first measure on dev by trial; the vectors of the documents are there from the evaluation.
+
+    ``report`` is called before each encoder that is not evaluated on dev yet.
+    """
 
     def read(folder: Path) -> float:
         return float(json.loads((folder / "metrics.json").read_text())[measure])
 
-    return local.make(stage, store, lambda label: report(f"{trial.name}: {label}"), read)
+    stages = {trial.name: _dev_stage(trial, measure) for trial in trials}
+    missing = [name for name, stage in stages.items() if not store.has(stage)]
+    values: dict[str, float] = {}
+    begun = time.monotonic()
+    for name in [*missing, *(name for name in stages if name not in missing)]:
+        if (done := len(values)) < len(missing):
+            each = (time.monotonic() - begun) / done if done else EXPECTED_SECONDS
+            label = f"{name}: evaluate on {DEV}, to choose the best row"
+            report(Progress(done, len(missing), label, each * (len(missing) - done)))
+        values[name] = local.make(stages[name], store, lambda _: None, read)
+    return values
+
+
+def _dev_stage(trial: Trial, measure: str) -> EvaluateEncoder:
+    stage = trial.evaluation
+    assert isinstance(stage, EvaluateEncoder)
+    if stage.split == DEV:
+        return stage
+    return replace(stage, queries=replace(stage.queries, split=DEV), split=DEV, measures=(measure,))
 
 
 def _copy(trial: Trial, record: dict[str, Any], choice: Choice | None, store: Store, folder: Path) -> None:
@@ -134,8 +183,7 @@ def _copy(trial: Trial, record: dict[str, Any], choice: Choice | None, store: St
             draft = Path(scratch) / folder.name
             shutil.copytree(store.path(training) / "model", draft)
             (draft / ORIGIN).write_text(json.dumps(origin, indent=1) + "\n", encoding="utf-8")
-            if folder.exists() and not (folder / ORIGIN).is_file():
-                raise InputError(f"{folder}: holds other files; move them, or give another --out")
+            _check_ours(folder)
             shutil.rmtree(folder, ignore_errors=True)
             draft.replace(folder)
     (folder / "README.md").write_text(text, encoding="utf-8")

@@ -10,6 +10,7 @@ import sys
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -139,6 +140,15 @@ class TestFile:
         agreed = f"{100 * both['equal']:.0f} % of 60 pairs, Cohen's kappa {both['kappa']:.2f}."
         assert f"Agreement of ann and bo: {agreed}" in said
 
+    def test_a_judge_that_cannot_be_asked_is_told_before_the_files_are_read(
+        self, here: Path, negbench: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+        said = negbench("audit", "no-such-file.jsonl", "--judge", "llm(key=NO_SUCH_KEY)", cwd=here)
+        assert said.code == 2
+        assert said.err.startswith("negbench: --judge: teacher llm")
+        assert "the environment variable NO_SUCH_KEY holds no key; set it" in said.err
+
     def test_a_judge_that_leaves_pairs_without_a_score(
         self, here: Path, negbench: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -146,6 +156,7 @@ class TestFile:
             return np.array([np.nan if text.endswith(refused) else 0.5 for _, text in pairs], np.float32)
 
         monkeypatch.setattr(LanguageModel, "score", score)
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
         refused = ""
         silent = negbench("audit", "mined.jsonl", "--judge", "llm", cwd=here)
         assert silent.code == 2
@@ -227,6 +238,22 @@ class TestFile:
         assert "10 of the 20 drawn pairs are answered with yes or no." in out
         kept = (here / "audits/mined/answers.jsonl").read_text().splitlines()
         assert {json.loads(line)["annotator"] for line in kept} == {"ann"}
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+    def test_a_signal_ends_it_without_an_estimate(
+        self, here: Path, number: int, negbench: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Ctrl-C goes on to the estimate; what asks the process to end does not."""
+
+        class Stopped:
+            def wait(self) -> None:
+                signal.raise_signal(number)
+
+        monkeypatch.setattr("negbench.auditing.run.threading", SimpleNamespace(Event=Stopped))
+        said = negbench("audit", "mined.jsonl", "--serve", "--labels", "20", cwd=here)
+        assert said.code == 128 + number
+        assert said.err.splitlines()[-1] == f"negbench: stopped by {signal.Signals(number).name}"
+        assert said.out == ""
 
 
 class TestGrid:

@@ -251,6 +251,23 @@ def answers() -> Iterator[Case]:
         both(path)
         (path / "answers.jsonl").write_text('{"item": 1, "answer": "no"}\n')
 
+    for name, items in {
+        "no items": "",
+        "items that are lists": "[]\n" * 9,
+        "items of nothing": "{}\n" * 9,
+        "an item too few": '{"item": 1, "query": "a", "positives": [], "more": 0, "document": "b"}\n',
+    }.items():
+
+        def written(path: Path, items: str = items) -> None:
+            copied(path)
+            (path / "items.jsonl").write_text(items)
+
+        yield Case(
+            name=f"a page or an export: {name}",
+            arguments=("audit", "sheet", "--export", "label-studio"),
+            named=("items.jsonl",),
+            files={"sheet": written},
+        )
     yield Case(
         name="sheet and page at odds", arguments=("audit", "sheet"), named=("answers.jsonl",), files={"sheet": at_odds}
     )

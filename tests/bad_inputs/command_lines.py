@@ -44,6 +44,22 @@ WRONG = {
         "--negatives",
     ),
     "no such collection to advise on": (("advise", "nowhere"), "nowhere"),
+    "several seeds to mine": (
+        ("mine", "bm25", "--collection", "../shared/socks", "--encoder", "../shared/weights", "--set", "seeds=[0, 1]"),
+        "one seed",
+    ),
+    "negatives without a name": (("mine", "bm25", "--collection", "helpdesk", "--out", "."), "has no name"),
+    "negatives below a file": (("mine", "bm25", "--collection", "helpdesk", "--out", "grid.yaml/x.jsonl"), "--out"),
+    "a sheet below a file": (("audit", "mined.jsonl", "--labels", "3", "--out", "grid.yaml/x"), "cannot be written"),
+    "a collection to begin with that is empty": (("init", "", "--out", "new.yaml"), "collection"),
+    "an unknown parameter of a search": (
+        ("evaluate", "--encoder", "bm25(depht=3)", "--collection", "helpdesk"),
+        "did you mean depth?",
+    ),
+    "an unknown key of an encoder": (
+        ("evaluate", "--encoder", "weights(keep_layer=3)", "--collection", "helpdesk"),
+        "did you mean keep_layers",
+    ),
     "no such method to export": (("export", "grid.yaml", "simnas"), "simnas"),
     "no such measure": (
         ("evaluate", "--encoder", "bm25", "--collection", "helpdesk", "--measures", "nDGC@10"),

@@ -269,6 +269,20 @@ STRUCTURE = {
     ),
     "further collections that are a number": (grid(evaluate_on="3"), ("grid.yaml:5: evaluate_on",)),
     "a further collection that is not there": (grid(evaluate_on="[nowhere]"), ("grid.yaml:5: evaluate_on.0",)),
+    "a further collection with an unknown key": (
+        grid(evaluate_on="[{collection: ../shared/socks, query_promt: x}]"),
+        ("grid.yaml:5: evaluate_on.0.query_promt", "did you mean query_prompt"),
+    ),
+    "a teacher of a method that is not there": (
+        grid(methods='[in-batch, {denoised: {teacher: "cross-encoder(model=./nowhere)"}}]'),
+        ("grid.yaml:4: methods.1: ", "./nowhere"),
+    ),
+    "a run file of a method that is not there": (
+        grid(methods="[in-batch, {bm25: {candidates: {run-file: {path: nowhere.trec}}}}]"),
+        ("grid.yaml:4: methods.1: ", "nowhere.trec"),
+    ),
+    "a split that is not there": (grid(split="exam"), ("grid.yaml:2: collection: ", "no split 'exam'; give one of ")),
+    "an encoder in a folder of a system": (grid(encoder="/proc"), ("grid.yaml:3: encoder: /proc",)),
 }
 
 

@@ -36,7 +36,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "an end that never comes": (r"without end", r"; write it out"),
     "half a character": (r"half a character|not valid Unicode", r"; write (the whole one|whole characters)"),
     "too many points": (r"points, and a grid has at most", r"; give fewer values, or write several grids"),
-    "a key that is missing": (r"is missing", r"; (a grid|a method file) needs |; add it|; found "),
+    "a key that is missing": (r"is missing", r"; (a grid|a method file) needs |; add it|; found |; run the grid again"),
     "a key of another place": (r"no key is called .* here", r": put it there"),
     "a name that is not there": (
         r"no \S.* is called|no such|is no known|is not one of",

@@ -15,6 +15,7 @@ import command_lines
 import grids
 import places
 import pytest
+import stored_results
 from case import Case
 from remedies import KINDS
 
@@ -38,6 +39,7 @@ CLASSES: dict[str, Callable[[], Iterator[Case]]] = {
     "audits: options": audits.options,
     "command lines": command_lines.command_lines,
     "papers": command_lines.papers,
+    "results": stored_results.results,
 }
 """The classes of bad inputs, each with the function that makes its cases."""
 

@@ -15,7 +15,7 @@ from made_runs import grid
 def broken(model: Path, here: Path) -> dict[str, str]:
     """Return models that cannot be used, by what is wrong: copies of ``model``, each with one fault."""
     made = {}
-    for name in ("config", "weights", "shapes", "tokenizer"):
+    for name in ("config", "weights", "shapes", "tokenizer", "length", "pooling"):
         folder = Path(shutil.copytree(model, here / name))
         if name == "config":
             (folder / "config.json").write_text("{broken")
@@ -25,6 +25,11 @@ def broken(model: Path, here: Path) -> dict[str, str]:
         elif name == "shapes":
             config = json.loads((folder / "config.json").read_text())
             (folder / "config.json").write_text(json.dumps({**config, "intermediate_size": 128}))
+        elif name == "length":
+            (folder / "sentence_bert_config.json").write_text('{"max_seq_length": "long"}')
+        elif name == "pooling":
+            pooling = folder / "1_Pooling/config.json"
+            pooling.write_text(pooling.read_text().replace("32", "7"))
         else:
             (folder / "tokenizer.json").write_text('{"version": "1.0"}')
         made[name] = str(folder)
@@ -40,9 +45,17 @@ CASES = {
     "weights that are cut": ("encoder: {weights}", "3: encoder: ", "cannot be loaded"),
     "weights of another shape": ("encoder: {shapes}", "3: encoder: ", "of another shape than config.json says"),
     "a tokenizer that is none": ("encoder: {tokenizer}", "3: encoder: ", "cannot be loaded"),
+    "a length that is a word": ("encoder: {length}", "3: encoder: ", "expected a whole number of at least 1"),
+    "dimensions that are not those of its vectors": (
+        "encoder: {pooling}", "3: encoder: ", "gives vectors of 32 dimensions, and its files say 7",
+    ),
     "a judge that cannot be loaded": ("judge: {{bi-encoder: {{model: {weights}}}}}", "judge: ", "cannot be loaded"),
     "a judge without a head": ("judge: cross-encoder(model={tiny})", "judge: ", "which would be drawn at random"),
     "a judge that is no language model": ("judge: local-llm(model={tokenizer})", "judge: ", "cannot be loaded"),
+    "a judge that no row uses": (
+        "judge: {{bi-encoder: {{model: {weights}}}}}\nestimators: [exact]", "judge: ", "cannot be loaded",
+    ),
+    "a teacher that no row uses": ("teacher: cross-encoder(model={weights})", "teacher: ", "cannot be loaded"),
     "one of several judges": ("judge: {{ensemble: {{judges: [bi-encoder(model={shapes}), llm]}}}}", "judge: ", "shape"),
     "a teacher of a method": (
         "methods: [in-batch, {{denoised: {{teacher: cross-encoder(model={weights})}}}}]", "methods.1: ", "loaded",
@@ -87,7 +100,7 @@ def test_it_is_told_before_the_first_stage(
     assert str(path) in error or "over 10,000" in case
     assert not (tmp_path / "results").exists()
     stored = {it.name for it in (tmp_path / ".negbench").glob("*") if it.is_dir()}
-    assert not stored - {"collection", "locks", "drafts", "answers"}
+    assert not stored - {"locks", "drafts", "answers"}  # no collection, which may take long to read
 
 
 def test_many_trials_are_planned_when_they_are_meant(
@@ -98,3 +111,15 @@ def test_many_trials_are_planned_when_they_are_meant(
     for command in ("plan", "run", "repair"):
         assert " trials, more than 1; " in negbench(command, path, cwd=tmp_path).err
     assert negbench("plan", path, "--yes", cwd=tmp_path).code == 0
+
+
+def test_other_files_where_the_best_encoder_goes(
+    tiny_encoder: Path, tmp_path: Path, negbench: Callable[..., Any]
+) -> None:
+    (tmp_path / "results/best").mkdir(parents=True)
+    (tmp_path / "results/best/notes.txt").write_text("mine")
+    said = negbench("run", grid(tmp_path, tiny_encoder), "--out", "results", cwd=tmp_path)
+    assert said.code == 2
+    assert said.err == "negbench: results/best: holds other files; move them, or give another --out\n"
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["best"]
+    assert not (tmp_path / ".negbench").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 import unicodedata
@@ -13,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rich.console
 from markdown_it import MarkdownIt
 
+import negbench
 from negbench import tracking
 
 EVIL = "\x1b]0;owned\x07\x1b[31m<script>alert(1)</script> [a](javascript:x) | `b` $c$ 100% _d_ {e} \\f"
@@ -94,6 +97,25 @@ def test_no_cell_of_a_table_is_a_formula(hostile: Hostile) -> None:
                 assert not re.match(r"\s*[=@]", cell), path
                 assert not re.match(r"\s*[-+](?![\d.]+(e[-+]\d+)?( to -?\d+)?$)", cell), (path, cell)
     assert {"'=", "'@", "'+", "'-"} <= set(begun)
+
+
+def test_a_comparison_pairs_by_true_names_and_has_no_formula(hostile: Hostile) -> None:
+    """The files by query have the names as no spreadsheet takes for formulas."""
+    found = negbench.compare(hostile.out, hostile.out)
+    (row,) = [one for one in found.rows if one.method == ROW]
+    assert row.note == ""
+    assert (row.difference, row.queries) == (0.0, 3)
+    assert ROW in found.to_pandas()["method"].tolist()
+    cells = [cell for line in csv.reader(found.csv.splitlines()) for cell in line]
+    assert f"'{ROW}" in cells
+    assert not [cell for cell in cells if cell.startswith(("=", "@"))]
+
+
+def test_rich_shows_a_result_as_the_command_line_does(hostile: Hostile) -> None:
+    out = io.StringIO()
+    rich.console.Console(file=out, width=160).print(negbench.load_grid(hostile.here / "grid.json"))
+    assert "\\x1b[31m" in out.getvalue()
+    assert not unseen(out.getvalue())
 
 
 class Tags(HTMLParser):

@@ -73,7 +73,7 @@ def test_children_end_with_their_parent(name: str, tmp_path: Path, tiny_encoder:
     """A second process that searches for new negatives."""
     path = grid(tmp_path, tiny_encoder, '[in-batch, {rank-band: {refresh: "every(steps=2, lag=1)"}}]')
     with start(tmp_path, tmp_path / "store", "run", path, "--out", "results", "--set", "train.epochs=50") as process:
-        read_until(process, "rank-band seed 0: train with")
+        read_until(process, "lag=1)) seed 0: train with")
         parent = psutil.Process(process.pid)
         while not any("spawn_main" in " ".join(it.cmdline()) for it in parent.children()):
             assert process.poll() is None, process.stderr and process.stderr.read()

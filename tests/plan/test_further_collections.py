@@ -53,7 +53,10 @@ def test_prompts_hold_there_alone(tiny_collection: Path, tiny_encoder: Path, oth
 @pytest.mark.parametrize(
     ("further", "message"),
     [
-        ({"collection": "helpdesk", "query": "x"}, "evaluate_on.0.query: there is no such key"),
+        (
+            {"collection": "helpdesk", "query": "x"},
+            "evaluate_on.0.query: no key is called 'query'; did you mean query_prompt",
+        ),
         ({"collection": "helpdsk"}, "did you mean helpdesk"),
         ("helpdsk", "did you mean helpdesk"),
     ],

@@ -16,11 +16,12 @@ from negbench import tracking
 from negbench.errors import InputError
 
 Command = Callable[..., Any]
+TRAIN = {"epochs": 1, "batch_size": 8, "learning_rate": 1e-3, "max_length": 32, "precision": "float32"}
 GRID = {
     "name": "kept",
     "methods": ["in-batch", "random", "bm25"],
     "seeds": [0, 1],
-    "train": {"epochs": 1, "batch_size": 8, "learning_rate": 1e-3, "max_length": 32, "precision": "float32"},
+    "train": TRAIN,
 }
 
 
@@ -74,6 +75,23 @@ class TestBest:
         chosen = max(dev, key=lambda name: dev[name])
         assert origin["trial"] == f"{chosen} seed 0"
         assert f"highest nDCG@10 on dev, {dev[chosen]:.4f}, of 3 rows" in results.model_notes[0]
+
+    def test_each_evaluation_on_dev_is_told_once(
+        self, ran: tuple[nb.Results, Path], tmp_path: Path, tiny_encoder: Path, tiny_collection: Path
+    ) -> None:
+        """Two rows with two seeds; the start is evaluated already."""
+        _, store = ran
+        grid = {
+            **_grid(tiny_encoder, tiny_collection),
+            "methods": ["in-batch", "random"],
+            "train": TRAIN | {"epochs": 2},
+        }
+        told: list[Any] = []
+        nb.run(grid, tmp_path / "out", store=store, progress=told.append)
+        on_dev = [it for it in told if it.label.endswith(": evaluate on dev, to choose the best row")]
+        assert [(it.done, it.total) for it in on_dev] == [(0, 4), (1, 4), (2, 4), (3, 4)]
+        assert told[-4:] == on_dev
+        assert all(it.seconds_left > 0 for it in on_dev)
 
     def test_plain_sentence_transformers_loads_the_same_vectors(self, ran: tuple[nb.Results, Path]) -> None:
         from sentence_transformers import SentenceTransformer

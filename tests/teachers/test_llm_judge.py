@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ def test_a_grid_is_judged_and_a_refusal_counts_at_the_mean(
     tmp_path: Path,
     tiny_encoder: Path,
     negbench: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     refused: dict[str, str] = {}
     said: dict[str, int] = {}
@@ -67,3 +69,16 @@ train: {{batch_size: 8, max_length: 32, precision: float32}}
     again = negbench("run", "grid.yaml", cwd=tmp_path, store=tmp_path / "store")
     assert again.code == 0, again.err
     assert set(server.asked.values()) == {1}
+
+    # without the key, what is kept is read, and nothing else is begun
+    shutil.rmtree(tmp_path / "store/judged")
+    monkeypatch.delenv("SECRET")
+    unasked = negbench("run", "grid.yaml", cwd=tmp_path, store=tmp_path / "store")
+    assert unasked.code == 0, unasked.err
+    assert set(server.asked.values()) == {1}
+    other = negbench("run", "grid.yaml", "--set", "negatives=3", cwd=tmp_path, store=tmp_path / "store")
+    assert other.code == 2
+    assert "the environment variable SECRET holds no key; set it" in other.err
+    (tmp_path / "store/answers/llm.sqlite").unlink()
+    shutil.rmtree(tmp_path / "store/judged")
+    assert negbench("run", "grid.yaml", cwd=tmp_path, store=tmp_path / "store").code == 2
