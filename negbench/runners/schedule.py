@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from negbench.executors import Executor, Outcome
 from negbench.plan.graph import planned
 from negbench.plan.trials import Trial
 from negbench.store import Stage, Store
+from negbench.store.integrity import DamagedError
 
 EXPECTED_SECONDS = {"training": 30.0, "embeddings of document": 5.0, "teacher": 30.0, "scores": 20.0}
 """Initial estimate of a stage's seconds by kind, for the remaining time; replaced by measured times during a run."""
@@ -69,6 +71,8 @@ class _Schedule:
         self.missing = {item.stage.key: item.stage for item in planned(trials, store) if not item.stored}
         """Stages to make, in the order of the trials, inputs first."""
         self.failed: dict[str, str] = {}
+        self._parts: dict[str, tuple[Stage, ...]] = {}
+        """The parts of each missing stage whose inputs are there."""
         self._total, self._seconds = len(self.missing), dict(EXPECTED_SECONDS)
         self._running: dict[str, Stage] = {}
         self._locked: dict[str, None] = {}
@@ -96,10 +100,34 @@ class _Schedule:
         for key, stage in list(self.missing.items()):
             if key in self._running or key in self._locked or any(it.key in self.missing for it in stage.inputs):
                 continue
-            if not self.store.has(stage):
+            if self.store.has(stage.part_of or stage) or self.store.has(stage):
+                self._made(key)
+                continue
+            if key not in self._parts:
+                self._take_apart(stage)
+            parts = [part for part in self._parts[key] if part.key in self.missing]
+            if not parts:
                 return stage
-            self._made(key)
+            for part in parts:
+                if part.key not in self._running and part.key not in self._locked:
+                    return part
         return None
+
+    def _take_apart(self, stage: Stage) -> None:
+        """Put the parts of a stage before it, and let its trials wait for them."""
+        parts = {it.key: it for it in stage.parts(self.store.path) if not self.store.has(it)}
+        self._parts[stage.key] = tuple(parts.values())
+        if not parts:
+            return
+        before: dict[str, Stage] = {}
+        for key, one in self.missing.items():
+            before |= {**parts, key: one} if one is stage else {key: one}
+        self.missing = before
+        self._total += len(parts)
+        for _, needed in self._waiting.values():
+            if stage.key in needed:
+                needed.update(parts)
+        self._names |= dict.fromkeys(parts, self._names[stage.key])
 
     def _take(self, outcome: Outcome) -> None:
         stage = self._running.pop(outcome.key)
@@ -108,7 +136,8 @@ class _Schedule:
             return
         self._forget_unlocked()
         if outcome.failure is None:
-            self._seconds[stage.effort] = self.store.cost(stage)["seconds"]
+            with suppress(DamagedError):  # a part that another process has put together and removed
+                self._seconds[stage.effort] = self.store.cost(stage)["seconds"]
             self._made(outcome.key)
             return
         if outcome.traceback:
@@ -148,6 +177,7 @@ class _Schedule:
         }
 
     def _tell(self, label: str) -> None:
-        left = sum(self._seconds.get(stage.effort, 0.5) for stage in self.missing.values())
+        whole = (stage for key, stage in self.missing.items() if not self._parts.get(key))
+        left = sum(self._seconds.get(stage.effort, 0.5) for stage in whole)
         done = self._total - len(self.missing)
         self.report(Progress(done, self._total, label, left / max(1, len(self._running))))

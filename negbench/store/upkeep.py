@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import Timeout
-
-from negbench.store import Store, integrity, usage
+from negbench.store import PART_OF, Store, integrity, usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +47,8 @@ def artifacts(store: Store) -> list[Artifact]:
     uses = usage.uses(store)
     found = []
     for folder in store.folders():
-        of = [use for use in uses if folder.name in use.keys and use.counts]
+        keys = _keys(folder)
+        of = [use for use in uses if use.counts and not keys.isdisjoint(use.keys)]
         made = (folder / integrity.RECORD).stat().st_mtime
         found.append(
             Artifact(
@@ -63,6 +63,13 @@ def artifacts(store: Store) -> list[Artifact]:
             )
         )
     return sorted(found, key=lambda one: (one.used, one.kind, one.key))
+
+
+def _keys(folder: Path) -> set[str]:
+    """Return the keys of the artifact, and of the stage that it is a part of."""
+    with suppress(integrity.DamagedError):
+        return {folder.name, integrity.read_record(folder).get(PART_OF, folder.name)}
+    return {folder.name}
 
 
 def verify(store: Store) -> Check:
@@ -111,16 +118,8 @@ def remove(store: Store, chosen: Sequence[Artifact]) -> int:
     freed = left_over(store)
     shutil.rmtree(store.root / "damaged", ignore_errors=True)
     for one in chosen:
-        try:
-            with store.lock(one.key).acquire(blocking=False):
-                grave = store.root / "drafts" / f"{one.key}.removed"
-                grave.parent.mkdir(parents=True, exist_ok=True)
-                shutil.rmtree(grave, ignore_errors=True)
-                one.folder.rename(grave)  # a half-removed artifact would be a damaged one
-                shutil.rmtree(grave, ignore_errors=True)
-                freed += one.bytes
-        except (Timeout, FileNotFoundError):
-            continue  # another process is making or removing it
+        if store.discard(one.folder):
+            freed += one.bytes
     return freed
 
 
