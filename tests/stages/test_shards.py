@@ -14,7 +14,7 @@ import negbench
 from negbench import tracking
 from negbench.collections.helpdesk import Helpdesk
 from negbench.encoders import weights
-from negbench.encoders.encode import encode
+from negbench.encoders.encode import encode, encode_tokens
 from negbench.encoders.load import build
 from negbench.encoders.spec import EncoderSpec
 from negbench.executors import Job, worker
@@ -79,7 +79,6 @@ def test_what_is_stopped_goes_on_at_the_shard(
     monkeypatch.setattr(inputs, "SHARD", 40)
     wanted = np.load(Store(tmp_path / "whole").ensure(documents) / "vectors.npy")
     encoded: list[int] = []
-    encode_tokens = inputs.encode_tokens
 
     def stopped(model: Any, tokens: Any, precision: Any) -> Any:
         if len(encoded) == 2:
@@ -148,7 +147,7 @@ def test_a_grid_shows_its_shards_and_workers_find_them(
     store = Store(tmp_path / "other")
     stages = [stage for trial in trials(negbench.load_grid(grid).config) for stage in trial.stages]
     stage = next(stage for stage in stages if isinstance(stage, Embed) and stage.side == "document")
-    for shard in reversed(_ready(store, stage) and stage.parts(store.path)):
+    for shard in reversed(stage.parts(_ready(store, stage).path)):
         assert worker.carry_out(job, shard.key).failure is None
         assert store.has(shard)
     assert worker.carry_out(job, stage.key).failure is None
