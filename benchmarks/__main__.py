@@ -27,6 +27,7 @@ ORDER = (
     "one_more_sampler",
     "voyager",
     "scaling",
+    "large_search",
 )
 
 
@@ -37,7 +38,7 @@ def main() -> None:
     rest = [word for word in asked if word not in (*ORDER, "table")]
     if "table" not in asked:
         for name in names or ORDER:
-            own = [] if name in ("search", "scaling") else rest
+            own = [] if name in ("search", "scaling", "large_search") else rest
             subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *own], cwd=compare.ROOT, check=True)
     found = {
         name: json.loads(path.read_text()) for name in ORDER if (path := compare.RESULTS / f"{name}.json").exists()
@@ -73,8 +74,9 @@ def table(found: dict[str, Any]) -> str:
         lines += ["", *[f"- {cause['cause']}: {compare.spelled(cause['ratio'])}" for cause in it["causes"]]]
         lines += [f"- {key}: {_flat(value)}" for key, value in it["quality"].items()]
         lines += [f"- {note}" for note in it["notes"]]
-    if "scaling" in found:
-        lines += ["", "## scaling", "", *found["scaling"].get("markdown", [])]
+    for name in ("scaling", "large_search"):
+        if name in found:
+            lines += ["", f"## {name}", "", *found[name].get("markdown", [])]
     lines += ["", "## Machines", ""]
     machines: dict[str, list[str]] = {}
     for name, it in found.items():

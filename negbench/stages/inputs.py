@@ -329,5 +329,5 @@ _TOKENS: dict[str, Tokens] = {}
 
 
 def read_vectors(folder: Path) -> Vectors:
-    """Open the vectors of ``Embed`` as a memory map, private since Voyager refuses read-only arrays."""
-    return np.load(folder / VECTORS, mmap_mode="c", allow_pickle=False)  # type: ignore[no-any-return]
+    """Open the vectors of ``Embed`` as a memory map that cannot be written to (``retrieval.mapped``)."""
+    return np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
