@@ -106,6 +106,7 @@ class TrainingBuilder:
             max_length=self.settings.train.max_length.by_side[side],
             precision=self.precision,
             prompt=prompt,
+            storage=self.settings.vectors,
         )
 
     def _train(

@@ -234,6 +234,7 @@ class _Builder:
                     split=None if side == "document" else split,
                     max_length=None,
                     precision=self.precision,
+                    storage=settings.vectors,
                 )
                 for side in SIDES
             )

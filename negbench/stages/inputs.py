@@ -44,6 +44,7 @@ SHARD = 100_000
 """Documents that are encoded as one artifact. A larger corpus is encoded in shards of so many."""
 
 EqualTexts = Literal["known", "unlabelled"]
+Storage = Literal["auto", "float16"]
 
 
 @lru_cache(maxsize=2)
@@ -173,8 +174,8 @@ def _check_unchanged(what: str, before: str, after: str) -> None:
 class Embed(Stage):
     """Vectors of the documents, or of the queries of one split (in ascending row), by one encoder.
 
-    Stored in float32, or in float16 where they were computed in bfloat16 and none is too large: eleven bits of
-    precision hold bfloat16's eight.
+    Stored in float32, or in float16 where they were computed in bfloat16: eleven bits of precision hold bfloat16's
+    eight. With ``storage`` float16 always so, unless a number is too large for it.
     """
 
     kind: ClassVar[str] = "embeddings"
@@ -188,13 +189,25 @@ class Embed(Stage):
     precision: Precision
     prompt: str | None = None
     """Text put before each text, in place of the encoder's own."""
+    storage: Storage = "auto"
 
     def identity(self) -> dict[str, Any]:
-        """Return all that the vectors depend on; a prompt only where it replaces the encoder's."""
+        """Return all that the vectors depend on; a prompt only where it replaces the encoder's, storage if chosen."""
         identity = super().identity()
         if self.prompt is None:
             del identity["parameters"]["prompt"]
+        if not self._is_chosen:
+            del identity["parameters"]["storage"]
         return identity
+
+    @property
+    def _is_chosen(self) -> bool:
+        """Whether float16 is more than what ``auto`` stores."""
+        return self.storage == "float16" and self.precision != "bfloat16"
+
+    @property
+    def bytes_a_number(self) -> int:
+        return 2 if self.storage == "float16" or self.precision == "bfloat16" else 4
 
     @property
     def label(self) -> str:
@@ -242,7 +255,7 @@ class Embed(Stage):
         tokens = self._tokens(model, collection, rows)
         vectors = encode_tokens(model, tokens, self.precision)
         kept: Vectors = vectors
-        if self.precision == "bfloat16" and abs(vectors).max(initial=0) <= np.finfo(np.float16).max:
+        if self.bytes_a_number == 2 and abs(vectors).max(initial=0) <= np.finfo(np.float16).max:
             kept = vectors.astype(np.float16)
         noun = "documents" if self.side == "document" else "queries"
         return kept, {f"{noun}_encoded": len(tokens), "tokens_encoded": int(tokens.lengths.sum())}
