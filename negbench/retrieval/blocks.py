@@ -26,6 +26,13 @@ _CACHED = 2**24
 """Bytes of vectors that fit into a processor's cache while they are worked on."""
 
 
+_LARGE_MAP = 2**28
+"""Bytes of a mapped file above which rows that are read here and there are released."""
+
+_SCATTERED = 128
+"""Such rows that are read before they are released: Linux may map two megabytes around each."""
+
+
 @dataclass
 class Rounding:
     """What bfloat16 does to a product: the length of each query's rounding error [Q], and over all documents the
@@ -143,11 +150,14 @@ def pair_scores(queries: Vectors, documents: Vectors, rows: Int32, block_bytes: 
     scores = np.full(rows.shape, np.nan, np.float32)
     real = np.nonzero(rows >= 0)
     step = max(1, min(block_bytes, _CACHED) // (8 * max(1, queries.shape[1])))
+    large = isinstance(documents, np.memmap) and documents.nbytes > _LARGE_MAP
+    step = min(step, _SCATTERED) if large else step
     for first in range(0, len(real[0]), step):
         row, slot = (axis[first : first + step] for axis in real)
         of_queries, of_documents = queries.take(row, axis=0), documents.take(rows[row, slot], axis=0)
         scores[row, slot] = np.einsum(
             "nd,nd->n", of_queries.astype(np.float32, copy=False), of_documents.astype(np.float32, copy=False)
         )
-        release(documents)
+        if large:
+            release(documents)
     return scores

@@ -98,8 +98,8 @@ class Voyager(VectorRetriever):
             )
             of_queries, of_documents = (self._scale(vectors) for vectors in (queries, documents))
             for first in range(0, len(documents), _AT_ONCE):
-                some = _plain(documents[first : first + _AT_ONCE]) * of_documents
-                index.add_items(some, num_threads=self.build_threads)
+                some = _plain(documents[first : first + _AT_ONCE])
+                index.add_items(some * of_documents, num_threads=self.build_threads)
                 release(documents, first, first + _AT_ONCE)
             try:
                 rows, _ = index.query(
@@ -119,17 +119,17 @@ class Voyager(VectorRetriever):
         recall = _recall(queries[:_RECALL_QUERIES], documents, scores, depth)
         return Ranking(ranked, scores, positive_scores, recall, _THREADED if self.build_threads > 1 else "")
 
-    def _scale(self, vectors: Vectors) -> Float32:
+    def _scale(self, vectors: Vectors) -> float:
         """Return the power of two that brings the longest vector just below the largest number of E4M3, else 1.
 
         The order of dot products stays, and numbers lose less than they would near zero.
         """
         if self.storage == "float32":
-            return np.ones((), np.float32)
+            return 1.0
         blocks = (vectors[first : first + _AT_ONCE] for first in range(0, len(vectors), _AT_ONCE))
         longest = max(float(np.linalg.norm(block.astype(np.float32), axis=1).max()) for block in blocks)
         release(vectors)
-        return np.float32(2.0 ** math.floor(math.log2(_LARGEST / longest))) if longest else np.ones((), np.float32)
+        return float(2.0 ** math.floor(math.log2(_LARGEST / longest))) if longest else 1.0
 
 
 def _plain(vectors: Vectors) -> Float32:

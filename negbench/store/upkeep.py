@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +47,10 @@ def artifacts(store: Store) -> list[Artifact]:
     store.check_format()
     uses = usage.uses(store)
     found = []
-    for folder in store.folders():
-        keys = _keys(folder)
+    folders = store.folders()
+    stored = {folder.name for folder in folders}
+    for folder in folders:
+        keys = _keys(folder, stored)
         of = [use for use in uses if use.counts and not keys.isdisjoint(use.keys)]
         made = (folder / integrity.RECORD).stat().st_mtime
         found.append(
@@ -65,10 +68,11 @@ def artifacts(store: Store) -> list[Artifact]:
     return sorted(found, key=lambda one: (one.used, one.kind, one.key))
 
 
-def _keys(folder: Path) -> set[str]:
-    """Return the keys of the artifact, and of the stage that it is a part of."""
+def _keys(folder: Path, stored: AbstractSet[str]) -> set[str]:
+    """Return the key of an artifact and, of a part, that of its whole, unless that is stored and needs it no more."""
     with suppress(integrity.DamagedError):
-        return {folder.name, integrity.read_record(folder).get(PART_OF, folder.name)}
+        whole = integrity.read_record(folder).get(PART_OF)
+        return {folder.name} if whole is None or whole in stored else {folder.name, whole}
     return {folder.name}
 
 

@@ -55,6 +55,7 @@ def test_a_search_keeps_no_more_of_a_file_than_a_block(
         offer(self, *given)
 
     monkeypatch.setattr(Best, "offer", watched)
+    monkeypatch.setattr(blocks, "_LARGE_MAP", 2**20)
     np.asarray(mapped).sum()
     assert _resident(path) >= mapped.nbytes
     refuse_overflow(queries, mapped, BLOCK)

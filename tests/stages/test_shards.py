@@ -96,9 +96,13 @@ def test_what_is_stopped_goes_on_at_the_shard(
         pass
     kept = [one for one in upkeep.artifacts(store) if one.kind == "embeddings-shard"]
     assert [one.grids for one in kept] == [("stopped",)] * 2, "a grid's shards could be removed as unused"
+    left = documents.parts(store.path)[0]
     encoded[:] = [0, 0, 0]
     np.testing.assert_array_equal(np.load(Store(tmp_path / "store").ensure(documents) / "vectors.npy"), wanted)
     assert encoded == [0, 0, 0, 40, 30]
+    store.ensure(left)
+    kept = [one for one in upkeep.artifacts(store) if one.kind == "embeddings-shard"]
+    assert [one.grids for one in kept] == [()], "a shard is of no use once its whole is stored"
 
 
 @pytest.mark.parametrize("large", [0, 2])
