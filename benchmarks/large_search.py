@@ -89,7 +89,7 @@ def main() -> None:
             rows, _, seconds, gb = process.submit(search, path, queries).result()
     wanted = expected(documents, queries)
     equal = int((rows == wanted).all(axis=1).sum())
-    found = {
+    found: dict[str, Any] = {
         "name": "large_search",
         "what": f"the {K} nearest of {documents:,} documents of {WIDTH} dimensions for {queries:,} queries",
         "goal": f"under {GOAL_GB} GB",
@@ -100,7 +100,12 @@ def main() -> None:
         "setting": {"documents": documents, "queries": queries, "NEGBENCH_SEARCH_GB": memory_bytes() / 1e9},
         "machine": compare.machine(),
     }
-    found["markdown"] = [f"- {key}: {found[key]}" for key in ("what", *list(found)[4:7])]
+    shown = [
+        "what",
+        "peak GB, imports and mapped pages included",
+        "lists that are equal",
+    ]  # seconds need a quiet machine
+    found["markdown"] = [f"- {key}: {found[key]}" for key in shown]
     compare.write("large_search", found)
     print("\n".join(found["markdown"]))
 
