@@ -207,6 +207,7 @@ class Embed(Stage):
 
     @property
     def bytes_a_number(self) -> int:
+        """Bytes of a stored number where none is too large for float16: 2 or 4."""
         return 2 if self.storage == "float16" or self.precision == "bfloat16" else 4
 
     @property
