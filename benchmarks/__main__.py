@@ -27,6 +27,7 @@ ORDER = (
     "one_more_sampler",
     "voyager",
     "scaling",
+    "large_search",
     "gpu",
 )
 NEEDS_A_CARD = "gpu"
@@ -39,7 +40,7 @@ def main() -> None:
     rest = [word for word in asked if word not in (*ORDER, "table")]
     if "table" not in asked:
         for name in names or [name for name in ORDER if name != NEEDS_A_CARD]:
-            own = [] if name in ("search", "scaling") else rest
+            own = [] if name in ("search", "scaling", "large_search") else rest
             subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *own], cwd=compare.ROOT, check=True)
     found = {
         name: json.loads(path.read_text()) for name in ORDER if (path := compare.RESULTS / f"{name}.json").exists()
@@ -75,7 +76,7 @@ def table(found: dict[str, Any]) -> str:
         lines += ["", *[f"- {cause['cause']}: {compare.spelled(cause['ratio'])}" for cause in it["causes"]]]
         lines += [f"- {key}: {_flat(value)}" for key, value in it["quality"].items()]
         lines += [f"- {note}" for note in it["notes"]]
-    for name in ("scaling", NEEDS_A_CARD):
+    for name in ("scaling", "large_search", NEEDS_A_CARD):
         if name in found:
             lines += ["", f"## {name}", "", *found[name].get("markdown", [])]
     lines += ["", "## Machines", ""]

@@ -74,7 +74,7 @@ def build(documents: Float32, retriever: Voyager) -> None:
 
     links = {"M": retriever.m, "ef_construction": retriever.ef_construction}
     index = Index(Space.InnerProduct, documents.shape[1], **links, random_seed=1)
-    index.add_items(np.ascontiguousarray(documents), num_threads=1)
+    index.add_items(np.array(documents, np.float32, order="C"), num_threads=1)
 
 
 def recall(found: Int32, truth: Int32) -> float:

@@ -83,6 +83,14 @@ def load(folder: Path) -> Collection:
     )
 
 
+def count(folder: Path) -> int:
+    """Return the number of documents of a collection that ``save`` wrote, without reading them."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(folder / "documents.parquet") as file:
+        return int(file.metadata.num_rows)
+
+
 def _given(path: Path) -> GivenCandidates | None:
     """Return the candidates that came with the collection; None where there is no file of them."""
     import pyarrow.parquet as pq

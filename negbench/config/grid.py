@@ -144,6 +144,13 @@ class Settings(BaseModel):
             "Whether a document with a labelled positive's own text is a `known` positive or stays `unlabelled`."
         ),
     )
+    vectors: Literal["auto", "float16"] = Field(
+        default="auto",
+        description=(
+            "Storage of vectors: `auto` in float16 where they are computed in bfloat16, else in float32; `float16` "
+            "always, in half the space of float32."
+        ),
+    )
     repair: Repair | None = Field(
         default=None,
         description="Repair of the false negatives of every method that mines, by the truth; for experiments alone.",

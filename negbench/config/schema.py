@@ -46,6 +46,7 @@ def grid_schema() -> dict[str, Any]:
         "estimators": {"type": "array", "minItems": 1, "items": _parts("estimator")},
         "gradient": {"type": "boolean"},
         "equal_texts": {"enum": ["known", "unlabelled"]},
+        "vectors": {"enum": ["auto", "float16"]},
         "repair": {},
         "curve_points": {"type": "integer", "minimum": 0, "maximum": 100},
         "equivalent_within": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},

@@ -44,10 +44,20 @@ def store(job: Job) -> Store:
     return Store(Path(job.store))
 
 
+def _part(job: Job, key: str) -> Stage | None:
+    """Return the part of a stage of the job that has a key; parts are known once the inputs of their stage are made."""
+    for stage in stages(job).values():
+        if type(stage).parts is not Stage.parts and all(store(job).has(parent) for parent in stage.inputs):
+            found = [part for part in stage.parts(store(job).path) if part.key == key]
+            if found:
+                return found[0]
+    return None
+
+
 def carry_out(job: Job, key: str) -> Outcome:
     """Make the stage of a key."""
     try:
-        stage = stages(job).get(key)
+        stage = stages(job).get(key) or _part(job, key)
     except InputError as error:  # such as a collection that this machine does not have
         return Outcome(key, f"the grid cannot be planned on {platform.node()}: {error}")
     if stage is None:

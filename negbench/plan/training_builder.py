@@ -107,6 +107,7 @@ class TrainingBuilder:
             max_length=self.settings.train.max_length.by_side[side],
             precision=self.precision_of(encoder),
             prompt=prompt,
+            storage=self.settings.vectors,
         )
 
     def precision_of(self, encoder: Stage) -> Precision:

@@ -239,6 +239,7 @@ class _Builder:
                     split=None if side == "document" else split,
                     max_length=None,
                     precision=self.training_builder.precision_of(encoder),
+                    storage=settings.vectors,
                 )
                 for side in SIDES
             )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from negbench.errors import InputError
+from negbench.retrieval.mapped import release
 from negbench.retrieval.topk import GROUP, Best, top_k
 from negbench.types import Float32, Float64, Int32, Vectors
 
@@ -23,6 +24,13 @@ product it delays by waiting for its threads."""
 
 _CACHED = 2**24
 """Bytes of vectors that fit into a processor's cache while they are worked on."""
+
+
+_LARGE_MAP = 2**28
+"""Bytes of a mapped file above which rows that are read here and there are released."""
+
+_SCATTERED = 128
+"""Such rows that are read before they are released: Linux may map two megabytes around each."""
 
 
 @dataclass
@@ -72,6 +80,7 @@ def in_blocks(
                 ranked[rows], values[rows] = top_k(product.float().cpu().numpy(), k)
             else:
                 best.offer(product, first, start)
+        release(documents, first, first + size)
     if not at_once:
         ranked[:, :kept], values[:, :kept] = best.ranking()
     return ranked, values
@@ -85,9 +94,13 @@ def refuse_overflow(queries: Vectors, documents: Vectors, block_bytes: int = BLO
     size = max(1, block_bytes // (8 * max(1, queries.shape[1])))
 
     def largest(vectors: Vectors) -> float:
-        parts = [vectors[first : first + size] for first in range(0, len(vectors), size)]
-        ends = [(np.fmax.reduce(part, axis=None), np.fmin.reduce(part, axis=None)) for part in parts if part.size]
-        return max((float(max(high, -low)) for high, low in ends), default=0.0)
+        most = 0.0
+        for first in range(0, len(vectors) if vectors.size else 0, size):
+            part = vectors[first : first + size].astype(np.float32, copy=False)  # numpy reduces float16 slowly
+            ends = float(np.fmax.reduce(part, axis=None)), -float(np.fmin.reduce(part, axis=None))
+            most = float(np.fmax.reduce([most, *ends]))
+            release(vectors, first, first + size)
+        return most
 
     highest = queries.shape[1] * largest(queries) * largest(documents)
     if highest > np.finfo(np.float32).max:
@@ -137,10 +150,14 @@ def pair_scores(queries: Vectors, documents: Vectors, rows: Int32, block_bytes: 
     scores = np.full(rows.shape, np.nan, np.float32)
     real = np.nonzero(rows >= 0)
     step = max(1, min(block_bytes, _CACHED) // (8 * max(1, queries.shape[1])))
+    large = isinstance(documents, np.memmap) and documents.nbytes > _LARGE_MAP
+    step = min(step, _SCATTERED) if large else step
     for first in range(0, len(real[0]), step):
         row, slot = (axis[first : first + step] for axis in real)
         of_queries, of_documents = queries.take(row, axis=0), documents.take(rows[row, slot], axis=0)
         scores[row, slot] = np.einsum(
             "nd,nd->n", of_queries.astype(np.float32, copy=False), of_documents.astype(np.float32, copy=False)
         )
+        if large:
+            release(documents)
     return scores

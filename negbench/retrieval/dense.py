@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import os
 from typing import ClassVar
 
+import numpy as np
+
 from negbench.encoders.precision import has_native_bfloat16
+from negbench.errors import InputError
 from negbench.retrieval import Ranking, Search
 from negbench.retrieval.blocks import BLOCK_BYTES, LARGE, in_blocks, pair_scores, refuse_overflow
 from negbench.retrieval.two_pass import candidates, two_pass
@@ -13,6 +18,25 @@ from negbench.types import Float32, Int32, Vectors
 
 _WORTH = 128
 """Documents per candidate from which two passes pay: scoring a candidate again takes what bfloat16 saves on so many."""
+
+
+_MEMORY = "NEGBENCH_SEARCH_GB"
+_MEMORY_GB = 2.0
+
+
+def memory_bytes() -> int:
+    """Return the most memory of a search, by NEGBENCH_SEARCH_GB, 2 where it is not set; see ``exact``.
+
+    Raises InputError where it is no number above 0.
+    """
+    asked = os.environ.get(_MEMORY) or str(_MEMORY_GB)
+    try:
+        number = float(asked)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise InputError(f"{_MEMORY}: expected a number of GB above 0, such as 2, found {asked!r}")
+    return int(number * 1e9)
 
 
 class Dense(VectorRetriever):
@@ -37,14 +61,25 @@ def exact(queries: Vectors, documents: Vectors, k: int, block_bytes: int = BLOCK
     are left out. Raises InputError for infinite numbers. The
     documents are read block by block.
 
-    Beside inputs and results this needs at most about ``block_bytes``, as a rule less than half of it, and a copy of
-    queries that are not float32; in two passes also half of the queries and about four times the results. The size of
+    Beside inputs and results this needs at most about ``block_bytes``, as a rule less than half of it, a copy of
+    queries that are not float32, and about eight times the results, ``memory_bytes()`` at most: where there are more
+    queries, some are searched for after the others. The size of
     a block does not change what is ranked how, except that a matrix product of another shape may round a
     score differently in its last bits, and so order scores that are that close.
     """
+    refuse_overflow(queries, documents, block_bytes)
+    at_once = max(1, memory_bytes() // (64 * candidates(k) + 8 * queries.shape[1]))
+    if len(queries) <= at_once:
+        return _searched(queries, documents, k, block_bytes)
+    ranked, scores = np.empty((len(queries), k), np.int32), np.empty((len(queries), k), np.float32)
+    for some in (slice(first, first + at_once) for first in range(0, len(queries), at_once)):
+        ranked[some], scores[some] = _searched(queries[some], documents, k, block_bytes)
+    return ranked, scores
+
+
+def _searched(queries: Vectors, documents: Vectors, k: int, block_bytes: int) -> tuple[Int32, Float32]:
     import torch
 
-    refuse_overflow(queries, documents, block_bytes)
     many = len(queries) * documents.size >= LARGE and len(documents) >= _WORTH * candidates(k)
     if many and not torch.cuda.is_available() and has_native_bfloat16():
         return two_pass(queries, documents, k, block_bytes)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import math
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -11,16 +12,23 @@ from negbench.errors import InputError
 from negbench.retrieval import Ranking, Search
 from negbench.retrieval.blocks import pair_scores, refuse_overflow
 from negbench.retrieval.dense import exact
+from negbench.retrieval.mapped import release
 from negbench.retrieval.vector_retriever import VectorRetriever
-from negbench.types import Float32
+from negbench.types import Float32, Vectors
 
 _RECALL_QUERIES = 500
+_LARGEST = 448.0
+"""The largest number of E4M3."""
+_THREADED = "the graph was built by several threads, so that these candidates cannot be repeated to the byte"
+_AT_ONCE = 10_000
+"""Documents that are copied at a time."""
 
 
 class Voyager(VectorRetriever):
     """HNSW search by dot product (Spotify's Voyager) over the vectors of the starting encoder, or of another model.
 
-    The graph is built by one thread, since threaded builds differ from run to run; all threads search it. Scores
+    The graph is built by one thread unless ``build_threads`` says otherwise, since threaded builds differ from run to
+    run; all threads search it. Scores
     of what is found are exact dot products, and the order is theirs. Its recall against exact search travels with
     the pool, measured on the first 500 queries; a document that scores as the last of the exact list is a hit.
 
@@ -42,15 +50,39 @@ class Voyager(VectorRetriever):
         default=2000, ge=1, description="Breadth of the search for a query, in nodes; at least `depth`."
     )
 
+    storage: Literal["float32", "e4m3"] = Field(
+        default="float32",
+        description=(
+            "Numbers of the graph: `e4m3` has one byte a number instead of four, and coarser distances. What is found "
+            "is scored by the vectors themselves either way."
+        ),
+    )
+    build_threads: int = Field(
+        default=1,
+        ge=1,
+        le=1024,
+        description=(
+            "Threads that build the graph. With more than one, graph and candidates differ from run to run: they "
+            "cannot be repeated."
+        ),
+    )
+
+    def identity(self) -> dict[str, Any]:
+        """Return all that the ranking depends on; storage and threads only where they are not the default."""
+        identity = super().identity()
+        for field in ("storage", "build_threads"):
+            if getattr(self, field) == type(self).model_fields[field].default:
+                del identity["parameters"][field]
+        return identity
+
     def rank(self, search: Search) -> Ranking:
         """Build the graph, search it, score what it found exactly.
 
         Raises InputError where the graph has too few links to reach ``depth`` documents.
         """
-        from voyager import Index, RecallError, Space
+        from voyager import Index, RecallError, Space, StorageDataType
 
-        # Voyager takes float32 and misreads arrays that are strided or transposed.
-        queries, documents = (np.ascontiguousarray(vectors, np.float32) for vectors in search.vectors())
+        queries, documents = search.vectors()
         refuse_overflow(queries, documents)
         depth = min(self.depth, len(documents))
         ranked = np.full((len(queries), self.depth), -1, np.int32)
@@ -62,10 +94,17 @@ class Voyager(VectorRetriever):
                 M=self.m,
                 ef_construction=self.ef_construction,
                 random_seed=1,
+                storage_data_type=StorageDataType.E4M3 if self.storage == "e4m3" else StorageDataType.Float32,
             )
-            index.add_items(documents, num_threads=1)
+            of_queries, of_documents = (self._scale(vectors) for vectors in (queries, documents))
+            for first in range(0, len(documents), _AT_ONCE):
+                some = _plain(documents[first : first + _AT_ONCE])
+                index.add_items(some * of_documents, num_threads=self.build_threads)
+                release(documents, first, first + _AT_ONCE)
             try:
-                rows, _ = index.query(queries, k=depth, num_threads=-1, query_ef=max(self.query_ef, depth))
+                rows, _ = index.query(
+                    _plain(queries) * of_queries, k=depth, num_threads=-1, query_ef=max(self.query_ef, depth)
+                )
             except RecallError as error:
                 raise InputError(
                     f"{self.spelling} reached fewer than {depth} of {len(documents)} documents; "
@@ -77,10 +116,28 @@ class Voyager(VectorRetriever):
             ranked[:, :depth] = np.take_along_axis(rows, order, axis=1)
             scores[:, :depth] = np.take_along_axis(values, order, axis=1)
         positive_scores = pair_scores(queries, documents, search.positives)
-        return Ranking(ranked, scores, positive_scores, _recall(queries[:_RECALL_QUERIES], documents, scores, depth))
+        recall = _recall(queries[:_RECALL_QUERIES], documents, scores, depth)
+        return Ranking(ranked, scores, positive_scores, recall, _THREADED if self.build_threads > 1 else "")
+
+    def _scale(self, vectors: Vectors) -> float:
+        """Return the power of two that brings the longest vector just below the largest number of E4M3, else 1.
+
+        The order of dot products stays, and numbers lose less than they would near zero.
+        """
+        if self.storage == "float32":
+            return 1.0
+        blocks = (vectors[first : first + _AT_ONCE] for first in range(0, len(vectors), _AT_ONCE))
+        longest = max(float(np.linalg.norm(block.astype(np.float32), axis=1).max()) for block in blocks)
+        release(vectors)
+        return float(2.0 ** math.floor(math.log2(_LARGEST / longest))) if longest else 1.0
 
 
-def _recall(queries: Float32, documents: Float32, scores: Float32, k: int) -> float:
+def _plain(vectors: Vectors) -> Float32:
+    """Return vectors as Voyager takes them: float32, in memory; it misreads arrays that are strided or transposed."""
+    return np.array(vectors, np.float32, order="C")
+
+
+def _recall(queries: Vectors, documents: Vectors, scores: Float32, k: int) -> float:
     """Return the mean share of the ``k`` best of each query among what was found; a document that ties is as good."""
     if not k or not len(queries):
         return 1.0

@@ -199,11 +199,8 @@ def _vector_bytes(stage: Embed, collection: Collection | None) -> int | None:
     if width is None or collection is None:
         return None
     if stage.split is None:
-        return len(collection.document_ids) * width * _BYTES[stage.precision]
-    return len(collection.split_queries(stage.split)) * width * _BYTES[stage.precision]
-
-
-_BYTES = {"float32": 4, "bfloat16": 2}
+        return len(collection.document_ids) * width * stage.bytes_a_number
+    return len(collection.split_queries(stage.split)) * width * stage.bytes_a_number
 
 
 @dataclass

@@ -22,6 +22,10 @@ def make(stage: Stage, store: Store, report: Callable[[str], None], read: Callab
     def work() -> T:
         for one in needed:
             if not store.has(one):
+                for part in one.parts(store.path):
+                    if not store.has(part):
+                        report(part.label)
+                        store.ensure(part)
                 report(one.label)
                 store.ensure(one)
         return read(store.path(stage))

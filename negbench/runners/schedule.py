@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from negbench.executors import Executor, Outcome
@@ -11,6 +12,7 @@ from negbench.plan.graph import planned
 from negbench.plan.trials import Trial
 from negbench.runners.durations import Durations
 from negbench.store import Stage, Store
+from negbench.store.integrity import DamagedError
 
 POLL_SECONDS = 0.2
 """Time between two looks for a stage that no other process is making."""
@@ -87,6 +89,8 @@ class _Schedule:
         self.failed: dict[str, str] = {}
         self._total = len(self.missing)
         self._slots = 1
+        self._parts: dict[str, tuple[Stage, ...]] = {}
+        """The parts of each missing stage whose inputs are there."""
         self._running: dict[str, Stage] = {}
         self._locked: dict[str, None] = {}
         """Stages that another process was making at the last look."""
@@ -114,10 +118,34 @@ class _Schedule:
         for key, stage in list(self.missing.items()):
             if key in self._running or key in self._locked or any(it.key in self.missing for it in stage.inputs):
                 continue
-            if not self.store.has(stage):
+            if self.store.has(stage.part_of or stage) or self.store.has(stage):
+                self._made(key)
+                continue
+            if key not in self._parts:
+                self._take_apart(stage)
+            parts = [part for part in self._parts[key] if part.key in self.missing]
+            if not parts:
                 return stage
-            self._made(key)
+            for part in parts:
+                if part.key not in self._running and part.key not in self._locked:
+                    return part
         return None
+
+    def _take_apart(self, stage: Stage) -> None:
+        """Put the parts of a stage before it, and let its trials wait for them."""
+        parts = {it.key: it for it in stage.parts(self.store.path) if not self.store.has(it)}
+        self._parts[stage.key] = tuple(parts.values())
+        if not parts:
+            return
+        before: dict[str, Stage] = {}
+        for key, one in self.missing.items():
+            before |= {**parts, key: one} if one is stage else {key: one}
+        self.missing = before
+        self._total += len(parts)
+        for _, needed in self._waiting.values():
+            if stage.key in needed:
+                needed.update(parts)
+        self._names |= dict.fromkeys(parts, self._names[stage.key])
 
     def _take(self, outcome: Outcome) -> None:
         stage = self._running.pop(outcome.key)
@@ -126,7 +154,8 @@ class _Schedule:
             return
         self._forget_unlocked()
         if outcome.failure is None:
-            self._durations.timed(stage, self.store.cost(stage))
+            with suppress(DamagedError):  # a part that another process has put together and removed
+                self._durations.timed(stage, self.store.cost(stage))
             self._made(outcome.key)
             return
         if outcome.traceback:
@@ -166,6 +195,7 @@ class _Schedule:
         }
 
     def _tell(self, label: str) -> None:
-        left = sum(self._durations.of(stage) for stage in self.missing.values()) / self._slots
+        whole = (stage for key, stage in self.missing.items() if not self._parts.get(key))
+        left = sum(self._durations.of(stage) for stage in whole) / self._slots
         done = self._total - len(self.missing)
         self.report(Progress(done, self._total, label, left if self._durations.known else None))

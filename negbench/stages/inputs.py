@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -21,6 +22,7 @@ from negbench.encoders.spec import EncoderSpec
 from negbench.encoders.tokens import Side, Tokens, limit_of, readers, tokenised
 from negbench.errors import InputError
 from negbench.store import Stage, save_notes
+from negbench.store.arrays import join_vectors
 from negbench.types import Collection, Int32, Passages, Vectors
 
 if TYPE_CHECKING:
@@ -36,7 +38,13 @@ WITHOUT_TRAINING = (
     "train.tsv): dev and test are then carved from that"
 )
 
+VECTORS = "vectors.npy"
+
+SHARD = 100_000
+"""Documents that are encoded as one artifact. A larger corpus is encoded in shards of so many."""
+
 EqualTexts = Literal["known", "unlabelled"]
+Storage = Literal["auto", "float16"]
 
 
 @lru_cache(maxsize=2)
@@ -176,8 +184,8 @@ def start_of(stage: Stage) -> StartEncoder | None:
 class Embed(Stage):
     """Vectors of the documents, or of the queries of one split (in ascending row), by one encoder.
 
-    Stored in float32, or in float16 where they were computed in bfloat16 and none is too large: eleven bits of
-    precision hold bfloat16's eight.
+    Stored in float32, or in float16 where they were computed in bfloat16: eleven bits of precision hold bfloat16's
+    eight. With ``storage`` float16 always so, unless a number is too large for it.
     """
 
     kind: ClassVar[str] = "embeddings"
@@ -191,13 +199,26 @@ class Embed(Stage):
     precision: Precision
     prompt: str | None = None
     """Text put before each text, in place of the encoder's own."""
+    storage: Storage = "auto"
 
     def identity(self) -> dict[str, Any]:
-        """Return all that the vectors depend on; a prompt only where it replaces the encoder's."""
+        """Return all that the vectors depend on; a prompt only where it replaces the encoder's, storage if chosen."""
         identity = super().identity()
         if self.prompt is None:
             del identity["parameters"]["prompt"]
+        if not self._is_chosen:
+            del identity["parameters"]["storage"]
         return identity
+
+    @property
+    def _is_chosen(self) -> bool:
+        """Whether float16 is more than what ``auto`` stores."""
+        return self.storage == "float16" and self.precision != "bfloat16"
+
+    @property
+    def bytes_a_number(self) -> int:
+        """Bytes of a stored number where none is too large for float16: 2 or 4."""
+        return 2 if self.storage == "float16" or self.precision == "bfloat16" else 4
 
     @property
     def label(self) -> str:
@@ -208,28 +229,60 @@ class Embed(Stage):
     def effort(self) -> str:
         return f"{self.kind} of {self.side}"
 
+    def parts(self, path_of: PathOf) -> tuple[EmbedShard, ...]:
+        """Return the shards of a corpus of more than ``SHARD`` documents; none for queries."""
+        count = storage.count(path_of(self.collection)) if self.side == "document" else 0
+        if count <= SHARD:
+            return ()
+        return tuple(EmbedShard(self, first, min(first + SHARD, count), count) for first in range(0, count, SHARD))
+
     def run(self, path_of: PathOf, out: Path) -> dict[str, float]:
+        """Encode the texts, or put the shards together, whose costs the store counts."""
+        if shards := self.parts(path_of):
+            join_vectors([read_vectors(path_of(shard)) for shard in shards], out / VECTORS)
+            return {}
+        vectors, cost = self.by(self.model(path_of), read_collection(path_of(self.collection)))
+        np.save(out / VECTORS, vectors, allow_pickle=False)
+        return cost
+
+    def model(self, path_of: PathOf) -> SentenceTransformer:
+        """Return the encoder, with the prompt that replaces its own."""
         model = load(path_of(self.encoder) / "model")
         if self.prompt is not None:
             model.prompts[self.side] = self.prompt
-        vectors, cost = self.by(model, read_collection(path_of(self.collection)))
-        np.save(out / "vectors.npy", vectors, allow_pickle=False)
-        return cost
+        return model
 
     def by(
         self, model: SentenceTransformer, collection: Collection, rows: Int32 | None = None
     ) -> tuple[Vectors, dict[str, float]]:
         """Return the vectors, in their stored type, by ``model``, which may differ from the encoder; and the cost.
 
-        ``rows``: encode only these queries or documents.
+        ``rows``: encode only these queries or documents. More than ``SHARD`` documents are tokenised and encoded in
+        shards, as they are stored.
         """
+        count = len(collection.texts)
+        if self.side == "document" and rows is None and count > SHARD:
+            return self._in_shards(model, collection, count)
         tokens = self._tokens(model, collection, rows)
         vectors = encode_tokens(model, tokens, self.precision)
         kept: Vectors = vectors
-        if self.precision == "bfloat16" and abs(vectors).max(initial=0) <= np.finfo(np.float16).max:
+        if self.bytes_a_number == 2 and abs(vectors).max(initial=0) <= np.finfo(np.float16).max:
             kept = vectors.astype(np.float16)
         noun = "documents" if self.side == "document" else "queries"
         return kept, {f"{noun}_encoded": len(tokens), "tokens_encoded": int(tokens.lengths.sum())}
+
+    def _in_shards(
+        self, model: SentenceTransformer, collection: Collection, count: int
+    ) -> tuple[Vectors, dict[str, float]]:
+        vectors: Vectors = np.empty((count, model.get_embedding_dimension() or 0), np.float16)
+        total: Counter[str] = Counter()
+        for first in range(0, count, SHARD):
+            rows = np.arange(first, min(first + SHARD, count), dtype=np.int32)
+            shard, cost = self.by(model, collection, rows)
+            vectors = vectors.astype(np.result_type(vectors, shard), copy=False)
+            vectors[rows] = shard
+            total.update(cost)
+        return vectors, dict(total)
 
     def _tokens(self, model: SentenceTransformer, collection: Collection, rows: Int32 | None) -> Tokens:
         """Tokenise; the documents tokenised last are reused with the same tokenizer, as in most of a grid."""
@@ -256,10 +309,49 @@ class Embed(Stage):
         return _TOKENS[key]
 
 
+@dataclass(frozen=True, eq=False)
+class EmbedShard(Stage):
+    """Vectors of the documents from row ``first`` up to ``last``, which is left out, of ``count`` in the corpus.
+
+    Each is stored by itself, so that an encoding that was stopped goes on, and several processes share it.
+    """
+
+    kind: ClassVar[str] = "embeddings-shard"
+    on_gpu: ClassVar[bool] = True
+    whole: Embed
+    first: int
+    last: int
+    count: int
+
+    @cached_property
+    def inputs(self) -> tuple[Stage, ...]:
+        """The inputs of the whole, which rests on its shards."""
+        return self.whole.inputs
+
+    @property
+    def part_of(self) -> Embed:
+        return self.whole
+
+    @property
+    def label(self) -> str:
+        return f"{self.whole.label}, {self.first + 1:,} to {self.last:,} of {self.count:,}"
+
+    @property
+    def effort(self) -> str:
+        return f"{self.whole.effort}, shard"
+
+    def run(self, path_of: PathOf, out: Path) -> dict[str, float]:
+        collection = read_collection(path_of(self.whole.collection))
+        rows = np.arange(self.first, self.last, dtype=np.int32)
+        vectors, cost = self.whole.by(self.whole.model(path_of), collection, rows)
+        np.save(out / VECTORS, vectors, allow_pickle=False)
+        return cost
+
+
 _TOKENS: dict[str, Tokens] = {}
 """The documents tokenised last: twelve bytes a token, and every encoder of a grid reads the same."""
 
 
 def read_vectors(folder: Path) -> Vectors:
-    """Open the vectors of ``Embed`` as a memory map, private since Voyager refuses read-only arrays."""
-    return np.load(folder / "vectors.npy", mmap_mode="c", allow_pickle=False)  # type: ignore[no-any-return]
+    """Open the vectors of ``Embed`` as a memory map that cannot be written to (``retrieval.mapped``)."""
+    return np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]

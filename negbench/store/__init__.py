@@ -15,7 +15,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -47,6 +47,9 @@ T = TypeVar("T")
 
 STORE_FORMAT = 2
 """Version of the store's own files: 2 has digests in its records. A store without ``store.json`` has version 1."""
+
+PART_OF = "part_of"
+"""Field of the record of a part: the key of the stage that it is a part of."""
 
 _VERIFY = "NEGBENCH_VERIFY"
 """Environment variable: 1 lets every artifact that is used be read as a whole and compared with its digests."""
@@ -111,18 +114,48 @@ class Store:
         self.open()
         for parent in stage.inputs:
             self.ensure(parent, wait)
+        parts = stage.parts(self.path)
+        self._ensure_parts(stage, parts, wait)
         try:
             with self.lock(stage.key).acquire(blocking=wait):
                 if not self.has(stage):
                     if problem := self.damage(stage, whole=False):
                         self._set_aside(self.path(stage), problem)
-                    self._make(stage)
+                    self._make(stage, parts)
         except Timeout as error:
             raise StageLockedError(stage.label) from error
+        for part in parts:
+            self._sound.discard(part.key)
+            self.discard(self.path(part))
         return self.path(stage)
 
-    def _make(self, stage: Stage) -> None:
-        """Run a stage whose lock is held, and put what it wrote in its place."""
+    def _ensure_parts(self, stage: Stage, parts: Sequence[Stage], wait: bool) -> None:
+        """Make the parts of a stage: first those that no other process is making, so that processes share them."""
+        for blocking in (False, True) if wait else (False,):
+            for part in parts:
+                if self.has(stage):
+                    return
+                try:
+                    self.ensure(part, blocking)
+                except StageLockedError:
+                    if not wait:
+                        raise
+
+    def discard(self, folder: Path) -> bool:
+        """Remove an artifact; False where another process is making or removing it, or has removed it."""
+        try:
+            with self.lock(folder.name).acquire(blocking=False):
+                grave = self.root / "drafts" / f"{folder.name}.removed"
+                grave.parent.mkdir(parents=True, exist_ok=True)
+                shutil.rmtree(grave, ignore_errors=True)
+                folder.rename(grave)  # a half-removed artifact would be a damaged one
+                shutil.rmtree(grave, ignore_errors=True)
+                return True
+        except (Timeout, FileNotFoundError):
+            return False
+
+    def _make(self, stage: Stage, parts: Sequence[Stage] = ()) -> None:
+        """Run a stage whose lock is held and whose parts are stored, and put what it wrote in its place."""
         final = self.path(stage)
         self._remove_drafts(stage.key)
         draft = self.root / "drafts" / stage.key
@@ -132,7 +165,9 @@ class Store:
             began, started = time.time(), time.perf_counter()
             with resources.watched() as samples:
                 cost = stage.run(self.path, draft)
-            seconds = time.perf_counter() - started
+            cost = {"seconds": round(time.perf_counter() - started, 3), **resources.peak(), **cost}
+            if parts:
+                began = min(began, *(self.period(part)[0] for part in parts))
             if samples:
                 (draft / "system.json").write_text(json.dumps(samples) + "\n")
             record = {
@@ -140,11 +175,12 @@ class Store:
                 "format": FORMAT,
                 **stage.identity(),
                 "inputs": [parent.key for parent in stage.inputs],
-                "cost": {"seconds": round(seconds, 3), **resources.peak(), **cost},
+                "cost": _together([cost, *map(self.cost, parts)]),
                 "began": round(began, 3),
                 "machine": platform.machine(),
                 "threads": resources.threads(),
                 "versions": versions(),
+                **({} if stage.part_of is None else {PART_OF: stage.part_of.key}),
                 "files": integrity.describe(draft),
             }
             integrity.write_record(draft, record)
@@ -304,3 +340,10 @@ class Store:
     def record(self, stage: Stage) -> dict[str, Any]:
         """Return what the record of an artifact says. Raises DamagedError."""
         return integrity.read_record(self.path(stage))
+
+
+def _together(costs: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Return the cost of a stage and its parts: the largest peak of memory, and sums of all else."""
+    names = dict.fromkeys(name for cost in costs for name in cost)
+    of = {name: [cost[name] for cost in costs if name in cost] for name in names}
+    return {name: max(amounts) if name == "peak_mib" else round(sum(amounts), 3) for name, amounts in of.items()}

@@ -10,7 +10,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from negbench.types import Vectors
+
 T = TypeVar("T")
+
+JOINED = 10_000
+"""Rows of vectors that are copied at a time."""
 
 NOTES = "notes.json"
 """File of an artifact with sentences for the user: what is odd in its input, each with its count."""
@@ -41,3 +46,15 @@ def load_arrays(kind: type[T], folder: Path) -> T:
     for path in folder.glob("*.npy"):
         values[path.stem] = np.load(path, allow_pickle=False)
     return kind(**values)
+
+
+def join_vectors(parts: Sequence[Vectors], path: Path) -> None:
+    """Write the rows of all ``parts`` [n, d] as one ``.npy``, in float32 if any is, a block at a time."""
+    dtype = np.result_type(*(part.dtype for part in parts))
+    shape = (sum(map(len, parts)), parts[0].shape[1])
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for part in parts:
+            for first in range(0, len(part), JOINED):
+                np.ascontiguousarray(part[first : first + JOINED], dtype).tofile(file)

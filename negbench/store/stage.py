@@ -59,6 +59,18 @@ class Stage(ABC):
         """A name that stages of about the same duration share."""
         return self.kind
 
+    def parts(self, path_of: Callable[[Stage], Path]) -> tuple[Stage, ...]:
+        """Return the stages that make this one piece by piece, which are known once its inputs are stored.
+
+        None as a rule. Each needs what this stage needs, and is stored until this stage is: then they are removed.
+        """
+        return ()
+
+    @property
+    def part_of(self) -> Stage | None:
+        """The stage whose ``parts`` this one is among; None as a rule."""
+        return None
+
     @abstractmethod
     def run(self, path_of: Callable[[Stage], Path], out: Path) -> dict[str, float]:
         """Write the artifact into the empty folder ``out``; ``path_of(stage)`` is the folder of an input.

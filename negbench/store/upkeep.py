@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import Timeout
-
-from negbench.store import Store, integrity, usage
+from negbench.store import PART_OF, Store, integrity, usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +47,11 @@ def artifacts(store: Store) -> list[Artifact]:
     store.check_format()
     uses = usage.uses(store)
     found = []
-    for folder in store.folders():
-        of = [use for use in uses if folder.name in use.keys and use.counts]
+    folders = store.folders()
+    stored = {folder.name for folder in folders}
+    for folder in folders:
+        keys = _keys(folder, stored)
+        of = [use for use in uses if use.counts and not keys.isdisjoint(use.keys)]
         made = (folder / integrity.RECORD).stat().st_mtime
         found.append(
             Artifact(
@@ -63,6 +66,14 @@ def artifacts(store: Store) -> list[Artifact]:
             )
         )
     return sorted(found, key=lambda one: (one.used, one.kind, one.key))
+
+
+def _keys(folder: Path, stored: AbstractSet[str]) -> set[str]:
+    """Return the key of an artifact and, of a part, that of its whole, unless that is stored and needs it no more."""
+    with suppress(integrity.DamagedError):
+        whole = integrity.read_record(folder).get(PART_OF)
+        return {folder.name} if whole is None or whole in stored else {folder.name, whole}
+    return {folder.name}
 
 
 def verify(store: Store) -> Check:
@@ -111,16 +122,8 @@ def remove(store: Store, chosen: Sequence[Artifact]) -> int:
     freed = left_over(store)
     shutil.rmtree(store.root / "damaged", ignore_errors=True)
     for one in chosen:
-        try:
-            with store.lock(one.key).acquire(blocking=False):
-                grave = store.root / "drafts" / f"{one.key}.removed"
-                grave.parent.mkdir(parents=True, exist_ok=True)
-                shutil.rmtree(grave, ignore_errors=True)
-                one.folder.rename(grave)  # a half-removed artifact would be a damaged one
-                shutil.rmtree(grave, ignore_errors=True)
-                freed += one.bytes
-        except (Timeout, FileNotFoundError):
-            continue  # another process is making or removing it
+        if store.discard(one.folder):
+            freed += one.bytes
     return freed
 
 

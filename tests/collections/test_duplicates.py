@@ -49,7 +49,6 @@ def test_case_punctuation_spaces_and_compatible_letters_do_not_matter() -> None:
     assert groups(texts, 1.0).tolist() == [0, 0, 0, 3, 4, 5, 6, 7, 7]
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.text(st.characters(max_codepoint=127)) | st.text())
 def test_the_words_of_a_text_are_runs_of_letters_digits_and_underscores(text: str) -> None:
     folded = unicodedata.normalize("NFKC", text).casefold()

@@ -48,6 +48,7 @@ judge: bi-encoder
 held_out: 0.3
 estimators: [exact, "held-out(frequency=0.3)", {propensity: {frequency: 0.3}}]
 equal_texts: unlabelled
+vectors: float16
 gradient: true
 repair: injected(rate=0.2)
 axes: {train.batch_size: [16, 32], start: {weak: {encoder: a}, strong: {encoder: b, train.epochs: 2}}}

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any, Literal
+
 import numpy as np
 import pytest
 import voyager
 
 from negbench.errors import InputError
 from negbench.retrieval import Search
+from negbench.retrieval import voyager as module
 from negbench.retrieval.voyager import Voyager
 from negbench.rng import CounterRNG, keys
+
+STORAGE: tuple[Literal["float32", "e4m3"], ...] = ("float32", "e4m3")
 
 
 def search(queries: np.ndarray, documents: np.ndarray, positives: list[list[int]] | None = None) -> Search:
@@ -130,3 +136,56 @@ def test_scores_that_would_be_infinite_are_refused() -> None:
     d[70, 3] = np.inf
     with pytest.raises(InputError, match="would be infinite"):
         Voyager(depth=5).rank(search(q, d))
+
+
+def test_the_graph_is_the_same_in_any_blocks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Documents are added some at a time, from a file that cannot be written to as from memory."""
+    graphs: list[voyager.Index] = []
+    made = voyager.Index
+
+    def kept(*arguments: Any, **named: Any) -> voyager.Index:
+        graphs.append(made(*arguments, **named))
+        return graphs[-1]
+
+    monkeypatch.setattr(voyager, "Index", kept)
+    np.save(tmp_path / "d.npy", vectors(1000, 16, 2))
+    ranked = []
+    for at_once in (1000, 300, 1):
+        monkeypatch.setattr(module, "_AT_ONCE", at_once)
+        inputs = search(vectors(20, 16, 1), np.load(tmp_path / "d.npy", mmap_mode="r"))
+        ranked.append(Voyager(depth=30).rank(inputs).documents)
+    whole = made(voyager.Space.InnerProduct, 16, M=16, ef_construction=200, random_seed=1)
+    whole.add_items(vectors(1000, 16, 2), num_threads=1)
+    assert {graph.as_bytes() for graph in graphs} == {whole.as_bytes()}
+    assert len(graphs) == 3
+    assert all((one == ranked[0]).all() for one in ranked)
+
+
+@pytest.mark.parametrize("length", [1e-4, 1.0, 300.0, 1e6])
+def test_one_byte_a_number_finds_most_whatever_the_length(length: float) -> None:
+    """Scores are those of the vectors, and the graph takes less than half of the memory."""
+    queries, documents = vectors(30, 64, 1), vectors(1500, 64, 2) * np.float32(length)
+    documents[7] = 0
+    plain, coarse = (Voyager(depth=20, storage=storage).rank(search(queries, documents)) for storage in STORAGE)
+    truth = top(queries, documents, 20)
+    for ranking, least in ((plain, 0.99), (coarse, 0.9)):
+        found = [len(set(row) & wanted) / 20 for row, wanted in zip(ranking.documents.tolist(), truth, strict=True)]
+        assert np.mean(found) >= least
+        assert ranking.recall == pytest.approx(np.mean(found), abs=1e-6)
+    expected = np.einsum("qd,qkd->qk", queries, documents[coarse.documents])
+    np.testing.assert_allclose(coarse.scores, expected, rtol=1e-5, atol=1e-5 * length)
+
+
+def test_what_is_built_by_threads_says_that_it_is_not_repeatable() -> None:
+    inputs = search(vectors(20, 16, 1), vectors(800, 16, 2))
+    threaded, plain = Voyager(depth=10, build_threads=2).rank(inputs), Voyager(depth=10).rank(inputs)
+    assert "cannot be repeated" in threaded.note
+    assert plain.note == ""
+    assert threaded.recall > 0.95
+
+
+def test_the_defaults_are_known_by_the_parameters_that_they_always_had() -> None:
+    """Pools that are stored stay found; another storage or several threads are another pool."""
+    assert Voyager().identity()["parameters"].keys() == {"depth", "m", "ef_construction", "query_ef"}
+    others = [Voyager(storage="e4m3"), Voyager(build_threads=2), Voyager()]
+    assert len({str(other.identity()) for other in others}) == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
@@ -25,11 +26,38 @@ class Made(Stage):
     number: int
     seconds: int
     rests_on: tuple[Stage, ...]
+    pieces: int = 0
+
+    def parts(self, path_of: Callable[[Stage], Path]) -> tuple[Piece, ...]:
+        assert all(path_of(parent).is_dir() for parent in self.inputs)
+        return tuple(Piece(self, 100 * (self.number + 1) + piece) for piece in range(self.pieces))
 
     def run(self, path_of: Callable[[Stage], Path], out: Path) -> dict[str, float]:
-        for parent in self.inputs:
+        for parent in [*self.inputs, *self.parts(path_of)]:
             assert path_of(parent).is_dir()
         return {}
+
+
+@dataclass(frozen=True, eq=False)
+class Piece(Stage):
+    """A second of a stage."""
+
+    kind: ClassVar[str] = "piece"
+    seconds: ClassVar[int] = 1
+
+    whole: Made
+    number: int
+
+    @cached_property
+    def inputs(self) -> tuple[Stage, ...]:
+        return self.whole.inputs
+
+    @property
+    def part_of(self) -> Made:
+        return self.whole
+
+    def run(self, path_of: Callable[[Stage], Path], out: Path) -> dict[str, float]:
+        return {"pieces": 1}
 
 
 @dataclass(frozen=True)
@@ -45,12 +73,13 @@ class Simulated:
         self.store, self.slots, self.broken = store, slots, broken
         self.now = 0
         self.order: list[int] = []
-        self._ends: dict[str, tuple[int, Made]] = {}
+        self._ends: dict[str, tuple[int, Made | Piece]] = {}
 
     def start(self, stage: Stage) -> None:
-        assert isinstance(stage, Made)
+        assert isinstance(stage, Made | Piece)
         assert len(self._ends) < self.slots
         assert all(self.store.has(parent) for parent in stage.inputs), "a stage began before its inputs were there"
+        assert all(self.store.has(part) for part in stage.parts(self.store.path)), "a stage began before its parts"
         self.order.append(stage.number)
         self._ends[stage.key] = (self.now + stage.seconds, stage)
 
@@ -71,7 +100,8 @@ def graphs(draw: st.DrawFn) -> list[Made]:
     stages: list[Made] = []
     for number in range(draw(st.integers(1, 9))):
         parents = draw(st.sets(st.sampled_from(range(number)), max_size=3)) if number else set()
-        stages.append(Made(number, draw(st.integers(1, 9)), tuple(stages[it] for it in sorted(parents))))
+        rests_on = tuple(stages[it] for it in sorted(parents))
+        stages.append(Made(number, draw(st.integers(1, 9)), rests_on, draw(st.integers(0, 3))))
     return stages
 
 
@@ -82,14 +112,19 @@ def _trials(stages: list[Made]) -> list[Any]:
     return [MadeTrial(f"trial {end.number}", tuple(ancestors(end))) for end in ends]  # type: ignore[arg-type]
 
 
+def _there(stage: Stage) -> Path:
+    return Path()
+
+
 def _critical_path(stages: list[Made]) -> int:
     length: dict[str, int] = {}
     for stage in stages:
-        length[stage.key] = stage.seconds + max((length[parent.key] for parent in stage.inputs), default=0)
+        own = stage.seconds + bool(stage.pieces)  # the pieces, a second each, side by side
+        length[stage.key] = own + max((length[parent.key] for parent in stage.inputs), default=0)
     return max(length.values())
 
 
-@given(graphs(), st.integers(1, 4), st.sets(st.integers(0, 8), max_size=2))
+@given(graphs(), st.integers(1, 4), st.sets(st.sampled_from([*range(9), *range(100, 1000, 100)]), max_size=2))
 def test_every_graph_ends_soon_and_failures_end_only_what_needs_them(
     stages: list[Made], slots: int, broken: set[int]
 ) -> None:
@@ -107,7 +142,8 @@ def test_every_graph_ends_soon_and_failures_end_only_what_needs_them(
             lambda trial, failure: ended.update({trial.name: failure}),
             logged.append,
         )
-        doomed = {trial.name for trial in trials if broken & {stage.number for stage in trial.stages}}
+        numbers = {stage.number: {stage.number, *(it.number for it in stage.parts(_there))} for stage in stages}
+        doomed = {trial.name for trial in trials if any(broken & numbers[stage.number] for stage in trial.stages)}
         assert failed.keys() == doomed
         assert ended.keys() == {trial.name for trial in trials}
         assert {name for name, failure in ended.items() if failure} == doomed
@@ -116,8 +152,11 @@ def test_every_graph_ends_soon_and_failures_end_only_what_needs_them(
             if trial.name not in doomed:
                 assert all(store.has(stage) for stage in trial.stages)
         if not broken:
-            assert executor.now <= sum(stage.seconds for stage in stages) / slots + _critical_path(stages)
-            assert sorted(executor.order) == [stage.number for stage in stages]
+            work = sum(stage.seconds + stage.pieces for stage in stages)
+            assert executor.now <= work / slots + _critical_path(stages)
+            assert sorted(executor.order) == sorted(number for own in numbers.values() for number in own)
+            assert not list(Path(folder).glob("piece/*"))
+            assert [store.cost(stage).get("pieces", 0) for stage in stages] == [stage.pieces for stage in stages]
 
 
 def test_with_one_slot_stages_run_in_the_order_of_the_trials(tmp_path: Path) -> None:

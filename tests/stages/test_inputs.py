@@ -12,12 +12,14 @@ import pytest
 from negbench.collections import storage
 from negbench.collections.beir import Beir
 from negbench.collections.helpdesk import Helpdesk
+from negbench.config.grid import read
 from negbench.encoders import weights
 from negbench.encoders.encode import encode
 from negbench.encoders.load import build, load
 from negbench.encoders.spec import EncoderSpec
 from negbench.encoders.tokens import tokenised
 from negbench.errors import InputError
+from negbench.plan.trials import trials
 from negbench.registry import registered
 from negbench.retrieval import pool
 from negbench.stages import inputs
@@ -70,6 +72,42 @@ def test_embeddings_are_kept_as_finely_as_they_were_made(
         plain = pool.build(retriever, collection, queries, "train", 0, *held)
         np.testing.assert_array_equal(mapped.documents, plain.documents)
         np.testing.assert_array_equal(mapped.scores, plain.scores)
+
+
+def _documents(encoder: Path, **chosen: Any) -> Embed:
+    source = Helpdesk(articles=150, queries=30, dev=5, test=5)
+    return Embed(
+        encoder=StartEncoder(EncoderSpec(model=str(encoder)), weights.fingerprint(str(encoder), None), None),
+        collection=LoadCollection(source, source.fingerprint()),
+        side="document",
+        split=None,
+        max_length=32,
+        **chosen,
+    )
+
+
+def test_float16_is_the_nearest_of_float32_and_another_artifact(tiny_encoder: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    plain, half = (_documents(tiny_encoder, precision="float32", storage=it) for it in ("auto", "float16"))
+    assert plain.key != half.key
+    assert "storage" not in plain.identity()["parameters"], "vectors that are stored would not be found again"
+    found = [read_vectors(store.ensure(stage)) for stage in (plain, half)]
+    assert [one.dtype for one in found] == [np.float32, np.float16]
+    assert [one.dtype.itemsize for one in found] == [plain.bytes_a_number, half.bytes_a_number]
+    np.testing.assert_array_equal(found[1], found[0].astype(np.float16))
+
+
+def test_what_bfloat16_computes_is_float16_already(tiny_encoder: Path) -> None:
+    plain, half = (_documents(tiny_encoder, precision="bfloat16", storage=it) for it in ("auto", "float16"))
+    assert plain.key == half.key
+
+
+def test_a_grid_chooses_float16_for_all_of_its_vectors(tiny_encoder: Path) -> None:
+    grid = {"name": "half", "collection": "helpdesk", "encoder": str(tiny_encoder), "methods": ["naive"]}
+    config = read({**grid, "train": {"precision": "float32"}, "vectors": "float16"})
+    stages = [stage for trial in trials(config) for stage in trial.stages if isinstance(stage, Embed)]
+    assert stages
+    assert {stage.storage for stage in stages} == {"float16"}
 
 
 @pytest.mark.parametrize("layout", ["transformer", "static"])
