@@ -294,13 +294,13 @@ class TestWhatIsRefused:
         lines = (here / "data/corpus.jsonl").read_text().splitlines()
         lines[6] = lines[6][:-9]
         (here / "data/corpus.jsonl").write_text("\n".join(lines))
-        for arguments in (
-            ["run", "grid.yaml", "--set", "collection=data"],
-            ["evaluate", "--encoder", "bm25", "--collection", "data"],
+        for place, *arguments in (
+            ["--set collection: ", "run", "grid.yaml", "--set", "collection=data"],
+            ["", "evaluate", "--encoder", "bm25", "--collection", "data"],
         ):
             found = negbench(*arguments, cwd=here)
             assert found.code == 2
-            assert found.err.splitlines()[-1].startswith("negbench: data/corpus.jsonl:7: ")
+            assert found.err.splitlines()[-1].startswith(f"negbench: {place}data/corpus.jsonl:7: ")
             assert "Traceback" not in found.err
             assert not (here / "runs").exists()
             assert not list((here / ".negbench/collection").glob("*"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
@@ -15,8 +15,6 @@ from negbench.terminal import console, print_error, say
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-    from negbench.runners.schedule import Standing
 
 
 def print_outcome(results: negbench.Results, as_json: bool) -> None:
@@ -78,18 +76,17 @@ def progress_bar(about: str = "") -> Iterator[Callable[[Any], None]]:
         yield report
 
 
-def _standings(finished: Sequence[Standing]) -> Table:
+def _standings(finished: Sequence[Any]) -> Table:
     """Return the table of the methods of which trials are done."""
     from rich.table import Table
     from rich.text import Text
 
-    from negbench.report.table import shortened
-
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for number, name in enumerate(("so far", finished[0].measure, "seeds")):
-        table.add_column(Text(name), justify="right" if number else "left")
-    for name, one in zip(shortened([it.method for it in finished], limit=40), finished, strict=True):
-        table.add_row(*[Text(for_terminal(it)) for it in (name, f"{one.mean:.4f}", str(one.seeds))])
+        justify: Literal["right", "left"] = "right" if number else "left"
+        table.add_column(Text(name), justify=justify, no_wrap=True, overflow="ellipsis", max_width=40)
+    for one in finished:
+        table.add_row(*[Text(for_terminal(it)) for it in (one.method, f"{one.mean:.4f}", str(one.seeds))])
     return table
 
 

@@ -384,10 +384,7 @@ class _Builder:
         return documents, queries
 
     def _held_out(self, method: Method, encoder: Stage, seed: int) -> NegativesStage | None:
-        """Return a draw of the method's under thinned labels; it shares the vectors, and nothing is trained on it.
-
-        None without ``held_out``, and for methods with a refresh or phases: it covers first draws alone.
-        """
+        """Return a draw under thinned labels, never trained on; None without ``held_out``, with a refresh or phases."""
         share = self.settings.held_out
         if share is None or method.phases or method.refresh.is_dynamic:
             return None

@@ -41,7 +41,7 @@ class DeletedExperimentError(Exception):
     """Deleted experiment, whose name MLflow still reserves; the message says what to do."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
     """A grid's experiment and parent run, the ids of all runs that are not deleted, and the trials' runs by key."""
 
@@ -154,7 +154,7 @@ def connect(uri: str, name: str, out: Path, tags: Mapping[str, str]) -> Grid:
     for run in runs:
         if key := run.data.tags.get(TRIAL_TAG):
             children.setdefault(key, []).append(run)
-    grid = Grid(uri, client, experiment, parent, living, children)
+    grid = Grid(uri=uri, client=client, experiment=experiment, parent=parent, living=living, children=children)
     for run in itertools.chain.from_iterable(children.values()):
         if not _deleted(run):
             grid.adopt(run)

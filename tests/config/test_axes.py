@@ -92,7 +92,10 @@ def test_a_named_axis_sets_several_keys_together(tmp_path: Path) -> None:
     [
         ("{start: {}}", "5: axes.start: expected names with the keys that each sets, found none"),
         ("{start: {weak: 3}}", "5: axes.start.weak: expected a mapping of keys, as in {encoder:"),
-        ("{start: {weak: {encodr: b}}}", "5: axes.start.weak.encodr: no key is called 'encodr'; did you mean encoder?"),
+        (
+            "{start: {weak: {encodr: b}}}",
+            "5: axes.start.weak.encodr: no key is called 'encodr'; did you mean encoder or vectors?",
+        ),
         ("{start: {a: {train.epochs: 0}}}", "5: axes.start.a.train.epochs: expected at least 1, found 0"),
         ("{start: {a: {train: {epochs: 0}}}}", "5: axes.start.a.train.epochs: expected at least 1, found 0"),
         ("{start: {a: {name: other}}}", "5: axes.start: a grid has one name; put it outside of axes"),

@@ -163,7 +163,7 @@ def _own_code_of_a_known_architecture(folder: Path) -> None:
     [
         ({"model": "/no/such/folder"}, _no_code, "encoder '/no/such/folder': no such folder; give a model folder or"),
         ({"keep_layer": 1}, _no_code, "encoder.keep_layer: no key is called 'keep_layer'; did you mean keep_layers"),
-        ({"keep_layers": 0}, _no_code, "encoder.keep_layers: expected at least 1, found 0"),
+        ({"keep_layers": -1}, _no_code, "encoder.keep_layers: expected at least 0, found -1"),
         ({"language": "fr"}, _no_code, "encoder: give model, or language and size, not both"),
         ({}, _own_module, "needs code that comes with the model (custom_st.Transformer), and no remote code is run"),
         ({}, _own_architecture, "needs code that comes with the model (nobodys-own), and no remote code is run"),

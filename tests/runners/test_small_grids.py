@@ -24,7 +24,10 @@ def test_a_split_that_is_not_there_stops_a_grid_before_it_trains(
     said = negbench("run", "grid.yaml", "--set", "split=nosuch", cwd=tmp_path)
     assert said.code == 2
     (*_, line) = said.err.splitlines()
-    assert line == "negbench: collection helpdesk has no split 'nosuch'; give one of dev, test, train"
+    assert (
+        line
+        == "negbench: grid.yaml:2: collection: collection helpdesk has no split 'nosuch'; give one of dev, test, train"
+    )
     assert not (tmp_path / "runs").exists()
     assert {path.name for path in (tmp_path / ".negbench").iterdir()} <= {"collection", "locks", "drafts", "store.json"}
 
@@ -41,7 +44,10 @@ def test_dev_must_be_there_before_a_grid_that_needs_it_trains(
         asked = [argument for change in changes for argument in ("--set", change)]
         said = negbench("run", "grid.yaml", "--set", f"collection={{source: {folder}, dev: 0}}", *asked, cwd=tmp_path)
         assert said.code == 2
-        assert said.err.splitlines()[-1] == "negbench: collection garden has no split 'dev'; give one of test, train"
+        assert (
+            said.err.splitlines()[-1]
+            == "negbench: --set collection: collection garden has no split 'dev'; give one of test, train"
+        )
         assert not (tmp_path / "runs").exists()
 
 

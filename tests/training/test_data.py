@@ -61,6 +61,10 @@ class Model:
         self.max_seq_length = 5
         self.tokenizer = self
 
+    def __getitem__(self, module: int) -> Model:
+        """Return its only module: itself."""
+        return self
+
     def preprocess(self, texts: list[str], prompt: str, task: str) -> dict[str, Any]:
         """Pad on the left, to see that padding is told from the text by the mask alone."""
         assert prompt == self.prompts[task]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 WORK = {
     "loading": ("collection", "encoder"),
     "training": ("training",),
-    "encoding texts": ("embeddings",),
+    "encoding texts": ("embeddings", "embeddings-shard"),
     "candidate search": ("pool",),
     "training teachers": ("teacher",),
     "scores of teachers": ("scores", "targets"),
