@@ -24,10 +24,8 @@ def test_a_split_that_is_not_there_stops_a_grid_before_it_trains(
     said = negbench("run", "grid.yaml", "--set", "split=nosuch", cwd=tmp_path)
     assert said.code == 2
     (*_, line) = said.err.splitlines()
-    assert (
-        line
-        == "negbench: grid.yaml:2: collection: collection helpdesk has no split 'nosuch'; give one of dev, test, train"
-    )
+    lacking = "collection helpdesk has no split 'nosuch'; give one of dev, test, train"
+    assert line == f"negbench: grid.yaml:3: collection: {lacking}"
     assert not (tmp_path / "runs").exists()
     assert {path.name for path in (tmp_path / ".negbench").iterdir()} <= {"collection", "locks", "drafts", "store.json"}
 
@@ -44,10 +42,8 @@ def test_dev_must_be_there_before_a_grid_that_needs_it_trains(
         asked = [argument for change in changes for argument in ("--set", change)]
         said = negbench("run", "grid.yaml", "--set", f"collection={{source: {folder}, dev: 0}}", *asked, cwd=tmp_path)
         assert said.code == 2
-        assert (
-            said.err.splitlines()[-1]
-            == "negbench: --set collection: collection garden has no split 'dev'; give one of test, train"
-        )
+        lacking = "collection garden has no split 'dev'; give one of test, train"
+        assert said.err.splitlines()[-1] == f"negbench: --set collection: {lacking}"
         assert not (tmp_path / "runs").exists()
 
 
