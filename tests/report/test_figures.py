@@ -37,6 +37,20 @@ def test_there_is_a_panel_for_each_point_and_one_legend(known: bool) -> None:
     assert names == (["start", "in-batch", "bm25"] if known else ["start"])
 
 
+@pytest.mark.parametrize(
+    ("quality", "shown"), [(-1, "start: -1.000, lower"), (0.3, "start"), (2, "start: 2.000, higher")]
+)
+@pytest.mark.parametrize("known", [True, False])
+def test_a_reference_far_from_the_methods_is_in_the_legend_alone(known: bool, quality: float, shown: str) -> None:
+    """The intervals of the methods reach from 0.20 to 0.70; the values that are far off are so for any measure."""
+    rates = {"exact": rate(0.1, 0.05, 0.2)} if known else {}
+    trials = [trial("start", None, quality), trial("in-batch", 0, 0.4), trial("bm25", 0, 0.5, false_negatives=rates)]
+    figure = figures.draw(rows(*trials), trials, {}, "nDCG@10")["quality"]
+    assert figure.legends[0].get_texts()[0].get_text() == shown
+    low, high = figure.axes[0].get_ylim() if known else figure.axes[0].get_xlim()
+    assert (low <= quality <= high) == (shown == "start")
+
+
 def test_quality_without_any_rate_is_a_list_of_methods() -> None:
     trials = made(known=False)
     figure = figures.draw(rows(*trials), trials, {}, "nDCG@10")["quality"]

@@ -12,11 +12,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+FAR = 2
+
 
 def draw(rows: Sequence[Row], trials: style.Trials, measure: str) -> Figure | None:
     """Draw means with 95 % intervals, seeds as dots, references as lines; one panel per point of the axes.
 
-    Without a false-negative rate, methods are listed on the vertical axis instead.
+    References so far off that the methods could not be told apart beside them are in the legend alone. Without a
+    false-negative rate, methods are listed on the vertical axis instead.
     """
     trained = style.trained(rows)
     if not trained:
@@ -27,16 +30,26 @@ def draw(rows: Sequence[Row], trials: style.Trials, measure: str) -> Figure | No
     figure, panels = style.panels([row for row in rows if row.quality is not None], height, sharey=not known)
     for axes, of_panel in panels:
         for line, row in zip(style.LINES[1:], style.references(of_panel), strict=False):
-            draw_line = axes.axhline if known else axes.axvline
-            draw_line(
-                row.quality or 0.0, color="#555555", linestyle=line, linewidth=1, label=short[row.method], zorder=1
-            )
+            quality, look = row.quality or 0.0, {"color": "#555555", "linestyle": line, "linewidth": 1, "zorder": 1}
+            if side := _far_off(quality, trained):
+                axes.plot([], [], label=f"{short[row.method]}: {quality:.3f}, {side}", **look)
+            else:
+                (axes.axhline if known else axes.axvline)(quality, label=short[row.method], **look)
         if known:
             _against_rate(axes, style.trained(of_panel), trials, measure, looks, short)
         else:
             _below_one_another(axes, style.trained(of_panel), trials, measure, looks, short)
     style.legend(figure)
     return figure
+
+
+def _far_off(quality: float, trained: Sequence[Row]) -> str:
+    """Return "lower" or "higher" where a value is further from the methods than twice the range of their intervals."""
+    ends = [end for row in trained for end in (row.quality, row.low, row.high) if end is not None]
+    reach = FAR * (max(ends) - min(ends))
+    if reach and quality < min(ends) - reach:
+        return "lower"
+    return "higher" if reach and quality > max(ends) + reach else ""
 
 
 def _against_rate(
