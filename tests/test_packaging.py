@@ -86,5 +86,5 @@ def test_the_wheel_runs_outside_of_the_checkout(tmp_path: Path) -> None:
     )  # fmt: skip
     assert where.stdout.startswith(str(place))
     assert run("--version").strip() == f"negbench {DECLARED['project']['version']}"
-    assert "in-batch seed 0" in run("quickstart", "--plan")
+    assert "0 stages are stored" in run("quickstart", "--plan")
     assert "simans" in run("methods")
