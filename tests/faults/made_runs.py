@@ -50,8 +50,9 @@ estimators: [exact]
 
 
 def start(here: Path, store: Path, *arguments: str | Path) -> subprocess.Popen[str]:
-    """Start a command in a process of its own."""
-    code = "import sys; from negbench.cli import main; sys.argv[0] = 'negbench'; main()"
+    """Start a command in a process of its own, which hears signals that whoever started the tests ignores (nohup)."""
+    heard = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)"
+    code = f"{heard}; import sys; from negbench.cli import main; sys.argv[0] = 'negbench'; main()"
     command = [sys.executable, "-c", code, *map(str, arguments)]
     environment = {**os.environ, "NEGBENCH_STORE": str(store)}
     return subprocess.Popen(
