@@ -63,35 +63,18 @@ class LocalLanguageModel(Teacher):
 
         tokenizer, model, digits = self._load()
         room = positions(model)
-        if precision == "bfloat16":
-            model = model.to(torch.bfloat16)
-        model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        model = causal.placed(model, precision)
         columns = torch.tensor(digits, device=model.device)
         grades = torch.arange(HIGHEST + 1, device=model.device) / HIGHEST
         head = tokenizer.encode(f"{INSTRUCTIONS}\n\nQuery: ")
         tail = tokenizer.encode("\n\nscore:", add_special_tokens=False)
         length = self.max_length if room is None else min(self.max_length, room)
         prompts = [_prompt(tokenizer, length, head, tail, query, passage) for query, passage in pairs]
-        longest = max(map(len, prompts), default=0)
-        if room is not None and longest > room:
-            raise InputError(
-                f"teacher {self.spelling}: a prompt has {longest} tokens without its passage, but the model reads at "
-                f"most {room}; give one that reads more"
-            )
+        causal.check_room(prompts, room, f"teacher {self.spelling}")
         scores = np.zeros(len(pairs), np.float32)
-        order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
         with torch.inference_mode():
-            for first in range(0, len(order), self.batch_size):
-                some = order[first : first + self.batch_size]
-                width = max(len(prompts[index]) for index in some)
-                ids = torch.zeros(len(some), width, dtype=torch.long)
-                mask = torch.zeros_like(ids)
-                for row, index in enumerate(some):  # padded on the left, so that all end where the grade comes
-                    ids[row, width - len(prompts[index]) :] = torch.tensor(prompts[index])
-                    mask[row, width - len(prompts[index]) :] = 1
-                ids, mask = ids.to(model.device), mask.to(model.device)
-                places = (mask.cumsum(1) - 1).clamp(min=0)
-                logits = model(input_ids=ids, attention_mask=mask, position_ids=places).logits[:, -1]
+            for some, inputs in causal.batches(prompts, self.batch_size, model.device):
+                logits = model(**inputs).logits[:, -1]  # where the grade comes
                 expected = (logits[:, columns].float().softmax(dim=1) * grades).sum(dim=1)
                 scores[some] = expected.cpu().numpy()
         return scores

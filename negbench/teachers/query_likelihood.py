@@ -11,7 +11,6 @@ from pydantic import Field
 
 from negbench.encoders import weights
 from negbench.encoders.precision import Precision
-from negbench.errors import InputError
 from negbench.teachers import Teacher, causal
 from negbench.teachers.checkpoint import positions
 from negbench.types import Float32
@@ -60,9 +59,7 @@ class QueryLikelihood(Teacher):
 
         tokenizer, model = causal.load(self.model, f"teacher {self.spelling}")
         room = positions(model)
-        if precision == "bfloat16":
-            model = model.to(torch.bfloat16)
-        model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        model = causal.placed(model, precision)
         length = self.max_length if room is None else min(self.max_length, room)
         head = tokenizer.encode(BEFORE)
         middle, *asked = [
@@ -72,28 +69,16 @@ class QueryLikelihood(Teacher):
         for (_, passage), query in zip(pairs, asked, strict=True):
             left = max(0, length - len(head) - len(middle) - len(query))
             prompts.append([*head, *tokenizer.encode(passage, add_special_tokens=False)[:left], *middle, *query])
-        longest = max(map(len, prompts), default=0)
-        if room is not None and longest > room:
-            raise InputError(
-                f"teacher {self.spelling}: a prompt has {longest} tokens without its passage, but the model reads at "
-                f"most {room}; give one that reads more"
-            )
+        causal.check_room(prompts, room, f"teacher {self.spelling}")
         scores = np.ones(len(pairs), np.float32)
-        order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
         with torch.inference_mode():
-            for first in range(0, len(order), self.batch_size):
-                some = order[first : first + self.batch_size]
-                width, kept = max(len(prompts[index]) for index in some), max(len(asked[index]) for index in some)
-                ids = torch.zeros(len(some), width, dtype=torch.long)
-                mask = torch.zeros_like(ids)
-                for row, index in enumerate(some):  # padded on the left, so that all queries end together
-                    ids[row, width - len(prompts[index]) :] = torch.tensor(prompts[index])
-                    mask[row, width - len(prompts[index]) :] = 1
-                ids, mask = ids.to(model.device), mask.to(model.device)
-                places = (mask.cumsum(1) - 1).clamp(min=0)
+            for some, inputs in causal.batches(prompts, self.batch_size, model.device):
+                kept = max(len(asked[index]) for index in some)
                 # of the last tokens alone: a table of all words for every token of a passage is large
-                said = model(input_ids=ids, attention_mask=mask, position_ids=places, logits_to_keep=kept + 1).logits
-                chosen = said[:, :-1].float().log_softmax(2).gather(2, ids[:, width - kept :, None])[:, :, 0].cpu()
+                said = model(**inputs, logits_to_keep=kept + 1).logits
+                ids = inputs["input_ids"]
+                last = ids[:, ids.shape[1] - kept :, None]
+                chosen = said[:, :-1].float().log_softmax(2).gather(2, last)[:, :, 0].cpu()
                 for row, index in enumerate(some):
                     if asked[index]:
                         scores[index] = chosen[row, kept - len(asked[index]) :].mean().exp().item()

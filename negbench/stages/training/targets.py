@@ -257,7 +257,7 @@ class DrawNoise(PairStage):
         return "draw a number for each training pair"
 
     def run(self, path_of: PathOf, out: Path) -> dict[str, float]:
-        """Hash the ids."""
+        """Hash the ids of query and document: a pair has the same number in every training and on every machine."""
         collection, queries, documents = self.pairs(path_of)
         of_queries = keys([collection.query_ids[row] for row in queries.tolist()])
         noise = CounterRNG(0, self.kind).uniform(of_queries[:, None], keys(collection.document_ids)[documents])
