@@ -96,12 +96,13 @@ def test_a_helper_that_dies_as_it_joins_is_told(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(processes, "_joined", after_a_death)
     monkeypatch.setattr(processes, "STARTING", timedelta(seconds=2))
-    with (
-        pytest.raises(RuntimeError, match=r"^process 2 of 2 failed: .*SIGKILL"),
-        processes.started(2, tmp_path, wait_forever),
-    ):
-        processes._sum(torch.zeros(1))
-        raise AssertionError("nothing can be summed with a dead process")
+
+    def begin() -> None:
+        with processes.started(2, tmp_path, wait_forever):
+            processes._sum(torch.zeros(1))
+
+    with pytest.raises(RuntimeError, match=r"^process 2 of 2 failed: .*SIGKILL"):
+        begin()
 
 
 def test_a_stopped_helper_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
