@@ -45,7 +45,7 @@ class Write(Stage):
 
 
 def visible(store: Store) -> list[str]:
-    """Every artifact and every half of one; locks, the store's version and empty folders do not count."""
+    """Every artifact and every half of one; leases, the store's version and empty folders do not count."""
     files = [path for path in store.root.rglob("*") if path.is_file() and path.parent.name != "locks"]
     files.remove(store.root / "store.json")
     return sorted(str(path.relative_to(store.root)) for path in files)
@@ -103,19 +103,20 @@ PROCESS = textwrap.dedent("""
     from dataclasses import dataclass
     from pathlib import Path
     import negbench.store
-    from filelock import FileLock, Timeout
+    from filelock import SoftFileLease, Timeout
+    from negbench.store import leases
 
-    class Telling(FileLock):
-        def acquire(self, *args, **kwargs):
+    class Telling(SoftFileLease):
+        def acquire(self, timeout):
             try:
                 return super().acquire(blocking=False)
             except Timeout:
-                if kwargs.get("blocking") is False:
+                if not timeout:
                     raise
                 print("blocked", flush=True)
                 return super().acquire(poll_interval=0.01)
 
-    negbench.store.FileLock = Telling
+    leases.SoftFileLease = Telling
 
     @dataclass(frozen=True, eq=False)
     class Slow(negbench.store.Stage):
@@ -194,6 +195,7 @@ def test_a_second_process_takes_over_from_a_killed_first(tmp_path: Path) -> None
         with start(store.root, log) as second:
             assert said(second) == "blocked"
             first.kill()
+            first.wait()
             assert said(second) == "running"
             assert second.stdin is not None
             second.stdin.close()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,11 +98,14 @@ def test_below_a_size_what_is_unused_goes_first_and_a_running_grid_keeps_all(sto
         assert names(upkeep.removable(store, 100)) == ["old"]
 
 
-def test_a_lock_of_a_dead_process_keeps_nothing(store: Store) -> None:
+def test_a_lease_of_a_dead_process_keeps_nothing(store: Store) -> None:
     (record,) = (store.root / "grids").glob("*.json")
-    (record.parent / f"{record.stem}.1.lock").touch()
+    code = "import os, sys; from pathlib import Path; from negbench.store.leases import Lease; "
+    code += "held = Lease(Path(sys.argv[1])).hold(); held.__enter__(); os._exit(0)"
+    subprocess.run([sys.executable, "-c", code, record.parent / f"{record.stem}.1.lease"], check=True)
+    assert list(record.parent.glob("*.lease"))
     assert [use.running for use in usage.uses(store)] == [False]
-    assert not list(record.parent.glob("*.lock"))
+    assert not list(record.parent.glob("*.lease"))
 
 
 def test_damage_is_named_and_set_aside_with_what_rests_on_it(store: Store) -> None:
@@ -121,7 +126,7 @@ def test_the_drafts_of_dead_processes_go_with_the_next_run(store: Store) -> None
     for name in (dead, f"{dead}.abc", living, f"{living}.xyz"):
         (store.root / "drafts" / name).mkdir(parents=True)
         (store.root / "drafts" / name / "half").touch()
-    with store.lock(living):
+    with store.lease(living).hold():
         later = Store(store.root)
         later.ensure(Letters("one more", 1))
     assert sorted(path.name for path in (store.root / "drafts").iterdir()) == [living, f"{living}.xyz"]

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from negbench.errors import InputError, PartError
 from negbench.store import Stage, Store
+from negbench.store.leases import write_whole
 from negbench.training.loop import TrainingError
 
 
@@ -66,10 +67,7 @@ class Job:
         text = json.dumps({"grid": manifest["grid"], "assignments": manifest["assignments"], "folder": folder})
         name = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
         path = store.root / "jobs" / f"{name}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f"{name}.{os.getpid()}")
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
+        write_whole(path, text)
         return cls(str(path), str(store.root), str(Path.cwd()))
 
 

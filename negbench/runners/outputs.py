@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
-from filelock import FileLock
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -29,6 +28,7 @@ from negbench.runners.logs import trial_log
 from negbench.runners.schedule import Standing
 from negbench.stages.inputs import read_collection
 from negbench.store import Store
+from negbench.store.leases import Lease
 from negbench.tracking import TrialLog
 from negbench.types import Int64, Negatives
 
@@ -132,7 +132,7 @@ class Outputs:
         or of an earlier run.
         """
         self.out.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.out / ".results.lock"):
+        with Lease(self.out / ".results.lease").hold():
             if len(self._records) == len(self.trials) or len(self._records) >= _trials_in(self.out):
                 self._write()
 

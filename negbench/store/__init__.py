@@ -2,7 +2,7 @@
 
 A stage is a frozen spec. Its key is a digest of its kind, its version, its parameters and the keys of its input
 stages, so equal work is done once, whoever asks. An artifact is a folder that is whole or not there: it is written
-under a temporary name, flushed to disk and renamed, under a lock that other processes wait for. Its record holds the
+under a temporary name, flushed to disk and renamed, under a lease that other processes wait for. Its record holds the
 digests of its files. A damaged artifact is set aside and made again, and so is all that rests on it: stages are
 deterministic, and whoever read the damaged files may have computed with them.
 """
@@ -11,21 +11,24 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import platform
 import shutil
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from negbench import resources
 from negbench.errors import InputError
 from negbench.store import integrity
 from negbench.store.arrays import NOTES, load_arrays, save_arrays, save_notes
 from negbench.store.integrity import RECORD
+from negbench.store.leases import SUFFIX, Lease, draft_of, write_whole
 from negbench.store.stage import FORMAT, Stage, ancestors, scratch
 from negbench.store.writable import check_writable, expanded
 from negbench.versions import versions
@@ -61,6 +64,10 @@ class StageLockedError(RuntimeError):
     """Another process is making the stage."""
 
 
+class _LeaseLostError(RuntimeError):
+    """Another process took this one for dead, and is making the stage or has made it."""
+
+
 class Store:
     """A folder of artifacts, each in a folder named by its stage's kind and key."""
 
@@ -68,6 +75,8 @@ class Store:
         self.root = root
         self._sound: set[str] = set()
         """Keys of artifacts that were looked at; each is looked at once."""
+        self._leases: dict[str, Lease] = {}
+        """Leases by key: each has to be asked more than once to tell that its holder is dead."""
         self._known = self._opened = False
 
     @classmethod
@@ -116,18 +125,27 @@ class Store:
             self.ensure(parent, wait)
         parts = stage.parts(self.path)
         self._ensure_parts(stage, parts, wait)
+        while not self._make_under_lease(stage, parts, wait):
+            _log.warning("%s: another process took this one for dead and makes it; its result is awaited", stage.label)
+        for part in parts:
+            self._sound.discard(part.key)
+            self.discard(self.path(part))
+        return self.path(stage)
+
+    def _make_under_lease(self, stage: Stage, parts: Sequence[Stage], wait: bool) -> bool:
+        """Make a stage unless it is there; False where the lease was lost meanwhile, and with it what was made."""
         try:
-            with self.lock(stage.key).acquire(blocking=wait):
+            with self.lease(stage.key).hold(math.inf if wait else 0):
+                _look_anew(self.path(stage))
                 if not self.has(stage):
                     if problem := self.damage(stage, whole=False):
                         self._set_aside(self.path(stage), problem)
                     self._make(stage, parts)
         except Timeout as error:
             raise StageLockedError(stage.label) from error
-        for part in parts:
-            self._sound.discard(part.key)
-            self.discard(self.path(part))
-        return self.path(stage)
+        except _LeaseLostError:
+            return False
+        return True
 
     def _ensure_parts(self, stage: Stage, parts: Sequence[Stage], wait: bool) -> None:
         """Make the parts of a stage: first those that no other process is making, so that processes share them."""
@@ -144,21 +162,28 @@ class Store:
     def discard(self, folder: Path) -> bool:
         """Remove an artifact; False where another process is making or removing it, or has removed it."""
         try:
-            with self.lock(folder.name).acquire(blocking=False):
-                grave = self.root / "drafts" / f"{folder.name}.removed"
-                grave.parent.mkdir(parents=True, exist_ok=True)
-                shutil.rmtree(grave, ignore_errors=True)
-                folder.rename(grave)  # a half-removed artifact would be a damaged one
-                shutil.rmtree(grave, ignore_errors=True)
+            with self.lease(folder.name).hold(0):
+                self._bury(folder)
                 return True
         except (Timeout, FileNotFoundError):
             return False
 
+    def _bury(self, folder: Path) -> None:
+        """Remove an artifact or a draft: at once under its name, then file by file. Raises FileNotFoundError."""
+        grave = draft_of(self.root / "drafts" / folder.name.partition(".")[0])
+        grave.parent.mkdir(parents=True, exist_ok=True)
+        folder.rename(grave)  # a half-removed artifact would be a damaged one, a half-removed draft a smaller artifact
+        shutil.rmtree(grave, ignore_errors=True)
+
     def _make(self, stage: Stage, parts: Sequence[Stage] = ()) -> None:
-        """Run a stage whose lock is held and whose parts are stored, and put what it wrote in its place."""
+        """Run a stage whose lease is held and whose parts are stored, and put what it wrote in its place.
+
+        Raises _LeaseLostError, whatever else went wrong, if the lease is another's at the end: that one has removed the
+        draft.
+        """
         final = self.path(stage)
         self._remove_drafts(stage.key)
-        draft = self.root / "drafts" / stage.key
+        draft = draft_of(self.root / "drafts" / stage.key)
         draft.mkdir(parents=True)
         try:
             resources.forget_peak()
@@ -184,23 +209,39 @@ class Store:
                 "files": integrity.describe(draft),
             }
             integrity.write_record(draft, record)
-            final.parent.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(final, ignore_errors=True)
-            draft.rename(final)
-            integrity.flush(final.parent)
+            if not self.lease(stage.key).is_ours:
+                raise _LeaseLostError
+            self._put(draft, final)
+        except Exception as error:
+            if self.lease(stage.key).is_ours:
+                raise
+            raise _LeaseLostError from error
         finally:
-            self._remove_drafts(stage.key)
+            for path in (draft, *self.root.glob(f"drafts/{draft.name}.*")):
+                shutil.rmtree(path, ignore_errors=True)
 
-    def lock(self, key: str) -> FileLock:
-        """Return the lock under which the artifact of a key is made, set aside or removed."""
-        locks = self.root / "locks"
-        locks.mkdir(parents=True, exist_ok=True)
-        return FileLock(locks / f"{key}.lock")
+    def _put(self, draft: Path, final: Path) -> None:
+        """Rename a draft to its place; an artifact that is there already stays: it is of the same stage."""
+        final.parent.mkdir(parents=True, exist_ok=True)
+        if not (final / RECORD).is_file():
+            shutil.rmtree(final, ignore_errors=True)
+        try:
+            draft.rename(final)
+        except OSError:
+            if not (final / RECORD).is_file():
+                raise
+        integrity.flush(final.parent)
+
+    def lease(self, key: str) -> Lease:
+        """Return the lease under which the artifact of a key is made, set aside or removed."""
+        if key not in self._leases:
+            self._leases[key] = Lease(self.root / "locks" / f"{key}{SUFFIX}")
+        return self._leases[key]
 
     def is_locked(self, stage: Stage) -> bool:
         """Return whether another process is making the stage."""
         try:
-            with self.lock(stage.key).acquire(blocking=False):
+            with self.lease(stage.key).hold(0):
                 return False
         except Timeout:
             return True
@@ -213,14 +254,14 @@ class Store:
 
     def set_aside(self, folder: Path, problem: str) -> bool:
         """Set a damaged artifact aside with all that rest on it; False where another process has done so."""
-        with self.lock(folder.name):
+        with self.lease(folder.name).hold():
             if not (folder / RECORD).is_file() or integrity.damage(folder, whole=True) is None:
                 return False
             self._set_aside(folder, problem)
         return True
 
     def _set_aside(self, folder: Path, problem: str) -> None:
-        """Move an artifact whose lock is held to ``damaged``, after all that rest on it; say so in one line."""
+        """Move an artifact whose lease is held to ``damaged``, after all that rest on it; say so in one line."""
         resting = self._resting_on(folder.name)
         for path in [*resting, folder]:
             place = self.root / "damaged" / f"{path.parent.name}-{path.name}"
@@ -291,21 +332,20 @@ class Store:
         self.root.mkdir(parents=True, exist_ok=True)
         marker = self.root / "store.json"
         if not marker.exists():
-            draft = self.root / f"store.json.{os.getpid()}"
-            draft.write_text(json.dumps({"format": STORE_FORMAT}) + "\n")
-            draft.replace(marker)
+            write_whole(marker, json.dumps({"format": STORE_FORMAT}) + "\n")
         for key in {path.name.partition(".")[0] for path in self.root.glob("drafts/*")}:
             try:
-                with self.lock(key).acquire(blocking=False):
+                with self.lease(key).hold(0):
                     self._remove_drafts(key)
             except Timeout:
                 continue  # a process is at it
         self._opened = True
 
     def _remove_drafts(self, key: str) -> None:
-        """Remove the draft of a stage, and the scratch folders beside it, whose names go on after a dot."""
+        """Remove all drafts of a stage whose lease is held, and the scratch folders beside them."""
         for path in self.root.glob(f"drafts/{key}*"):
-            shutil.rmtree(path, ignore_errors=True)
+            with suppress(FileNotFoundError):  # its maker lives, and has removed it itself
+                self._bury(path)
 
     def load(self, kind: type[T], stage: Stage) -> T:
         """Read an artifact that was written by ``save_arrays``."""
@@ -340,6 +380,13 @@ class Store:
     def record(self, stage: Stage) -> dict[str, Any]:
         """Return what the record of an artifact says. Raises DamagedError."""
         return integrity.read_record(self.path(stage))
+
+
+def _look_anew(folder: Path) -> None:
+    """Let a client of a network file system ask anew for an artifact: it does for a folder that it opens."""
+    for path in (folder.parent.parent, folder.parent, folder):
+        with suppress(OSError), os.scandir(path):
+            pass
 
 
 def _together(costs: Sequence[dict[str, float]]) -> dict[str, float]:

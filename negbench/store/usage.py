@@ -1,26 +1,27 @@
-"""Which grid uses which artifacts: each grid leaves a record in the store, and a lock while it runs."""
+"""Which grid uses which artifacts: each grid leaves a record in the store, and a lease while it runs."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import platform
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-from filelock import FileLock, Timeout
+from typing import Any
 
 from negbench.store import Stage, Store
+from negbench.store.leases import SUFFIX, Lease, draft_of, is_held, write_whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
     """A grid's use of artifacts: its name, the folder of its results, the time of its last run and the keys.
 
-    ``when`` is in seconds since 1970. ``running``: a process is at it.
+    ``when`` is in seconds since 1970. ``running``: a process is at it. ``elsewhere``: another machine recorded it.
     """
 
     grid: str
@@ -28,11 +29,15 @@ class Use:
     when: float
     keys: frozenset[str]
     running: bool
+    elsewhere: bool = False
 
     @property
     def counts(self) -> bool:
-        """Whether the artifacts are still needed: the grid is running, or its results are there."""
-        return self.running or self.results.is_dir()
+        """Whether the artifacts are still needed: the grid is running, or its results are there.
+
+        Results of another machine whose folder is not seen here at all may be there.
+        """
+        return self.running or self.results.is_dir() or (self.elsewhere and not self.results.parent.is_dir())
 
 
 @contextmanager
@@ -51,44 +56,39 @@ def recorded(store: Store, grid: str, out: Path, stages: Iterable[Stage]) -> Ite
     content = {
         "grid": grid,
         "results": str(out.resolve()),
+        "from_store": os.path.relpath(out.resolve(), store.root.resolve()),
+        "machine": platform.node(),
         "when": round(time.time(), 3),
         "stages": sorted({stage.key for stage in stages}),
     }
-    lock = FileLock(folder / f"{name}.{os.getpid()}.lock")
-    with lock:
-        draft = folder / f"{name}.{os.getpid()}.draft"
-        draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        draft.replace(folder / f"{name}.json")
-        try:
-            yield
-        finally:
-            Path(lock.lock_file).unlink(missing_ok=True)
+    running = draft_of(folder / name)
+    with Lease(running.with_name(running.name + SUFFIX)).hold():
+        write_whole(folder / f"{name}.json", json.dumps(content, indent=1) + "\n")
+        yield
 
 
 def uses(store: Store) -> list[Use]:
-    """Return the uses that grids have recorded, by name; locks of dead processes are removed."""
+    """Return the uses that grids have recorded, by name; leases of dead processes are removed."""
     found = []
     for path in sorted((store.root / "grids").glob("*.json")):
         with suppress(OSError, ValueError, KeyError, TypeError):  # a damaged record is as none: nothing is kept for it
             content = json.loads(path.read_text(encoding="utf-8"))
+            held = [is_held(one) for one in path.parent.glob(f"{path.stem}.*{SUFFIX}")]  # each, so that all dead ones go
             found.append(
                 Use(
                     grid=str(content["grid"]),
-                    results=Path(content["results"]),
+                    results=_results(store, content),
                     when=float(content["when"]),
                     keys=frozenset(content["stages"]),
-                    running=_is_running(path),
+                    running=any(held),
+                    elsewhere=content.get("machine", platform.node()) != platform.node(),
                 )
             )
     return sorted(found, key=lambda use: (use.grid, str(use.results)))
 
 
-def _is_running(record: Path) -> bool:
-    alive = False
-    for path in record.parent.glob(f"{record.stem}.*.lock"):
-        try:
-            with FileLock(path).acquire(blocking=False):
-                path.unlink(missing_ok=True)
-        except Timeout:
-            alive = True
-    return alive
+def _results(store: Store, content: Mapping[str, Any]) -> Path:
+    """Return the folder of a grid's results: as it was called, or where it is from a store with another mount."""
+    named = Path(content["results"])
+    seen = store.root.resolve() / content.get("from_store", named)
+    return seen.resolve() if seen.is_dir() else named

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from negbench.errors import InputError
 from negbench.store.integrity import flush
+from negbench.store.leases import draft_of
 
 PROBE_BYTES = 1 << 20
 """Bytes of the file with which a folder is tried."""
@@ -35,7 +36,7 @@ def check_writable(folder: Path, name: str) -> None:
         for name_of_part in folder.absolute().relative_to(there).parts:
             with suppress(FileNotFoundError):
                 os.lstat(there / name_of_part)  # a name that is too long for the disk raises another error
-        probe = there / f".negbench-{os.getpid()}"
+        probe = draft_of(there / ".negbench")
         try:
             probe.write_bytes(bytes(PROBE_BYTES))
             flush(probe)

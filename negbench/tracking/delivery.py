@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
+from negbench.store.leases import Lease
 from negbench.tracking import database, runs
 from negbench.tracking.address import shown
 from negbench.tracking.trial import TrialLog
@@ -140,10 +141,7 @@ def _message(uri: str, trials: int, delivered: int, reason: str) -> str:
 @contextlib.contextmanager
 def _locked(out: Path) -> Iterator[None]:
     """Lock the results folder, so that two processes do not both log the same grid."""
-    from filelock import FileLock
-
-    out.mkdir(parents=True, exist_ok=True)
-    with FileLock(out / ".mlflow.lock", timeout=_LOCK_SECONDS):
+    with Lease(out / ".mlflow.lease").hold(_LOCK_SECONDS):
         yield
 
 

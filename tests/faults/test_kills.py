@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -107,13 +108,13 @@ def test_while_a_stage_is_locked_other_trials_go_on(
     ends = [trial.evaluation for trial in trials(read(finished.grid)) if trial.sequence is not None]
     for stage in ends:
         shutil.rmtree(store.path(stage))
-    held = store.lock(ends[0].key)
-    held.acquire()
+    held = ExitStack()
+    held.enter_context(store.lease(ends[0].key).hold())
     waited: list[bool] = []
 
     def release(_: float) -> None:
         waited.append(store.has(ends[1]) and not store.has(ends[0]))
-        held.release()
+        held.close()
 
     monkeypatch.setattr(schedule.time, "sleep", release)
     said = negbench("run", finished.grid, "--out", "results", cwd=tmp_path, store=store.root)
