@@ -6,7 +6,7 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +82,10 @@ def seen() -> dict[str, float]:
             readings[f"system/gpu_{device}_memory_usage_megabytes"] = round((total - free) / 1e6, 1)
             readings[f"system/gpu_{device}_utilization_percentage"] = float(cuda.utilization(device))
     return readings
+
+
+def together(costs: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Return the cost of a stage and its parts: the largest peak of memory, and sums of all else."""
+    names = dict.fromkeys(name for cost in costs for name in cost)
+    of = {name: [cost[name] for cost in costs if name in cost] for name in names}
+    return {name: max(amounts) if name == "peak_mib" else round(sum(amounts), 3) for name, amounts in of.items()}

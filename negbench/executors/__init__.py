@@ -52,13 +52,15 @@ class Executor(Protocol):
 class Job:
     """What another process needs to make a stage of a grid; all of it is text, so that nothing is unpickled.
 
-    ``manifest`` is the path of a manifest that holds the grid, ``store`` that of the store, ``folder`` the working
-    directory, from which paths in assignments start. The process plans the grid anew and finds a stage by its key.
+    ``manifest`` is the path of a manifest that holds the grid, ``store`` that of the store and ``remote`` its address
+    where it has one, ``folder`` the working directory, from which paths in assignments start. The process plans the
+    grid anew and finds a stage by its key.
     """
 
     manifest: str
     store: str
     folder: str
+    remote: str = ""
 
     @classmethod
     def of(cls, manifest: dict[str, Any], store: Store) -> Job:
@@ -68,7 +70,8 @@ class Job:
         name = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
         path = store.root / "jobs" / f"{name}.json"
         write_whole(path, text)
-        return cls(str(path), str(store.root), str(Path.cwd()))
+        remote = "" if store.remote is None else store.remote.address
+        return cls(str(path), str(store.root), str(Path.cwd()), remote)
 
 
 def asked_threads() -> int | None:

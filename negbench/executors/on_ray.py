@@ -84,8 +84,8 @@ def _knock(address: str | None) -> None:
         socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
 
 
-def _carry_out(manifest: str, store: str, folder: str, key: str) -> str:
+def _carry_out(manifest: str, store: str, folder: str, remote: str, key: str) -> str:
     """Make a stage in a process of Ray's; the grid is planned once a process."""
     from negbench.executors import worker
 
-    return json.dumps(asdict(worker.carry_out(Job(manifest, store, folder), key)))
+    return json.dumps(asdict(worker.carry_out(Job(manifest, store, folder, remote), key)))

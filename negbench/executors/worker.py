@@ -1,4 +1,4 @@
-"""A process that makes the stages it is asked for: ``python -m negbench.executors.worker MANIFEST STORE FOLDER``.
+"""A process that makes the stages it is asked for: ``python -m negbench.executors.worker`` and a ``Job``'s fields.
 
 It reads keys of stages from its standard input, a line each, and answers each with a line of JSON, the fields of an
 ``Outcome``. It ends when its standard input does, in the middle of a stage if need be, so that it never outlives the
@@ -24,6 +24,7 @@ from negbench.errors import InputError
 from negbench.executors import Job, Outcome
 from negbench.executors.in_process import made
 from negbench.store import Stage, Store
+from negbench.store.remote import Remote
 
 
 @cache
@@ -41,7 +42,7 @@ def stages(job: Job) -> dict[str, Stage]:
 @cache
 def store(job: Job) -> Store:
     """Return the store of a job."""
-    return Store(Path(job.store))
+    return Store(Path(job.store), Remote(job.remote) if job.remote else None)
 
 
 def _part(job: Job, key: str) -> Stage | None:

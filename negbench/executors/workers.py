@@ -8,6 +8,7 @@ import os
 import selectors
 import subprocess
 import sys
+from dataclasses import astuple
 from typing import IO
 
 from negbench.executors import Job, Outcome, asked_threads
@@ -76,7 +77,7 @@ class Workers:
     def _new(self) -> subprocess.Popen[str]:
         job = self._job
         worker = subprocess.Popen(
-            [sys.executable, "-m", "negbench.executors.worker", job.manifest, job.store, job.folder],
+            [sys.executable, "-m", "negbench.executors.worker", *astuple(job)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -16,8 +16,9 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,7 +29,8 @@ from negbench.errors import InputError
 from negbench.store import integrity
 from negbench.store.arrays import NOTES, load_arrays, save_arrays, save_notes
 from negbench.store.integrity import RECORD
-from negbench.store.leases import SUFFIX, Lease, draft_of, write_whole
+from negbench.store.leases import SUFFIX, Lease, draft_of, look_anew, write_whole
+from negbench.store.remote import Remote, reason
 from negbench.store.stage import FORMAT, Stage, ancestors, scratch
 from negbench.store.writable import check_writable, expanded
 from negbench.versions import versions
@@ -64,15 +66,11 @@ class StageLockedError(RuntimeError):
     """Another process is making the stage."""
 
 
-class _LeaseLostError(RuntimeError):
-    """Another process took this one for dead, and is making the stage or has made it."""
-
-
 class Store:
-    """A folder of artifacts, each in a folder named by its stage's kind and key."""
+    """A folder of artifacts, each in a folder named by its stage's kind and key; with ``remote``, a cache of those."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, remote: Remote | None = None) -> None:
+        self.root, self.remote = root, remote
         self._sound: set[str] = set()
         """Keys of artifacts that were looked at; each is looked at once."""
         self._leases: dict[str, Lease] = {}
@@ -86,7 +84,14 @@ class Store:
 
     @classmethod
     def at(cls, folder: str | os.PathLike[str]) -> Store:
-        """Return the store in a folder, in which ~ stands for a home. Raises InputError where there is no such home."""
+        """Return the store in a folder, in which ~ stands for a home, or at an address such as s3://bucket/prefix.
+
+        The latter has the folder at ``NEGBENCH_CACHE``, else ``.negbench``, for what is made and fetched. Raises
+        InputError where there is no such home or address.
+        """
+        if "://" in str(folder):
+            cache = os.environ.get("NEGBENCH_CACHE", ".negbench")
+            return cls(expanded(cache, "NEGBENCH_CACHE").absolute(), Remote(str(folder)))
         return cls(expanded(folder, "store").absolute())
 
     def path(self, stage: Stage) -> Path:
@@ -121,31 +126,31 @@ class Store:
         if self.has(stage):
             return self.path(stage)
         self.open()
+        if self._shares(stage) and self._under_lease(stage, wait, partial(self._fetch, stage)):
+            return self.path(stage)
         for parent in stage.inputs:
             self.ensure(parent, wait)
         parts = stage.parts(self.path)
         self._ensure_parts(stage, parts, wait)
-        while not self._make_under_lease(stage, parts, wait):
+        while not self._under_lease(stage, wait, partial(self._make, stage, parts)):
             _log.warning("%s: another process took this one for dead and makes it; its result is awaited", stage.label)
         for part in parts:
             self._sound.discard(part.key)
             self.discard(self.path(part))
         return self.path(stage)
 
-    def _make_under_lease(self, stage: Stage, parts: Sequence[Stage], wait: bool) -> bool:
-        """Make a stage unless it is there; False where the lease was lost meanwhile, and with it what was made."""
+    def _under_lease(self, stage: Stage, wait: bool, obtain: Callable[[], bool]) -> bool:
+        """Obtain an artifact under its lease unless it is there; return whether it is there then."""
         try:
             with self.lease(stage.key).hold(math.inf if wait else 0):
-                _look_anew(self.path(stage))
-                if not self.has(stage):
-                    if problem := self.damage(stage, whole=False):
-                        self._set_aside(self.path(stage), problem)
-                    self._make(stage, parts)
+                look_anew(self.path(stage))
+                if self.has(stage):
+                    return True
+                if problem := self.damage(stage, whole=False):
+                    self._set_aside(self.path(stage), problem)
+                return obtain()
         except Timeout as error:
             raise StageLockedError(stage.label) from error
-        except _LeaseLostError:
-            return False
-        return True
 
     def _ensure_parts(self, stage: Stage, parts: Sequence[Stage], wait: bool) -> None:
         """Make the parts of a stage: first those that no other process is making, so that processes share them."""
@@ -175,11 +180,10 @@ class Store:
         folder.rename(grave)  # a half-removed artifact would be a damaged one, a half-removed draft a smaller artifact
         shutil.rmtree(grave, ignore_errors=True)
 
-    def _make(self, stage: Stage, parts: Sequence[Stage] = ()) -> None:
+    def _make(self, stage: Stage, parts: Sequence[Stage] = ()) -> bool:
         """Run a stage whose lease is held and whose parts are stored, and put what it wrote in its place.
 
-        Raises _LeaseLostError, whatever else went wrong, if the lease is another's at the end: that one has removed the
-        draft.
+        False, whatever went wrong, if the lease is another's at the end: that one has removed the draft.
         """
         final = self.path(stage)
         self._remove_drafts(stage.key)
@@ -200,7 +204,7 @@ class Store:
                 "format": FORMAT,
                 **stage.identity(),
                 "inputs": [parent.key for parent in stage.inputs],
-                "cost": _together([cost, *map(self.cost, parts)]),
+                "cost": resources.together([cost, *map(self.cost, parts)]),
                 "began": round(began, 3),
                 "machine": platform.machine(),
                 "threads": resources.threads(),
@@ -210,12 +214,17 @@ class Store:
             }
             integrity.write_record(draft, record)
             if not self.lease(stage.key).is_ours:
-                raise _LeaseLostError
+                return False
+            if self.remote is not None and self._shares(stage):
+                sent = self.remote.send(self.root, stage.kind, stage.key, draft)
+                if not sent and self._fetch(stage):  # what another machine was first to send
+                    return True
             self._put(draft, final)
-        except Exception as error:
+            return True
+        except Exception:
             if self.lease(stage.key).is_ours:
                 raise
-            raise _LeaseLostError from error
+            return False
         finally:
             for path in (draft, *self.root.glob(f"drafts/{draft.name}.*")):
                 shutil.rmtree(path, ignore_errors=True)
@@ -231,6 +240,25 @@ class Store:
             if not (final / RECORD).is_file():
                 raise
         integrity.flush(final.parent)
+
+    def _shares(self, stage: Stage) -> bool:
+        return self.remote is not None and stage.part_of is None
+
+    def _fetch(self, stage: Stage) -> bool:
+        """Put an artifact whose lease is held in its place, from the object store; False where it has none."""
+        assert self.remote is not None
+        draft = draft_of(self.root / "drafts" / stage.key) / stage.key
+        draft.mkdir(parents=True)
+        try:
+            if not self.remote.fetch(stage.kind, stage.key, draft):
+                return False
+            self._put(draft, self.path(stage))
+            return True
+        except Exception as error:  # whatever the package of the scheme raises
+            _log.warning("%s: not fetched from %s (%s); made here", stage.label, self.remote.address, reason(error))
+            return False
+        finally:
+            shutil.rmtree(draft.parent, ignore_errors=True)
 
     def lease(self, key: str) -> Lease:
         """Return the lease under which the artifact of a key is made, set aside or removed."""
@@ -262,7 +290,7 @@ class Store:
 
     def _set_aside(self, folder: Path, problem: str) -> None:
         """Move an artifact whose lease is held to ``damaged``, after all that rest on it; say so in one line."""
-        resting = self._resting_on(folder.name)
+        resting = integrity.resting_on(folder.name, self.folders())
         for path in [*resting, folder]:
             place = self.root / "damaged" / f"{path.parent.name}-{path.name}"
             shutil.rmtree(place, ignore_errors=True)
@@ -278,24 +306,6 @@ class Store:
             also,
             self.root / "damaged",
         )
-
-    def _resting_on(self, key: str) -> list[Path]:
-        """Return the folders of all artifacts that were made from an artifact, directly or not."""
-        users: dict[str, list[Path]] = {}
-        for folder in self.folders():
-            try:
-                inputs = integrity.read_record(folder)["inputs"]
-            except (integrity.DamagedError, KeyError):
-                continue  # it is set aside when somebody needs it
-            for parent in inputs:
-                users.setdefault(parent, []).append(folder)
-        found: dict[Path, None] = {}
-        left = [key]
-        while left:
-            new = [folder for folder in users.get(left.pop(), []) if folder not in found]
-            found.update(dict.fromkeys(new))
-            left += [folder.name for folder in new]
-        return list(found)
 
     def folders(self) -> list[Path]:
         """Return the folders of all artifacts, by kind and key."""
@@ -339,6 +349,9 @@ class Store:
                     self._remove_drafts(key)
             except Timeout:
                 continue  # a process is at it
+        if self.remote is not None:
+            self.remote.check()
+            self.remote.send_left(self.root)
         self._opened = True
 
     def _remove_drafts(self, key: str) -> None:
@@ -380,17 +393,3 @@ class Store:
     def record(self, stage: Stage) -> dict[str, Any]:
         """Return what the record of an artifact says. Raises DamagedError."""
         return integrity.read_record(self.path(stage))
-
-
-def _look_anew(folder: Path) -> None:
-    """Let a client of a network file system ask anew for an artifact: it does for a folder that it opens."""
-    for path in (folder.parent.parent, folder.parent, folder):
-        with suppress(OSError), os.scandir(path):
-            pass
-
-
-def _together(costs: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Return the cost of a stage and its parts: the largest peak of memory, and sums of all else."""
-    names = dict.fromkeys(name for cost in costs for name in cost)
-    of = {name: [cost[name] for cost in costs if name in cost] for name in names}
-    return {name: max(amounts) if name == "peak_mib" else round(sum(amounts), 3) for name, amounts in of.items()}

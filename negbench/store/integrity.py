@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,7 @@ def write_record(folder: Path, record: Mapping[str, Any]) -> None:
     """Write the record of an artifact with the digest of itself, and see to it that all of the folder is on disk."""
     text = json.dumps({**record, "digest": _of_record(record)}, indent=1) + "\n"
     (folder / RECORD).write_text(text, encoding="utf-8")
-    for path in [*folder.rglob("*"), folder]:
-        flush(path)
+    flush_all(folder)
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -84,6 +83,31 @@ def damage(folder: Path, whole: bool = False) -> str | None:
         except OSError as error:
             return f"{name} cannot be read ({error.strerror})"
     return None
+
+
+def resting_on(key: str, folders: Iterable[Path]) -> list[Path]:
+    """Return those of the artifacts in ``folders`` that were made from the one of ``key``, directly or not."""
+    users: dict[str, list[Path]] = {}
+    for folder in folders:
+        try:
+            inputs = read_record(folder)["inputs"]
+        except (DamagedError, KeyError):
+            continue  # it is set aside when somebody needs it
+        for parent in inputs:
+            users.setdefault(parent, []).append(folder)
+    found: dict[Path, None] = {}
+    left = [key]
+    while left:
+        new = [folder for folder in users.get(left.pop(), []) if folder not in found]
+        found.update(dict.fromkeys(new))
+        left += [folder.name for folder in new]
+    return list(found)
+
+
+def flush_all(folder: Path) -> None:
+    """Wait until all of a folder is on disk."""
+    for path in [*folder.rglob("*"), folder]:
+        flush(path)
 
 
 def flush(path: Path) -> None:

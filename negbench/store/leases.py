@@ -10,10 +10,11 @@ overtaken, and two may be at it: whatever a lease protects is put in place by a 
 from __future__ import annotations
 
 import math
+import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import SoftFileLease, Timeout
@@ -98,6 +99,13 @@ def is_held(path: Path) -> bool:
     except FileNotFoundError:
         pass
     return False
+
+
+def look_anew(folder: Path) -> None:
+    """Let a client of a network file system ask anew for an artifact: it does for a folder that it opens."""
+    for path in (folder.parent.parent, folder.parent, folder):
+        with suppress(OSError), os.scandir(path):
+            pass
 
 
 def draft_of(path: Path) -> Path:

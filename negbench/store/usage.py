@@ -73,7 +73,7 @@ def uses(store: Store) -> list[Use]:
     for path in sorted((store.root / "grids").glob("*.json")):
         with suppress(OSError, ValueError, KeyError, TypeError):  # a damaged record is as none: nothing is kept for it
             content = json.loads(path.read_text(encoding="utf-8"))
-            held = [is_held(one) for one in path.parent.glob(f"{path.stem}.*{SUFFIX}")]  # each, so that all dead ones go
+            held = [is_held(one) for one in path.parent.glob(f"{path.stem}.*{SUFFIX}")]
             found.append(
                 Use(
                     grid=str(content["grid"]),

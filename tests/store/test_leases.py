@@ -83,9 +83,7 @@ def test_two_machines_make_a_stage_once(two_paths: tuple[Path, Path], tmp_path: 
 
 
 @pytest.mark.parametrize("exchange", ["supported", "refused"])
-def test_the_stage_of_a_dead_machine_is_taken_over(
-    two_paths: tuple[Path, Path], tmp_path: Path, exchange: str
-) -> None:
+def test_the_stage_of_a_dead_machine_is_taken_over(two_paths: tuple[Path, Path], tmp_path: Path, exchange: str) -> None:
     log = tmp_path / "log"
     with machine("one", two_paths[0] / "store", log, exchange) as one:
         assert said(one) == "running"
