@@ -40,7 +40,7 @@ slow: venv
 	$(BIN)/pytest -m "slow or hypothesis" --hypothesis-profile thorough -n auto --dist worksteal
 
 faults: venv
-	$(BIN)/pytest -m "slow or not slow" tests/faults tests/bad_inputs tests/test_store.py tests/test_upkeep.py
+	$(BIN)/pytest -m "slow or not slow" tests/faults tests/bad_inputs tests/store tests/test_store.py tests/test_upkeep.py
 
 golden: venv
 	$(BIN)/python tests/golden/made.py

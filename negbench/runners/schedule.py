@@ -134,6 +134,8 @@ class _Schedule:
     def _take_apart(self, stage: Stage) -> None:
         """Put the parts of a stage before it, and let its trials wait for them."""
         parts = {it.key: it for it in stage.parts(self.store.path) if not self.store.has(it)}
+        if parts and self.store.fetch(stage):  # then its parts are not needed
+            parts = {}
         self._parts[stage.key] = tuple(parts.values())
         if not parts:
             return

@@ -126,7 +126,7 @@ class Store:
         if self.has(stage):
             return self.path(stage)
         self.open()
-        if self._shares(stage) and self._under_lease(stage, wait, partial(self._fetch, stage)):
+        if self.fetch(stage, wait):
             return self.path(stage)
         for parent in stage.inputs:
             self.ensure(parent, wait)
@@ -138,6 +138,13 @@ class Store:
             self._sound.discard(part.key)
             self.discard(self.path(part))
         return self.path(stage)
+
+    def fetch(self, stage: Stage, wait: bool = True) -> bool:
+        """Fetch a missing artifact from the object store; False where there is none, or the artifact is not there."""
+        return self._remote_of(stage) is not None and self._under_lease(stage, wait, partial(self._fetch, stage))
+
+    def _remote_of(self, stage: Stage) -> Remote | None:
+        return self.remote if stage.part_of is None else None
 
     def _under_lease(self, stage: Stage, wait: bool, obtain: Callable[[], bool]) -> bool:
         """Obtain an artifact under its lease unless it is there; return whether it is there then."""
@@ -215,10 +222,9 @@ class Store:
             integrity.write_record(draft, record)
             if not self.lease(stage.key).is_ours:
                 return False
-            if self.remote is not None and self._shares(stage):
-                sent = self.remote.send(self.root, stage.kind, stage.key, draft)
-                if not sent and self._fetch(stage):  # what another machine was first to send
-                    return True
+            remote = self._remote_of(stage)
+            if remote is not None and not remote.send(self.root, stage.kind, stage.key, draft) and self._fetch(stage):
+                return True  # what another machine was first to send
             self._put(draft, final)
             return True
         except Exception:
@@ -240,9 +246,6 @@ class Store:
             if not (final / RECORD).is_file():
                 raise
         integrity.flush(final.parent)
-
-    def _shares(self, stage: Stage) -> bool:
-        return self.remote is not None and stage.part_of is None
 
     def _fetch(self, stage: Stage) -> bool:
         """Put an artifact whose lease is held in its place, from the object store; False where it has none."""

@@ -154,8 +154,11 @@ class Remote:
                 if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
                     return f"{RECORD} names a file outside of it"
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                self._files.get_file(f"{place}/{written['sha256']}", str(folder / name))
-        except (DamagedError, FileNotFoundError) as error:
+                try:
+                    self._files.get_file(f"{place}/{written['sha256']}", str(folder / name))
+                except FileNotFoundError:
+                    return f"{name} is missing"
+        except DamagedError as error:
             return str(error)
         except (KeyError, TypeError, AttributeError):
             return f"{RECORD} names no files"

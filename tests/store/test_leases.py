@@ -20,13 +20,13 @@ MACHINE = textwrap.dedent("""
     from dataclasses import dataclass
     from pathlib import Path
 
-    name, exchange = sys.argv[3:5]
+    name, exchange, seconds = sys.argv[3:6]
     socket.gethostname = lambda: name
     import filelock._soft
     from negbench import store as stores
     from negbench.store import leases
 
-    leases.SECONDS = 1.0
+    leases.SECONDS = float(seconds)
     if exchange == "refused":  # as by NFS
         filelock._soft.exchange_names = lambda *_: False
 
@@ -55,8 +55,11 @@ MACHINE = textwrap.dedent("""
 """)
 
 
-def machine(name: str, root: Path, log: Path, exchange: str = "supported") -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", MACHINE, str(root), str(log), name, exchange]
+SECONDS = 2  # a machine that is only slow, as under test, has to show more often that it lives
+
+
+def machine(name: str, root: Path, log: Path, exchange: str = "supported", seconds: int = 60) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", MACHINE, str(root), str(log), name, exchange, str(seconds)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
@@ -85,9 +88,9 @@ def test_two_machines_make_a_stage_once(two_paths: tuple[Path, Path], tmp_path: 
 @pytest.mark.parametrize("exchange", ["supported", "refused"])
 def test_the_stage_of_a_dead_machine_is_taken_over(two_paths: tuple[Path, Path], tmp_path: Path, exchange: str) -> None:
     log = tmp_path / "log"
-    with machine("one", two_paths[0] / "store", log, exchange) as one:
+    with machine("one", two_paths[0] / "store", log, exchange, SECONDS) as one:
         assert said(one) == "running"
-        with machine("two", two_paths[1] / "store", log, exchange) as two:
+        with machine("two", two_paths[1] / "store", log, exchange, SECONDS) as two:
             assert said(two) == "blocked"
             one.kill()
             assert said(two) == "running"
@@ -105,10 +108,10 @@ def test_a_machine_that_was_only_asleep_gives_way(
 ) -> None:
     """Whichever is first to end, the artifact is whole and that of the one that holds the lease."""
     log = tmp_path / "log"
-    with machine("one", two_paths[0] / "store", log, exchange) as one:
+    with machine("one", two_paths[0] / "store", log, exchange, SECONDS) as one:
         assert said(one) == "running"
         one.send_signal(signal.SIGSTOP)
-        with machine("two", two_paths[1] / "store", log, exchange) as two:
+        with machine("two", two_paths[1] / "store", log, exchange, SECONDS) as two:
             assert said(two) == "blocked"
             assert said(two) == "running"
             if first_to_end == "two":

@@ -13,7 +13,10 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
+import negbench as api
+from negbench import tracking
 from negbench.errors import InputError
+from negbench.stages import inputs
 from negbench.store import Stage, Store
 from negbench.store.remote import Remote
 
@@ -77,6 +80,38 @@ def test_another_machine_fetches_and_makes_nothing(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "two/drafts").iterdir()] == []
 
 
+def test_a_grid_is_fetched_as_a_whole_and_no_shard_is_made(
+    tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracking, "log_grid", lambda *_, **__: tracking.Outcome(0, 0, "MLflow: not asked"))
+    monkeypatch.setattr(inputs, "SHARD", 40)
+    made, make = list[str](), Store._make
+
+    def counted(self: Store, stage: Stage, *parts: Any) -> bool:
+        made.append(stage.kind)
+        return make(self, stage, *parts)
+
+    monkeypatch.setattr(Store, "_make", counted)
+    grid = {
+        "name": "shards",
+        "collection": "helpdesk(articles=100, queries=24, dev=6, test=12)",
+        "encoder": str(tiny_encoder),
+        "methods": ["in-batch"],
+        "train": {"epochs": 1, "batch_size": 8, "max_length": 16, "precision": "float32"},
+        "estimators": ["exact"],
+    }
+    tables = []
+    for name in ("one", "two"):
+        monkeypatch.setenv("NEGBENCH_CACHE", str(tmp_path / name))
+        done = api.run(grid, tmp_path / f"results-{name}", store=ADDRESS, models="none")
+        assert done.failures == {}
+        tables.append(done.data["tables"])
+        made.append(name)
+    assert "embeddings-shard" in made
+    assert made[-2:] == ["one", "two"], "the second machine made something"
+    assert tables[0] == tables[1]
+
+
 def test_of_two_that_make_the_same_the_first_to_send_gives_it_to_both(
     tmp_path: Path, objects: MemoryFileSystem
 ) -> None:
@@ -99,17 +134,19 @@ def test_equal_bytes_of_two_makers_are_both_kept(tmp_path: Path) -> None:
     assert one.period(stage) != two.period(stage)
 
 
+@pytest.mark.parametrize("how", ["has other bytes than were written", "is missing"])
 def test_what_is_damaged_there_is_made_again_and_replaced(
-    tmp_path: Path, objects: MemoryFileSystem, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, objects: MemoryFileSystem, caplog: pytest.LogCaptureFixture, how: str
 ) -> None:
-    stage = Write("a")
-    record = machine(tmp_path / "one").record(stage) if machine(tmp_path / "one").ensure(stage) else {}
-    digest = record["files"]["inner/text"]["sha256"]
-    objects.pipe_file(f"/bucket/prefix/write/{stage.key}/{digest}", b"tixt")
-    ran: list[str] = []
+    one, stage, ran = machine(tmp_path / "one"), Write("a"), list[str]()
+    one.ensure(stage)
+    place = f"/bucket/prefix/write/{stage.key}/{one.record(stage)['files']['inner/text']['sha256']}"
+    objects.rm(place)
+    if how != "is missing":
+        objects.pipe_file(place, b"tixt")
     with caplog.at_level(logging.WARNING):
         assert text(machine(tmp_path / "two"), Write("a", ran=ran)) == "text"
-    assert f"{ADDRESS}/write/{stage.key} is damaged (inner/text has other bytes than were written)" in caplog.text
+    assert f"{ADDRESS}/write/{stage.key} is damaged (inner/text {how})" in caplog.text
     assert text(machine(tmp_path / "three"), Write("a", ran=ran)) == "text"
     assert ran == ["a"]
 

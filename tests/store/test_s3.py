@@ -24,7 +24,64 @@ from negbench.store import Stage, Store
 @dataclass(frozen=True, eq=False)
 class Slow(Stage):
     kind = "slow"
-    def run(environment: dict[str, str], here: Path, *more: str) -> str:
+    def run(self, path_of, out):
+        print("running", flush=True)
+        sys.stdin.read()
+        (out / "result").write_text(sys.argv[1])
+        return {}
+
+print((Store.default().ensure(Slow()) / "result").read_text(), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def environment() -> Iterator[dict[str, str]]:
+    """The environment of a machine that may use the bucket ``shared``."""
+    server = moto_server.ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    settings = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "me",
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "OMP_NUM_THREADS": "1",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.items():
+            patch.setenv(name, value)
+        import s3fs
+
+        s3fs.S3FileSystem().mkdir("shared")
+        yield {**os.environ, "NEGBENCH_STORE": "s3://shared/negbench"}
+    server.stop()
+
+
+def test_two_machines_that_make_the_same_end_with_the_same(environment: dict[str, str], tmp_path: Path) -> None:
+    """Both are at it at once; the one that ends last takes what the other has put."""
+
+    def start(name: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", SLOW, name],
+            env={**environment, "NEGBENCH_CACHE": str(tmp_path / name)},
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+
+    with start("one") as one, start("two") as two:
+        for process in (one, two):
+            assert process.stdout is not None
+            assert process.stdout.readline() == "running\n"
+        assert two.communicate()[0] == "two\n"
+        assert one.communicate()[0] == "two\n"
+    with start("three") as three:
+        assert three.communicate()[0] == "two\n"  # without "running"
+    made = [next((tmp_path / name / "slow").rglob("stage.json")).read_bytes() for name in ("one", "two", "three")]
+    assert made[0] == made[1] == made[2]
+
+
+def run(environment: dict[str, str], here: Path, *more: str) -> str:
     """Run the grid with a disk of its own; return what was printed."""
     here.mkdir()
     command = [sys.executable, "-c", CODE, "run", str(here.parent / "grid.yaml"), "--out", "out", *more]
