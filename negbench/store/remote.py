@@ -41,7 +41,7 @@ class Remote:
         if not place.strip("/") or "::" in address:
             raise InputError(f"store {address}: expected BUCKET/PREFIX after {scheme}://")
         if scheme in ("file", "local"):
-            raise InputError(f"store {address}: a folder is named without {scheme}://")
+            raise InputError(f"store {address}: is a folder; give its path without {scheme}://")
         import fsspec
 
         try:

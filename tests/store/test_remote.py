@@ -211,7 +211,7 @@ def test_what_cannot_be_fetched_is_made(
         ("s3://", r"expected BUCKET/PREFIX after s3://"),
         ("s3://key:hidden@bucket/x", r"keys and options do not belong into the address; .* AWS_SECRET_ACCESS_KEY"),
         ("s3://bucket/x?secret=hidden", r"keys and options do not belong"),
-        ("file:///tmp/x", r"a folder is named without file://"),
+        ("file:///tmp/x", r"is a folder; give its path without file://"),
         ("odd://bucket/x", r"odd:// is unknown; give a folder or s3://BUCKET/PREFIX"),
         ("zip://bucket::s3://x", r"expected BUCKET/PREFIX"),
     ],
