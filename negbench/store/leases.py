@@ -28,6 +28,9 @@ Clients of NFS may show a touch a minute late.
 GONE_SECONDS = 10 * SECONDS
 """Seconds without a touch, by the clocks of two machines, after which one look is enough to take a holder for dead."""
 
+POLL_SECONDS = 0.25
+"""Seconds between two looks of one that waits."""
+
 SUFFIX = ".lease"
 """End of the names of leases."""
 
@@ -38,7 +41,9 @@ class Lease:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._lease = SoftFileLease(path, lease_duration=SECONDS, heartbeat_interval=SECONDS / 10)
+        self._lease = SoftFileLease(
+            path, lease_duration=SECONDS, heartbeat_interval=SECONDS / 10, poll_interval=POLL_SECONDS
+        )
         self._seen: tuple[tuple[int, int], float] | None = None
 
     @contextmanager
