@@ -37,8 +37,11 @@ STARTING = timedelta(minutes=10)
 POLL_SECONDS = 0.2
 """Time between two looks for a training to help with."""
 
-LEAVING_SECONDS = 10.0
+LEAVING_SECONDS = 2.0
 """How long the first process waits for the others to see that the command has ended."""
+
+REASON_SECONDS = 10.0
+"""How long the first process waits for another one to say what it has failed of."""
 
 
 class Launch:
@@ -79,7 +82,7 @@ class Launch:
 
     def _reason(self) -> str:
         """Return what another process has failed of, which it says as soon as it has left the training."""
-        until = time.monotonic() + LEAVING_SECONDS
+        until = time.monotonic() + REASON_SECONDS
         while time.monotonic() < until:
             for rank in range(1, self.size):
                 if self.store.check([failed := f"failed/{self._number}/{rank}"]):

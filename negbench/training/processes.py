@@ -91,9 +91,9 @@ class ProcessGroup:
     def sum_gradients(self, model: nn.Module) -> None:
         """Give each parameter the sum of its gradients over all processes; one that none has reached keeps None.
 
-        They are summed after the backward pass, several at a time. DistributedDataParallel, which would begin during
-        it, mistakes the encoder that is called once a chunk, and again by gradient caching, for several steps, and its
-        error does not tell a process that is gone from one that has failed by itself.
+        They are summed after the backward pass, in buckets. DistributedDataParallel around the objective would give the
+        same and begin during the pass, but with little to gain: a gradient is whole when the last chunk has been passed
+        through. And an error out of the pass would not tell whether another process is gone or this one has failed.
         """
         if self.size == 1:
             return
