@@ -73,7 +73,10 @@ def _with_others() -> None:
     """Run the command line as one of the processes that torchrun has started."""
     from negbench.training import launched
 
-    launched.carry_out(app)
+    launched.join()  # before anything looks for GPUs, or for torchrun's variables
+    from negbench.training.loop import help_with
+
+    launched.carry_out(app, help_with)
 
 
 class Models(StrEnum):

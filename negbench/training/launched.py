@@ -145,14 +145,12 @@ def current() -> Launch | None:
     return _LAUNCH[0] if _LAUNCH else None
 
 
-def carry_out(command: Callable[[], object]) -> None:
+def carry_out(command: Callable[[], object], help_with: HelpWith) -> None:
     """Carry out a command in the first of several processes, and help it with its trainings in the others."""
-    launch = join()
+    launch = current()
     if launch is None:
         command()
     elif launch.rank:
-        from negbench.training.loop import help_with
-
         try:
             launch.help(help_with)
         except RuntimeError as error:
@@ -165,13 +163,13 @@ def carry_out(command: Callable[[], object]) -> None:
                 launch.end()
 
 
-def join() -> Launch | None:
+def join() -> None:
     """Meet the processes that this one was started with, if any, and take their variables out of the environment.
 
     A process on a machine with GPUs gets the one of its LOCAL_RANK. Raises InputError where the others do not come.
     """
     if not all(os.environ.get(name) for name in NEEDED):
-        return None
+        return
     if os.environ["WORLD_SIZE"] != "1":
         _choose_gpu()
         import torch
@@ -187,7 +185,6 @@ def join() -> Launch | None:
         _LAUNCH.append(Launch(store, rank, size, torch.cuda.is_available()))
     for name in VARIABLES:
         os.environ.pop(name, None)
-    return current()
 
 
 def _choose_gpu() -> None:

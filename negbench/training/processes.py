@@ -140,7 +140,7 @@ class ProcessGroup:
 
 
 def _buckets(gradients: Sequence[Tensor]) -> Iterator[list[Tensor]]:
-    """Yield the gradients in turn, several of one type at a time, up to ``BUCKET`` numbers where there are more."""
+    """Yield the gradients in turn, several of one type at a time, until these have ``BUCKET`` numbers."""
     bucket: list[Tensor] = []
     for gradient in gradients:
         if bucket and (gradient.dtype != bucket[0].dtype or sum(it.numel() for it in bucket) >= BUCKET):

@@ -72,6 +72,15 @@ def test_the_gradients_are_those_of_one_process(tmp_path: Path) -> None:
         assert (tmp_path / f"{rank}.txt").read_text() == repr((encoded, [*same, None]))
 
 
+def test_gradients_go_together_by_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "BUCKET", 6)
+    sizes = [(4, torch.float32), (1, torch.float32), (9, torch.float32), (1, torch.float32), (2, torch.bfloat16)]
+    gradients = [torch.zeros(size, dtype=kind) for size, kind in sizes]
+    buckets = [[len(gradient) for gradient in bucket] for bucket in processes._buckets(gradients)]
+    assert buckets == [[4, 1, 9], [1], [2]]
+    assert list(processes._buckets([])) == []
+
+
 def fail(process_group: ProcessGroup, folder: Path) -> None:
     if process_group.rank == 2:
         raise ValueError(f"no water in {process_group.rank}")
