@@ -23,6 +23,8 @@ from negbench.training.objective import Objective
 from negbench.training.processes import ProcessGroup, started
 from negbench.training.targets import VectorTargets
 
+pytestmark = pytest.mark.slow  # another test starts two processes, too
+
 LOSSES: dict[str, Any] = registered("loss")
 
 SETTINGS = [(name, cached) for name in LOSSES for cached in (False, True)]
