@@ -66,7 +66,17 @@ def main() -> None:
     if completion.VARIABLE in os.environ:
         completion.register_shells()
     libraries.configure()
-    carry_out(app)
+    carry_out(_with_others if "WORLD_SIZE" in os.environ else app)
+
+
+def _with_others() -> None:
+    """Run the command line as one of the processes that torchrun has started."""
+    from negbench.training import launched
+
+    launched.join()  # before anything looks for GPUs, or for torchrun's variables
+    from negbench.training.loop import help_with
+
+    launched.carry_out(app, help_with)
 
 
 class Models(StrEnum):

@@ -26,7 +26,7 @@ PAGES = [
     ROOT / "benchmarks/README.md",
 ]
 WALKS = ROOT / "docs/walks.md"
-COMMAND = re.compile(r"^(?:negbench|make|python|pip|ray|mlflow|export) .*$", re.MULTILINE)
+COMMAND = re.compile(r"^(?:negbench|make|python|pip|ray|torchrun|mlflow|export) .*$", re.MULTILINE)
 
 NOT_RUN = {
     "make ": "installs, builds, or takes minutes: CI calls the same targets",
@@ -41,6 +41,7 @@ NOT_RUN = {
     "ray start": "tests/executors/test_on_ray.py starts Ray",
     "negbench run grid.yaml --runner ray": "tests/executors/test_on_ray.py runs a grid on Ray",
     "negbench run grid.yaml --workers": "tests/executors/test_workers.py runs a grid in several processes",
+    "torchrun": "tests/faults/test_torchrun.py starts it",
     "negbench run grid.yaml --push": "uploads: tests/runners/test_models.py has a hub of its own",
     "negbench audit audits/mined --serve": "waits for a person: tests/audit/test_serve.py labels in it",
     "negbench reproduce all": "trains for hours: tests/papers/test_reproduce.py runs a small paper",

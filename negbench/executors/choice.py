@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 from negbench.errors import InputError
 from negbench.executors import Executor, Job
 from negbench.store import Store
+from negbench.training import launched
 
 Runner = Literal["local", "ray"]
 
@@ -30,6 +31,8 @@ class ExecutorChoice:
             raise InputError(f"runner: expected {' or '.join(get_args(Runner))}, found {self.runner!r}")
         if self.workers is not None and self.workers < 1:
             raise InputError(f"workers: expected at least 1, found {self.workers}")
+        if launched.current() is not None and (self.runner == "ray" or (self.workers or 1) > 1):
+            raise InputError("workers, runner: torchrun has started processes already, for training; leave them out")
         if self.runner == "ray" and importlib.util.find_spec("ray") is None:
             raise InputError("runner: Ray is not installed; install it with: pip install 'negbench[ray]'")
         if self.address is not None and self.runner != "ray":

@@ -26,8 +26,9 @@ from negbench.stages.inputs import LoadCollection, StartEncoder, read_collection
 from negbench.stages.mining.pool import BuildPool
 from negbench.stages.mining.repair import RepairNegatives, truth_of
 from negbench.stages.training.train import WATCHED_SPLIT, Train
-from negbench.store import Store, usage
+from negbench.store import Stage, Store, usage
 from negbench.store.writable import check_writable
+from negbench.training import launched
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ def run(
         store.open()
 
     def work() -> Finished:
+        _check_processes(stages, store)
         check_parts(grid, trials, store, lambda label: report(schedule.Progress(0, 1, label)))
         _check_encoders(grid, trials, store, report)
         _check_collections(grid, trials, store, report)  # last, since a large one takes minutes
@@ -103,6 +105,11 @@ def run(
         return Finished(outputs, failed, outcome.message)
 
     return repeat_if_damaged(store, stages, work)
+
+
+def _check_processes(stages: Sequence[Stage], store: Store) -> None:
+    """Raise InputError where processes were started with this one, and the trainings to come are for other numbers."""
+    launched.check(*(it.recipe.processes for it in stages if isinstance(it, Train) and not store.has(it)))
 
 
 def _documents_read(trials: Sequence[Trial], store: Store) -> dict[str, int]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from transformers import TrainerCallback
 
 from negbench.training.average import EMA
-from negbench.training.data import Collator
-from negbench.training.hooks import Curves, DevEvaluation, RefreshHook
-from negbench.training.processes import ProcessGroup
+from negbench.training.data import Collator, Instances
+from negbench.training.hooks import Curves, DevEvaluation, Points, RefreshHook
 from negbench.types import Int64
 
 if TYPE_CHECKING:
@@ -60,18 +58,21 @@ class UpdateEMA(TrainerCallback):
 
 
 class RefreshCallback(TrainerCallback):
-    """Replaces the collator's rows by those of ``hook``, which runs in the first process alone."""
+    """Replaces the collator's rows by those of ``hook``, which runs in the first process alone.
+
+    ``take`` gives all processes the rows of a number that the hook makes, and the points of curves.
+    """
 
     def __init__(
         self,
         hook: RefreshHook,
         batches: Sequence[Int64],
-        process_group: ProcessGroup,
+        take: Callable[[int], tuple[Instances, Points]],
         model: SentenceTransformer,
         collator: Collator,
         curves: Curves,
     ) -> None:
-        self.hook, self.batches, self.process_group = hook, batches, process_group
+        self.hook, self.batches, self.take = hook, batches, take
         self.model, self.collator, self.curves = model, collator, curves
         self.numbers = {step: number for number, step in enumerate(hook.steps, start=1)}
 
@@ -85,7 +86,7 @@ class RefreshCallback(TrainerCallback):
         if number := self.numbers.get(step + self.hook.lag):
             self.hook.request(self.model, number, self.collator.data.queries[self.batches[step]])
         if number := self.numbers.get(step):
-            rows, points = self.process_group.from_first(partial(self.hook.take, number))
+            rows, points = self.take(number)
             self.collator.renew(rows)
             for name, value in points.items():
                 self.curves.setdefault(name, []).append((step, value))

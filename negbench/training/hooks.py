@@ -39,7 +39,7 @@ class RefreshHook(ABC):
 
     Replacement n, from 1 on, is used from ``steps[n - 1]`` on and requested ``lag`` steps before. The hook is
     entered before training and left after it, whether or not training succeeds. With several processes only the first
-    has one, and sends the rows that it takes to the others.
+    has one, and the others read the rows that it takes.
     """
 
     steps: Sequence[int]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +20,12 @@ from negbench.encoders.load import load, save
 from negbench.encoders.precision import resolve
 from negbench.encoders.tokens import CHUNK_TOKENS, lower_limits
 from negbench.errors import InputError
+from negbench.requirements import PairTarget
+from negbench.training import launched
 from negbench.training.data import Collator, Instances
 from negbench.training.hooks import Curves, DevEvaluation, Points, RefreshHook
 from negbench.training.job import TrainingJob
+from negbench.training.job_files import load_job, load_rows, save_job, save_rows
 from negbench.training.lora import adapted
 from negbench.training.memory import checkpointed, narrow_weights
 from negbench.training.projection import projection
@@ -56,11 +61,10 @@ def train(
     that the trainer may write to. Raises TrainingError where there is nothing to train, or where the loss, or a weight
     after the last step, becomes NaN or infinite.
 
-    With several ``recipe.processes`` this one is the first: ``watch`` and ``hook`` are called here alone, and rows that
-    ``hook`` gives are sent to the others. Those get the job, which must be picklable, and start from ``model``.
+    With several ``recipe.processes`` this one is the first: ``watch`` and ``hook`` are called here alone. The others
+    read the job, the ``model`` to start from, and the rows that ``hook`` gives, from ``scratch``. They are those that
+    ``torchrun`` has started (``training.launched``), or children of this process.
     """
-    from negbench.training.processes import started
-
     if not job.batches:
         raise TrainingError("the training split has no labelled pair")
     if not any(value.requires_grad for value in model.parameters()):
@@ -69,8 +73,10 @@ def train(
     scratch = scratch.absolute()
     if job.recipe.processes > 1:
         save(model, scratch / START)
-    steps = [] if hook is None else hook.steps
-    with started(job.recipe.processes, scratch, _help, job, scratch, steps) as process_group:
+        save_job(job, scratch / JOB)
+        steps = [] if hook is None else list(map(int, hook.steps))
+        (scratch / JOB / REFRESH_STEPS).write_text(json.dumps(steps))
+    with launched.started(job.recipe.processes, scratch, help_with) as process_group:
         curves, cost = _fit(model, job, scratch, process_group, watch, hook)
     step, last = curves["loss"][-1]
     if not np.isfinite(last):
@@ -80,8 +86,11 @@ def train(
     return curves, cost
 
 
-START = "start"
-"""The folder in ``scratch`` with the encoder that all processes start from."""
+START, JOB = "start", "job"
+"""The folders in ``scratch`` with the encoder that all processes start from, and the job."""
+
+REFRESH_STEPS = "refresh_steps.json"
+"""The file of a job with the steps after which rows are replaced."""
 
 
 class _RowsOfTheFirst(RefreshHook):
@@ -94,7 +103,10 @@ class _RowsOfTheFirst(RefreshHook):
         raise AssertionError("only the first process makes rows")
 
 
-def _help(process_group: ProcessGroup, job: TrainingJob, scratch: Path, steps: Sequence[int]) -> None:
+def help_with(process_group: ProcessGroup, scratch: Path) -> None:
+    """Take part in the training that the first process has described in ``scratch``."""
+    steps = json.loads((scratch / JOB / REFRESH_STEPS).read_text())
+    job = load_job(scratch / JOB)
     _fit(load(scratch / START), job, scratch, process_group, hook=_RowsOfTheFirst(steps))
 
 
@@ -156,7 +168,8 @@ def _run(
     if watch is not None:
         callbacks.append(EvaluateOnDev(watch, len(job.batches), model, curves))
     if hook is not None:
-        callbacks.append(RefreshCallback(hook, job.batches, process_group, model, collator, curves))
+        take = partial(_take, process_group, hook, job.loss.requires, scratch)
+        callbacks.append(RefreshCallback(hook, job.batches, take, model, collator, curves))
     if objective.average is not None:
         callbacks.append(UpdateEMA(objective.average))
     bfloat16 = "bfloat16" in (resolve(recipe.precision), recipe.dtype)
@@ -180,6 +193,18 @@ def _run(
         **{f"{name}_read": float(n) for name, n in collator.read.items()},
     }
     return curves, cost
+
+
+def _take(
+    process_group: ProcessGroup, hook: RefreshHook, requires: Sequence[PairTarget], scratch: Path, number: int
+) -> tuple[Instances, Points]:
+    """Return the rows of a number that the first process's hook gives, to all; its points to the first alone."""
+    return process_group.from_first(
+        make=lambda: hook.take(number),
+        write=lambda made, folder: save_rows(made[0], folder),
+        read=lambda folder: (load_rows(folder, requires), {}),
+        folder=scratch / f"rows{number}",
+    )
 
 
 def chunk_tokens(recipe: Recipe) -> int:

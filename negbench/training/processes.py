@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from typing import Any, TypeVar
 import psutil
 import torch
 from torch import Tensor, distributed, nn
+from torch.distributed import FileStore, Store  # type: ignore[attr-defined]
 from torch.distributed.distributed_c10d import _set_pg_timeout, _world
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException, start_processes
 
@@ -30,6 +32,9 @@ PATIENCE = timedelta(hours=6)
 
 STARTING = timedelta(minutes=1)
 """How long a process waits for the others to join: each has said before that it is there."""
+
+BUCKET = 2**23
+"""Numbers of gradients that are summed at a time, 32 MB in float32: what their copy takes beside them."""
 
 STOPPED_SECONDS = 60.0
 """Seconds for which another process is stopped before the user is told."""
@@ -67,36 +72,87 @@ class ProcessGroup:
         if self.size == 1:
             return [encode(chunk) for chunk in chunks]
         own = {index: encode(chunk) for index, chunk in enumerate(chunks) if index % self.size == self.rank}
-        inputs = [_one_a_text(chunk) for chunk in chunks]
-        everyone = torch.zeros(sum(map(len, inputs)), width, device=inputs[0].device)
-        places = torch.split(everyone, [len(texts) for texts in inputs])
-        for index, vectors in own.items():
-            places[index].copy_(vectors.detach())
-        _sum(everyone)  # nothing but zeros is added to a vector
-        others = [place.clone().requires_grad_() for place in places]  # one that has no chunk goes backward, too
-        return [own.get(index, vectors) for index, vectors in enumerate(others)]
+        counts = [len(_one_a_text(chunk)) for chunk in chunks]
+        shares = [counts[rank :: self.size] for rank in range(self.size)]
+        most = max(map(sum, shares))  # what is gathered has to be of one length
+        padded = torch.zeros(most, width, device=_one_a_text(chunks[0]).device)
+        if own:
+            padded[: sum(shares[self.rank])] = torch.cat([vectors.detach() for vectors in own.values()])
+        gathered = [torch.empty_like(padded) for _ in shares]
+        with _all_there():
+            distributed.all_gather(gathered, padded)
+        others: dict[int, Tensor] = {}
+        for rank, (vectors, lengths) in enumerate(zip(gathered, shares, strict=True)):
+            pieces = torch.split(vectors, [*lengths, most - sum(lengths)])[:-1]
+            others |= dict(zip(range(rank, len(chunks), self.size), pieces, strict=True))
+        # a process without a chunk goes backward, too
+        return [own[index] if index in own else others[index].clone().requires_grad_() for index in range(len(chunks))]
 
     def sum_gradients(self, model: nn.Module) -> None:
-        """Give each parameter the sum of its gradients over all processes; one that none has reached keeps None."""
+        """Give each parameter the sum of its gradients over all processes; one that none has reached keeps None.
+
+        They are summed after the backward pass, in buckets. DistributedDataParallel around the objective would give the
+        same and begin during the pass, but with little to gain: a gradient is whole when the last chunk has been passed
+        through. And an error out of the pass would not tell whether another process is gone or this one has failed.
+        """
         if self.size == 1:
             return
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         reached = torch.tensor([it.grad is not None for it in trained], dtype=torch.float32, device=trained[0].device)
         _sum(reached)
+        gradients: list[Tensor] = []
         for parameter, times in zip(trained, reached.tolist(), strict=True):
             if times:
                 if parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)
-                _sum(parameter.grad)
+                gradients.append(parameter.grad)
+        for bucket in _buckets(gradients):
+            together = torch.cat([gradient.flatten() for gradient in bucket])
+            _sum(together)
+            for gradient, total in zip(bucket, torch.split(together, [it.numel() for it in bucket]), strict=True):
+                gradient.copy_(total.view_as(gradient))
 
-    def from_first(self, make: Callable[[], T]) -> T:
-        """Return the result of ``make`` in the first process, in all processes."""
+    def from_first(
+        self, make: Callable[[], T], write: Callable[[T, Path], None], read: Callable[[Path], T], folder: Path
+    ) -> T:
+        """Return the result of ``make`` in the first process, in all processes.
+
+        The others ``read`` what it wrote into ``folder``, which all see, and which is there meanwhile alone.
+        """
         if self.size == 1:
             return make()
-        holder = [make() if self.rank == 0 else None]
-        with _all_there():
-            distributed.broadcast_object_list(holder, device=torch.device("cpu"))
-        return holder[0]  # type: ignore[return-value]
+        if self.rank == 0:
+            made = make()
+            folder.mkdir(parents=True)
+            write(made, folder)
+            self.wait()
+            self.wait()
+            shutil.rmtree(folder)
+            return made
+        self.wait()
+        made = read(folder)
+        self.wait()
+        return made
+
+    def wait(self) -> None:
+        """Wait until all processes are here."""
+        _sum(torch.zeros(1))
+
+
+def _buckets(gradients: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+    """Yield the gradients in turn, several of one type at a time, until these have ``BUCKET`` numbers."""
+    bucket: list[Tensor] = []
+    for gradient in gradients:
+        if bucket and (gradient.dtype != bucket[0].dtype or sum(it.numel() for it in bucket) >= BUCKET):
+            yield bucket
+            bucket = []
+        bucket.append(gradient)
+    if bucket:
+        yield bucket
+
+
+HelpWith = Callable[[ProcessGroup, Path], None]
+"""What another process does: it reads what it needs from a folder that the first one wrote."""
 
 
 def _one_a_text(chunk: Mapping[str, Any]) -> Tensor:
@@ -119,13 +175,13 @@ def _all_there() -> Iterator[None]:
 
 
 @contextmanager
-def started(size: int, scratch: Path, help_with: Callable[..., None], *arguments: Any) -> Iterator[ProcessGroup]:
-    """Let ``size - 1`` more processes run ``help_with(process_group, *arguments)`` during the ``with`` block.
+def started(size: int, scratch: Path, help_with: HelpWith) -> Iterator[ProcessGroup]:
+    """Let ``size - 1`` more processes run ``help_with(process_group, scratch)`` during the ``with`` block.
 
-    They are started by torch.multiprocessing, not by torchrun, whose workers are all new: the process that was asked
-    stays the first, with its model and what it was given to call. On a CPU they share the threads among them; else
-    each has a GPU of its own. ``arguments`` must be picklable. Raises InputError where there are too few GPUs, and
-    RuntimeError where another process failed.
+    They read what they need from the folder ``scratch``. They are started by torch.multiprocessing: the process that
+    was asked stays the first, with its model and what it was given to call. On a CPU they share the threads among them;
+    else each has a GPU of its own. Raises InputError where there are too few GPUs, and RuntimeError where another
+    process failed.
     """
     if size == 1:
         yield ProcessGroup()
@@ -137,7 +193,7 @@ def started(size: int, scratch: Path, help_with: Callable[..., None], *arguments
         place = Path(folder).absolute()
         others = start_processes(  # type: ignore[no-untyped-call]
             _help,
-            (size, threads, devices, place, help_with, arguments),
+            (size, threads, devices, place, help_with, scratch.absolute()),
             nprocs=size - 1,
             join=False,
             daemon=True,
@@ -150,7 +206,7 @@ def started(size: int, scratch: Path, help_with: Callable[..., None], *arguments
                     raise WorkerLostError("another process of this training ended before it began")
                 ended = others.join(timeout=0.1)  # raises what has kept one from coming
             pids = [process.pid for process in others.processes]
-            with _told_if_stopped(pids), _joined(0, size, threads, place) as process_group:
+            with _told_if_stopped(pids), joined(0, size, threads, _meeting(place, size)) as process_group:
                 yield process_group
                 while not others.join():
                     pass
@@ -191,21 +247,26 @@ def _help(
     threads: int,
     devices: list[str] | None,
     place: Path,
-    help_with: Any,
-    arguments: tuple[Any, ...],
+    help_with: HelpWith,
+    scratch: Path,
 ) -> None:
     rank = index + 1
     if devices is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = devices[rank]  # nothing has looked at a GPU yet
     end_with_parent()
     (place / f"process{rank}").touch()
-    with suppress(WorkerLostError), _joined(rank, size, threads, place) as process_group:  # whoever left says why
-        help_with(process_group, *arguments)
+    meeting = _meeting(place, size)
+    with suppress(WorkerLostError), joined(rank, size, threads, meeting) as process_group:  # whoever left says why
+        help_with(process_group, scratch)
+
+
+def _meeting(place: Path, size: int) -> Store:
+    return FileStore(str(place / "meet"), size)
 
 
 @contextmanager
-def _joined(rank: int, size: int, threads: int, place: Path) -> Iterator[ProcessGroup]:
-    """Join the process group through a file in ``place``.
+def joined(rank: int, size: int, threads: int, meeting: Store) -> Iterator[ProcessGroup]:
+    """Join the process group of those that meet in a store, and compute with so many threads meanwhile.
 
     No environment variable says that there are several: to the trainer this is a training in one process.
     """
@@ -215,7 +276,8 @@ def _joined(rank: int, size: int, threads: int, place: Path) -> Iterator[Process
     try:
         _world.group_count = 0  # torch counts a group whose start failed, too, and would wait under another name
         with _all_there():
-            distributed.init_process_group(backend, f"file://{place}/meet", STARTING, size, rank)
+            meeting.set_timeout(STARTING)
+            distributed.init_process_group(backend, timeout=STARTING, world_size=size, rank=rank, store=meeting)
         _set_pg_timeout(PATIENCE)
         yield ProcessGroup(rank, size)
     finally:

@@ -81,7 +81,7 @@ def test_a_helper_that_dies_as_it_joins_is_told(tmp_path: Path, monkeypatch: pyt
 
     Its socket may still take a connection in its last moment: then the first process learns of it by its first sum.
     """
-    joined = processes._joined
+    joined = processes.joined
 
     @contextmanager
     def after_a_death(*arguments: Any) -> Iterator[Any]:
@@ -94,7 +94,7 @@ def test_a_helper_that_dies_as_it_joins_is_told(tmp_path: Path, monkeypatch: pyt
         with joined(*arguments) as group:
             yield group
 
-    monkeypatch.setattr(processes, "_joined", after_a_death)
+    monkeypatch.setattr(processes, "joined", after_a_death)
     monkeypatch.setattr(processes, "STARTING", timedelta(seconds=2))
 
     def begin() -> None:

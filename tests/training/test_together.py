@@ -17,7 +17,7 @@ LENGTHS = (3, 2)
 """Of the chunks: one less than there are processes."""
 
 
-def work(process_group: ProcessGroup, told: str) -> dict[str, Any]:
+def work(process_group: ProcessGroup, folder: Path) -> dict[str, Any]:
     """Encode two chunks with two of three matrices, all vectors weighing on one another; return what came of it."""
     torch.manual_seed(0)
     weights = torch.nn.ParameterList(torch.randn(4, 4) for _ in range(3))
@@ -31,13 +31,18 @@ def work(process_group: ProcessGroup, told: str) -> dict[str, Any]:
     vectors = torch.cat(process_group.encoded(chunks, encode, 4))
     (vectors @ vectors.T).softmax(1).square().sum().backward()
     process_group.sum_gradients(weights)
-    told = process_group.from_first(lambda: f"{told} from {process_group.rank}")
+    told = process_group.from_first(
+        make=lambda: f"rows from {process_group.rank}",
+        write=lambda line, place: (place / "line").write_text(line) and None,
+        read=lambda place: (place / "line").read_text(),
+        folder=folder / "told",
+    )
     grads = [weight.grad for weight in weights]
     return {"vectors": vectors.detach(), "gradients": grads, "encoded": encoded, "told": told}
 
 
-def help_with(process_group: ProcessGroup, told: str, folder: Path) -> None:
-    found = work(process_group, told)
+def help_with(process_group: ProcessGroup, folder: Path) -> None:
+    found = work(process_group, folder)
     assert found["told"] == "rows from 0"
     assert "LOCAL_RANK" not in os.environ
     text = repr((found["encoded"], [None if it is None else it.tolist() for it in found["gradients"]]))
@@ -46,12 +51,13 @@ def help_with(process_group: ProcessGroup, told: str, folder: Path) -> None:
 
 def test_the_gradients_are_those_of_one_process(tmp_path: Path) -> None:
     """The third process has nothing to encode, and one of the matrices is not used by any."""
-    alone = work(ProcessGroup(), "rows")
+    alone = work(ProcessGroup(), tmp_path)
     threads = torch.get_num_threads()
-    with started(3, tmp_path / "scratch", help_with, "rows", tmp_path) as process_group:
+    with started(3, tmp_path, help_with) as process_group:
         assert (process_group.rank, process_group.size) == (0, 3)
         assert torch.get_num_threads() == max(1, threads // 3)
-        found = work(process_group, "rows")
+        found = work(process_group, tmp_path)
+        assert not (tmp_path / "told").exists()
     assert torch.get_num_threads() == threads
     assert not torch.distributed.is_initialized()
     assert alone["encoded"] == list(LENGTHS)
@@ -66,10 +72,19 @@ def test_the_gradients_are_those_of_one_process(tmp_path: Path) -> None:
         assert (tmp_path / f"{rank}.txt").read_text() == repr((encoded, [*same, None]))
 
 
-def fail(process_group: ProcessGroup) -> None:
+def test_gradients_go_together_by_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "BUCKET", 6)
+    sizes = [(4, torch.float32), (1, torch.float32), (9, torch.float32), (1, torch.float32), (2, torch.bfloat16)]
+    gradients = [torch.zeros(size, dtype=kind) for size, kind in sizes]
+    buckets = [[len(gradient) for gradient in bucket] for bucket in processes._buckets(gradients)]
+    assert buckets == [[4, 1, 9], [1], [2]]
+    assert list(processes._buckets([])) == []
+
+
+def fail(process_group: ProcessGroup, folder: Path) -> None:
     if process_group.rank == 2:
         raise ValueError(f"no water in {process_group.rank}")
-    work(process_group, "rows")
+    work(process_group, folder)
 
 
 def test_what_another_process_fails_of_is_said(tmp_path: Path) -> None:
@@ -78,7 +93,7 @@ def test_what_another_process_fails_of_is_said(tmp_path: Path) -> None:
         pytest.raises(RuntimeError, match=r"^process 3 of 3 failed: ValueError: no water in 2$"),
         started(3, tmp_path, fail) as process_group,
     ):
-        work(process_group, "rows")
+        work(process_group, tmp_path)
 
 
 def test_what_the_first_fails_of_is_its_own(tmp_path: Path) -> None:
