@@ -165,7 +165,7 @@ def read_json(spec: EncoderSpec, name: str, otherwise: Any) -> Any:
 def _json(path: Path, otherwise: Any) -> Any:
     if not user_files.is_there(path):
         return otherwise
-    found = plain_values.json_file(path, "a JSON file of the encoder", finite=False)
+    found = plain_values.json_file(path, "a JSON file of the encoder", strict=False)
     if otherwise is not None and type(found) is not type(otherwise):
         expected = "a list of objects" if isinstance(otherwise, list) else "an object {...}"
         raise InputError(f"{path}: expected {expected}, found {found!r:.60}; save the model again")

@@ -373,6 +373,11 @@ MANIFESTS = {
     "a list": ("[]", "manifest.json:1"),
     "a number": ("7", "manifest.json:1"),
     "no number": ("NaN", "manifest.json"),
+    "two grids": ('{"folder": ".",\n "grid": "a",\n "grid": "b"}', "manifest.json:3: the key 'grid'"),
+    "a grid as JSON with a key twice": (
+        '{"name": "made", "seeds": [1],\n "methods": ["random"],\n "seeds": [2]}',
+        "manifest.json:3: the key 'seeds'",
+    ),
     "a number of 5,000 digits": (f'{{"grid": {"9" * 5000}}}', "manifest.json"),
     "10,000 lists": ("[" * 10_000, "manifest.json"),
     "100,000 lists": ("[" * 100_000 + "]" * 100_000, "manifest.json"),
