@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from negbench.api.grids import GridLike, as_grid, open_store
 from negbench.api.result import Result
+from negbench.errors import InputError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -163,8 +165,9 @@ def mine(
     ``max_length`` is the tokens a text, ``precision`` auto, float32 or bfloat16; ``overrides`` change further keys of a
     grid, as ``"equal_texts=unlabelled"``. A method that draws again as the
     encoder moves gets its first draw, and one that asks a teacher trained on the labels has it trained. ``progress``
-    hears the label of each stage before it is made. Raises InputError for what does not exist, for a method that mines
-    nothing, and for one whose phases train the encoder that mines.
+    hears the label of each stage before it is made. A note names overrides that change nothing. Raises InputError for
+    what does not exist, for a method that mines nothing, for one whose phases train the encoder that mines, and for
+    overrides of what has an argument here.
 
     >>> mined = negbench.mine("bm25", "garden", encoder="tiny", negatives=2)
     >>> mined.to_pandas().columns.tolist()
@@ -184,7 +187,23 @@ def mine(
         "negatives": negatives,
         "train": {"max_length": max_length, "precision": precision},
     }
-    return Mined(draw(read(grid, tuple(overrides)), open_store(store), progress or (lambda _: None)))
+    for override in overrides:
+        if option := _OPTIONS.get(override.partition("=")[0].strip()):
+            raise InputError(
+                f"--set {override}: one method is mined with one seed and one encoder; give it by {option}"
+            )
+    without = {override: partial(read, grid, [it for it in overrides if it is not override]) for override in overrides}
+    return Mined(draw(read(grid, tuple(overrides)), open_store(store), progress or (lambda _: None), without))
+
+
+_OPTIONS = {
+    "methods": "METHOD",
+    "collection": "--collection",
+    "encoder": "--encoder",
+    "seeds": "--seed",
+    "negatives": "--negatives",
+}
+"""Keys of a grid that ``mine`` has arguments for, with the command's names of these."""
 
 
 def load_negatives(

@@ -78,13 +78,19 @@ def run(asked: AuditRequest, store: Store, show: Callable[[str], None]) -> Audit
     judge = None if asked.judge is None else _judge(asked.judge)  # before files that may take long to read
     if sheet.is_there(asked.negatives[0]):
         folder, audited = asked.negatives[0], None
-        given = {"--collection": asked.collection, "--out": asked.out, "another path": asked.negatives[1:] or None}
+        options = {"--collection": asked.collection, "--out": asked.out, "--seed": asked.seed or None}
+        given = {**options, "another path": asked.negatives[1:] or None}
         if odd := [name for name, value in given.items() if value is not None]:
             raise InputError(f"{folder}: already has a sheet; leave out {odd[0]}")
     else:
+        writing = drawing or asked.serve or asked.export is not None
+        if asked.seed and not writing:
+            raise InputError("--seed: no sheet is drawn; add --label, or leave it out")
         folder = asked.out or Path("audits") / "+".join(map(_name, asked.negatives))
-        if (drawing or asked.serve or asked.export) and not user_files.is_there(folder):
+        if writing and not user_files.is_there(folder):
             check_writable(folder, "folder of the sheet")
+        if asked.out is not None and not writing and not sheet.is_there(folder):
+            raise InputError(f"--out {folder}: has no sheet, and none is drawn; add --label, or leave it out")
         audited = population.build(*readers.read(asked.negatives, _collection(asked.collection, store), store))
     fresh = False
     if sheet.is_there(folder):

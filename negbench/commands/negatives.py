@@ -9,6 +9,7 @@ import typer
 
 import negbench
 from negbench.commands.shared import AsJson, Assignments, GridPath, label_of_stage
+from negbench.errors import InputError
 from negbench.terminal import show
 
 app = typer.Typer()
@@ -86,6 +87,8 @@ def export(
 
 def _check_format(out: Path | None, format: str | None) -> None:
     """Refuse a format, or a place for it, before anything is mined."""
+    if out is None and format is not None:
+        raise InputError(f"--format {format}: is that of a file; give --out, where it is to be written")
     if out is not None:
         from negbench.api.mined import check_format
 

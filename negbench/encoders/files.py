@@ -57,6 +57,11 @@ def check(spec: EncoderSpec) -> None:
     _refuse_code(spec)
     place = weights.locate(spec.model)
     if isinstance(place, Path):
+        if spec.revision is not None and user_files.is_folder(Path(spec.model)):
+            raise InputError(
+                f"encoder {spec.spelling}: revision is a commit of a hub repository, and {spec.model} is a folder; "
+                "leave revision out, or give a hub id"
+            )
         check_folder(place, spec.spelling)
     _check_layers(spec)
 

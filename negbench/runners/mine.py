@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -20,7 +20,7 @@ from negbench.plan.trials import Trial, trials
 from negbench.requirements import TeacherScores
 from negbench.runners import local
 from negbench.runners.mined_description import describe
-from negbench.stages.inputs import TRAINING_SPLIT, read_collection, split_queries
+from negbench.stages.inputs import TRAINING_SPLIT, StartEncoder, read_collection, split_queries
 from negbench.stages.mining.draw import DrawNegatives
 from negbench.stages.mining.negatives_stage import NegativesStage
 from negbench.stages.mining.sources import DrawFromSources
@@ -100,13 +100,37 @@ class MiningResult:
         )
 
 
-def mine(grid: Grid, store: Store, report: Callable[[str], None]) -> MiningResult:
+def mine(
+    grid: Grid, store: Store, report: Callable[[str], None], without: Mapping[str, Callable[[], Grid]] | None = None
+) -> MiningResult:
     """Mine the negatives of a grid's only method with its only seed.
 
     Of a method with refreshed negatives, the first draw is returned. ``report`` is called with each stage's label.
+    ``without`` gives, by each assignment of the grid, the grid without it: a note says which ones change nothing.
     Raises InputError for a method that mines nothing or whose phases train the encoder that mines, and for a collection
     without training queries.
     """
+    trial, drawing = _only(grid)
+    result = _make(grid, trial, drawing, store, report)
+    notes = [_unused(text, other, trial, drawing) for text, other in (without or {}).items()]
+    if not any(isinstance(it, StartEncoder) and it.spec == trial.settings.encoder for it in ancestors(drawing)):
+        notes.append(f"{trial.spelling} mines without the encoder {trial.settings.encoder.spelling}")
+    return replace(result, notes=[*result.notes, *filter(None, notes)])
+
+
+def _unused(assignment: str, without: Callable[[], Grid], trial: Trial, drawing: NegativesStage) -> str | None:
+    """Return a sentence where an assignment that changes the settings leaves the negatives as they are."""
+    try:
+        other, drawn = _only(without())
+    except InputError:  # the grid needs it
+        return None
+    if other.settings == trial.settings or drawn.key != drawing.key:
+        return None
+    return f"--set {assignment} changes none of these negatives"
+
+
+def _only(grid: Grid) -> tuple[Trial, DrawNegatives | DrawFromSources]:
+    """Return the only trial of a grid that trains, and its first draw. Raises InputError as ``mine`` does."""
     all_trials = [trial for trial in trials(grid) if trial.sequence is not None]
     if len(all_trials) > 1:
         raise InputError(
@@ -122,7 +146,7 @@ def mine(grid: Grid, store: Store, report: Callable[[str], None]) -> MiningResul
     drawing = trial.sequence.last.negatives
     if not isinstance(drawing, DrawNegatives | DrawFromSources):
         raise InputError(f"method {trial.spelling}: mines no negatives; choose one that does, such as bm25")
-    return _make(grid, trial, drawing, store, report)
+    return trial, drawing
 
 
 def of_grid(grid: Grid, method: str, seed: int | None, store: Store, report: Callable[[str], None]) -> MiningResult:

@@ -189,6 +189,10 @@ STRUCTURE = {
     "methods are a number": (grid(methods="3"), ("grid.yaml:4: methods",)),
     "a method is null": (grid(methods="[in-batch, null]"), ("grid.yaml:4: methods.1",)),
     "a method is a number": (grid(methods="[in-batch, 4]"), ("grid.yaml:4: methods.1",)),
+    "a revision of a folder": (
+        grid(encoder="{model: ../shared/weights, revision: main}"),
+        ("grid.yaml:3: encoder", "revision"),
+    ),
     "a method twice": (grid(methods="[random, random]"), ("grid.yaml:4: methods", "random")),
     "a method that is not there": (grid(methods="[simnas]"), ("grid.yaml:4: methods.0", "simans")),
     "a seed twice": (grid(seeds="[1, 1]"), ("grid.yaml:5: seeds",)),
