@@ -123,6 +123,10 @@ def run(
     Example: negbench run grid.yaml --set 'seeds=[0, 1, 2]'
     """
     asked = negbench.load_grid(grid, assignments)
+    if push is not None:
+        from negbench.api.pushes import check_push
+
+        check_push(push, models.value)
     with progress_bar(size_of(asked)) as progress:
         result = negbench.run(
             asked,

@@ -56,6 +56,7 @@ def mine(
         encoder=encoder,
         seed=seed,
         negatives=negatives,
+        format=format,
         overrides=assignments,
         progress=label_of_stage,
     )
@@ -81,7 +82,8 @@ def export(
     Example: negbench export grid.yaml simans --out simans.jsonl --format flagembedding
     """
     _check_format(out, format)
-    mined = negbench.load_negatives(negbench.load_grid(grid, assignments), method, seed=seed, progress=label_of_stage)
+    asked = negbench.load_grid(grid, assignments)
+    mined = negbench.load_negatives(asked, method, seed=seed, format=format, progress=label_of_stage)
     show(mined if out is None else mined.save(out, format), as_json)
 
 

@@ -20,12 +20,17 @@ DESCRIPTION = "negbench.json"
 """The description in a folder; that of a file is beside it, under its name and ``.json``."""
 
 
-def format_of(spelling: str | None, out: Path) -> Format:
-    """Return the format spelled so, or triplets, if it can be written to ``out``; InputError else."""
+def parse(spelling: str) -> Format:
+    """Return the format spelled so; InputError where there is none."""
     try:
-        chosen = Format.model_validate(spelling or "triplet")
+        return Format.model_validate(spelling)
     except ValidationError as error:
         raise InputError(f"format {spelling}: {plainly(error.errors()[0])}") from error
+
+
+def format_of(spelling: str | None, out: Path) -> Format:
+    """Return the format spelled so, or triplets, if it can be written to ``out``; InputError else."""
+    chosen = parse(spelling or "triplet")
     if out.suffix not in chosen.suffixes:
         ways = [suffix or "a folder (no suffix)" for suffix in chosen.suffixes]
         expected = f"{', '.join(ways[:-1])} or {ways[-1]}" if len(ways) > 1 else ways[0]

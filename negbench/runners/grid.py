@@ -48,14 +48,15 @@ def run(
     report: Callable[[schedule.Progress], None],
     log_models: bool = False,
     executor: ExecutorChoice | None = None,
+    check: Callable[[], None] | None = None,
 ) -> Finished:
     """Run the missing stages, write the results after each trial and at the end, and log them to MLflow.
 
-    ``log_models`` also logs the trained encoders. ``executor`` says where stages are made, None in this process. Files
-    in ``out`` are written atomically; the next run completes an interrupted one. Stored artifacts that are damaged are
-    made again. Raises InputError before anything is written to ``out``: for a collection that cannot be read or lacks a
-    split, a run file that does not match it, an encoder, teacher or writer that cannot be used, and folders that cannot
-    be written to.
+    ``log_models`` also logs the trained encoders. ``executor`` says where stages are made, None in this process.
+    ``check`` is called once the collections are loaded, before any other stage. Files in ``out`` are written
+    atomically; the next run completes an interrupted one. Stored artifacts that are damaged are made again. Raises
+    InputError before anything is written to ``out``: for a collection that cannot be read or lacks a split, a run file
+    that does not match it, an encoder, teacher or writer that cannot be used, and folders that cannot be written to.
     """
     check_writable(out, "results folder")
     stages = list(dict.fromkeys(stage for trial in trials for stage in trial.stages))
@@ -66,6 +67,8 @@ def run(
         check_parts(grid, trials, store, lambda label: report(schedule.Progress(0, 1, label)))
         _check_encoders(grid, trials, store, report)
         _check_collections(grid, trials, store, report)  # last, since a large one takes minutes
+        if check is not None:
+            check()
         with usage.recorded(store, grid.name, out, stages):
             return carry_out()
 
