@@ -193,7 +193,7 @@ def reproduce(
     _show(result, as_json)
     if not as_json and result.papers:
         say(f"results in {result.path}")
-    for line in (*result.failures, *result.worse, *result.errors):
+    for line in (*result.failures, *result.worse, *(f"negbench: {error}" for error in result.errors)):
         print_error(line)
     if result.errors:
         raise typer.Exit(2)

@@ -18,7 +18,7 @@ from negbench.chat import MissingKeyError
 from negbench.chat.answers import Answers
 from negbench.collections.resolve import source_of
 from negbench.encoders.precision import resolve
-from negbench.errors import InputError, plainly
+from negbench.errors import InputError, with_key
 from negbench.stages.inputs import LoadCollection, read_collection
 from negbench.store import Store
 from negbench.store.writable import check_writable
@@ -170,7 +170,7 @@ def _judge(spelling: str) -> Teacher:
     try:
         judge = Teacher.model_validate(spelling)
     except ValidationError as error:
-        raise InputError(f"--judge: {plainly(error.errors()[0])}") from error
+        raise InputError(f"--judge: {with_key(error.errors()[0])}") from error
     if judge.training_folds:
         raise InputError(f"--judge: {judge.name} is trained on labels; choose a pretrained model: bi-encoder, llm, ...")
     if judge.listwise:

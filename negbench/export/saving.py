@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from negbench.errors import InputError, plainly
+from negbench.errors import InputError, with_key
 from negbench.escaping import for_markdown, markdown_code, markdown_sentence
 from negbench.export import FOLDER, Format
 from negbench.export.mined_rows import MinedRows
@@ -25,7 +25,7 @@ def parse(spelling: str) -> Format:
     try:
         return Format.model_validate(spelling)
     except ValidationError as error:
-        raise InputError(f"format {spelling}: {plainly(error.errors()[0])}") from error
+        raise InputError(f"format {spelling}: {with_key(error.errors()[0])}") from error
 
 
 def format_of(spelling: str | None, out: Path) -> Format:

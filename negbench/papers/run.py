@@ -77,7 +77,7 @@ def reproduce(
             run = _Run(folder=folder, sources=rows, store=store, out=out / folder.name, report=report)
             _paper(run, only, command, outcome)
         except InputError as error:
-            outcome.errors.append(f"{folder.name}: {error}")
+            outcome.errors.extend(f"{folder.name}: {line}" for line in str(error).splitlines())
     if outcome.records:
         results.write_text(out / "README.md", page.write(out))
     return outcome

@@ -44,6 +44,11 @@ WRONG = {
         "--negatives",
     ),
     "no such collection to advise on": (("advise", "nowhere"), "nowhere"),
+    "a parameter of a method": (("methods", "simans(a=x)"), "simans(a=x): a: expected a number"),
+    "a parameter of a judge": (
+        ("audit", "mined.jsonl", "--labels", "2", "--judge", "llm(letters=1)"),
+        "--judge: letters: expected at least 100",
+    ),
     "several seeds to mine": (
         ("mine", "bm25", "--collection", "../shared/socks", "--encoder", "../shared/weights", "--set", "seeds=[0, 1]"),
         "one seed",
