@@ -64,7 +64,7 @@ def run(
         store.open()
 
     def work() -> Finished:
-        check_parts(grid, trials, store, lambda label: report(schedule.Progress(0, 1, label)))
+        check_parts(grid, trials, store, lambda label: report(schedule.Progress(done=0, total=1, label=label)))
         _check_encoders(grid, trials, store, report)
         _check_collections(grid, trials, store, report)  # last, since a large one takes minutes
         if check is not None:
@@ -143,7 +143,7 @@ def _check_collections(
     needed = dict.fromkeys([(it.collection, it.split) for it in used] + watched)
     for index, (loaded, split) in enumerate(needed):
         if not store.has(loaded):
-            report(schedule.Progress(index, len(needed), loaded.label))
+            report(schedule.Progress(done=index, total=len(needed), label=loaded.label))
         with grid.located(loaded.source.spelling):
             split_queries(read_collection(store.ensure(loaded)), split)
     for stage in stages:
@@ -163,7 +163,7 @@ def _check_encoders(
     stages = dict.fromkeys(stage for trial in unfinished for stage in trial.stages)
     needed = [it for it in stages if isinstance(it, StartEncoder) and not store.has(it)]
     for index, stage in enumerate(needed):
-        report(schedule.Progress(index, len(needed), stage.label))
+        report(schedule.Progress(done=index, total=len(needed), label=stage.label))
         with grid.located(stage.spec.spelling):
             store.ensure(stage)
 

@@ -164,7 +164,7 @@ def _on_dev(
         if (done := len(values)) < len(missing):
             each = (time.monotonic() - begun) / done if done else EXPECTED_SECONDS
             label = f"{name}: evaluate on {DEV}, to choose the best row"
-            report(Progress(done, len(missing), label, each * (len(missing) - done)))
+            report(Progress(done=done, total=len(missing), label=label, seconds_left=each * (len(missing) - done)))
         values[name] = local.make(stages[name], store, lambda _: None, read)
     return values
 

@@ -28,7 +28,7 @@ class Standing:
     seeds: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Progress:
     """Progress of a run: missing stages that are done and in total, what runs, and the estimated seconds left.
 
@@ -219,4 +219,6 @@ class _Schedule:
         done = self._total - len(self.missing)
         seconds = left if self._durations.known else None
         running = max(1, len(self._running))
-        self.report(Progress(done, self._total, label, seconds, running=running, begins=begins))
+        self.report(
+            Progress(done=done, total=self._total, label=label, seconds_left=seconds, running=running, begins=begins)
+        )
