@@ -133,6 +133,10 @@ def run(
     Example: negbench run grid.yaml --set 'seeds=[0, 1, 2]'
     """
     asked = negbench.load_grid(grid, assignments)
+    if push is not None:
+        from negbench.api.pushes import check_push
+
+        check_push(push, models.value)
     with progress_bar(size_of(asked)) as progress:
         result = negbench.run(
             asked,
@@ -199,7 +203,7 @@ def reproduce(
     _show(result, as_json)
     if not as_json and result.papers:
         say(f"results in {result.path}")
-    for line in (*result.failures, *result.worse, *result.errors):
+    for line in (*result.failures, *result.worse, *(f"negbench: {error}" for error in result.errors)):
         print_error(line)
     if result.errors:
         raise typer.Exit(2)

@@ -84,6 +84,13 @@ def plainly(issue: Mapping[str, Any]) -> str:
     return f"expected {expected}, found {_shown(issue['input'])}"
 
 
+def with_key(issue: Mapping[str, Any]) -> str:
+    """Say one of the issues of a pydantic ``ValidationError`` as ``plainly`` does, after the key that it is about."""
+    key = ".".join(str(step) for step in issue["loc"] if not str(step).startswith("function-"))
+    reason = plainly(issue)
+    return f"{key}: {reason.removeprefix(f'{key}: ')}" if key else reason
+
+
 def _shown(value: Any) -> str:
     """Return the value as YAML would write it, more or less, and not too long."""
     if value is None or isinstance(value, bool):

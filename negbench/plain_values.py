@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,24 +87,69 @@ def yaml(text: str) -> Parsed:
         raise NotPlainError(f"not valid YAML: {_first_line(error)}; quote what is meant as text") from error
 
 
-def json_value(text: str, finite: bool = True) -> Any:
-    """Return the value of a JSON text. Raises NotPlainError, where ``finite`` also for NaN and infinite numbers."""
+def json_value(text: str, strict: bool = True) -> Any:
+    """Return the value of a JSON text.
+
+    Raises NotPlainError, where ``strict`` also for NaN, infinite numbers and a key that stands twice in one object.
+    Other libraries take the last of them, as is done here for files of theirs (not ``strict``).
+    """
     try:
-        return json.loads(text, parse_constant=_no_constant) if finite else json.loads(text)
+        return _STRICT.decode(text) if strict else json.loads(text)
     except json.JSONDecodeError as error:
         raise NotPlainError(f"not valid JSON: {error.msg}; write it again, or restore it", error.lineno) from error
     except RecursionError as error:
         raise NotPlainError("not valid JSON: lists or mappings too deep within one another; write fewer") from error
+    except RepeatedKeyError as error:
+        raise NotPlainError(str(error), text.count("\n", 0, error.position_in(text)) + 1) from error
     except ValueError as error:
         raise NotPlainError(f"not valid JSON: {_first_line(error)}; write a number that is finite and short") from error
 
 
-def json_file(path: Path, expected: str, finite: bool = True) -> Any:
+def json_line(line: bytes) -> Any:
+    """Return the value of one line of JSON lines, NaN and infinite numbers with it.
+
+    Raises RepeatedKeyError for a key that stands twice in one object, and what ``json.loads`` raises.
+    """
+    return JSON_RECORDS.decode(line.decode(json.detect_encoding(line)))
+
+
+def json_file(path: Path, expected: str, strict: bool = True) -> Any:
     """Return the value of a JSON file. Raises InputError, which asks for a file of the kind ``expected``."""
     try:
-        return json_value(user_files.text(path, expected), finite)
+        return json_value(user_files.text(path, expected), strict)
     except NotPlainError as error:
         raise at(user_files.shown(path), error) from error
+
+
+class RepeatedKeyError(NotPlainError):
+    """A key that stands twice in one JSON object."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"the key {key[:60]!r} stands twice in one object; keep one of them")
+
+    @staticmethod
+    def position_in(text: str, start: int = 0) -> int:
+        """Return where in ``text`` the first key begins that its object has already; from ``start`` on, valid JSON."""
+        objects: list[set[str] | None] = []  # keys of the objects that are open, None for a list
+        key = -1
+        for token in _TOKEN.finditer(text, start):
+            sign = token[0]
+            if sign in "{[":
+                objects.append(set() if sign == "{" else None)
+            elif sign in "}]":
+                objects.pop()
+            elif sign != ":":
+                key = token.start()
+            elif (keys := objects[-1]) is not None:  # what stood before the colon
+                name = json.loads(text[key : token.start()])
+                if name in keys:
+                    return key
+                keys.add(name)
+        return start
+
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:]')
+"""A text of JSON, or a sign that opens or closes something or follows a key."""
 
 
 def checked_text(text: str, what: str = "text") -> str:
@@ -123,6 +169,20 @@ def check_texts(value: Any, written: str | bytes) -> None:
 
 def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is no number of JSON")
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        seen: set[str] = set()
+        raise RepeatedKeyError(next(key for key, _ in pairs if key in seen or seen.add(key)))  # type: ignore[func-returns-value]
+    return value
+
+
+JSON_RECORDS = json.JSONDecoder(object_pairs_hook=_each_key_once)
+"""A decoder of records; RepeatedKeyError for a key that stands twice in one object."""
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_each_key_once, parse_constant=_no_constant)
 
 
 def _reader(kind: str) -> YAML:

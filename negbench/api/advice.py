@@ -151,10 +151,13 @@ def advise(
 
 def _new(path: Path) -> Path:
     """Return a path that a file can be written to. Raises InputError where something is there, or no folder."""
+    from negbench.store.writable import check_writable
+
     if path.exists():
         raise InputError(f"--out {path}: exists already; give a new file, or remove this one")
     if not path.parent.is_dir():
         raise InputError(f"--out {path}: there is no folder {path.parent}; make it first")
+    check_writable(path.parent, "--out")
     return path
 
 

@@ -144,13 +144,13 @@ def describe_method(method: str | Mapping[str, Any]) -> MethodDetails:
     """
     from pydantic import ValidationError
 
-    from negbench.errors import InputError, plainly
+    from negbench.errors import InputError, with_key
     from negbench.methods import resolve
 
     try:
         return MethodDetails(resolve(method))
     except ValidationError as error:
-        raise InputError(f"method {method}: {plainly(error.errors()[0])}") from error
+        raise InputError(f"method {method}: {with_key(error.errors()[0])}") from error
     except ValueError as error:
         raise InputError(f"method {method}: {error}") from error
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from negbench.api.grids import GridLike, as_grid, open_store
 from negbench.api.result import Result
+from negbench.errors import InputError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from negbench.evaluation.false_negatives import Rate
     from negbench.runners.mine import MinedNegative, MiningResult
+    from negbench.types import Collection
 
 SHOWN = 10
 """Number of negatives that the table shows."""
@@ -152,6 +155,7 @@ def mine(
     negatives: int = 1,
     max_length: int = 256,
     precision: str = "auto",
+    format: str | None = None,
     overrides: Sequence[str] = (),
     store: str | PathLike[str] | None = None,
     progress: Callable[[str], None] | None = None,
@@ -163,8 +167,10 @@ def mine(
     ``max_length`` is the tokens a text, ``precision`` auto, float32 or bfloat16; ``overrides`` change further keys of a
     grid, as ``"equal_texts=unlabelled"``. A method that draws again as the
     encoder moves gets its first draw, and one that asks a teacher trained on the labels has it trained. ``progress``
-    hears the label of each stage before it is made. Raises InputError for what does not exist, for a method that mines
-    nothing, and for one whose phases train the encoder that mines.
+    hears the label of each stage before it is made. ``format`` is what they will be saved in: ids that have no place
+    in it are refused before anything is mined. A note names overrides that change nothing. Raises InputError for
+    what does not exist, for a method that mines nothing, for one whose phases train the encoder that mines, and for
+    overrides of what has an argument here.
 
     >>> mined = negbench.mine("bm25", "garden", encoder="tiny", negatives=2)
     >>> mined.to_pandas().columns.tolist()
@@ -184,7 +190,25 @@ def mine(
         "negatives": negatives,
         "train": {"max_length": max_length, "precision": precision},
     }
-    return Mined(draw(read(grid, tuple(overrides)), open_store(store), progress or (lambda _: None)))
+    for override in overrides:
+        if option := _OPTIONS.get(override.partition("=")[0].strip()):
+            raise InputError(
+                f"--set {override}: one method is mined with one seed and one encoder; give it by {option}"
+            )
+    without = {override: partial(read, grid, [it for it in overrides if it is not override]) for override in overrides}
+    return Mined(
+        draw(read(grid, tuple(overrides)), open_store(store), progress or (lambda _: None), _fits(format), without)
+    )
+
+
+_OPTIONS = {
+    "methods": "METHOD",
+    "collection": "--collection",
+    "encoder": "--encoder",
+    "seeds": "--seed",
+    "negatives": "--negatives",
+}
+"""Keys of a grid that ``mine`` has arguments for, with the command's names of these."""
 
 
 def load_negatives(
@@ -192,21 +216,31 @@ def load_negatives(
     method: str,
     *,
     seed: int | None = None,
+    format: str | None = None,
     store: str | PathLike[str] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Mined:
     """Return the negatives that a method of a grid trains on, those of its first epoch; nothing is trained.
 
     ``method`` is a row as the table calls it: ``"simans"``, or ``"simans negatives=2"`` where the grid has axes.
-    ``seed`` is the grid's first by default. A draw that is not stored is made. Raises InputError where the grid has no
-    such row or seed, and where a phase mines with an encoder that is not trained yet.
+    ``seed`` is the grid's first by default, ``format`` as in ``mine``. A draw that is not stored is made. Raises
+    InputError where the grid has no such row or seed, and where a phase mines with an encoder that is not trained yet.
 
     >>> negbench.load_negatives("garden.yaml", "bm25").save("bm25.jsonl").path.name
     'bm25.jsonl'
     """
     from negbench.runners.mine import of_grid
 
-    return Mined(of_grid(as_grid(grid).config, method, seed, open_store(store), progress or (lambda _: None)))
+    return Mined(
+        of_grid(as_grid(grid).config, method, seed, open_store(store), progress or (lambda _: None), _fits(format))
+    )
+
+
+def _fits(format: str | None) -> Callable[[Collection], None] | None:
+    """Return the check that a format makes of a collection."""
+    from negbench.export.saving import parse
+
+    return None if format is None else parse(format).check
 
 
 def check_format(out: Path, format: str | None = None) -> None:

@@ -34,6 +34,25 @@ def push_model(model: Results | str | PathLike[str], repository: str, *, private
         ) from error
 
 
+def check_push(repository: str, models: str) -> None:
+    """Raise InputError for what ``push_model`` would be refused after a run that keeps ``models``; asks no server."""
+    from huggingface_hub import constants, get_token
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    if models == "none":
+        raise InputError("--push: uploads the best encoder, and --models none keeps none; leave --models out")
+    try:
+        validate_repo_id(repository)
+    except HFValidationError as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"--push {repository}: {reason}; expected owner/name") from error
+    if constants.HF_HUB_OFFLINE:
+        raise InputError(f"--push {repository}: HF_HUB_OFFLINE is set, so nothing is uploaded; set it to 0")
+    if get_token() is None:
+        raise InputError(f"--push {repository}: there is no token of the hub; set HF_TOKEN, or call `hf auth login`")
+
+
 def _folder(model: Results | str | PathLike[str]) -> Path:
     if not isinstance(model, Results):
         if not (Path(model) / "modules.json").is_file():

@@ -87,7 +87,7 @@ def run_repair(
     check_size(grid.config, yes)
     all_trials = trials(grid.config)
     repair.check(grid.source, all_trials)
-    results = carry_out(grid, all_trials, out, store, progress, False, command)
+    results = carry_out(grid, all_trials, out, open_store(store), progress, False, command)
     summary = repair.write(grid.config, all_trials, open_store(store), results.path)
     data = json.loads((results.path / "repair.json").read_text(encoding="utf-8"))
     return RepairResults(results, summary, data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from negbench.report.rows import Row
     from negbench.runners.outputs import Outputs
     from negbench.runners.schedule import Progress
+    from negbench.store import Store
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)
@@ -132,7 +134,9 @@ def run(
     check_size(grid.config, yes)
     planned = trials(grid.config)
     keeping.check_free(models, planned, results_folder(grid, out))
-    results = carry_out(grid, planned, out, store, progress, log_models, command, executor)
+    opened = open_store(store)
+    check = partial(trec_runs.check, grid.config, planned, opened) if runs else None
+    results = carry_out(grid, planned, out, opened, progress, log_models, command, executor, check)
     finished, folder = results.outputs, results.path
     kept = keeping.keep(models, finished.done, finished.records, finished.store, folder, progress or (lambda _: None))
     if runs:
@@ -145,18 +149,19 @@ def carry_out(
     grid: Grid,
     trials: Sequence[Any],
     out: str | PathLike[str] | None,
-    store: str | PathLike[str] | None,
+    store: Store,
     progress: Callable[[Progress], None] | None,
     log_models: bool,
     command: Sequence[str],
     executor: ExecutorChoice | None = None,
+    check: Callable[[], None] | None = None,
 ) -> Results:
-    """Run the trials of a grid, and read what was written."""
+    """Run the trials of a grid, and read what was written; ``check`` is called before the first stage that is made."""
     from negbench.runners import grid as runner
 
     folder = results_folder(grid, out)
     report = progress or (lambda _: None)
-    finished = runner.run(grid.config, trials, open_store(store), folder, command, report, log_models, executor)
+    finished = runner.run(grid.config, trials, store, folder, command, report, log_models, executor, check)
     data = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     return Results(
         path=folder, failures=finished.failed, tracking=finished.tracking, outputs=finished.outputs, contents=data

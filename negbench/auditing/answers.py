@@ -103,7 +103,8 @@ def _json_list(path: Path) -> Iterator[records.Record]:
     try:
         entries = plain_values.json_value(user_files.text(path))
     except NotPlainError as error:
-        raise InputError(f"{path}: {error}; restore the file, or export the answers again") from error
+        place = path if error.line is None else f"{path}:{error.line}"
+        raise InputError(f"{place}: {error}; restore the file, or export the answers again") from error
     for number, fields in enumerate(entries, 1):
         place = f"{path}, entry {number}"
         if not isinstance(fields, dict):

@@ -18,7 +18,7 @@ from negbench.chat import MissingKeyError
 from negbench.chat.answers import Answers
 from negbench.collections.resolve import source_of
 from negbench.encoders.precision import resolve
-from negbench.errors import InputError, plainly
+from negbench.errors import InputError, with_key
 from negbench.stages.inputs import LoadCollection, read_collection
 from negbench.store import Store
 from negbench.store.writable import check_writable
@@ -78,13 +78,19 @@ def run(asked: AuditRequest, store: Store, show: Callable[[str], None]) -> Audit
     judge = None if asked.judge is None else _judge(asked.judge)  # before files that may take long to read
     if sheet.is_there(asked.negatives[0]):
         folder, audited = asked.negatives[0], None
-        given = {"--collection": asked.collection, "--out": asked.out, "another path": asked.negatives[1:] or None}
+        options = {"--collection": asked.collection, "--out": asked.out, "--seed": asked.seed or None}
+        given = {**options, "another path": asked.negatives[1:] or None}
         if odd := [name for name, value in given.items() if value is not None]:
             raise InputError(f"{folder}: already has a sheet; leave out {odd[0]}")
     else:
+        writing = drawing or asked.serve or asked.export is not None
+        if asked.seed and not writing:
+            raise InputError("--seed: no sheet is drawn; add --label, or leave it out")
         folder = asked.out or Path("audits") / "+".join(map(_name, asked.negatives))
-        if (drawing or asked.serve or asked.export) and not user_files.is_there(folder):
+        if writing and not user_files.is_there(folder):
             check_writable(folder, "folder of the sheet")
+        if asked.out is not None and not writing and not sheet.is_there(folder):
+            raise InputError(f"--out {folder}: has no sheet, and none is drawn; add --label, or leave it out")
         audited = population.build(*readers.read(asked.negatives, _collection(asked.collection, store), store))
     fresh = False
     if sheet.is_there(folder):
@@ -164,7 +170,7 @@ def _judge(spelling: str) -> Teacher:
     try:
         judge = Teacher.model_validate(spelling)
     except ValidationError as error:
-        raise InputError(f"--judge: {plainly(error.errors()[0])}") from error
+        raise InputError(f"--judge: {with_key(error.errors()[0])}") from error
     if judge.training_folds:
         raise InputError(f"--judge: {judge.name} is trained on labels; choose a pretrained model: bi-encoder, llm, ...")
     if judge.listwise:

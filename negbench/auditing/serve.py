@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from negbench import plain_values
 from negbench.auditing import answers, sheet
 from negbench.errors import InputError
 
@@ -190,8 +191,8 @@ def _handler(token: str, items: list[dict[str, Any]], kept: _Kept) -> type[BaseH
 
 def _checked(body: bytes, items: int) -> tuple[int, str] | None:
     try:
-        data = json.loads(body)
-    except (ValueError, RecursionError):
+        data = plain_values.json_value(body.decode())
+    except ValueError:
         return None
     if not isinstance(data, dict) or set(data) != {"item", "answer"}:
         return None

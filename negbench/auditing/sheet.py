@@ -225,7 +225,9 @@ def load(folder: Path) -> Sheet:
     except (OSError, ValueError, KeyError, TypeError, OverflowError, pa.ArrowException) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path}: a damaged sheet ({error}); restore the file, or draw a new sheet") from error
+        line = getattr(error, "line", None)  # of what is no JSON
+        place = path if line is None else f"{path}:{line}"
+        raise InputError(f"{place}: a damaged sheet ({error}); restore the file, or draw a new sheet") from error
     return loaded
 
 

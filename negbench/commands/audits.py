@@ -10,6 +10,7 @@ import typer
 
 import negbench
 from negbench.commands.shared import AsJson
+from negbench.errors import InputError
 from negbench.terminal import say, show
 
 app = typer.Typer()
@@ -93,9 +94,11 @@ def audit(
         say(f"open {address}", stderr=True)
         say("Press Ctrl-C to stop; all answers are saved.", stderr=True)
 
+    if label and (labels is not None or width is not None):
+        raise InputError("--label: is the same as --labels 200; give one of --label, --labels and --width")
     result = negbench.audit(
         negatives,
-        True if label and labels is None and width is None else labels,
+        True if label else labels,
         collection=collection,
         width=width,
         judge=judge,

@@ -9,6 +9,7 @@ import typer
 
 import negbench
 from negbench.commands.shared import AsJson
+from negbench.errors import InputError
 from negbench.escaping import for_terminal
 from negbench.terminal import show
 
@@ -29,11 +30,13 @@ def methods(
 
     Example: negbench methods simans
     """
+    if as_markdown and (as_json or name is not None):
+        raise InputError("--markdown: is the page of all methods; leave out --json, and the name of a method")
     if name is not None:
         show(negbench.describe_method(name), as_json)
         return
     listed = negbench.list_methods()
-    if as_markdown and not as_json:
+    if as_markdown:
         print(for_terminal(listed.markdown), end="")
     else:
         show(listed, as_json)

@@ -9,6 +9,7 @@ import typer
 
 import negbench
 from negbench.commands.shared import AsJson, Assignments, GridPath, label_of_stage
+from negbench.errors import InputError
 from negbench.terminal import show
 
 app = typer.Typer()
@@ -55,6 +56,7 @@ def mine(
         encoder=encoder,
         seed=seed,
         negatives=negatives,
+        format=format,
         overrides=assignments,
         progress=label_of_stage,
     )
@@ -80,12 +82,15 @@ def export(
     Example: negbench export grid.yaml simans --out simans.jsonl --format flagembedding
     """
     _check_format(out, format)
-    mined = negbench.load_negatives(negbench.load_grid(grid, assignments), method, seed=seed, progress=label_of_stage)
+    asked = negbench.load_grid(grid, assignments)
+    mined = negbench.load_negatives(asked, method, seed=seed, format=format, progress=label_of_stage)
     show(mined if out is None else mined.save(out, format), as_json)
 
 
 def _check_format(out: Path | None, format: str | None) -> None:
     """Refuse a format, or a place for it, before anything is mined."""
+    if out is None and format is not None:
+        raise InputError(f"--format {format}: is that of a file; give --out, where it is to be written")
     if out is not None:
         from negbench.api.mined import check_format
 

@@ -71,7 +71,8 @@ def progress_bar(about: str = "") -> Iterator[Callable[[Any], None]]:
                 above = (_standings(now.finished), Text()) if now.finished else ()
                 live.update(Group(*above, bar, label), refresh=True)
             else:
-                say(f"[{now.done + 1}/{now.total}] {now.label}" + (f" ({left})" if left else ""), stderr=True)
+                begins = now.label if now.begins is None else now.begins
+                say(f"[{now.number}/{now.total}] {begins}" + (f" ({left})" if left else ""), stderr=True)
 
         yield report
 

@@ -57,6 +57,11 @@ def check(spec: EncoderSpec) -> None:
     _refuse_code(spec)
     place = weights.locate(spec.model)
     if isinstance(place, Path):
+        if spec.revision is not None and user_files.is_folder(Path(spec.model)):
+            raise InputError(
+                f"encoder {spec.spelling}: revision is a commit of a hub repository, and {spec.model} is a folder; "
+                "leave revision out, or give a hub id"
+            )
         check_folder(place, spec.spelling)
     _check_layers(spec)
 
@@ -165,7 +170,7 @@ def read_json(spec: EncoderSpec, name: str, otherwise: Any) -> Any:
 def _json(path: Path, otherwise: Any) -> Any:
     if not user_files.is_there(path):
         return otherwise
-    found = plain_values.json_file(path, "a JSON file of the encoder", finite=False)
+    found = plain_values.json_file(path, "a JSON file of the encoder", strict=False)
     if otherwise is not None and type(found) is not type(otherwise):
         expected = "a list of objects" if isinstance(otherwise, list) else "an object {...}"
         raise InputError(f"{path}: expected {expected}, found {found!r:.60}; save the model again")

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from negbench.export.mined_rows import MinedRows
 from negbench.registry import Part
+from negbench.types import Collection
 
 FOLDER = ""
 """The suffix that stands for a folder."""
@@ -23,6 +24,12 @@ class Format(Part):
     """The libraries that load it."""
     row: ClassVar[str]
     """What a row or line is, for a reader of the files."""
+
+    def check(self, collection: Collection) -> None:
+        """Raise InputError where the ids of a collection have no place in the format; called before anything is mined.
+
+        A format that takes all ids has nothing to check.
+        """
 
     @abstractmethod
     def write(self, rows: MinedRows, out: Path) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from negbench.errors import InputError, plainly
+from negbench.errors import InputError, with_key
 from negbench.escaping import for_markdown, markdown_code, markdown_sentence
 from negbench.export import FOLDER, Format
 from negbench.export.mined_rows import MinedRows
@@ -20,12 +20,17 @@ DESCRIPTION = "negbench.json"
 """The description in a folder; that of a file is beside it, under its name and ``.json``."""
 
 
+def parse(spelling: str) -> Format:
+    """Return the format spelled so; InputError where there is none."""
+    try:
+        return Format.model_validate(spelling)
+    except ValidationError as error:
+        raise InputError(f"format {spelling}: {with_key(error.errors()[0])}") from error
+
+
 def format_of(spelling: str | None, out: Path) -> Format:
     """Return the format spelled so, or triplets, if it can be written to ``out``; InputError else."""
-    try:
-        chosen = Format.model_validate(spelling or "triplet")
-    except ValidationError as error:
-        raise InputError(f"format {spelling}: {plainly(error.errors()[0])}") from error
+    chosen = parse(spelling or "triplet")
     if out.suffix not in chosen.suffixes:
         ways = [suffix or "a folder (no suffix)" for suffix in chosen.suffixes]
         expected = f"{', '.join(ways[:-1])} or {ways[-1]}" if len(ways) > 1 else ways[0]

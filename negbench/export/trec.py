@@ -13,6 +13,7 @@ from negbench.export import Format
 from negbench.export.corpus import named_documents
 from negbench.export.mined_rows import Document, MinedRows, Row
 from negbench.export.tables import write_lines
+from negbench.types import Collection
 
 
 class TREC(Format):
@@ -26,6 +27,10 @@ class TREC(Format):
     name: ClassVar[str] = "trec"
     loaded_by: ClassVar[str] = "trec_eval, ir-measures, ranx, Pyserini"
     row: ClassVar[str] = "one positive (qrels) or one negative (run)"
+
+    def check(self, collection: Collection) -> None:
+        for name in (*collection.query_ids, *collection.document_ids):
+            _id(name)
 
     def write(self, rows: MinedRows, out: Path) -> list[str]:
         out.mkdir()

@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from negbench.errors import InputError
+from pydantic import ValidationError
+
+from negbench.errors import InputError, with_key
 from negbench.evaluation import ranking
 from negbench.methods import resolve
 from negbench.papers.files import Folder
@@ -77,6 +79,8 @@ def _of_grid(folder: Folder, spec: Spec, where: tuple[str, ...]) -> GridRow:
     if spelling not in (START, BM25_SEARCH):
         try:
             spelling = resolve(spec.method).spelling
+        except ValidationError as error:
+            raise InputError(f"{folder.where(*where)}: {with_key(error.errors()[0])}") from error
         except ValueError as error:
             raise InputError(f"{folder.where(*where)}: {error}") from error
     grids = [spec.grid] if spec.grid else list(folder.grids)

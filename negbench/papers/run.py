@@ -77,7 +77,7 @@ def reproduce(
             run = _Run(folder=folder, sources=rows, store=store, out=out / folder.name, report=report)
             _paper(run, only, command, outcome)
         except InputError as error:
-            outcome.errors.append(f"{folder.name}: {error}")
+            outcome.errors.extend(f"{folder.name}: {line}" for line in str(error).splitlines())
     if outcome.records:
         results.write_text(out / "README.md", page.write(out))
     return outcome
@@ -194,7 +194,7 @@ class _Run:
         measures = tuple(dict.fromkeys(it.measure for it in values if it.row == value.row))
 
         def report(label: str) -> None:
-            self.report(schedule.Progress(0, 1, f"{source.name}: {label}"))
+            self.report(schedule.Progress(done=0, total=1, label=f"{source.name}: {label}"))
 
         try:
             stage = evaluated(
@@ -215,7 +215,7 @@ class _Run:
         path = self.folder.path / self.folder.expect.scripts[source.script].file
         stage = scripts.RunScript(path, path.read_text(encoding="utf-8"))
         if not self.store.has(stage):
-            self.report(schedule.Progress(0, 1, stage.label))
+            self.report(schedule.Progress(done=0, total=1, label=stage.label))
         written = scripts.read(path, (self.store.ensure(stage) / "values.csv").read_text(encoding="utf-8"))
         if value not in written:
             raise InputError(f"{path}: wrote no {value.measure} of {value.row}; let the script write it")

@@ -19,9 +19,15 @@ def check_dimensions(method: Method, encoder: EncoderSpec) -> None:
         )
 
 
-def check_adapters(recipe: Recipe | None, encoder: EncoderSpec) -> None:
-    """Raise InputError where adapters are to be trained in an encoder that has no transformer."""
-    if recipe is not None and recipe.lora is not None and not has_transformer(encoder):
-        raise InputError(
-            f"train.lora: encoder {encoder.spelling} has no transformer that could have adapters; take lora out"
-        )
+def check_recipe(recipe: Recipe | None, encoder: EncoderSpec) -> None:
+    """Raise InputError where the recipe asks of a transformer what an encoder without one cannot do."""
+    if recipe is None:
+        return
+    asked = {
+        "lora": ("that could have adapters", recipe.lora is not None),
+        "gradient_checkpointing": ("whose activations could be computed again", recipe.gradient_checkpointing),
+        "dtype": ("whose weights could be narrower", recipe.dtype != "float32"),
+    }
+    for key, (purpose, is_on) in asked.items():
+        if is_on and not has_transformer(encoder):
+            raise InputError(f"train.{key}: encoder {encoder.spelling} has no transformer {purpose}; take {key} out")

@@ -151,7 +151,7 @@ def trials(grid: Grid) -> list[Trial]:
         )
         with grid.located(settings.encoder.spelling):
             for recipe in (settings.train, settings.warm_up):
-                student.check_adapters(recipe, settings.encoder)
+                student.check_recipe(recipe, settings.encoder)
             altered = builder.altered
         expanded.append(builder.bm25())
         for seed in settings.seeds if builder.seeded else settings.seeds[:1]:

@@ -98,10 +98,12 @@ class _Answer:
             return [self.fills()] if self.trained else []
         several = any(row.seeds > 1 for row in self.candidates)
         if not several:
-            return [line for line in (self.one_seed(), self.fills()) if line]
+            return [line for line in (self.unmoved(), self.one_seed(), self.fills()) if line]
         cheapest = min(self.good, key=_seconds)
         choice = self.best if _seconds(self.best) <= ABOUT * _seconds(cheapest) else cheapest
-        said = [self.choose(choice), self.gains(choice), self.false(choice)]
+        unmoved = self.unmoved()
+        gains = "" if unmoved else self.gains(choice)  # which are then within what the first sentence says
+        said = [unmoved, self.choose(choice), gains, self.false(choice)]
         if self.improved:  # what training could not reach is then the start's fault, and no reason to wait with advice
             said.append(self.wins(UNTOUCHED, "The start is weaker than the model as it is published, which"))
         else:
@@ -116,6 +118,25 @@ class _Answer:
             f"{self.best.quality:.4f} (of {_count(len(self.candidates), 'method')}). "
             f"Run at least {FEWEST_SEEDS} seeds: about {_minutes(cost)} more here."
         )
+
+    def unmoved(self) -> str:
+        """Say that training changed nothing that can be told, where no row is further from the start than that."""
+        trained = [row for row in self.rows if row.form != "reference" and row.quality is not None]
+        pairs = [self.differences(row, self.named(START, row.axes)) for row in trained]
+        found = [significance.estimate(pair) for pair in pairs if pair is not None]
+        reach = [significance.detectable(one) for one in found]
+        if len(found) < len(trained) or any(
+            one.mean != 0 and not abs(one.mean) <= least for one, least in zip(found, reach, strict=True)
+        ):
+            return ""
+        furthest = max(abs(one.mean) for one in found)
+        said = f"Training moved no row by more than {furthest:.4f} from the start"
+        if furthest > 0:
+            said += f", and differences below about {np.nanmedian(reach):.3f} cannot be told from noise here"
+        room = float(self.settings["equivalent_within"])
+        if all(one.mean == 0 or max(-one.low, one.high) < room for one in found):
+            return f"{said}: more steps or a higher learning rate are needed before methods can differ."
+        return f"{said}: more steps or a higher learning rate may move them, more seeds or test queries may tell."
 
     def choose(self, choice: Row) -> str:
         """Say what to train with: the best, or the cheapest of those that are not told from it."""
@@ -195,11 +216,12 @@ class _Answer:
         ]
         if not open_rows:
             return ""
-        missed = statistics.median(row.detectable for row in open_rows if row.detectable is not None)
-        said = (
-            f"Undecided against {baseline}: {_list([self.label(row) for row in open_rows])}. "
-            f"With these seeds and queries differences below about {missed:.3f} are missed"
-        )
+        said = f"Undecided against {baseline}: {_list([self.label(row) for row in open_rows])}"
+        reach = [row.detectable for row in open_rows if row.detectable is not None]
+        if not reach:  # no value differs at all
+            return f"{said}."
+        missed = statistics.median(reach)
+        said += f". With these seeds and queries differences below about {missed:.3f} are missed"
         pairs = [self.differences(row, self.named(baseline, row.axes)) for row in open_rows]
         planned = [pair for pair in pairs if pair is not None and planning.known(significance.estimate(pair))]
         if not planned:

@@ -96,14 +96,15 @@ def refuse_overflow(queries: Vectors, documents: Vectors, block_bytes: int = BLO
     def largest(vectors: Vectors) -> float:
         most = 0.0
         for first in range(0, len(vectors) if vectors.size else 0, size):
-            part = vectors[first : first + size].astype(np.float32, copy=False)  # numpy reduces float16 slowly
+            with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, which is refused below
+                part = vectors[first : first + size].astype(np.float32, copy=False)  # numpy reduces float16 slowly
             ends = float(np.fmax.reduce(part, axis=None)), -float(np.fmin.reduce(part, axis=None))
             most = float(np.fmax.reduce([most, *ends]))
             release(vectors, first, first + size)
         return most
 
     highest = queries.shape[1] * largest(queries) * largest(documents)
-    if highest > np.finfo(np.float32).max:
+    if not highest <= float(np.finfo(np.float32).max):  # NaN: infinite vectors of one side, the other's are 0
         raise InputError(
             f"scores up to {highest:.2g} would be infinite: the vectors are too large for float32; check the "
             "encoder's weights"

@@ -69,6 +69,9 @@ def evaluated(
     for measure in measures:
         parse(measure)
     searcher = _searcher(encoder)  # checked before the collection, which may take long to read
+    for option, changed in (("--max-length", max_length is not None), ("--precision", precision != "auto")):
+        if changed and isinstance(searcher, BM25):
+            raise InputError(f"{option}: bm25 reads whole texts, and computes no vectors; leave {option} out")
     try:
         arithmetic = resolve(precision)
     except ValueError as error:

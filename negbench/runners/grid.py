@@ -49,14 +49,15 @@ def run(
     report: Callable[[schedule.Progress], None],
     log_models: bool = False,
     executor: ExecutorChoice | None = None,
+    check: Callable[[], None] | None = None,
 ) -> Finished:
     """Run the missing stages, write the results after each trial and at the end, and log them to MLflow.
 
-    ``log_models`` also logs the trained encoders. ``executor`` says where stages are made, None in this process. Files
-    in ``out`` are written atomically; the next run completes an interrupted one. Stored artifacts that are damaged are
-    made again. Raises InputError before anything is written to ``out``: for a collection that cannot be read or lacks a
-    split, a run file that does not match it, an encoder, teacher or writer that cannot be used, and folders that cannot
-    be written to.
+    ``log_models`` also logs the trained encoders. ``executor`` says where stages are made, None in this process.
+    ``check`` is called once the collections are loaded, before any other stage. Files in ``out`` are written
+    atomically; the next run completes an interrupted one. Stored artifacts that are damaged are made again. Raises
+    InputError before anything is written to ``out``: for a collection that cannot be read or lacks a split, a run file
+    that does not match it, an encoder, teacher or writer that cannot be used, and folders that cannot be written to.
     """
     check_writable(out, "results folder")
     stages = list(dict.fromkeys(stage for trial in trials for stage in trial.stages))
@@ -65,9 +66,11 @@ def run(
 
     def work() -> Finished:
         _check_processes(stages, store)
-        check_parts(grid, trials, store, lambda label: report(schedule.Progress(0, 1, label)))
+        check_parts(grid, trials, store, lambda label: report(schedule.Progress(done=0, total=1, label=label)))
         _check_encoders(grid, trials, store, report)
         _check_collections(grid, trials, store, report)  # last, since a large one takes minutes
+        if check is not None:
+            check()
         with usage.recorded(store, grid.name, out, stages):
             return carry_out()
 
@@ -147,7 +150,7 @@ def _check_collections(
     needed = dict.fromkeys([(it.collection, it.split) for it in used] + watched)
     for index, (loaded, split) in enumerate(needed):
         if not store.has(loaded):
-            report(schedule.Progress(index, len(needed), loaded.label))
+            report(schedule.Progress(done=index, total=len(needed), label=loaded.label))
         with grid.located(loaded.source.spelling):
             split_queries(read_collection(store.ensure(loaded)), split)
     for stage in stages:
@@ -167,7 +170,7 @@ def _check_encoders(
     stages = dict.fromkeys(stage for trial in unfinished for stage in trial.stages)
     needed = [it for it in stages if isinstance(it, StartEncoder) and not store.has(it)]
     for index, stage in enumerate(needed):
-        report(schedule.Progress(index, len(needed), stage.label))
+        report(schedule.Progress(done=index, total=len(needed), label=stage.label))
         with grid.located(stage.spec.spelling):
             store.ensure(stage)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -20,7 +20,7 @@ from negbench.plan.trials import Trial, trials
 from negbench.requirements import TeacherScores
 from negbench.runners import local
 from negbench.runners.mined_description import describe
-from negbench.stages.inputs import TRAINING_SPLIT, read_collection, split_queries
+from negbench.stages.inputs import TRAINING_SPLIT, StartEncoder, read_collection, split_queries
 from negbench.stages.mining.draw import DrawNegatives
 from negbench.stages.mining.negatives_stage import NegativesStage
 from negbench.stages.mining.sources import DrawFromSources
@@ -100,13 +100,41 @@ class MiningResult:
         )
 
 
-def mine(grid: Grid, store: Store, report: Callable[[str], None]) -> MiningResult:
+def mine(
+    grid: Grid,
+    store: Store,
+    report: Callable[[str], None],
+    check: Callable[[Collection], None] | None = None,
+    without: Mapping[str, Callable[[], Grid]] | None = None,
+) -> MiningResult:
     """Mine the negatives of a grid's only method with its only seed.
 
     Of a method with refreshed negatives, the first draw is returned. ``report`` is called with each stage's label.
-    Raises InputError for a method that mines nothing or whose phases train the encoder that mines, and for a collection
-    without training queries.
+    ``check`` is called with the collection before anything is mined. ``without`` gives, by each assignment of the grid,
+    the grid without it: a note says which ones change nothing. Raises InputError for a method that mines nothing or
+    whose phases train the encoder that mines, and for a collection without training queries.
     """
+    trial, drawing = _only(grid)
+    result = _make(grid, trial, drawing, store, report, check)
+    notes = [_unused(text, other, trial, drawing) for text, other in (without or {}).items()]
+    if not any(isinstance(it, StartEncoder) and it.spec == trial.settings.encoder for it in ancestors(drawing)):
+        notes.append(f"{trial.spelling} mines without the encoder {trial.settings.encoder.spelling}")
+    return replace(result, notes=[*result.notes, *filter(None, notes)])
+
+
+def _unused(assignment: str, without: Callable[[], Grid], trial: Trial, drawing: NegativesStage) -> str | None:
+    """Return a sentence where an assignment that changes the settings leaves the negatives as they are."""
+    try:
+        other, drawn = _only(without())
+    except InputError:  # the grid needs it
+        return None
+    if other.settings == trial.settings or drawn.key != drawing.key:
+        return None
+    return f"--set {assignment} changes none of these negatives"
+
+
+def _only(grid: Grid) -> tuple[Trial, DrawNegatives | DrawFromSources]:
+    """Return the only trial of a grid that trains, and its first draw. Raises InputError as ``mine`` does."""
     all_trials = [trial for trial in trials(grid) if trial.sequence is not None]
     if len(all_trials) > 1:
         raise InputError(
@@ -122,14 +150,22 @@ def mine(grid: Grid, store: Store, report: Callable[[str], None]) -> MiningResul
     drawing = trial.sequence.last.negatives
     if not isinstance(drawing, DrawNegatives | DrawFromSources):
         raise InputError(f"method {trial.spelling}: mines no negatives; choose one that does, such as bm25")
-    return _make(grid, trial, drawing, store, report)
+    return trial, drawing
 
 
-def of_grid(grid: Grid, method: str, seed: int | None, store: Store, report: Callable[[str], None]) -> MiningResult:
+def of_grid(
+    grid: Grid,
+    method: str,
+    seed: int | None,
+    store: Store,
+    report: Callable[[str], None],
+    check: Callable[[Collection], None] | None = None,
+) -> MiningResult:
     """Return the negatives of a grid's method as its first epoch gets them, from the store as far as they are there.
 
     ``method`` is a method's spelling or name, as in the results, with its point on the axes where there are several;
-    the grid's first seed where ``seed`` is None. Of a method in phases, those of the last phase. Raises InputError
+    the grid's first seed where ``seed`` is None. ``check`` is called with the collection before a draw is made. Of a
+    method in phases, those of the last phase. Raises InputError
     where no row or more than one is called so, and where the draw needs a training that is not stored.
     """
     trial = _chosen(grid, method, seed)
@@ -140,7 +176,7 @@ def of_grid(grid: Grid, method: str, seed: int | None, store: Store, report: Cal
     for stage in ancestors(drawing):
         if isinstance(stage, Train) and not store.has(stage):
             raise InputError(f"method {trial.spelling}: it mines with an encoder that is not trained yet; run the grid")
-    return _make(grid, trial, drawing, store, report)
+    return _make(grid, trial, drawing, store, report, check)
 
 
 def _chosen(grid: Grid, method: str, seed: int | None) -> Trial:
@@ -164,11 +200,18 @@ def _without_seed(trial: Trial) -> str:
 
 
 def _make(
-    grid: Grid, trial: Trial, drawing: NegativesStage, store: Store, report: Callable[[str], None]
+    grid: Grid,
+    trial: Trial,
+    drawing: NegativesStage,
+    store: Store,
+    report: Callable[[str], None],
+    check: Callable[[Collection], None] | None,
 ) -> MiningResult:
     """Run the missing stages up to the draw, and read it."""
     collection = local.make(drawing.pool.collection, store, report, read_collection)
     split_queries(collection, TRAINING_SPLIT)
+    if check is not None:
+        check(collection)
     for draw in drawing.by_pool:
         draw.pool.check(collection)
     local.make(drawing, store, report, lambda folder: load_arrays(Negatives, folder))

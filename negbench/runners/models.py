@@ -16,7 +16,7 @@ from negbench.plan.trials import START, Trial
 from negbench.report.card import Choice, card, intervals
 from negbench.runners import local
 from negbench.runners.schedule import Progress
-from negbench.runners.trec_runs import file_name
+from negbench.runners.trec_runs import check_apart, file_name
 from negbench.stages.evaluation.quality import EvaluateEncoder
 from negbench.stages.inputs import read_collection
 from negbench.store import Store
@@ -78,6 +78,9 @@ def check_free(which: Which, trials: Sequence[Trial], out: Path) -> None:
     trained = [trial for trial in trials if trial.training is not None]
     if which == "none" or not trained:
         return
+    check_apart([same[0].collection_name for same in _by_collection(trials).values()], "collections")
+    if which == "all":
+        check_apart([name for name, _ in _by_row(trained)], "rows")
     for place in [*_places_of_best(trials, out), *(_places_of_rows(trained, out) if which == "all" else ())]:
         _check_ours(place)
 
@@ -89,14 +92,20 @@ def _check_ours(place: Path) -> None:
 
 def _places_of_best(trials: Sequence[Trial], out: Path) -> dict[Path, list[Trial]]:
     """Return where the best encoder of each collection goes, and the trials on it."""
-    collections: dict[str, list[Trial]] = {}
-    for trial in trials:
-        collections.setdefault(trial.evaluation.collection.fingerprint, []).append(trial)
+    collections = _by_collection(trials)
     return {
         out / "best" if len(collections) == 1 else out / "best" / file_name(same[0].collection_name): same
         for same in collections.values()
         if any(trial.training is not None for trial in same)
     }
+
+
+def _by_collection(trials: Sequence[Trial]) -> dict[str, list[Trial]]:
+    """Return the trials by the digest of the collection that they are evaluated on."""
+    collections: dict[str, list[Trial]] = {}
+    for trial in trials:
+        collections.setdefault(trial.evaluation.collection.fingerprint, []).append(trial)
+    return collections
 
 
 def _places_of_rows(trained: Sequence[Trial], out: Path) -> dict[Path, list[Trial]]:
@@ -155,7 +164,7 @@ def _on_dev(
         if (done := len(values)) < len(missing):
             each = (time.monotonic() - begun) / done if done else EXPECTED_SECONDS
             label = f"{name}: evaluate on {DEV}, to choose the best row"
-            report(Progress(done, len(missing), label, each * (len(missing) - done)))
+            report(Progress(done=done, total=len(missing), label=label, seconds_left=each * (len(missing) - done)))
         values[name] = local.make(stages[name], store, lambda _: None, read)
     return values
 

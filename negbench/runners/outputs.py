@@ -16,6 +16,7 @@ from negbench.config.grid import Grid, Settings
 from negbench.evaluation.overlap import drawn_pairs
 from negbench.evaluation.shares import Share
 from negbench.plan.trials import Trial, collection_name
+from negbench.plan.unused import unused_keys
 from negbench.report import audited, details, figures, overlap, results, side_by_side, side_by_side_text, table, verdict
 from negbench.report.audited import Audited
 from negbench.report.details import Detail
@@ -155,6 +156,7 @@ class Outputs:
         title = f"{self.grid.name}: {' and '.join(collections)}, {' and '.join(encoders)}"
         data["oddities"] = [
             *self.grid.notes,
+            *unused_keys(self.trials),
             *once([note for trial in done for note in self._oddities[trial.name]]),
             *results.versions_differ(data["trials"]),
             *self._few_queries(table_rows, measure, first.baseline),

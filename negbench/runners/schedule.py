@@ -28,12 +28,13 @@ class Standing:
     seeds: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Progress:
     """Progress of a run: missing stages that are done and in total, what runs, and the estimated seconds left.
 
-    ``seconds_left`` is None before anything was timed that an estimate can rest on. ``finished`` are the methods of
-    which trials are done, with their seeds so far.
+    ``label`` names all stages that run, ``running`` is how many they are, and ``begins`` the one that begins now; None
+    where the label says it. ``seconds_left`` is None before anything was timed that an estimate can rest on.
+    ``finished`` are the methods of which trials are done, with their seeds so far.
     """
 
     done: int
@@ -41,6 +42,13 @@ class Progress:
     label: str
     seconds_left: float | None = None
     finished: Sequence[Standing] = ()
+    running: int = 1
+    begins: str | None = None
+
+    @property
+    def number(self) -> int:
+        """The number of the stage that begins, from 1: each has its own, also where several run."""
+        return self.done + self.running
 
 
 def run(
@@ -106,7 +114,7 @@ class _Schedule:
         while self._waiting:
             while len(self._running) < executor.slots and (stage := self._next()) is not None:
                 self._running[stage.key] = stage
-                self._tell(" | ".join(f"{self._names[key]}: {one.label}" for key, one in self._running.items()))
+                self._tell(" | ".join(map(self._called, self._running.values())), self._called(stage))
                 executor.start(stage)
             if self._running:
                 self._take(executor.wait())
@@ -125,11 +133,19 @@ class _Schedule:
                 self._take_apart(stage)
             parts = [part for part in self._parts[key] if part.key in self.missing]
             if not parts:
+                if self._is_of_another(stage):
+                    continue
                 return stage
             for part in parts:
-                if part.key not in self._running and part.key not in self._locked:
+                if part.key not in self._running and not self._is_of_another(part):
                     return part
         return None
+
+    def _is_of_another(self, stage: Stage) -> bool:
+        """Tell whether another process was making a stage at the last look, or makes it now: it begins there alone."""
+        if stage.key not in self._locked and self.store.is_locked(stage):
+            self._locked[stage.key] = None
+        return stage.key in self._locked
 
     def _take_apart(self, stage: Stage) -> None:
         """Put the parts of a stage before it, and let its trials wait for them."""
@@ -196,8 +212,15 @@ class _Schedule:
             key: None for key in self._locked if key in self.missing and self.store.is_locked(self.missing[key])
         }
 
-    def _tell(self, label: str) -> None:
+    def _called(self, stage: Stage) -> str:
+        return f"{self._names[stage.key]}: {stage.label}"
+
+    def _tell(self, label: str, begins: str | None = None) -> None:
         whole = (stage for key, stage in self.missing.items() if not self._parts.get(key))
         left = sum(self._durations.of(stage) for stage in whole) / self._slots
         done = self._total - len(self.missing)
-        self.report(Progress(done, self._total, label, left if self._durations.known else None))
+        seconds = left if self._durations.known else None
+        running = max(1, len(self._running))
+        self.report(
+            Progress(done=done, total=self._total, label=label, seconds_left=seconds, running=running, begins=begins)
+        )

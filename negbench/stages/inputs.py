@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -264,12 +265,18 @@ class Embed(Stage):
         if self.side == "document" and rows is None and count > SHARD:
             return self._in_shards(model, collection, count)
         tokens = self._tokens(model, collection, rows)
+        begun = time.perf_counter()
         vectors = encode_tokens(model, tokens, self.precision)
+        seconds = round(time.perf_counter() - begun, 3)  # without what comes once: the model loaded, texts tokenised
         kept: Vectors = vectors
         if self.bytes_a_number == 2 and abs(vectors).max(initial=0) <= np.finfo(np.float16).max:
             kept = vectors.astype(np.float16)
         noun = "documents" if self.side == "document" else "queries"
-        return kept, {f"{noun}_encoded": len(tokens), "tokens_encoded": int(tokens.lengths.sum())}
+        return kept, {
+            f"{noun}_encoded": len(tokens),
+            "tokens_encoded": int(tokens.lengths.sum()),
+            "encoding_seconds": seconds,
+        }
 
     def _in_shards(
         self, model: SentenceTransformer, collection: Collection, count: int

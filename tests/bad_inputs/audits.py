@@ -187,6 +187,11 @@ ANSWERS = {
     "an open quote": (b'item,answer\n1,"yes\n', "answers.csv"),
     "no UTF-8": (b"item,answer\n1,\xff\n", "answers.csv:2"),
     "a record that is cut": (b'{"item": 1, "ans', "answers.csv:1"),
+    "a record with two answers": (b'{"item": 1, "answer": "yes", "answer": "no"}\n', "answers.csv:1: the key 'answer'"),
+    "a list with two answers": (
+        b'[{"item": 1, "answer": "yes"},\n{"item": 2, "answer": "yes",\n"answer": "no"}]',
+        "answers.csv:3: the key 'answer'",
+    ),
     "a record that is a list": (b'{"item": 1}\n[1]\n', "answers.csv:2"),
     "a record of no number": (b'{"item": NaN, "answer": "yes"}\n', "answers.csv:1"),
     "a record of 5,000 digits": (b'{"item": ' + b"9" * 5000 + b"}\n", "answers.csv:1"),
@@ -255,6 +260,7 @@ def answers() -> Iterator[Case]:
         "no items": "",
         "items that are lists": "[]\n" * 9,
         "items of nothing": "{}\n" * 9,
+        "an item with two documents": '{"item": 1, "document": "a", "document": "b"}\n' * 9,
         "an item too few": '{"item": 1, "query": "a", "positives": [], "more": 0, "document": "b"}\n',
     }.items():
 
@@ -283,6 +289,9 @@ def options() -> Iterator[Case]:
         ("a judge that is not there", ("mined.jsonl", "--labels", "2", "--judge", "nobody"), "--judge"),
         ("a judge that is trained", ("mined.jsonl", "--labels", "2", "--judge", "trained-cross-encoder"), "--judge"),
         ("a collection that is not there", ("mined.jsonl", "--collection", "nowhere"), "nowhere"),
+        ("labels said twice", ("mined.jsonl", "--label", "--labels", "5"), "--label"),
+        ("a folder for no sheet", ("mined.jsonl", "--out", "new"), "--out new"),
+        ("a seed for no sheet", ("mined.jsonl", "--seed", "3"), "--seed"),
         ("a file twice", ("mined.jsonl", "mined.jsonl"), "mined.jsonl"),
         ("a width of no number", ("mined.jsonl", "--width", "nan"), "width"),
     ):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from case import Case, Content
 from places import EVALUATE, SOCKS
 
@@ -28,6 +31,8 @@ RECORDS = {
     "10,000 lists": "[" * 10_000,
     "a control character": '{"_id": "d9", "text": "a\x07b"}',
     "two records": '{"_id": "d8", "text": "a"} {"_id": "d9", "text": "b"}',
+    "an id twice in a line": '{"_id": "d8", "_id": "d9", "text": "sock"}',
+    "a key twice further in": '{"_id": "d9", "text": "sock", "metadata": {"url": "a", "url": "a"}}',
     "single quotes": "{'_id': 'd9', 'text': 'sock'}",
     "no UTF-8": b'{"_id": "d9", "text": "\xff"}',
 }
@@ -148,6 +153,10 @@ ROWS = {
 }
 
 LISTS = {
+    "a key twice": (
+        '[{"query": "a", "positive": "b"},\n {"query": "c: {]",\n  "positive": "d",\n  "query": "e"}]',
+        "pairs.json:4: the key 'query'",
+    ),
     "half a list": ('[{"query": "a", "positive": "b"}', "pairs.json:1"),
     "a list of numbers": ("[1, 2]", "pairs.json:1"),
     "an empty list": ("[]", "pairs.json"),
@@ -166,12 +175,22 @@ LISTS = {
 }
 
 
+def _of_two_queries(path: Path) -> None:
+    arrays = [pa.array(["a"]), pa.array(["b"]), pa.array(["c"])]
+    pq.write_table(pa.table(arrays, names=["query", "positive", "query"]), path)
+
+
 def files_of_pairs() -> Iterator[Case]:
     """Tables and lists of pairs that are broken, or whose columns nobody knows."""
     for file, table in (("pairs.tsv", ROWS), ("pairs.json", LISTS)):
         for name, (content, named) in table.items():
             yield Case(name=f"{file}: {name}", arguments=(*EVALUATE, file), named=(named,), files={file: content})
-    parquet = {"cut": b"PAR1\x15\x04", "no Parquet": b"PAR1" + bytes(100) + b"PAR1", "empty": b"PAR1PAR1"}
+    parquet: dict[str, Content] = {
+        "two columns of one name": _of_two_queries,
+        "cut": b"PAR1\x15\x04",
+        "no Parquet": b"PAR1" + bytes(100) + b"PAR1",
+        "empty": b"PAR1PAR1",
+    }
     for name, content in parquet.items():
         yield Case(
             name=f"a Parquet file: {name}",

@@ -44,10 +44,38 @@ WRONG = {
         "--negatives",
     ),
     "no such collection to advise on": (("advise", "nowhere"), "nowhere"),
+    "a parameter of a method": (("methods", "simans(a=x)"), "simans(a=x): a: expected a number"),
+    "a parameter of a judge": (
+        ("audit", "mined.jsonl", "--labels", "2", "--judge", "llm(letters=1)"),
+        "--judge: letters: expected at least 100",
+    ),
     "several seeds to mine": (
         ("mine", "bm25", "--collection", "../shared/socks", "--encoder", "../shared/weights", "--set", "seeds=[0, 1]"),
         "one seed",
     ),
+    "a number of negatives to mine, twice": (
+        ("mine", "bm25", "--collection", "helpdesk", "--negatives", "3", "--set", "negatives=2"),
+        "--set negatives=2",
+    ),
+    "a format to mine, and no file": (
+        ("mine", "bm25", "--collection", "helpdesk", "--format", "trec"),
+        "--format trec",
+    ),
+    "a format to export, and no file": (("export", "grid.yaml", "random", "--format", "trec"), "--format trec"),
+    "a length for bm25": (
+        ("evaluate", "--encoder", "bm25", "--collection", "helpdesk", "--max-length", "32"),
+        "--max-length: bm25",
+    ),
+    "arithmetic for bm25": (
+        ("evaluate", "--encoder", "bm25", "--collection", "helpdesk", "--precision", "float32"),
+        "--precision: bm25",
+    ),
+    "a revision of a folder": (
+        ("evaluate", "--encoder", "../shared/weights(revision=main)", "--collection", "helpdesk"),
+        "revision",
+    ),
+    "one method as a page": (("methods", "simans", "--markdown"), "--markdown"),
+    "methods as a page and as JSON": (("methods", "--markdown", "--json"), "--markdown"),
     "negatives without a name": (("mine", "bm25", "--collection", "helpdesk", "--out", "."), "has no name"),
     "negatives below a file": (("mine", "bm25", "--collection", "helpdesk", "--out", "grid.yaml/x.jsonl"), "--out"),
     "a sheet below a file": (("audit", "mined.jsonl", "--labels", "3", "--out", "grid.yaml/x"), "cannot be written"),

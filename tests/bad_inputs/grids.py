@@ -189,6 +189,10 @@ STRUCTURE = {
     "methods are a number": (grid(methods="3"), ("grid.yaml:4: methods",)),
     "a method is null": (grid(methods="[in-batch, null]"), ("grid.yaml:4: methods.1",)),
     "a method is a number": (grid(methods="[in-batch, 4]"), ("grid.yaml:4: methods.1",)),
+    "a revision of a folder": (
+        grid(encoder="{model: ../shared/weights, revision: main}"),
+        ("grid.yaml:3: encoder", "revision"),
+    ),
     "a method twice": (grid(methods="[random, random]"), ("grid.yaml:4: methods", "random")),
     "a method that is not there": (grid(methods="[simnas]"), ("grid.yaml:4: methods.0", "simans")),
     "a seed twice": (grid(seeds="[1, 1]"), ("grid.yaml:5: seeds",)),
@@ -373,6 +377,11 @@ MANIFESTS = {
     "a list": ("[]", "manifest.json:1"),
     "a number": ("7", "manifest.json:1"),
     "no number": ("NaN", "manifest.json"),
+    "two grids": ('{"folder": ".",\n "grid": "a",\n "grid": "b"}', "manifest.json:3: the key 'grid'"),
+    "a grid as JSON with a key twice": (
+        '{"name": "made", "seeds": [1],\n "methods": ["random"],\n "seeds": [2]}',
+        "manifest.json:3: the key 'seeds'",
+    ),
     "a number of 5,000 digits": (f'{{"grid": {"9" * 5000}}}', "manifest.json"),
     "10,000 lists": ("[" * 10_000, "manifest.json"),
     "100,000 lists": ("[" * 100_000 + "]" * 100_000, "manifest.json"),

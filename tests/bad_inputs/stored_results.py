@@ -54,6 +54,8 @@ def results() -> Iterator[Case]:
             yield _case(f"{file}: {name}", f"one/{file}", json.dumps(changed), whole, key)
     unknown = json.dumps({**RESULTS, "rows": [{"method": "x"}]})
     yield _case("results.json: a row that lacks most", "one/results.json", unknown, whole, "rows.0.")
+    rows_twice = '{"rows": [],\n "rows": []}'
+    yield _case("results.json: rows twice", "one/results.json", rows_twice, whole, "results.json:2: the key 'rows'")
     for name, table_of_values in BY_QUERY.items():
         yield _case(f"by_query.csv: {name}", "one/by_query.csv", table_of_values, whole, "one/by_query.csv:")
 

@@ -71,6 +71,12 @@ def test_a_row_stands_at_a_point_of_the_axes(tmp_path: Path) -> None:
             "rows: {it: naive}\n",
             ":1: rows.it: no method of the grid is called 'naive'; ",
         ),
+        ("it > 0 on RR@10", 'rows: {it: "simans(a=x)"}\n', ":1: rows.it: a: expected a number, found 'x'"),
+        (
+            "it > 0 on RR@10",
+            'rows: {it: "denoised(teacher=llm(letters=1))"}\n',
+            ":1: rows.it: teacher.letters: expected at least 100, found 1",
+        ),
         (
             "it > 0 on RR@10",
             "rows: {it: {method: bm25, grid: gird}}\n",

@@ -144,7 +144,11 @@ def test_only_runs_what_its_statements_need(here: Path, negbench: Callable[..., 
 def test_what_needs_the_hub_runs_where_it_is_named(here: Path, negbench: Callable[..., Any]) -> None:
     said = negbench("reproduce", "tiny", "--only", "hub", cwd=here)
     assert said.code == 2
-    assert said.err.strip().splitlines()[-1].startswith("tiny: experiments/papers/tiny/expect.yaml:1: evaluations.far:")
+    assert (
+        said.err.strip()
+        .splitlines()[-1]
+        .startswith("negbench: tiny: experiments/papers/tiny/expect.yaml:1: evaluations.far:")
+    )
     assert not (here / "results").exists()
 
 

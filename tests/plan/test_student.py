@@ -49,6 +49,14 @@ def test_adapters_without_a_transformer_are_refused(keys: dict[str, object], col
         plan(collection, static, ["in-batch"], **keys)
 
 
+@pytest.mark.parametrize(("key", "value"), [("gradient_checkpointing", True), ("dtype", "bfloat16")])
+def test_what_a_transformer_alone_can_do_is_refused_without_one(
+    key: str, value: object, collection: Path, static: Path
+) -> None:
+    with pytest.raises(InputError, match=rf"train\.{key}: encoder .*static has no transformer.*; take {key} out$"):
+        plan(collection, static, ["in-batch"], train={"precision": "float32", key: value})
+
+
 def test_adapters_in_a_transformer_are_planned(collection: Path, tiny_encoder: Path) -> None:
     assert plan(collection, tiny_encoder, ["in-batch"], train=LORA)
 

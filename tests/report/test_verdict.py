@@ -93,6 +93,41 @@ def test_a_search_engine_within_noise_is_not_said_to_win() -> None:
     assert lines[0].startswith("Train with in-batch")
 
 
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_trainings_that_move_nothing_are_told_first(seeds: int) -> None:
+    """The largest difference of a row to the start is that of the values; it is below what would be found."""
+    lines = said({"start": 0.5, "in-batch": 0.5, "simans": 0.5}, seeds=seeds)
+    assert lines[0].startswith("Training moved no row by more than 0.00")
+    assert lines[0].endswith(": more steps or a higher learning rate are needed before methods can differ.")
+    assert not any(line.startswith("Its difference is") for line in lines)
+    level = {method: noise(100 * place) for place, method in enumerate(("start", "in-batch", "simans"))}
+    furthest = max(
+        abs(float(np.mean([noise(100 * place + seed) - level["start"] for seed in range(seeds)]))) for place in (1, 2)
+    )
+    assert f"by more than {furthest:.4f} from" in lines[0]
+    assert 3 <= len(lines) <= 6 or seeds == 1
+
+
+def test_trainings_that_few_queries_cannot_tell_are_not_blamed_on_the_steps_alone() -> None:
+    (line,) = [it for it in said({"start": 0.5, "in-batch": 0.51, "simans": 0.52}, scale=0.4) if "moved" in it]
+    assert ": more steps or a higher learning rate may move them, more seeds or test queries may" in line
+
+
+def test_exactly_the_start_is_unmoved() -> None:
+    values = np.linspace(0, 1, QUERIES)
+    trials = [trial("start", None, 0.5), *(trial(name, seed, 0.5) for name in ("in-batch", "bm25") for seed in (0, 1))]
+    by_name = {one["name"]: values for one in trials}
+    table = rows({"name": "made", "trials": trials}, "nDCG@10", "in-batch", 0.01, Evidence(by_name, {}))
+    lines = verdict.answer(table, trials, by_name, SETTINGS)
+    assert lines[0].startswith("Training moved no row by more than 0.0000 from the start: more steps")
+
+
+@pytest.mark.parametrize("means", [{"in-batch": 0.5, "simans": 0.55}, {"in-batch": 0.45, "simans": 0.4}])
+def test_one_row_that_moved_is_enough(means: dict[str, float]) -> None:
+    assert not any("moved" in line for line in said({"start": 0.5, **means}))
+    assert not any("moved" in line for line in said(means))  # nothing to compare with
+
+
 def test_one_seed_decides_nothing() -> None:
     lines = said({"in-batch": 0.4, "simans": 0.6}, seeds=1)
     assert lines[0].startswith("One seed decides nothing. The highest nDCG@10 is that of simans")

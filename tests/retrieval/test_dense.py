@@ -83,6 +83,18 @@ def test_vectors_that_are_nan_are_left_out(block_bytes: int) -> None:
     assert few.tolist() == [[88, 87, 86], [0, 1, 2]]
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize(("query", "document"), [(1.0, 1e300), (0.0, 1e300), (0.0, np.inf), (1e200, 1e200)])
+def test_numbers_beyond_float32_are_refused_without_a_warning(kind: type, query: float, document: float) -> None:
+    """Also where a product of 0 hides them, which would be NaN."""
+    with np.errstate(over="ignore"):
+        queries, documents = np.full((2, 3), query, kind), np.full((5, 3), document, kind)
+    with pytest.raises(InputError, match="would be infinite"):
+        exact(queries, documents, 2)
+
+
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(("query", "document"), [(np.inf, 1), (1, -np.inf), (2e19, 2e19), (-2e19, 2e19)])
 @pytest.mark.parametrize("block_bytes", [40, 2**20])
 def test_scores_that_would_be_infinite_are_refused(query: float, document: float, block_bytes: int) -> None:

@@ -132,6 +132,17 @@ class TestMine:
             assert "Traceback" not in said.err
             assert not (tmp_path / "mined.jsonl").exists()
 
+    def test_what_changes_nothing_is_told(self, tmp_path: Path, tiny_encoder: Path, negbench: Command) -> None:
+        """Assignments that the draw does not rest on, and the encoder where BM25 finds the candidates."""
+        options = ["--collection", HELPDESK, "--encoder", tiny_encoder, "--set", "train.precision=float32"]
+        options += ["--set", "train.learning_rate=1e-4", "--set", "train.batch_size=32"]
+        said = negbench("mine", "naive", *options, "--json", cwd=tmp_path)
+        assert said.code == 0, said.err
+        notes = [note for note in json.loads(said.out)["notes"] if "changes none" in note or "without" in note]
+        assert notes == ["--set train.learning_rate=1e-4 changes none of these negatives"]
+        said = negbench("mine", "bm25", *options, "--json", cwd=tmp_path)
+        assert f"bm25 mines without the encoder {tiny_encoder}" in json.loads(said.out)["notes"]
+
 
 class TestExport:
     def test_a_row_is_what_the_grid_trains_on(self, place: Path, negbench: Command) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import numpy as np
 import pytest
 
 import negbench as nb
 from negbench import tracking
 from negbench.errors import InputError
+from negbench.runners.trec_runs import file_name
 
 Command = Callable[..., Any]
 TRAIN = {"epochs": 1, "batch_size": 8, "learning_rate": 1e-3, "max_length": 32, "precision": "float32"}
@@ -216,8 +220,6 @@ class TestPush:
         negbench: Command,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        import huggingface_hub
-
         asked: list[dict[str, Any]] = []
 
         class Hub:
@@ -235,6 +237,8 @@ class TestPush:
         (tmp_path / "grid.yaml").write_text(json.dumps(grid))
         assert negbench("run", "grid.yaml", cwd=tmp_path, store=store).code == 0
         assert asked == []
+        monkeypatch.setattr(huggingface_hub, "get_token", lambda: "a token")
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
         said = negbench("run", "grid.yaml", "--push", "me/helper", cwd=tmp_path, store=store)
         assert said.code == 0
         assert said.err.splitlines()[-1] == "pushed to https://hub/me/helper"
@@ -245,9 +249,89 @@ class TestPush:
         with pytest.raises(InputError, match="has 0 best encoders to upload"):
             nb.push_model(without, "a/b")
 
+    @pytest.mark.parametrize(
+        ("options", "why"),
+        [
+            (["--push", "no/such/name"], "--push no/such/name: Repo id must be"),
+            (["--push", "me/helper", "--models", "none"], "--models none keeps none"),
+            (["--push", "me/helper"], "no token of the hub; set HF_TOKEN"),
+        ],
+    )
+    def test_what_can_be_known_is_refused_before_the_run(
+        self, options: list[str], why: str, place: Path, negbench: Command, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(huggingface_hub, "get_token", lambda: None)
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+        said = negbench("run", "grid.yaml", *options, cwd=place)
+        assert said.code == 2
+        assert [why in line for line in said.err.splitlines()] == [True]
+        assert not (place / "runs").exists()
+
     def test_what_the_hub_answers_is_one_line(
         self, ran: tuple[nb.Results, Path], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         results, _ = ran
         with pytest.raises(InputError, match=r"no/such/name: .* could not be uploaded: Repo id must be"):
             nb.push_model(results, "no/such/name")
+
+
+class TestBeforeTheRun:
+    """What cannot be written is told before the first stage, in one line, and nothing is made but inputs."""
+
+    @pytest.mark.parametrize("file", ["queries.jsonl", "corpus.jsonl"])
+    def test_ids_that_no_trec_file_can_hold(
+        self, file: str, place: Path, tiny_collection: Path, negbench: Command
+    ) -> None:
+        spaced = Path(shutil.copytree(tiny_collection, place / "spaced"))
+        first = json.loads((spaced / file).read_text().splitlines()[0])["_id"]
+        for path in spaced.rglob("*.*"):
+            path.write_text(re.sub(rf"(?m)(^|\t|\"){first}(\t|\"|$)", rf"\1{first} b\2", path.read_text()))
+        said = negbench("run", "grid.yaml", "--runs", "--set", "collection=spaced", cwd=place)
+        assert said.code == 2
+        assert said.err.splitlines()[-1].startswith("negbench: --set collection: --runs: the id ")
+        assert f"{first} b" in said.err
+        kinds = ("embeddings", "evaluation", "pool", "training")
+        assert not [path for kind in kinds for path in place.glob(f".negbench/{kind}/*")]
+        assert not (place / "runs").exists()
+        assert not said.out
+        for command in (
+            ["mine", "bm25", "--collection", "spaced"],
+            ["export", "grid.yaml", "bm25", "--set", "collection=spaced"],
+        ):
+            said = negbench(*command, "--out", "mined", "--format", "trec", cwd=place)
+            assert said.code == 2
+            assert f"format trec: the id '{first} b' has white space" in said.err
+            assert not list(place.glob(".negbench/pool/*"))
+
+    def test_rows_and_collections_of_one_file_name(self, place: Path, tiny_collection: Path, negbench: Command) -> None:
+        named = "methods=[{bm25: {}, name: 'a b'}, {random: {}, name: 'a:b'}]"
+        for options in (["--runs"], ["--models", "all"]):
+            said = negbench("run", "grid.yaml", *options, "--set", named, cwd=place)
+            assert said.code == 2
+            assert "files of both would be called a_b" in said.err
+        for name in ("one/garden", "two/garden"):
+            shutil.copytree(tiny_collection, place / name)
+        with (place / "two/garden/corpus.jsonl").open("a") as corpus:
+            corpus.write('{"_id": "further", "text": "a further text"}\n')
+        (place / "more.yaml").write_text(json.dumps({**GRID, **_own(place), "evaluate_on": ["two/garden"]}))
+        said = negbench("run", "more.yaml", "--runs", "--set", "collection=one/garden", cwd=place)
+        assert said.code == 2
+        assert "collections garden and garden: files of both would be called garden" in said.err
+        assert not (place / "runs").exists()
+
+    def test_a_name_that_is_too_long_for_a_file_is_cut(self) -> None:
+        one, other = ("bm25(" + "x" * 300 + end for end in "ab")
+        assert len(file_name(one)) == len(file_name(other)) == 150
+        assert file_name(one) != file_name(other)
+        assert file_name("bm25(depth=3) seed 0") == "bm25_depth=3_seed_0"
+
+
+def _own(place: Path) -> dict[str, Any]:
+    grid = json.loads((place / "grid.yaml").read_text())
+    return {key: grid[key] for key in ("encoder", "collection")}
+
+
+@pytest.fixture
+def place(tmp_path: Path, tiny_encoder: Path, tiny_collection: Path) -> Path:
+    (tmp_path / "grid.yaml").write_text(json.dumps(_grid(tiny_encoder, tiny_collection)))
+    return tmp_path

@@ -178,3 +178,36 @@ def test_what_runs_is_shown_with_the_time_left(tmp_path: Path) -> None:
     schedule.run(trials, store, lambda: executor, shown.append, lambda *_: None, lambda _: None)
     assert [(one.done, one.total) for one in shown] == [(0, 4), (0, 4), (1, 4), (2, 4)]
     assert [one.label.count(" | ") for one in shown] == [0, 1, 1, 1]
+    assert [one.number for one in shown] == [1, 2, 3, 4]
+    assert [one.begins for one in shown] == [f"trial {end.number}: {end.label}" for end in ends]
+
+
+class OfAnother(Simulated):
+    """An executor beside another process, which makes ``theirs`` until the ``after``th stage is waited for here."""
+
+    def __init__(self, store: Store, theirs: Made, after: int) -> None:
+        super().__init__(store, 1, frozenset())
+        self._theirs, self._after = theirs, after
+        self._lock = store.lock(theirs.key)
+        self._lock.acquire()
+
+    def wait(self) -> Outcome:
+        self._after -= 1
+        if self._after == 0:
+            self._lock.release()
+            self.store.ensure(self._theirs)
+        return super().wait()
+
+
+def test_a_stage_of_another_process_is_not_said_to_begin(tmp_path: Path) -> None:
+    """It is counted when it is there, and all numbers are different."""
+    store = Store(tmp_path)
+    ends = [Made(number, 1, ()) for number in range(4)]
+    trials: list[Any] = [MadeTrial(f"trial {end.number}", (end,)) for end in ends]
+    shown: list[schedule.Progress] = []
+    executor = OfAnother(store, ends[0], 2)
+    schedule.run(trials, store, lambda: executor, shown.append, lambda *_: None, lambda _: None)
+    assert executor.order == [1, 2, 3]
+    assert [one.begins for one in shown] == [f"trial {number}: {ends[number].label}" for number in (1, 2, 3)]
+    assert [one.number for one in shown] == [1, 2, 4]
+    assert all(store.has(end) for end in ends)

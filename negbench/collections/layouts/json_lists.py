@@ -39,7 +39,7 @@ def _entries(path: Path, text: str, at: int) -> Iterator[tuple[Any, str]]:
 
     Entries are decoded one by one, since DPR's files have gigabytes.
     """
-    decoder, line, counted = json.JSONDecoder(), 1, 0
+    decoder, line, counted = plain_values.JSON_RECORDS, 1, 0
     more = not text.startswith("]", at)
     while more:
         line, counted = line + text.count("\n", counted, at), at
@@ -50,6 +50,11 @@ def _entries(path: Path, text: str, at: int) -> Iterator[tuple[Any, str]]:
             raise InputError(
                 f"{path}:{error.lineno}: broken JSON, {error.msg} at column {error.colno}; mend this"
             ) from error
+        except plain_values.RepeatedKeyError as error:
+            line += text.count("\n", at, error.position_in(text, at))
+            raise InputError(f"{path}:{line}: {error}") from error
+        except plain_values.NotPlainError as error:
+            raise InputError(f"{path}:{line}: {error}") from error
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path}:{line}: unreadable JSON: {error}; mend it there") from error
         yield value, f"{path}:{line}"

@@ -64,6 +64,9 @@ def parquet(path: Path) -> Iterator[Record]:
     number = 0
     try:
         with pq.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            if twice := [name for position, name in enumerate(names) if name in names[:position]]:
+                raise InputError(f"{path}: two columns are called {twice[0]!r:.60}; rename one")
             for batch in file.iter_batches(4096):
                 for fields in batch.to_pylist():
                     number += 1
