@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder, SentenceTransformer
 
 Side = Literal["query", "document"]
+SIDES: tuple[Side, ...] = ("document", "query")
 Limits = Mapping[Side, int | None]
 """The most tokens of a text that are read, by side; None for all."""
 
