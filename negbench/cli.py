@@ -265,9 +265,12 @@ def report(
         int, typer.Option(min=0, help="Number of training queries whose negatives are shown with their texts.")
     ] = 3,
     audit: Annotated[
-        Path | None,
-        typer.Option(help="Answered audit of this grid; its rates join tables and page.", show_default=False),
-    ] = None,
+        list[Path],
+        typer.Option(
+            help="Answered audit of this grid; its rates join tables, page and model cards. Repeat it for several.",
+            show_default=False,
+        ),
+    ] = [],  # noqa: B006
 ) -> None:
     """Write an HTML page, figures and a LaTeX table of results.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,9 +108,22 @@ def json_value(text: str, strict: bool = True) -> Any:
 def json_line(line: bytes) -> Any:
     """Return the value of one line of JSON lines, NaN and infinite numbers with it.
 
-    Raises RepeatedKeyError for a key that stands twice in one object, and what ``json.loads`` raises.
+    In less time than ``json.loads`` for UTF-8. Raises RepeatedKeyError for a key that stands twice in one object,
+    NotPlainError for half a character, and what ``json.loads`` raises.
     """
-    return JSON_RECORDS.decode(line.decode(json.detect_encoding(line)))
+    value: Any
+    if line[:1] < b"\xef" and b"\0" not in line[:4]:  # neither a byte order mark nor wider characters
+        text = line.decode("utf-8", "surrogatepass")
+        try:
+            value, end = _SCAN(text, 0)
+        except StopIteration:  # what it says of its reasons is less than what the decoder does
+            end = -1
+        if end != len(text):
+            value = JSON_RECORDS.decode(text)
+    else:
+        value = JSON_RECORDS.decode(line.decode(json.detect_encoding(line), "surrogatepass"))
+    check_texts(value, line)
+    return value
 
 
 def json_file(path: Path, expected: str, strict: bool = True) -> Any:
@@ -181,6 +194,9 @@ def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 JSON_RECORDS = json.JSONDecoder(object_pairs_hook=_each_key_once)
 """A decoder of records; RepeatedKeyError for a key that stands twice in one object."""
+
+_SCAN: Callable[[str, int], tuple[Any, int]] = vars(JSON_RECORDS)["scan_once"]
+"""Reads the JSON that begins at a place of a text, and returns the value and where it ends."""
 
 _STRICT = json.JSONDecoder(object_pairs_hook=_each_key_once, parse_constant=_no_constant)
 

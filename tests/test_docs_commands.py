@@ -43,6 +43,8 @@ NOT_RUN = {
     "negbench run grid.yaml --workers": "tests/executors/test_workers.py runs a grid in several processes",
     "torchrun": "tests/faults/test_torchrun.py starts it",
     "negbench run grid.yaml --push": "uploads: tests/runners/test_models.py has a hub of its own",
+    "negbench audit grid.yaml --label --collection": "of several collections: tests/api/test_audited_report.py",
+    "negbench report grid.yaml --audit audits/grid --audit": "of several collections: as above",
     "negbench audit audits/mined --serve": "waits for a person: tests/audit/test_serve.py labels in it",
     "negbench reproduce all": "trains for hours: tests/papers/test_reproduce.py runs a small paper",
     "negbench reproduce ance": "trains for minutes: tests/papers/test_reproduce.py runs a small paper",

@@ -95,10 +95,11 @@ def audit(
     ``negatives`` are files or folders as sentence-transformers, FlagEmbedding, Tevatron or DPR write them, triples, a
     grid that was run, or a folder that an audit wrote. ``labels`` writes a sheet of so many pairs (True: 200) to
     ``out``, ``audits/NAME`` by default; ``width`` as many as intervals of +- this share need. ``judge``, as a teacher
-    in a grid, scores all pairs to guide the draw. ``collection`` brings labels, ``answers`` is a file of answers;
-    ``export`` writes the sheet for another tool into its folder, whose export ``answers`` reads.
-    ``serve`` asks in a browser until it is interrupted: ``show`` hears the page's address, ``annotator`` is whose
-    answers these are. Raises InputError for what is wrong, before anything is written.
+    in a grid, scores all pairs to guide the draw. ``collection`` brings labels, or is that of a grid's collections
+    which is audited, the first by default; ``answers`` is a file of answers; ``export`` writes the sheet for another
+    tool into its folder, whose export ``answers`` reads. ``serve`` asks in a browser until it is interrupted: ``show``
+    hears the page's address, ``annotator`` is whose answers these are. Raises InputError for what is wrong, before
+    anything is written.
 
     >>> found = negbench.audit("mined.jsonl", labels=20)
     >>> (found.folder / "sheet.csv").exists(), found.estimate is None

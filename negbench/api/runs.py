@@ -138,7 +138,9 @@ def run(
     check = partial(trec_runs.check, grid.config, planned, opened) if runs else None
     results = carry_out(grid, planned, out, opened, progress, log_models, command, executor, check)
     finished, folder = results.outputs, results.path
-    kept = keeping.keep(models, finished.done, finished.records, finished.store, folder, progress or (lambda _: None))
+    kept = keeping.keep(
+        models, finished.done, finished.records, finished.store, folder, progress or (lambda _: None), finished.audits
+    )
     if runs:
         trec_runs.write(finished.done, finished.store, folder)
         mteb_results.write(finished.done, finished.store, folder)
@@ -180,15 +182,16 @@ def write_report(
     out: str | PathLike[str] | None = None,
     *,
     texts: int = 3,
-    audit: str | PathLike[str] | None = None,
+    audit: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     store: str | PathLike[str] | None = None,
 ) -> list[Path]:
     """Write a page of a grid's results, figures and LaTeX tables, beside the results in ``out``; return the files.
 
     Each of several collections has a page in its own folder, too. The page shows the negatives of ``texts`` training
-    queries with their texts. ``audit`` is the folder of an audit of this grid that has answers: tables and page then
-    show the rates that it found, and so do those of later runs. Raises InputError where the grid has not run yet, and
-    for an audit of other negatives.
+    queries with their texts. ``audit`` is the folder of an audit of this grid that has answers, or several, each of
+    other methods or of another collection: tables, page and model cards then show the rates that they found, and so do
+    those of later runs. A newer audit of the same negatives takes the place of an older one. Raises InputError where
+    the grid has not run yet, for an audit of other negatives, and for two of the same.
 
     >>> results = negbench.run("garden.yaml")
     >>> [path.name for path in negbench.write_report("garden.yaml")][-2:]
@@ -197,19 +200,15 @@ def write_report(
     from negbench.plan.trials import trials
     from negbench.report import inspect, page
     from negbench.runners import by_collection
-    from negbench.runners.rewrite import rewrite
+    from negbench.runners.rewrite import join_audits
 
     if texts < 0:
         raise InputError(f"texts: expected at least 0, found {texts}")
     grid, opened = as_grid(grid), open_store(store)
     folder, planned = results_folder(grid, out), trials(grid.config)
-    if audit is not None:
-        from negbench.auditing import of_grid
-        from negbench.report import audited
-
-        found = of_grid.rates(Path(audit), planned, grid.name, opened)
-        rewrite(grid.config, planned, opened, folder, found)
-        audited.write(folder, found)
+    audits = [] if audit is None else [Path(one) for one in ([audit] if isinstance(audit, str | PathLike) else audit)]
+    if audits:
+        join_audits(grid.config, planned, opened, folder, audits)
     parts = {folder / name: list(one.trials.values()) for name, one in by_collection.each(grid.config, planned).items()}
     written = []
     for place, own in {**parts, folder: planned}.items():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from negbench.collections.layouts.rows import Negative, Row
+from negbench.config.collection_axis import AXIS
 from negbench.config.grid import read
 from negbench.errors import InputError
 from negbench.plan.damage import repeat_if_damaged
@@ -19,33 +20,56 @@ from negbench.store import Stage, Store
 from negbench.types import Collection, Negatives, Passages
 
 
-def rows(path: Path, store: Store) -> tuple[dict[str, list[Row]], Collection]:
+def rows(path: Path, store: Store, collection: str | None = None) -> tuple[dict[str, list[Row]], Collection]:
     """Return the negatives of a grid file or a manifest by method, and the collection.
 
-    Seeds are pooled; a method at several points of the axes is several methods. Of several collections the first is
-    read. Raises InputError if the negatives are not stored yet.
+    Seeds are pooled; a method at several points of the axes is several methods. ``collection`` names one of several;
+    without it the first is read. Raises InputError for a collection that the grid lacks, and if the negatives are not
+    stored yet.
     """
-    return of_trials(trials(read(path)), str(path), store)
+    by_collection = audited(trials(read(path)))
+    if collection is not None and collection not in by_collection:
+        known = f"has negatives on {', '.join(by_collection)}; give one of these" if by_collection else "has none"
+        raise InputError(f"--collection {collection}: {path} {known}")
+    chosen = by_collection.get(collection) if collection is not None else next(iter(by_collection.values()), None)
+    if chosen is None:
+        raise InputError(f"{path}: none of its methods mines negatives; add one that does, such as bm25")
+    return of_methods(by_method(chosen), str(path), store)
 
 
-def of_trials(planned: Sequence[Trial], place: str, store: Store) -> tuple[dict[str, list[Row]], Collection]:
-    """Return what ``rows`` returns, of a grid's trials; errors begin with ``place``."""
-    same = audited(planned)
-    if not same:
-        raise InputError(f"{place}: none of its methods mines negatives; add one that does, such as bm25")
-    needed = [stage for trial in same for stage in _needed(trial)]
-    return repeat_if_damaged(store, needed, partial(_read, place, store, same))
+def audited(planned: Sequence[Trial]) -> dict[str, list[Trial]]:
+    """Return the trials that an audit covers, those that mine negatives, by the collection's name in the grid.
+
+    Where an axis reads a collection in several ways (``equal_texts``), they are those of the first.
+    """
+    found: dict[str, list[Trial]] = {}
+    for trial in planned:
+        if trial.negatives is not None:
+            same = found.setdefault(str(trial.axis_values.get(AXIS, trial.collection_name)), [trial])
+            if same[0] is not trial and trial.evaluation.collection.key == same[0].evaluation.collection.key:
+                same.append(trial)
+    return found
 
 
-def audited(planned: Sequence[Trial]) -> list[Trial]:
-    """Return the trials that an audit covers: those that mine negatives, on the first collection of these."""
-    mining = [trial for trial in planned if trial.negatives is not None]
-    return [trial for trial in mining if trial.evaluation.collection.key == mining[0].evaluation.collection.key]
+def by_method(same: Sequence[Trial], named: bool = True) -> dict[str, list[Trial]]:
+    """Return the trials of each method, by its name in an audit: its spelling, and its point on the axes.
+
+    Not ``named``: without the collection, as a grid of that collection alone calls it.
+    """
+    found: dict[str, list[Trial]] = {}
+    for trial in same:
+        point = {key: value for key, value in trial.axis_values.items() if named or key != AXIS}
+        name = trial.spelling + "".join(f" {key}={value}" for key, value in point.items())
+        found.setdefault(name, []).append(trial)
+    return found
 
 
-def method_of(trial: Trial) -> str:
-    """Return the name of a trial's method in an audit: its spelling, and its point on the axes."""
-    return trial.spelling + "".join(f" {key}={value}" for key, value in trial.axis_values.items())
+def of_methods(
+    methods: Mapping[str, Sequence[Trial]], place: str, store: Store
+) -> tuple[dict[str, list[Row]], Collection]:
+    """Return the negatives by method, as ``rows`` does, and the collection; errors begin with ``place``."""
+    needed = [stage for same in methods.values() for trial in same for stage in _needed(trial)]
+    return repeat_if_damaged(store, needed, partial(_read, place, store, methods))
 
 
 def _needed(trial: Trial) -> tuple[Stage, ...]:
@@ -53,18 +77,17 @@ def _needed(trial: Trial) -> tuple[Stage, ...]:
     return (trial.evaluation.collection, *trial.false_negatives.inputs)
 
 
-def _read(place: str, store: Store, same: Sequence[Trial]) -> tuple[dict[str, list[Row]], Collection]:
-    for trial in same:
+def _read(place: str, store: Store, methods: Mapping[str, Sequence[Trial]]) -> tuple[dict[str, list[Row]], Collection]:
+    every = [trial for same in methods.values() for trial in same]
+    for trial in every:
         if missing := [stage for stage in _needed(trial) if not store.has(stage)]:
             raise InputError(
                 f"{place}: the negatives of {trial.name} are not stored (missing stage: {missing[0].label}); "
                 f"run `negbench run {place}` first"
             )
-    collection = read_collection(store.path(same[0].evaluation.collection))
-    by_method: dict[str, list[Row]] = {}
-    for trial in same:
-        by_method.setdefault(method_of(trial), []).extend(_of(trial, store, collection))
-    return by_method, collection
+    collection = read_collection(store.path(every[0].evaluation.collection))
+    found = {name: [row for trial in same for row in _of(trial, store, collection)] for name, same in methods.items()}
+    return found, collection
 
 
 def _of(trial: Trial, store: Store, collection: Collection) -> list[Row]:

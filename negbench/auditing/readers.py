@@ -24,20 +24,19 @@ _MANIFEST = "manifest.json"
 
 
 def read(
-    paths: Sequence[Path], collection: Collection | None, store: Store
+    paths: Sequence[Path], collection: Collection | None, store: Store, of_grid: str | None = None
 ) -> tuple[dict[str, Sequence[Row]], Known | None]:
     """Return the rows by method, and the collection's judgments.
 
     A file is one method, named by the file's name without extension; a grid has several. A grid names its own
-    collection. Raises InputError with file and line for invalid data, and for a grid together with other paths.
+    collections, of which ``of_grid`` chooses one. Raises InputError with file and line for invalid data, and for a grid
+    together with other paths.
     """
     manifests = [grid for path in paths if (grid := grid_of(path)) is not None]
     if manifests:
         if len(paths) > 1:
             raise InputError(f"{manifests[0]}: a grid cannot be combined with other paths; give it alone")
-        if collection is not None:
-            raise InputError(f"--collection: {manifests[0]} already names its collection; leave the option out")
-        drawn, own = grids.rows(manifests[0], store)
+        drawn, own = grids.rows(manifests[0], store, of_grid)
         return dict(drawn), Known(own)
     by_name: dict[str, Sequence[Row]] = {}
     for name, path in zip(_names(paths), paths, strict=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,10 @@ from pydantic import ValidationError
 from negbench import user_files
 from negbench.auditing import answers, description, draw, population, rank_figure, readers, serve, sheet
 from negbench.auditing.estimate import Estimate, estimate
+from negbench.auditing.known import Known
 from negbench.chat import MissingKeyError
 from negbench.chat.answers import Answers
+from negbench.collections.layouts.rows import Row
 from negbench.collections.resolve import source_of
 from negbench.encoders.precision import resolve
 from negbench.errors import InputError, with_key
@@ -23,7 +25,7 @@ from negbench.stages.inputs import LoadCollection, read_collection
 from negbench.store import Store
 from negbench.store.writable import check_writable
 from negbench.teachers import Teacher
-from negbench.types import Collection, Float64
+from negbench.types import Float64
 
 LABELS = 200
 """Default number of pairs to label."""
@@ -86,12 +88,12 @@ def run(asked: AuditRequest, store: Store, show: Callable[[str], None]) -> Audit
         writing = drawing or asked.serve or asked.export is not None
         if asked.seed and not writing:
             raise InputError("--seed: no sheet is drawn; add --label, or leave it out")
-        folder = asked.out or Path("audits") / "+".join(map(_name, asked.negatives))
+        folder = asked.out or Path("audits") / _folder_name(asked)
         if writing and not user_files.is_there(folder):
             check_writable(folder, "folder of the sheet")
         if asked.out is not None and not writing and not sheet.is_there(folder):
             raise InputError(f"--out {folder}: has no sheet, and none is drawn; add --label, or leave it out")
-        audited = population.build(*readers.read(asked.negatives, _collection(asked.collection, store), store))
+        audited = population.build(*_rows(asked, store))
     fresh = False
     if sheet.is_there(folder):
         if drawing:
@@ -193,13 +195,23 @@ def _judged(whole: population.Population, judge: Teacher) -> Float64:
     return scores
 
 
+def _rows(asked: AuditRequest, store: Store) -> tuple[dict[str, Sequence[Row]], Known | None]:
+    """Return the rows by method, and the judgments of the collection, which a grid has itself."""
+    if asked.collection is None or any(map(readers.grid_of, asked.negatives)):
+        return readers.read(asked.negatives, None, store, asked.collection)
+    source = source_of(asked.collection)
+    loaded = read_collection(store.ensure(LoadCollection(source, source.fingerprint())))
+    return readers.read(asked.negatives, loaded, store)
+
+
+def _folder_name(asked: AuditRequest) -> str:
+    """Return what the folder of the sheet is called: after the paths, and the one of a grid's collections if given."""
+    name = "+".join(map(_name, asked.negatives))
+    if asked.collection is None or readers.grid_of(asked.negatives[0]) is None:
+        return name
+    return f"{name}-{asked.collection}"
+
+
 def _name(path: Path) -> str:
     name = user_files.resolved(path).name
     return name.split(".")[0] or name
-
-
-def _collection(text: str | None, store: Store) -> Collection | None:
-    if text is None:
-        return None
-    source = source_of(text)
-    return read_collection(store.ensure(LoadCollection(source, source.fingerprint())))

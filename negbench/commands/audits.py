@@ -32,7 +32,8 @@ def audit(
     collection: Annotated[
         str | None,
         typer.Option(
-            help="Collection that the negatives are from, as in a grid; adds its judgments.", show_default=False
+            help="Collection that the negatives are from, as in a grid; adds its judgments. Of a grid: which one",
+            show_default=False,
         ),
     ] = None,
     labels: Annotated[

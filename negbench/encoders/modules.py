@@ -7,7 +7,9 @@ from typing import Any
 
 from negbench.encoders import weights
 from negbench.encoders.files import read_json
+from negbench.encoders.precision import Precision
 from negbench.encoders.spec import EncoderSpec
+from negbench.encoders.tokens import Side
 
 _WITHOUT_TRANSFORMER = frozenset(
     {"StaticEmbedding", "WordEmbeddings", "WordWeights", "Pooling", "Dense", "Normalize", "LayerNorm", "Dropout"}
@@ -16,10 +18,33 @@ _WITHOUT_TRANSFORMER = frozenset(
 _SAME_WIDTH = frozenset({"Normalize", "LayerNorm", "Dropout", "WordWeights"})
 
 
-def has_transformer(spec: EncoderSpec) -> bool:
-    """Tell whether there may be a transformer in the encoder; a model without a list of modules is one itself."""
-    kinds = {_kind(module) for module in read_json(spec, "modules.json", [])}
+def has_transformer(spec: EncoderSpec, side: Side | None = None) -> bool:
+    """Tell whether there may be a transformer in the encoder; a model without a list of modules is one itself.
+
+    With ``side``, of a router's modules only those that read texts of that side count.
+    """
+    kinds: set[str] = set()
+    for module in read_json(spec, "modules.json", []):
+        kinds |= _routed(spec, str(module.get("path", "")), side) if _kind(module) == "Router" else {_kind(module)}
     return not kinds or not kinds <= _WITHOUT_TRANSFORMER
+
+
+def _routed(spec: EncoderSpec, path: str, side: Side | None) -> set[str]:
+    """Return the kinds of modules that a router sends texts of ``side``, or any text, through."""
+    config = read_json(spec, f"{path}/router_config.json".lstrip("/"), {})
+    types, routes = config.get("types"), config.get("structure")
+    if not isinstance(types, dict) or not isinstance(routes, dict):
+        return {"Router"}
+    named = routes.get(side, types) if side is not None else types
+    return {str(types.get(name, "")).rpartition(".")[2] for name in named}
+
+
+def precision_of_vectors(spec: EncoderSpec, side: Side, precision: Precision) -> Precision:
+    """Return the precision of the vectors of one side: float32 without a transformer, in which alone bfloat16 is used.
+
+    Vectors of bfloat16 are stored in float16, and rounding whole ones would only move scores.
+    """
+    return precision if has_transformer(spec, side) else "float32"
 
 
 def dimensions_of(spec: EncoderSpec) -> int | None:

@@ -10,7 +10,7 @@ from negbench.batching.pairs import PairBatching
 from negbench.collections import Source
 from negbench.collections.crops import Crops
 from negbench.config.grid import Settings
-from negbench.encoders.modules import has_transformer
+from negbench.encoders.modules import precision_of_vectors
 from negbench.encoders.precision import Precision
 from negbench.encoders.spec import EncoderSpec
 from negbench.encoders.tokens import Side
@@ -20,7 +20,7 @@ from negbench.methods import Method
 from negbench.methods.sources import CandidateSources
 from negbench.plan.required import stages_for
 from negbench.retrieval import Retriever
-from negbench.stages.inputs import TRAINING_SPLIT, Embed, LoadCollection, StartEncoder
+from negbench.stages.inputs import TRAINING_SPLIT, Embed, LoadCollection, StartEncoder, start_of
 from negbench.stages.mining.clusters import ClusterQueries, GroupPairs, RowGroups
 from negbench.stages.mining.draw import DrawNegatives
 from negbench.stages.mining.negatives_stage import NegativesStage
@@ -105,20 +105,15 @@ class TrainingBuilder:
             side=side,
             split=split,
             max_length=self.settings.train.max_length.by_side[side],
-            precision=self.precision_of(encoder),
+            precision=self.precision_of(encoder, side),
             prompt=prompt,
             storage=self.settings.vectors,
         )
 
-    def precision_of(self, encoder: Stage) -> Precision:
-        """Return the precision of an encoder's vectors: float32 without a transformer, in which alone bfloat16 is used.
-
-        Vectors of bfloat16 are stored in float16, and rounding whole ones would only move scores.
-        """
-        while isinstance(encoder, Train):
-            encoder = encoder.encoder
-        whole = isinstance(encoder, StartEncoder) and not has_transformer(encoder.spec)
-        return "float32" if whole else self.precision
+    def precision_of(self, encoder: Stage, side: Side) -> Precision:
+        """Return the precision of the vectors that an encoder, trained or not, gives texts of one side."""
+        start = start_of(encoder)
+        return self.precision if start is None else precision_of_vectors(start.spec, side, self.precision)
 
     def _train(
         self,

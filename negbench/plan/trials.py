@@ -14,7 +14,7 @@ from negbench.config.grid import Grid, Settings
 from negbench.encoders import published
 from negbench.encoders.precision import Precision, resolve
 from negbench.encoders.spec import EncoderSpec
-from negbench.encoders.tokens import Side
+from negbench.encoders.tokens import SIDES
 from negbench.errors import InputError
 from negbench.methods import Method, with_teacher
 from negbench.methods.alias import REFERENCES
@@ -42,7 +42,6 @@ from negbench.teachers import Teacher
 from negbench.teachers.bi_encoder import BiEncoder
 
 BM25_SEARCH, START, UNTOUCHED = REFERENCES
-SIDES: tuple[Side, ...] = ("document", "query")
 ELSEWHERE_SPLIT = "test"
 """The split that further collections are evaluated on."""
 
@@ -238,7 +237,7 @@ class _Builder:
                     side=side,
                     split=None if side == "document" else split,
                     max_length=None,
-                    precision=self.training_builder.precision_of(encoder),
+                    precision=self.training_builder.precision_of(encoder, side),
                     storage=settings.vectors,
                 )
                 for side in SIDES

@@ -90,6 +90,18 @@ def of_trials(found: Sequence[Audited], trials: Sequence[Trial]) -> list[Audited
     return [one for one in found if frozenset(one.negatives) in here]
 
 
+def joined(before: Sequence[Audited], new: Sequence[Audited], trials: Sequence[Trial]) -> list[Audited]:
+    """Return the new audited rates, and those before of other negatives of the trials."""
+    again = {frozenset(one.negatives) for one in new}
+    return [*(one for one in of_trials(before, trials) if frozenset(one.negatives) not in again), *new]
+
+
+def of_trial(found: Sequence[Audited], trial: Trial, trials: Sequence[Trial]) -> Audited | None:
+    """Return the audited rate of the negatives of ``trial``, which is one of ``trials``, and its other seeds."""
+    own = negatives_of(trials).get(point(trial))
+    return next((one for one in found if frozenset(one.negatives) == own), None)
+
+
 def outdated(found: Sequence[Audited], trials: Sequence[Trial]) -> list[str]:
     """Return a sentence on each audited method whose negatives are not those of any trial."""
     shown = of_trials(found, trials)

@@ -15,6 +15,7 @@ from negbench.escaping import for_markdown, markdown_code
 from negbench.evaluation import significance
 from negbench.evaluation.false_negatives import headline
 from negbench.plan.trials import START, Trial
+from negbench.report.audited import Audited
 from negbench.stages.inputs import StartEncoder
 from negbench.store import Store, ancestors
 from negbench.training.max_length import MaxLength
@@ -61,10 +62,17 @@ def intervals(trial: Trial, store: Store) -> Intervals:
     return found
 
 
-def card(trial: Trial, record: dict[str, Any], intervals: Intervals | None = None, choice: Choice | None = None) -> str:
+def card(
+    trial: Trial,
+    record: dict[str, Any],
+    intervals: Intervals | None = None,
+    choice: Choice | None = None,
+    by_people: Audited | None = None,
+) -> str:
     """Return the card as Markdown with the front matter of model hubs; ``record`` is the trial's in results.json.
 
-    The card gives names of collection and model, not their local paths. ``choice``: why the encoder was taken.
+    The card gives names of collection and model, not their local paths. ``choice``: why the encoder was taken;
+    ``by_people``: the audited rate of its negatives.
     """
     from huggingface_hub import EvalResult, ModelCardData
 
@@ -122,7 +130,7 @@ documents = model.encode_document(["a passage"])
 print(model.similarity(queries, documents))
 ```
 {_one_sided(trial)}
-{_scores(trial, record, intervals or {})}
+{_scores(trial, record, intervals or {}, by_people)}
 It was trained on one collection for an experiment, with at most {_tokens(settings.train.max_length)}. Its quality on
 other collections was not measured, unless the results of its run say so.
 """
@@ -142,8 +150,8 @@ def _one_sided(trial: Trial) -> str:
     )
 
 
-def _scores(trial: Trial, record: dict[str, Any], intervals: Intervals) -> str:
-    """Return the measures on the split as a table, and the false-negative rate of the negatives."""
+def _scores(trial: Trial, record: dict[str, Any], intervals: Intervals, by_people: Audited | None) -> str:
+    """Return the measures on the split as a table, and the false-negative rates of the negatives."""
     lines = [f"| measure on {trial.settings.split} | value | 95 % interval over queries |", "|---|---|---|"]
     for measure in trial.settings.measures:
         value = record["metrics"].get(measure)
@@ -152,14 +160,30 @@ def _scores(trial: Trial, record: dict[str, Any], intervals: Intervals) -> str:
             shown = "" if math.isnan(low) else f"{low:.4f} to {high:.4f}"
             lines.append(f"| {measure} | {value:.4f} | {shown} |")
     lines += ["", "One training: the interval does not cover the variation between seeds."]
-    rates = record.get("false_negatives", {})
-    if (name := headline([name for name, rate in rates.items() if rate.get("rate") is not None])) is not None:
-        rate = rates[name]
-        ends = [rate.get(end) for end in ("low", "high")]
-        span = "" if None in ends else f" [{100 * ends[0]:.2f}, {100 * ends[1]:.2f}]"
-        share = f"{100 * rate['rate']:.2f} %{span}"
-        lines += ["", f"False negatives among the mined ones ({name}): {share}; {rate['note']}."]
+    if by_people is not None:
+        pooled = f", of all {len(by_people.negatives)} seeds" if len(by_people.negatives) > 1 else ""
+        lines += ["", f"False negatives among the mined ones{pooled} (audit): {by_people}; {by_people.note}."]
+    rates = {name: it for name, it in record.get("false_negatives", {}).items() if it.get("rate") is not None}
+    first = headline(rates)
+    for name, rate in rates.items():
+        contradicts = by_people is not None and _contradicts(name, rate, by_people)
+        if name != first and not contradicts:
+            continue
+        low, high = rate.get("low"), rate.get("high")
+        span = "" if low is None or high is None else f" [{100 * low:.2f}, {100 * high:.2f}]"
+        said = f"False negatives among the mined ones ({name}): {100 * rate['rate']:.2f} %{span}; {rate['note']}."
+        if contradicts:
+            said += " It and the audit disagree, their intervals do not overlap; believe the audit's labels."
+        lines += ["", said]
     return "\n".join(lines) + "\n"
+
+
+def _contradicts(name: str, rate: Mapping[str, Any], by_people: Audited) -> bool:
+    """Return whether an estimated share of negatives and the audited one have intervals that do not overlap."""
+    if rate.get("unit") != "negative" or "/" in name:
+        return False
+    low, high = (rate["rate"] if rate.get(end) is None else float(rate[end]) for end in ("low", "high"))
+    return bool(low > by_people.high or high < by_people.low)
 
 
 def _tokens(most: MaxLength) -> str:

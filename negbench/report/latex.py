@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from negbench.escaping import for_latex
+from negbench.report.estimates import cell, further
 from negbench.report.rows import Row
-from negbench.report.table import is_better, mark, mostly_random, short_methods
+from negbench.report.table import audited, is_better, mark, mostly_random, short_methods
 
 
 def table(
@@ -23,7 +24,12 @@ def table(
         caption = f"{caption} Bold: better than {baseline} by the test."
     heading = ["method", for_latex(measure), *([f"vs {for_latex(baseline)}"] if baseline else [])]
     rated = any(row.rate is not None for row in rows)
-    heading += [r"false neg.\ (\%)", "seconds"] if rated else ["seconds"]
+    estimators = list(dict.fromkeys(row.estimator for row in rows if row.estimator))
+    others = further([row.estimates for row in rows], estimators)
+    has_audit = any(row.audited is not None for row in rows)
+    heading += [rf"false neg.\ (\%, {for_latex(' or '.join(estimators))})"] if rated else []
+    heading += [rf"{for_latex(name)} (\% of negatives)" for name in others]
+    heading += [*([r"false neg.\ (\%, audit)"] if has_audit else []), "seconds"]
     lines = [
         r"\begin{table}",
         r"  \centering",
@@ -45,7 +51,9 @@ def table(
         cells = [for_latex(short[row.method] + point), _quality(row)]
         if baseline:
             cells.append(_gain(row))
-        cells += [*([_rate(row)] if rated else []), "" if row.seconds is None else f"{row.seconds:.0f}"]
+        cells += [_rate(row)] if rated else []
+        cells += [cell(row.estimates, name) for name in others]
+        cells += [*([audited(row)] if has_audit else []), "" if row.seconds is None else f"{row.seconds:.0f}"]
         lines.append(f"    {' & '.join(cells)} \\\\")
     lines += [r"    \bottomrule", r"  \end{tabular}"]
     lines += [rf"  \par\smallskip\raggedright {for_latex(note)}" for note in notes]

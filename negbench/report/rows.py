@@ -11,9 +11,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from negbench.evaluation import in_batch, intervals, significance, stability
+from negbench.evaluation import in_batch, significance, stability
 from negbench.evaluation.false_negatives import headline
 from negbench.evaluation.significance import Estimate
+from negbench.report.estimates import of_trials, pooled
 from negbench.types import Float64
 
 Work = Literal["none", "equal", "less", "its paper's"]
@@ -60,7 +61,8 @@ class Row:
     query; ``in_batch`` that of the in-batch documents. ``filled`` is the share of random fill among the negatives.
     ``left_out`` is the number of training ``rows`` of all epochs that are left out for want of negatives; both are None
     where shortfalls are filled.
-    ``audited``, ``audited_low``, ``audited_high`` are the rate by an audit of these very negatives, None without one.
+    ``audited``, ``audited_low``, ``audited_high`` are the rate by an audit of these very negatives, None without one;
+    ``estimates`` those by every estimator, as ``estimates.of_trials`` calls them.
     ``index_recall`` is the share of an exact search's candidates that an approximate index finds, None for exact
     search. ``seconds`` is the cost of the method when nothing is shared, ``added`` its marginal cost: that of the
     stages that no other trial uses; ``costs`` has the other amounts. ``collapsed`` counts the seeds that ended below
@@ -101,6 +103,7 @@ class Row:
     audited: float | None = None
     audited_low: float | None = None
     audited_high: float | None = None
+    estimates: dict[str, float] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -196,6 +199,7 @@ def _row(
         index_recall=_of_draws(done, "index_recall"),
         rows=_of_draws(done, "rows"),
         left_out=_of_draws(done, "rows_left_out"),
+        estimates=of_trials(done, evidence.clusters),
     )
 
 
@@ -228,16 +232,9 @@ def paired(
 def _pooled(
     names: Sequence[str], estimator: str | None, clusters: Mapping[str, Mapping[str, Float64]]
 ) -> tuple[float, float, float]:
-    """Return the rate over the seeds and its interval: (rate, low, high).
-
-    Clusters are queries. Counts of a query are averaged over seeds, not summed: a deterministic sampler draws the same
-    negatives for every seed, which is no more evidence than one seed gives.
-    """
-    of_trials = [clusters[name][estimator] for name in names if estimator and estimator in clusters.get(name, {})]
-    if not of_trials:
-        return math.nan, math.nan, math.nan
-    hits, totals = np.mean(of_trials, axis=0)
-    return intervals.proportion(hits, totals)
+    """Return the rate over the seeds and its interval: (rate, low, high), NaN where there is none."""
+    counts = [clusters[name][estimator] for name in names if estimator and estimator in clusters.get(name, {})]
+    return pooled(counts) if counts else (math.nan, math.nan, math.nan)
 
 
 def _means(done: Sequence[dict[str, Any]], key: str) -> dict[str, float]:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from negbench.escaping import csv_table, for_markdown, markdown_sentence
+from negbench.report.estimates import cell, further
 from negbench.report.rows import Row, Work
 
 ALPHA = 0.05
@@ -22,6 +23,9 @@ LEFT_OUT = "rows left out %"
 
 AUDITED = "false negatives %, audit [95 %]"
 """Heading of the rates that an audit of these negatives found."""
+
+OF_NEGATIVES = ", % of negatives [95 %]"
+"""End of the heading of a further estimator's rates, after its name."""
 
 INTERPRETED = f"{_NARROW}\N{DAGGER}"
 """Mark after the name of a method whose paper leaves some details open."""
@@ -46,6 +50,8 @@ def cells(found: Sequence[Row], measure: str, baseline: str | None) -> tuple[lis
     has_in_batch = any(row.in_batch is not None for row in found)
     if estimators:
         heading.append(f"false negatives %, {' or '.join(estimators)} [95 %]")
+    others = further([row.estimates for row in found], estimators)
+    heading += [f"{name}{OF_NEGATIVES}" for name in others]
     has_audit = any(row.audited is not None for row in found)
     heading += [AUDITED] if has_audit else []
     has_information = any(INFORMATION in row.others for row in found)
@@ -77,6 +83,7 @@ def cells(found: Sequence[Row], measure: str, baseline: str | None) -> tuple[lis
                 rate = f"{100 * row.rate:.2f} [{100 * row.rate_low:.2f}, {100 * row.rate_high:.2f}]"
                 rate += f" {row.estimator}" if len(estimators) > 1 else ""  # collections differ in what they know
             line.append(rate)
+        line += [cell(row.estimates, name) for name in others]
         if has_audit:
             line.append(audited(row))
         if has_information:
@@ -176,11 +183,11 @@ INFORMATION = "negatives/eci"
 """The measure of negatives that the files show beside their false-negative rate."""
 
 BRIEF = ("seeds", "detectable", *BESIDE, "ECI", "index recall %", LEFT_OUT, "marginal seconds")
-"""Columns that only the files show, so that the terminal's table fits 100 characters."""
+"""Columns that only the files show, so that the terminal's table fits 100 characters; further estimators', too."""
 
 
 def terminal(heading: Sequence[str], body: Sequence[Sequence[str]], title: str, legend: Sequence[str] = ()) -> Table:
-    """Return the table for rich, without the columns ``BRIEF``; long spellings are written out below the table."""
+    """Return the table for rich, without what only files show (``BRIEF``); long spellings are written out below it."""
     short = shortened([line[0] for line in body])
     names = dict(zip(short, [line[0] for line in body], strict=True))
     below = [*legend, *[f"{name} is {full}" for name, full in names.items() if name != full]]
@@ -194,7 +201,7 @@ def terminal(heading: Sequence[str], body: Sequence[Sequence[str]], title: str, 
         padding=(0, 1, 0, 0),
         pad_edge=False,
     )
-    kept = [index for index, name in enumerate(heading) if name not in BRIEF]
+    kept = [index for index, name in enumerate(heading) if name not in BRIEF and not name.endswith(OF_NEGATIVES)]
     for index in kept:
         column = [short[row] if index == 0 else line[index] for row, line in enumerate(body)]
         width = max(map(len, [*column, *heading[index].split()]))
@@ -238,7 +245,7 @@ def _pipe(line: Sequence[str]) -> str:
     return "| " + " | ".join(map(for_markdown, line)) + " |"
 
 
-GROUPS = ("others", "costs", "spikes")
+GROUPS = ("others", "costs", "spikes", "estimates")
 """Fields of a row that hold values by name."""
 
 

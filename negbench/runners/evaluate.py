@@ -12,8 +12,10 @@ from negbench import spelling
 from negbench.collections import Source
 from negbench.collections.resolve import source_of
 from negbench.encoders import files, weights
+from negbench.encoders.modules import precision_of_vectors
 from negbench.encoders.precision import resolve
 from negbench.encoders.spec import EncoderSpec
+from negbench.encoders.tokens import SIDES
 from negbench.errors import InputError, plainly
 from negbench.evaluation.ranking import parse
 from negbench.registry import unknown
@@ -87,16 +89,16 @@ def evaluated(
     if isinstance(searcher, BM25):
         stage = EvaluateRetriever(loaded, searcher, split, measures)
     else:
-        vectors = Embed(
-            encoder=searcher,
-            collection=loaded,
-            side="document",
-            split=None,
-            max_length=max_length,
-            precision=arithmetic,
-        )
-        asked = Embed(
-            encoder=searcher, collection=loaded, side="query", split=split, max_length=max_length, precision=arithmetic
+        vectors, asked = (
+            Embed(
+                encoder=searcher,
+                collection=loaded,
+                side=side,
+                split=split if side == "query" else None,
+                max_length=max_length,
+                precision=precision_of_vectors(searcher.spec, side, arithmetic),
+            )
+            for side in SIDES
         )
         stage = EvaluateEncoder(loaded, vectors, asked, split, measures)
     local.make(stage, store, report, lambda folder: json.loads((folder / "metrics.json").read_text()))

@@ -12,6 +12,7 @@ from negbench.evaluation.false_negatives import meanings
 from negbench.methods import Method
 from negbench.plan.trials import UNTOUCHED
 from negbench.report import table
+from negbench.report.estimates import further
 from negbench.report.rows import Row
 from negbench.report.table import mostly_random
 
@@ -149,11 +150,12 @@ def notes(data: dict[str, Any], found: Sequence[Row], settings: Settings) -> lis
         )
     estimators = {name: rate["note"] for row in data["trials"] for name, rate in row["false_negatives"].items()}
     shown = {row.estimator for row in found}
+    columns = set(further([row.estimates for row in found], ()))
     for name, note in estimators.items():
-        if name in meanings():
-            lines.append(
-                f"{name}: {note}." + ("" if name in shown else f" Rates in %: {rates_by(name, data['trials'])}.")
-            )
+        if name in shown | columns:
+            lines.append(f"{name}: {note}.")
+        elif name in meanings():
+            lines.append(f"{name}: {note}. Rates in %: {rates_by(name, data['trials'])}.")
         elif name in WITHOUT_COLUMN:
             values = rates_by(name, data["trials"])
             lines += [] if values == "unknown" else [f"{name}: {note}. In %: {values}."]

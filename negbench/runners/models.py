@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 from negbench.errors import InputError
 from negbench.plan.trials import START, Trial
+from negbench.report import audited
+from negbench.report.audited import Audited
 from negbench.report.card import Choice, card, intervals
 from negbench.runners import local
 from negbench.runners.schedule import Progress
@@ -44,6 +46,7 @@ def keep(
     store: Store,
     out: Path,
     report: Callable[[Progress], None],
+    audits: Sequence[Audited] = (),
 ) -> Kept:
     """Copy encoders of the finished ``trials`` to ``out``, as plain folders of sentence-transformers with cards.
 
@@ -60,17 +63,40 @@ def keep(
     if which == "all":
         for place, seeds in _places_of_rows(trained, out).items():
             folders.append(place)
-            _copy(seeds[0], records[seeds[0].name], None, store, place)
+            text = _card(seeds[0], records, None, store, audits, trained)
+            _copy(seeds[0], text, store, place)
     for place, same in _places_of_best(trials, out).items():
         try:
             chosen, choice = best(same, store, report)
         except InputError as error:
             notes.append(f"no {place.relative_to(out)}/: {error}; --models all keeps an encoder of each row")
             continue
-        _copy(chosen, records[chosen.name], choice, store, place)
+        _copy(chosen, _card(chosen, records, choice, store, audits, trained), store, place)
         folders.append(place)
         notes.append(f"{place} holds {chosen.name}: {choice.sentence}")
     return Kept(tuple(folders), tuple(notes))
+
+
+def renew_cards(
+    trials: Sequence[Trial],
+    records: Mapping[str, dict[str, Any]],
+    store: Store,
+    out: Path,
+    audits: Sequence[Audited],
+) -> None:
+    """Write the cards of the encoders that ``keep`` copied to ``out`` again, with the audited rates."""
+    trained = [trial for trial in trials if trial.training is not None]
+    for place, seeds in _places_of_rows(trained, out).items():
+        if _holds(place, _origin(seeds[0])):
+            _write_card(place, _card(seeds[0], records, None, store, audits, trained))
+    for place, same in _places_of_best(trials, out).items():
+        if any(_holds(place, _origin(trial)) for trial in same):
+            try:
+                chosen, choice = best(same, store, lambda _: None)
+            except InputError:  # the row in the folder was chosen when there was no other
+                continue
+            if _holds(place, _origin(chosen)):
+                _write_card(place, _card(chosen, records, choice, store, audits, trained))
 
 
 def check_free(which: Which, trials: Sequence[Trial], out: Path) -> None:
@@ -177,15 +203,25 @@ def _dev_stage(trial: Trial, measure: str) -> EvaluateEncoder:
     return replace(stage, queries=replace(stage.queries, split=DEV), split=DEV, measures=(measure,))
 
 
-def _copy(trial: Trial, record: dict[str, Any], choice: Choice | None, store: Store, folder: Path) -> None:
-    """Copy the encoder, whole or not at all, and write its card.
+def _card(
+    trial: Trial,
+    records: Mapping[str, dict[str, Any]],
+    choice: Choice | None,
+    store: Store,
+    audits: Sequence[Audited],
+    trained: Sequence[Trial],
+) -> str:
+    by_people = audited.of_trial(audits, trial, trained)
+    return card(trial, records[trial.name], intervals(trial, store), choice, by_people)
+
+
+def _copy(trial: Trial, text: str, store: Store, folder: Path) -> None:
+    """Copy the encoder, whole or not at all, and write its card, ``text``.
 
     A copy, since a program that goes on training in the folder would change the store through a link.
     """
-    training = trial.training
+    training, origin = trial.training, _origin(trial)
     assert training is not None
-    origin = {"training": training.key, "trial": trial.name}
-    text = card(trial, record, intervals(trial, store), choice)
     if not _holds(folder, origin):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
@@ -195,7 +231,15 @@ def _copy(trial: Trial, record: dict[str, Any], choice: Choice | None, store: St
             _check_ours(folder)
             shutil.rmtree(folder, ignore_errors=True)
             draft.replace(folder)
+    _write_card(folder, text)
+
+
+def _write_card(folder: Path, text: str) -> None:
     (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def _origin(trial: Trial) -> dict[str, str]:
+    return {"training": "" if trial.training is None else trial.training.key, "trial": trial.name}
 
 
 def _holds(folder: Path, origin: dict[str, str]) -> bool:

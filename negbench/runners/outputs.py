@@ -54,12 +54,12 @@ class Outputs:
         audits: Sequence[Audited] | None = None,
     ) -> None:
         self.grid, self.trials, self.store, self.out, self._manifest = grid, trials, store, out, manifest
-        self._audits = audited.read(out) if audits is None else audits
+        self.audits = audited.read(out) if audits is None else audits
         self._alone = by_collection.each(grid, trials)
         self.parts: dict[str, Outputs] = {}
         for name, alone in self._alone.items():
             own = list(alone.trials.values())
-            of_part = audited.of_trials(self._audits, own)
+            of_part = audited.of_trials(self.audits, own)
             self.parts[name] = Outputs(alone.grid, own, store, out / name, manifest, of_part)
         self._changed: dict[str, None] = {}
         self._records: dict[str, dict[str, Any]] = {}
@@ -144,7 +144,7 @@ class Outputs:
         measure = first.measures[0]
         data: dict[str, Any] = {"name": self.grid.name, "trials": [self._records[trial.name] for trial in ready]}
         table_rows = rows(data, measure, first.baseline, first.equivalent_within, self._evidence)
-        table_rows = audited.beside(table_rows, self._audits, self.trials)
+        table_rows = audited.beside(table_rows, self.audits, self.trials)
         data["rows"] = [asdict(row) for row in table_rows]
         points = [settings for _, settings in self.grid.points]
         data["tables"] = []
@@ -162,7 +162,7 @@ class Outputs:
             *self._few_queries(table_rows, measure, first.baseline),
             *better_untouched(table_rows, measure),
             *audited.disagreements(table_rows, data["trials"]),
-            *audited.outdated(self._audits, self.trials),
+            *audited.outdated(self.audits, self.trials),
         ]
         sizes = [f"{one}." for one in self._sizes.values()]
         data["notes"] = [*sizes, *notes(data, table_rows, first), *[f"{note}." for note in data["oddities"]]]

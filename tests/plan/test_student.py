@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 from planning import plan
+from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from transformers import AutoTokenizer
 
 from negbench.errors import InputError
-from negbench.stages.inputs import Embed
+from negbench.stages.inputs import Embed, start_of
+from negbench.store import ancestors
 
 LORA = {"precision": "float32", "lora": {"rank": 2}}
 
@@ -72,3 +75,36 @@ def test_vectors_without_a_transformer_are_whole(
         vectors = [stage for trial in trials for stage in trial.stages if isinstance(stage, Embed)]
         assert vectors
         assert {stage.precision for stage in vectors} == {expected}
+
+
+@pytest.mark.parametrize("whole", ["student", "miner", "judge", "batches", "all"])
+def test_each_model_s_vectors_have_its_own_precision(
+    whole: str, collection: Path, static: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    """Of student, miner, judge and the teacher of batches, one has no transformer, or all four."""
+    folders = {role: tmp_path / role for role in ("student", "miner", "judge", "batches")}
+    for number, (role, folder) in enumerate(folders.items()):
+        shutil.copytree(static if whole in (role, "all") else tiny_encoder, folder)
+        weights = folder / "model.safetensors"  # other bytes: a judge may not be what mines
+        tensors = load_file(weights)
+        save_file({name: tensor + number for name, tensor in tensors.items()}, weights)
+    methods = [
+        {"naive": {"encoder": str(folders["miner"])}},
+        {"in-batch": {"batching": f"neighbours(teacher={folders['batches']})"}},
+    ]
+    trials = plan(
+        collection,
+        ".",
+        methods,
+        train={"precision": "bfloat16"},
+        encoder={"model": str(folders["student"])},
+        judge={"bi-encoder": {"model": str(folders["judge"])}},
+    )
+    found = {
+        (Path(start.spec.model).name, stage.precision)
+        for trial in trials
+        for end in (*trial.result_stages, *trial.stages)
+        for stage in ancestors(end)
+        if isinstance(stage, Embed) and (start := start_of(stage)) is not None
+    }
+    assert found == {(role, "float32" if whole in (role, "all") else "bfloat16") for role in folders}

@@ -50,7 +50,7 @@ def evidence(trials: tuple[dict[str, Any], ...]) -> Evidence:
         one["name"]: {
             name: np.array([[100 * found["rate"]] * 4, [100.0] * 4])
             for name, found in one["false_negatives"].items()
-            if name in meanings()
+            if name in meanings() and found["rate"] is not None
         }
         for one in done
     }

@@ -7,6 +7,7 @@ from huggingface_hub import ModelCard
 
 from negbench.config.grid import read
 from negbench.plan.trials import trials
+from negbench.report.audited import Audited
 from negbench.report.card import card
 
 GRID = """\
@@ -42,3 +43,29 @@ def test_it_says_how_the_encoder_was_made(text: str) -> None:
 
 def test_it_holds_no_path(text: str, tiny_encoder: Path) -> None:
     assert str(tiny_encoder.parent) not in text
+
+
+@pytest.mark.parametrize(
+    ("judged", "contradicts"),
+    [((0.3, 0.25, 0.35), True), ((0.15, 0.1, 0.2), False), ((0.01, None, None), True), ((0.07, None, None), False)],
+)
+def test_it_shows_the_audited_rate_first(
+    judged: tuple[float, float | None, float | None], contradicts: bool, tmp_path: Path, tiny_encoder: Path
+) -> None:
+    path = tmp_path / "grid.yaml"
+    path.write_text(GRID.replace("ENCODER", str(tiny_encoder)))
+    found = trials(read(path))[-1]
+    rate = {**dict(zip(("rate", "low", "high"), judged, strict=True)), "unit": "negative", "note": "by a model"}
+    exact = {"rate": 0.09, "low": 0.07, "high": 0.11, "unit": "negative", "note": "by judgments"}
+    by_people = Audited(
+        method="random", negatives=("a", "b"), rate=0.08, low=0.05, high=0.12, labels=9, folder="x/y", note="9 labels"
+    )
+    lines = card(
+        found, {"metrics": {}, "false_negatives": {"judge": rate, "exact": exact}}, by_people=by_people
+    ).splitlines()
+    at = lines.index("False negatives among the mined ones, of all 2 seeds (audit): 8.0 % [5.0, 12.0]; 9 labels.")
+    text = "\n".join(lines[at:])
+    assert "(exact): 9.00 % [7.00, 11.00]; by judgments.\n" in text
+    assert ("(judge):" in text) == contradicts
+    assert text.count("believe the audit's labels") == contradicts
+    assert "x/y" not in "\n".join(lines)

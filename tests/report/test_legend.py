@@ -41,20 +41,22 @@ def test_the_rows_that_are_left_out_are_counted() -> None:
 
 
 def test_what_is_estimated_beside_the_column_is_told_by_method() -> None:
-    """A lower bound is no column where fuller judgments give one, and is not to be lost."""
+    """What its column rests on, and what has none with its values."""
 
     def drawn(method: str, seed: int, share: float) -> dict[str, Any]:
         told = {"low": 0.0, "high": 1.0, "unit": "negative"}
         both = {
             "exact-proxy": {"rate": 0.5, "note": "a proxy", **told},
             "equal-texts": {"rate": share, "note": "a bound", **told},
+            "judge/index": {"rate": share, "note": "no rate", **told},
         }
         return {**trial(method, seed, 0.5), "false_negatives": both}
 
     made = [drawn("bm25", 0, 0.01), drawn("bm25", 1, 0.02), drawn("naive", 0, 0.25)]
     told = notes({"trials": made}, rows(*made), settings("bm25", "naive"))
     assert "exact-proxy: a proxy." in told
-    assert "equal-texts: a bound. Rates in %: bm25 1.50; naive 25.00." in told
+    assert "equal-texts: a bound." in told
+    assert "judge/index: no rate. In %: bm25 1.50; naive 25.00." in told  # the one that has no column
 
 
 def test_what_would_give_a_rate_is_told_where_nothing_does() -> None:

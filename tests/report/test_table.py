@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from made_trials import RESULTS, failed, rate, rows, trial
 from rich.console import Console
 
-from negbench.report import table
+from negbench.report import latex, table
 
 
 def test_cells() -> None:
@@ -131,6 +132,62 @@ def test_rates_by_different_estimators_are_told_apart() -> None:
     at = heading.index("false negatives %, exact or exact-proxy [95 %]")
     assert [line[at].split()[-1] for line in body] == ["exact", "exact-proxy"]
     assert all(line[at].startswith("20.00 [") for line in body)
+
+
+SEVERAL = {
+    "exact": rate(0.2, 0.1, 0.3),
+    "exact/query": {**rate(0.4, 0.3, 0.5), "unit": "query"},
+    "exact/in-batch": rate(0.01, 0.0, 0.02),
+    "judge": rate(0.25, 0.15, 0.35),
+    "judge/index": rate(0.9, 0.8, 1.0),
+    "mixture": {**rate(0.85, 0, 0), "low": None, "high": None},
+    "held-out": {**rate(0, 0, 0), "rate": None, "low": None, "high": None},
+}
+"""Rates of one draw by every kind of name and unit, and one that cannot be estimated."""
+
+
+def test_every_estimator_is_told_by_its_name_and_unit() -> None:
+    """A column each, but for what is no share of negatives; in CSV all of them, averaged over seeds."""
+    other = {**SEVERAL, "judge": rate(0.35, 0.25, 0.45)}
+    found = rows(
+        trial("in-batch", 0, 0.4),
+        *(trial("bm25", seed, 0.5, false_negatives=of_seed) for seed, of_seed in enumerate((SEVERAL, other))),
+    )
+    heading, body = table.cells(found, "nDCG@10", "in-batch")
+    about = [name for name in heading if "negatives" in name]
+    assert about == [
+        "false negatives %, exact [95 %]",
+        "judge, % of negatives [95 %]",
+        "mixture, % of negatives [95 %]",
+    ]
+    assert [line[heading.index(about[1])] for line in body] == ["", "30.00 [20.00, 40.00]"]
+    assert [line[heading.index(about[2])] for line in body] == ["", "85.00"]
+    terminal = [str(column.header) for column in table.terminal(heading, body, "made").columns]
+    assert [name for name in terminal if "negatives" in name] == about[:1]
+
+    nothing, line = csv.DictReader(io.StringIO(table.to_csv(found, "nDCG@10")))
+    names = [name for name in line if name.startswith("false_negatives/")]
+    assert {name.rpartition("/")[0] for name in names} == {
+        "false_negatives/exact/negative",
+        "false_negatives/exact/query",
+        "false_negatives/exact/in-batch/negative",
+        "false_negatives/judge/negative",
+        "false_negatives/judge/index",
+        "false_negatives/mixture/negative",
+    }
+    assert [nothing[name] for name in names] == [""] * len(names)
+    assert float(line["false_negatives/judge/negative/rate"]) == pytest.approx(0.3)
+    assert float(line["false_negatives/judge/negative/high"]) == pytest.approx(0.4)
+    assert float(line["false_negatives/exact/query/low"]) == pytest.approx(0.3)
+    assert "false_negatives/mixture/negative/low" not in names
+    for end, field in (("rate", "false_negative_rate"), ("low", "rate_low"), ("high", "rate_high")):
+        assert line[f"false_negatives/exact/negative/{end}"] == line[field]  # seeds are pooled alike
+
+    tex = latex.table(found, "nDCG@10", "in-batch", "Made.", [])
+    (top,) = [it for it in tex.splitlines() if "method &" in it]
+    for wanted in (r"false neg.\ (\%, exact)", r"judge (\% of negatives)", r"mixture (\% of negatives)"):
+        assert wanted in top
+    assert top.count("&") == len(re.search(r"tabular}{(\w+)}", tex)[1]) - 1  # type: ignore[index]
 
 
 def test_csv_holds_every_figure_unrounded() -> None:
