@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,31 @@ def json_value(text: str, finite: bool = True) -> Any:
         raise NotPlainError("not valid JSON: lists or mappings too deep within one another; write fewer") from error
     except ValueError as error:
         raise NotPlainError(f"not valid JSON: {_first_line(error)}; write a number that is finite and short") from error
+
+
+def json_line(line: bytes) -> Any:
+    """Return the value of a line of JSON, as ``json.loads`` does, but refuse texts that hold half a character.
+
+    In less time than ``json.loads`` for UTF-8. Raises ValueError or RecursionError where it is no JSON, NotPlainError
+    for half a character.
+    """
+    value: Any
+    if line[:1] < b"\xef" and b"\0" not in line[:4]:  # neither a byte order mark nor wider characters
+        text = line.decode("utf-8", "surrogatepass")
+        try:
+            value, end = _SCAN(text, 0)
+        except StopIteration:  # what it says of its reasons is less than what json.loads does
+            end = -1
+        if end != len(text):
+            value = json.loads(text)
+    else:
+        value = json.loads(line)
+    check_texts(value, line)
+    return value
+
+
+_SCAN: Callable[[str, int], tuple[Any, int]] = vars(json.JSONDecoder())["scan_once"]
+"""Reads the JSON that begins at a place of a text, and returns the value and where it ends."""
 
 
 def json_file(path: Path, expected: str, finite: bool = True) -> Any:

@@ -270,6 +270,7 @@ def lines(path: Path, expected: str = "a file") -> Iterator[tuple[str, bytes]]:
     blank lines.
     """
     number = blank = 0
+    place = str(path)
     try:
         with opened(path, expected) as file:
             while line := file.readline(MOST_LINE_BYTES + 1):
@@ -279,8 +280,8 @@ def lines(path: Path, expected: str = "a file") -> Iterator[tuple[str, bytes]]:
                         f"{shown(path)}:{number}: a line of more than {MOST_LINE_BYTES >> 20} MB; expected one record "
                         "in each line"
                     )
-                if line.strip():
-                    yield f"{path}:{number}", line
+                if not line.isspace():
+                    yield f"{place}:{number}", line
                     continue
                 blank += 1
                 if blank > MOST_BLANK_LINES:

@@ -191,8 +191,7 @@ def objects(path: Path) -> Iterator[tuple[object, str]]:
     """Yield the JSON value and the place of every line that is not blank; InputError for invalid JSON."""
     for place, line in lines(path):
         try:
-            value = json.loads(line.rstrip())  # stripped, so that the column counts in this line
-            plain_values.check_texts(value, line)
+            value = plain_values.json_line(line.rstrip())  # stripped, so that the column counts in this line
             yield value, place
         except json.JSONDecodeError as error:
             raise InputError(

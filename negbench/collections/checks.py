@@ -53,6 +53,14 @@ class Records(NamedTuple, Generic[T]):
 
 def document(record: object, place: str) -> Document:
     """Check a record like ``{"_id": "7", "title": "...", "text": "..."}``; the title may be missing or null."""
+    if isinstance(record, dict):  # most records hold plain texts, and then there is nothing to say
+        name, title, text = record.get("_id"), record.get("title", ""), record.get("text")
+        if (
+            (isinstance(name, str) and isinstance(title, str) and isinstance(text, str))
+            and name
+            and (name.isascii() and title.isascii() and text.isascii())
+        ):
+            return Document(place, name, title, text)
     fields = _fields(record, place)
     title = "" if fields.get("title") is None else _text(fields, "title", place)
     return Document(place, _id(fields, place), title, _text(fields, "text", place))

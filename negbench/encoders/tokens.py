@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
@@ -176,11 +176,12 @@ def _is_static(reader: Any) -> bool:
 def tokenised(model: SentenceTransformer, texts: Sequence[str], side: Side, max_length: int | None = None) -> Tokens:
     """Tokenise ``texts`` with the side's prompt before each, cut at ``max_length`` tokens or the model's own limit."""
     prompt = model.prompts.get(side) or None
-    # the model looks at every text for what else it might be, which takes half as long as reading it
-    preprocess = model[0].preprocess if _is_static(model[0]) else partial(model.preprocess, task=side)
+    static = _is_static(model[0])
 
     def read(some: Sequence[str]) -> Mapping[str, Any]:
-        inputs: Mapping[str, Any] = preprocess(list(some), prompt=prompt)
+        if static:
+            return _bags(model[0].tokenizer, [f"{prompt}{text}" for text in some] if prompt else list(some))
+        inputs: Mapping[str, Any] = model.preprocess(list(some), prompt=prompt, task=side)
         return inputs
 
     if max_length is None:
@@ -192,6 +193,18 @@ def tokenised(model: SentenceTransformer, texts: Sequence[str], side: Side, max_
         return _read(read, texts)
     finally:
         set_limit(reader, side, own)
+
+
+def _bags(tokenizer: Any, texts: list[str]) -> dict[str, Int64]:
+    """Return what a module of static embeddings reads: the tokens of all texts in a row, and where each text begins.
+
+    The module itself would look for the place of each token in its text, and the model at each text for what else it
+    might be: together that takes longer than reading it.
+    """
+    ids = [encoding.ids for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+    lengths = np.fromiter(map(len, ids), np.int64, len(ids))
+    tokens = np.fromiter(chain.from_iterable(ids), np.int64, int(lengths.sum()))
+    return {"input_ids": tokens, "offsets": np.cumsum(lengths) - lengths}
 
 
 def tokenised_pairs(model: CrossEncoder, pairs: Sequence[tuple[str, str]], prompt: str | None = None) -> Tokens:
@@ -212,8 +225,8 @@ def _read(preprocess: Callable[[Any], Mapping[str, Any]], texts: Sequence[Any]) 
             )
         shared = {name: value for name, value in inputs.items() if isinstance(value, str | int)}
         if bags := "offsets" in inputs:
-            ids = inputs["input_ids"].int().numpy()
-            lengths.append(np.diff(np.append(inputs["offsets"].numpy(), len(ids))))
+            ids = np.asarray(inputs["input_ids"]).astype(np.int32)
+            lengths.append(np.diff(np.append(np.asarray(inputs["offsets"]), len(ids))))
             parts.setdefault("input_ids", []).append(ids)
             continue
         real = inputs["attention_mask"].bool()  # padding may stand on either side
