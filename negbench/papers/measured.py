@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from negbench.collections import Source
 from negbench.errors import InputError
 from negbench.evaluation import in_batch
 from negbench.evaluation.false_negatives import headline
@@ -21,7 +22,7 @@ from negbench.stages.evaluation.overlap_with_top import OverlapWithTop
 from negbench.stages.evaluation.quality import EvaluateAmong, EvaluateEncoder, EvaluateRetriever
 from negbench.stages.inputs import TRAINING_SPLIT, LoadCollection, read_collection
 from negbench.store import Stage, Store
-from negbench.types import Float64
+from negbench.types import Collection, Float64
 
 Ranked = EvaluateEncoder | EvaluateRetriever | EvaluateAmong
 WHOLE = ("",)
@@ -135,9 +136,27 @@ def of_evaluation(stage: Ranked, measure: str, store: Store) -> Sample:
 
 
 def _ids(loaded: LoadCollection, split: str, store: Store) -> tuple[str, ...]:
-    """Return the queries of a split as COLLECTION/ID, so that those of two collections are never paired."""
-    collection, name = read_collection(store.ensure(loaded)), collection_name(loaded.source)
+    """Return the queries of a split as COLLECTION/ID, so that those of two collections are never paired.
+
+    A collection made from another, such as ``mismatched``, has the other's name where it left the split's queries and
+    judgments and the documents as they were.
+    """
+    collection, source = read_collection(store.ensure(loaded)), loaded.source
+    while isinstance(inner := source.parameters.get("collection"), Source):
+        made_from = LoadCollection(inner, inner.fingerprint(), loaded.equal_texts)
+        if not _equal_split(collection, read_collection(store.ensure(made_from)), split):
+            break
+        source = inner
+    name = collection_name(source)
     return tuple(f"{name}/{collection.query_ids[row]}" for row in collection.split_queries(split).tolist())
+
+
+def _equal_split(one: Collection, other: Collection, split: str) -> bool:
+    """Tell whether a split has the same judgments of the same queries and documents in two collections."""
+    if split not in other.qrels or one.qrels[split].triples() != other.qrels[split].triples():
+        return False
+    texts = [(it.query_ids, it.queries, it.document_ids, it.titles, it.texts) for it in (one, other)]
+    return all(list(a) == list(b) for a, b in zip(*texts, strict=True))
 
 
 def _split(stage: Ranked) -> str:
