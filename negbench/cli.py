@@ -71,12 +71,9 @@ def main() -> None:
 
 def _with_others() -> None:
     """Run the command line as one of the processes that torchrun has started."""
-    from negbench.training import launched
+    from negbench.api.launches import carry_out
 
-    launched.join()  # before anything looks for GPUs, or for torchrun's variables
-    from negbench.training.loop import help_with
-
-    launched.carry_out(app, help_with)
+    carry_out(app)
 
 
 class Models(StrEnum):

@@ -81,6 +81,12 @@ class Evaluation(_Strict):
     max_length: int | None = Field(default=None, ge=8)
     precision: str = "float32"
 
+    @property
+    def given_precision(self) -> str:
+        """The precision; ``auto`` for BM25, which takes none, unless the file names one."""
+        lexical = self.encoder.partition("(")[0] == "bm25" and "precision" not in self.model_fields_set
+        return "auto" if lexical else self.precision
+
 
 class Script(_Strict):
     """A Python file beside ``expect.yaml`` that writes values of ``rows`` to the CSV file that it is given."""

@@ -201,7 +201,7 @@ class _Run:
                 spec.encoder,
                 spec.collection,
                 spec.split,
-                spec.precision,
+                spec.given_precision,
                 spec.max_length,
                 measures,
                 report,

@@ -71,11 +71,12 @@ class Store:
 
     def __init__(self, root: Path, remote: Remote | None = None) -> None:
         self.root, self.remote = root, remote
-        self._sound: set[str] = set()
-        """Keys of artifacts that were looked at; each is looked at once."""
-        self._leases: dict[str, Lease] = {}
-        """Leases by key: each has to be asked more than once to tell that its holder is dead."""
+        self._sound: set[str] = set()  # keys of artifacts that were looked at; each is looked at once
+        self._leases: dict[str, Lease] = {}  # by key: each is asked more than once to tell that its holder is dead
         self._known = self._opened = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_leases": {}}  # another process asks for leases of its own
 
     @classmethod
     def default(cls) -> Store:

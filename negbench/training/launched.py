@@ -68,7 +68,7 @@ class Launch:
         gpus = sum(int(self.store.get(f"gpu/{rank}")) for rank in range(self.size))
         if gpus not in (0, self.size):
             raise InputError(
-                f"{gpus} of the {self.size} processes that were started have a GPU; start one for each GPU of a machine"
+                f"{gpus} of the {self.size} processes that were started have a GPU; start one process for each GPU"
             )
         if self._lost:
             raise RuntimeError("a process that was started with this one is gone")
@@ -154,7 +154,7 @@ def carry_out(command: Callable[[], object], help_with: HelpWith) -> None:
         try:
             launch.help(help_with)
         except RuntimeError as error:
-            raise InputError("the first of the processes that were started together is gone") from error
+            raise InputError("the first of the processes started together is gone; start all of them again") from error
     else:
         try:
             command()

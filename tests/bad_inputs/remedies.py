@@ -5,7 +5,8 @@ from __future__ import annotations
 _VERBS = (
     *("add", "ask for", "audit", "check", "choose", "copy", "correct", "draw", "empty", "give", "install", "keep"),
     *("leave", "let", "lower", "look at", "make", "mend", "move", "name", "put", "quote", "raise", "remove", "rename"),
-    *("repeat", "restore", "run", "save", "say", "see", "set", "shorten", "take", "train", "upgrade", "use", "write"),
+    *("repeat", "restore", "run", "save", "say", "see", "set", "shorten", "start", "take", "train", "upgrade", "use"),
+    "write",
 )
 _DO = rf"(?:{'|'.join(_VERBS)})\b"
 

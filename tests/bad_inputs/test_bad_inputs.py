@@ -13,6 +13,7 @@ import audits
 import collections_of_others
 import command_lines
 import grids
+import manifests
 import places
 import pytest
 import stored_results
@@ -26,7 +27,7 @@ CLASSES: dict[str, Callable[[], Iterator[Case]]] = {
     "grids: keys": grids.keys_that_do_not_fit,
     "grids: spellings": grids.spellings,
     "grids: --set": grids.assignments,
-    "manifests": grids.manifests,
+    "manifests": manifests.manifests,
     "paths: no files": places.things_that_are_no_file,
     "paths: names": places.names_of_no_file,
     "paths: packed files": places.packed_files,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -188,13 +189,13 @@ class OfAnother(Simulated):
     def __init__(self, store: Store, theirs: Made, after: int) -> None:
         super().__init__(store, 1, frozenset())
         self._theirs, self._after = theirs, after
-        self._lock = store.lock(theirs.key)
-        self._lock.acquire()
+        self._held = ExitStack()
+        self._held.enter_context(Store(store.root).lease(theirs.key).hold())
 
     def wait(self) -> Outcome:
         self._after -= 1
         if self._after == 0:
-            self._lock.release()
+            self._held.close()
             self.store.ensure(self._theirs)
         return super().wait()
 
