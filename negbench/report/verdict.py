@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -144,7 +145,9 @@ class _Answer:
         if len(self.candidates) == 1:
             return f"{start}; no other method was run."
         if len(self.good) == 1:
-            return f"{start}, significantly better than each of the other {len(self.candidates) - 1}."
+            count = len(self.candidates) - 1
+            beaten = "the other one" if count == 1 else f"each of the other {count}"
+            return f"{start}, significantly better than {beaten}."
         if choice is self.best:
             others = f"{len(self.good) - 1} of the other {len(self.candidates) - 1}"
             return f"{start}, the highest. No significant difference to {others}, which are not clearly cheaper."
@@ -253,7 +256,10 @@ class _Answer:
 
     @cached_property
     def short(self) -> dict[str, str]:
-        return short_methods([row.method for row in self.rows])
+        """A short name for each method, and the whole one of those whose short names would be numbered."""
+        short = short_methods([row.method for row in self.rows])
+        times = Counter(name.partition(" ")[0] for name in short.values())
+        return {method: name if times[name.partition(" ")[0]] == 1 else method for method, name in short.items()}
 
     def label(self, row: Row) -> str:
         """Return the short name of a row's method and its point on the axes, without the collection."""
