@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import secrets
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -49,7 +50,27 @@ def serving(folder: Path, port: int = 0, annotator: str = "") -> Iterator[str]:
 
 
 class _Server(ThreadingHTTPServer):
+    """A server that ends with its connections: a browser opens some before it has anything to ask."""
+
     daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._open: set[socket.socket] = set()
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        super().server_close()
+        for request in tuple(self._open):
+            with suppress(OSError):
+                request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of a browser that has gone; of anything else as usual."""

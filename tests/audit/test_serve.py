@@ -268,3 +268,25 @@ def test_the_page_is_closed_to_everything_else(address: str) -> None:
     assert "http://" not in page
     assert "https://" not in page
     assert ask(address)[1]["Content-Security-Policy"] != policy  # a nonce is used once
+
+
+def test_a_connection_that_is_open_when_the_server_ends_takes_no_answer(folder: Path) -> None:
+    """A browser opens connections before it needs them; one that was served later would keep an unseen answer."""
+    with serve.serving(folder) as address:
+        parts = urlsplit(address)
+        early = socket.create_connection(("127.0.0.1", parts.port or 0), timeout=10)
+        assert ask(address)[0] == 200  # so that the early connection has been accepted, too
+    with early:
+        early.settimeout(10)
+        try:
+            body = json.dumps({"item": 1, "answer": "yes"}).encode()
+            head = (
+                f"POST {parts.path}answers HTTP/1.1\r\nHost: 127.0.0.1:{parts.port}\r\nContent-Length: {len(body)}\r\n"
+            )
+            early.sendall(f"{head}Content-Type: application/json\r\n\r\n".encode() + body)
+            got = early.recv(100)
+        except ConnectionError:
+            got = b""
+    assert got == b""
+    kept = folder / answers.ANSWERS
+    assert not kept.exists() or not kept.read_text()
