@@ -53,7 +53,7 @@ class Launch:
     def __init__(self, store: Store, rank: int, size: int, has_gpu: bool) -> None:
         self.store, self.rank, self.size = store, rank, size
         self._number = 0
-        """Trainings so far."""
+        """How many trainings have begun; all processes count alike, and name by it what they say of each."""
         self._lost = False
         store.set(f"gpu/{rank}", str(int(has_gpu)))
 
