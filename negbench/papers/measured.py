@@ -9,20 +9,20 @@ from pathlib import Path
 
 import numpy as np
 
-from negbench.collections import Source
 from negbench.errors import InputError
 from negbench.evaluation import in_batch
 from negbench.evaluation.false_negatives import headline
+from negbench.papers.paired import Queries
 from negbench.papers.rows import IN_BATCH, OVERLAP, RATE
 from negbench.papers.samples import Sample, rate
-from negbench.plan.trials import Trial, collection_name
+from negbench.plan.trials import Trial
 from negbench.report import results
 from negbench.stages.evaluation.false_negatives import read_clusters, read_rates
 from negbench.stages.evaluation.overlap_with_top import OverlapWithTop
 from negbench.stages.evaluation.quality import EvaluateAmong, EvaluateEncoder, EvaluateRetriever
-from negbench.stages.inputs import TRAINING_SPLIT, LoadCollection, read_collection
+from negbench.stages.inputs import TRAINING_SPLIT
 from negbench.store import Stage, Store
-from negbench.types import Collection, Float64
+from negbench.types import Float64
 
 Ranked = EvaluateEncoder | EvaluateRetriever | EvaluateAmong
 WHOLE = ("",)
@@ -35,7 +35,12 @@ class Trials:
 
     of_row: Sequence[Trial]
     every: Sequence[Trial]
-    store: Store
+    queries: Queries
+
+    @property
+    def store(self) -> Store:
+        """Where their stages are."""
+        return self.queries.store
 
     @property
     def seeds(self) -> tuple[int, ...] | None:
@@ -53,7 +58,7 @@ class Trials:
             return self._overlap(int(depth[1]))
         ranked = [ranked_by(trial, measure) for trial in self.of_row]
         if stages := [it for it in ranked if it is not None]:
-            values = [of_evaluation(stage, name, self.store) for stage, name in stages]
+            values = [of_evaluation(stage, name, self.queries) for stage, name in stages]
             return Sample(np.concatenate([it.values for it in values]), values[0].queries, self.seeds)
         return Sample(np.array([[self._recorded(it, measure)] for it in self.of_row]), WHOLE, self.seeds)
 
@@ -102,7 +107,7 @@ class Trials:
         return rate(hits, totals, queries, self.seeds)
 
     def _training_queries(self) -> tuple[str, ...]:
-        return _ids(self.of_row[0].evaluation.collection, TRAINING_SPLIT, self.store)
+        return self.queries.ids(self.of_row[0].evaluation.collection, TRAINING_SPLIT)
 
     def _recorded(self, trial: Trial, measure: str) -> float:
         """Return a value of ``results.json``: ``cost/seconds``, ``draw/filled``, ``negatives/cosine``, ..."""
@@ -128,35 +133,11 @@ def ranked_by(trial: Trial, measure: str) -> tuple[Ranked, str] | None:
     return None
 
 
-def of_evaluation(stage: Ranked, measure: str, store: Store) -> Sample:
+def of_evaluation(stage: Ranked, measure: str, queries: Queries) -> Sample:
     """Return the values of a finished evaluation by query, without seeds."""
     loaded, split = stage.pool.collection if isinstance(stage, EvaluateAmong) else stage.collection, _split(stage)
-    values = np.load(_values(store.path(stage), measure), allow_pickle=False)
-    return Sample(values[None], _ids(loaded, split, store), None)
-
-
-def _ids(loaded: LoadCollection, split: str, store: Store) -> tuple[str, ...]:
-    """Return the queries of a split as COLLECTION/ID, so that those of two collections are never paired.
-
-    A collection made from another, such as ``mismatched``, has the other's name where it left the split's queries and
-    judgments and the documents as they were.
-    """
-    collection, source = read_collection(store.ensure(loaded)), loaded.source
-    while isinstance(inner := source.parameters.get("collection"), Source):
-        made_from = LoadCollection(inner, inner.fingerprint(), loaded.equal_texts)
-        if not _equal_split(collection, read_collection(store.ensure(made_from)), split):
-            break
-        source = inner
-    name = collection_name(source)
-    return tuple(f"{name}/{collection.query_ids[row]}" for row in collection.split_queries(split).tolist())
-
-
-def _equal_split(one: Collection, other: Collection, split: str) -> bool:
-    """Tell whether a split has the same judgments of the same queries and documents in two collections."""
-    if split not in other.qrels or one.qrels[split].triples() != other.qrels[split].triples():
-        return False
-    texts = [(it.query_ids, it.queries, it.document_ids, it.titles, it.texts) for it in (one, other)]
-    return all(list(a) == list(b) for a, b in zip(*texts, strict=True))
+    values = np.load(_values(queries.store.path(stage), measure), allow_pickle=False)
+    return Sample(values[None], queries.ids(loaded, split), None)
 
 
 def _split(stage: Ranked) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from negbench.errors import InputError
-from negbench.papers import files, measured, page, published, record, scripts, table
+from negbench.papers import files, measured, page, paired, published, record, scripts, table
 from negbench.papers.files import Folder
 from negbench.papers.rows import EvaluationRow, GridRow, ScriptRow, Source, sources
 from negbench.papers.samples import Sample
@@ -60,16 +61,15 @@ def reproduce(
     """Reproduce one paper or all, and write ``out``.
 
     ``only`` are names of statements, or patterns with ``*``; a statement that needs what is not here is run where it
-    is named in full. Raises InputError for mistakes in files before anything runs; what a paper misses when it runs,
-    such as a collection, leaves that paper's results as they are, and the others go on.
+    is named in full. Raises InputError for mistakes in files before anything runs, with ``all`` only where every paper
+    has one. What a paper misses, such as a collection, leaves its results as they are, and the others go on.
     """
-    read = [files.read(path) for path in folders(name)]
-    found = [(folder, sources(folder)) for folder in read]
-    every = [statement for folder in read for statement in folder.expect.statements]
-    for pattern in only:
-        if not any(fnmatchcase(statement, pattern) for statement in every):
-            raise InputError(f"--only {pattern}: {unknown('statement', pattern, every)}")
     outcome = Reproduced()
+    found = _read(folders(name), outcome)
+    every = [statement for folder, _ in found for statement in folder.expect.statements]
+    for pattern in only:
+        if not outcome.errors and not any(fnmatchcase(statement, pattern) for statement in every):
+            raise InputError(f"--only {pattern}: {unknown('statement', pattern, every)}")
     for folder, rows in found:
         if only and not any(_is_selected(it, only) for it in folder.expect.statements):
             continue
@@ -77,10 +77,32 @@ def reproduce(
             run = _Run(folder=folder, sources=rows, store=store, out=out / folder.name, report=report)
             _paper(run, only, command, outcome)
         except InputError as error:
-            outcome.errors.extend(f"{folder.name}: {line}" for line in str(error).splitlines())
+            outcome.errors.extend(_lines(folder.path, error))
     if outcome.records:
         results.write_text(out / "README.md", page.write(out))
     return outcome
+
+
+def _read(paths: Sequence[Path], outcome: Reproduced) -> list[tuple[Folder, dict[str, Source]]]:
+    """Read the folders; those that cannot be read are errors of ``outcome``, and raise InputError if none can."""
+    found = []
+    for path in paths:
+        try:
+            folder = files.read(path)
+            rows = sources(folder)
+            paired.check(folder, rows)
+            found.append((folder, rows))
+        except InputError as error:
+            if len(paths) == 1:
+                raise
+            outcome.errors.extend(_lines(path, error))
+    if not found:
+        raise InputError(*outcome.errors)
+    return found
+
+
+def _lines(path: Path, error: InputError) -> list[str]:
+    return [f"{path.name}: {line}" for line in str(error).splitlines()]
 
 
 def _is_selected(statement: str, only: Sequence[str]) -> bool:
@@ -138,6 +160,10 @@ class _Run:
     _grids: dict[str, list[Trial]] = field(default_factory=dict)
     _failed: dict[str, str] = field(default_factory=dict)
 
+    @cached_property
+    def _queries(self) -> paired.Queries:
+        return paired.Queries(self.store)
+
     def samples(self, statements: Sequence[str]) -> dict[Value, Sample]:
         """Return the values of ``statements``; those of failed trials are left out."""
         values = dict.fromkeys(it for name in statements for it in self.folder.statements[name].values)
@@ -172,7 +198,7 @@ class _Run:
             if trial.name in self._failed:
                 self._failed[value.row] = self._failed[trial.name]
                 return None
-        return measured.Trials(of_row, every, self.store).sample(value.measure)
+        return measured.Trials(of_row, every, self._queries).sample(value.measure)
 
     def _run_grid(self, name: str) -> list[Trial]:
         """Run a grid as far as it is not stored, and write its results into a folder of its name."""
@@ -209,7 +235,7 @@ class _Run:
             )
         except InputError as error:
             raise InputError(f"{self.folder.where('evaluations', source.name)}: {error}") from error
-        return measured.of_evaluation(stage, value.measure, self.store)
+        return measured.of_evaluation(stage, value.measure, self._queries)
 
     def _of_script(self, source: ScriptRow, value: Value) -> Sample:
         path = self.folder.path / self.folder.expect.scripts[source.script].file

@@ -13,7 +13,7 @@ import pytest
 from made_papers import write_paper
 
 from negbench import tracking
-from negbench.papers import page, run
+from negbench.papers import page, paired, run
 from negbench.papers import record as records
 
 SCRIPT = """\
@@ -152,6 +152,16 @@ def test_what_needs_the_hub_runs_where_it_is_named(here: Path, negbench: Callabl
     assert not (here / "results").exists()
 
 
+def test_a_paper_that_cannot_be_read_does_not_stop_the_others(here: Path, negbench: Callable[..., Any]) -> None:
+    absent = write_paper(here / "experiments/papers/absent", {"says": "nDCG@10(bm25) > nDCG@10(random)"})
+    (absent / "grid.yaml").write_text("name: absent\ncollection: nowhere\nmethods: [bm25, random]\n")
+    said = negbench("reproduce", "all", "--only", "lists", "--only", "says", cwd=here)
+    assert said.code == 2
+    assert "absent: experiments/papers/absent/grid.yaml:2: collection: " in said.err
+    (lists,) = [it for it in _record(here)["statements"] if it["name"] == "lists"]
+    assert lists["verdict"] == "reproduced"
+
+
 def test_a_failed_script_is_one_line(here: Path, negbench: Callable[..., Any]) -> None:
     (here / "experiments/papers/tiny/lists.py").write_text("raise SystemExit('no lists today')")
     said = negbench("reproduce", "tiny", "--only", "lists", cwd=here)
@@ -198,7 +208,8 @@ def test_a_shipped_paper_can_be_read(folder: Path, monkeypatch: pytest.MonkeyPat
     for name in ("scifact", "nfcorpus", "cranfield"):
         (tiny_collection.parent / name).mkdir(exist_ok=True)
     monkeypatch.setenv("NEGBENCH_DATA", str(tiny_collection.parent))
-    run.sources(run.files.read(folder))
+    read = run.files.read(folder)
+    paired.check(read, run.sources(read))
 
 
 @pytest.mark.parametrize("folder", PAPERS, ids=lambda path: path.name)
