@@ -13,6 +13,12 @@ from negbench.store import Stage
 EXPECTED_SECONDS: Final = {"training": 30.0, "embeddings of document": 5.0, "teacher": 30.0, "scores": 20.0}
 """Seconds of a stage by its effort where nothing like it was timed."""
 
+SECONDS_A_DOCUMENT: Final = 0.015
+"""Seconds in which a whole transformer of 20 million weights reads a document of full length on a core or two."""
+
+FULL_LENGTH: Final = 256
+"""Tokens of a document of full length, which is also what models without a length of their own are expected to read."""
+
 OTHER_SECONDS: Final = 0.5
 """Seconds of a short stage where no short one was timed."""
 
@@ -27,10 +33,16 @@ class Durations:
     encoded, and the encoding by how many documents the training reads, ``documents_read`` by stage key; queries are
     short. Where trainings were timed that read other numbers of documents, it takes as much longer than the closest as
     it reads more. A short stage of a kind that was not timed takes the median of the short ones that were.
+
+    Where no document was encoded by a start, its encoding takes what is usual for ``documents_encoded``, by stage key,
+    which counts those that a transformer encodes.
     """
 
-    def __init__(self, documents_read: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self, documents_read: Mapping[str, int] | None = None, documents_encoded: Mapping[str, int] | None = None
+    ) -> None:
         self._documents_read = documents_read or {}
+        self._documents_encoded = documents_encoded or {}
         self._timed: dict[tuple[str, str], float] = {}
         self._trained: dict[tuple[str, str], dict[int, float]] = {}
         """Seconds of trainings by the number of documents that they read."""
@@ -62,6 +74,8 @@ class Durations:
         if read is not None and like[1] in self._encoded:
             before, pace = self._encoded[like[1]]
             return before + PASSES * pace * read
+        if stage.key in self._documents_encoded:
+            return SECONDS_A_DOCUMENT * self._documents_encoded[stage.key]
         if stage.effort in EXPECTED_SECONDS:
             return EXPECTED_SECONDS[stage.effort]
         short = [seconds for (effort, _), seconds in self._timed.items() if effort not in EXPECTED_SECONDS]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from negbench import tracking
 from negbench.config.grid import Grid
+from negbench.encoders.modules import has_transformer
 from negbench.encoders.precision import resolve
 from negbench.escaping import for_terminal
 from negbench.executors.choice import ExecutorChoice
@@ -17,12 +18,12 @@ from negbench.plan.trials import Trial, collection_name
 from negbench.report import results
 from negbench.runners import schedule
 from negbench.runners.checks import check_parts, keep_answered
-from negbench.runners.durations import Durations
+from negbench.runners.durations import FULL_LENGTH, Durations
 from negbench.runners.forecast import steps_of
 from negbench.runners.outputs import Outputs
 from negbench.stages.evaluation.gradient import WeighFalseNegatives
 from negbench.stages.evaluation.quality import EvaluateEncoder, EvaluateRetriever
-from negbench.stages.inputs import LoadCollection, StartEncoder, read_collection, split_queries
+from negbench.stages.inputs import Embed, LoadCollection, StartEncoder, read_collection, split_queries
 from negbench.stages.mining.pool import BuildPool
 from negbench.stages.mining.repair import RepairNegatives, truth_of
 from negbench.stages.training.train import WATCHED_SPLIT, Train
@@ -93,7 +94,7 @@ def run(
 
         open_executor = partial((executor or ExecutorChoice()).open, made, store)
         try:
-            durations = Durations(_documents_read(trials, store))
+            durations = Durations(_documents_read(trials, store), _documents_encoded(stages, store))
 
             def told(now: schedule.Progress) -> None:
                 report(replace(now, finished=outputs.standings()))
@@ -124,6 +125,19 @@ def _documents_read(trials: Sequence[Trial], store: Store) -> dict[str, int]:
             mined = 0 if stage.negatives is None else getattr(stage.negatives, "k", 1)
             read[stage.key] = (steps or 0) * stage.recipe.batch_size * (1 + mined)
     return read
+
+
+def _documents_encoded(stages: Sequence[Stage], store: Store) -> dict[str, int]:
+    """Return how many documents of ``FULL_LENGTH`` tokens a transformer encodes as it comes, by stage key."""
+    return {
+        stage.key: len(read_collection(store.path(stage.collection)).document_ids)
+        * min(stage.max_length or FULL_LENGTH, FULL_LENGTH)
+        // FULL_LENGTH
+        for stage in stages
+        if isinstance(stage, Embed) and isinstance(stage.encoder, StartEncoder) and not store.has(stage)
+        if stage.side == "document" and has_transformer(stage.encoder.spec, stage.side)
+        if store.has(stage.collection)
+    }
 
 
 def _error_log(out: Path) -> Callable[[str], None]:

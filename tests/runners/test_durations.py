@@ -12,7 +12,7 @@ import pytest
 from negbench.collections.helpdesk import Helpdesk
 from negbench.encoders import weights
 from negbench.encoders.spec import EncoderSpec
-from negbench.runners.durations import EXPECTED_SECONDS, OTHER_SECONDS, Durations
+from negbench.runners.durations import EXPECTED_SECONDS, OTHER_SECONDS, SECONDS_A_DOCUMENT, Durations
 from negbench.stages.inputs import Embed, LoadCollection, StartEncoder
 from negbench.store import Stage, Store
 
@@ -98,3 +98,13 @@ def test_the_vectors_of_another_start_say_nothing() -> None:
     assert durations.of(_documents(_start(0))) == EXPECTED_SECONDS["embeddings of document"]
     durations.timed(_documents(_start(0)), {"seconds": 2.0, "documents_encoded": 1000})
     assert durations.of(_documents(Training(_start(0), 3))) == 2.0
+
+
+def test_a_transformer_that_was_not_timed_takes_what_its_documents_usually_take() -> None:
+    """Five seconds, whatever there is to read, were far too few for a whole model beside a student of few layers."""
+    untouched, student = _documents(_start(None)), _documents(_start(0))
+    durations = Durations(documents_encoded={untouched.key: 4000})
+    durations.timed(student, {"seconds": 2.0, "documents_encoded": 4000})
+    assert durations.of(untouched) == 4000 * SECONDS_A_DOCUMENT
+    durations.timed(untouched, {"seconds": 90.0, "documents_encoded": 4000})
+    assert durations.of(_documents(_start(None))) == 90.0
