@@ -190,8 +190,9 @@ def write_report(
     Each of several collections has a page in its own folder, too. The page shows the negatives of ``texts`` training
     queries with their texts. ``audit`` is the folder of an audit of this grid that has answers, or several, each of
     other methods or of another collection: tables, page and model cards then show the rates that they found, and so do
-    those of later runs. A newer audit of the same negatives takes the place of an older one. Raises InputError where
-    the grid has not run yet, for an audit of other negatives, and for two of the same.
+    those of later runs. A newer audit of the same negatives takes the place of an older one. Where the store no longer
+    holds the negatives, the page says so in their place. Raises InputError where the grid has not run yet, for an audit
+    of other negatives, and for two of the same.
 
     >>> results = negbench.run("garden.yaml")
     >>> [path.name for path in negbench.write_report("garden.yaml")][-2:]
@@ -213,5 +214,8 @@ def write_report(
     written = []
     for place, own in {**parts, folder: planned}.items():
         if place == folder or place.is_dir():
-            written += page.write(place, inspect.examples(own, opened, (), texts) if texts else [])
+            readable = inspect.are_stored(own, opened)
+            shown = inspect.examples(own, opened, (), texts) if texts and readable else []
+            mined = any(trial.negatives is not None for trial in own)
+            written += page.write(place, shown, emptied=bool(texts) and mined and not readable)
     return written

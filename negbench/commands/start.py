@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -138,3 +139,9 @@ def quickstart(
         results = negbench.run(grid, out, progress=progress, command=given_command(), workers=asked)
     show(results, as_json)
     print_outcome(results, as_json)
+    if not as_json:
+        say(
+            f"next: `negbench report {shlex.quote(str(results.path / 'manifest.json'))} --out "
+            f"{shlex.quote(str(results.path))}` writes an HTML page with figures and negatives to read; "
+            "`negbench init YOUR.csv` writes a grid for your own data"
+        )

@@ -81,6 +81,11 @@ def examples(trials: Sequence[Trial], store: Store, queries: Sequence[str], coun
     return repeat_if_damaged(store, needed, partial(_examples, with_negatives, store, queries, count))
 
 
+def are_stored(trials: Sequence[Trial], store: Store) -> bool:
+    """Tell whether the store holds negatives of some trial; without them there is nothing to read."""
+    return any(trial.negatives is not None and all(map(store.has, _read(trial))) for trial in trials)
+
+
 def _read(trial: Trial) -> list[Stage]:
     """Return the stages whose artifacts are read."""
     negatives = trial.negatives

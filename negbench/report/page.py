@@ -43,10 +43,11 @@ CAPTIONS = {
 }
 
 
-def write(folder: Path, texts: Sequence[Example]) -> list[Path]:
+def write(folder: Path, texts: Sequence[Example], emptied: bool = False) -> list[Path]:
     """Write ``report.html``, ``table.tex`` and ``figures/*.svg`` and ``*.png`` from the results in ``folder``.
 
-    The page shows ``texts``; it contains no other text of the collection. Raises InputError without results.
+    The page shows ``texts``; it contains no other text of the collection. It says that the store was ``emptied`` where
+    there are none for that reason. Raises InputError without results.
     """
     data = stored.read(folder, for_page=True)
     rows = [Row(**row) for row in data["rows"]]
@@ -92,7 +93,7 @@ def write(folder: Path, texts: Sequence[Example]) -> list[Path]:
         ]
         write_text(folder / "side_by_side.tex", "\n".join(tex))
         written.append(folder / "side_by_side.tex")
-    write_text(folder / "report.html", html({**data, "side_by_side": beside}, rows, pictures, texts))
+    write_text(folder / "report.html", html({**data, "side_by_side": beside}, rows, pictures, texts, emptied))
     return [*written, folder / "table.tex", folder / "report.html"]
 
 
@@ -101,7 +102,13 @@ def _label(name: str, number: int) -> str:
     return f"tab:{name}" + (f"-{number}" if number > 1 else "")
 
 
-def html(data: dict[str, Any], rows: Sequence[Row], pictures: dict[str, str], texts: Sequence[Example]) -> str:
+def html(
+    data: dict[str, Any],
+    rows: Sequence[Row],
+    pictures: dict[str, str],
+    texts: Sequence[Example],
+    emptied: bool = False,
+) -> str:
     """Return the page; text from the collection and the grid file is escaped."""
     import jinja2
     from markupsafe import Markup
@@ -131,6 +138,7 @@ def html(data: dict[str, Any], rows: Sequence[Row], pictures: dict[str, str], te
         # matplotlib escapes the text in its figures
         pictures=[(name, CAPTIONS[name], Markup(picture)) for name, picture in pictures.items()],  # noqa: S704
         texts=texts,
+        emptied=emptied,
         manifest=data["manifest"],
     )
 

@@ -74,6 +74,14 @@ class TestRun:
         with pytest.raises(InputError, match=r"figure 'qualty': there is none; expected one of quality, costs"):
             results.figure("qualty")
 
+    def test_a_report_outlives_the_store(self, here: Path) -> None:
+        nb.run("garden.yaml")
+        emptied = nb.write_report("garden.yaml", store="emptied")[-1].read_text()
+        assert "The store no longer holds the negatives of this grid" in emptied
+        kept = nb.write_report("garden.yaml")[-1].read_text()
+        assert "no longer holds" not in kept
+        assert kept.count('class="example"') == 3 > emptied.count('class="example"') == 0
+
     def test_report_and_inspect(self, here: Path, negbench: Command) -> None:
         nb.run("garden.yaml")
         paths = nb.write_report("garden.yaml", texts=1)
