@@ -24,6 +24,9 @@ from negbench.report.table import ALPHA, audited, mostly_random, short_methods, 
 FOLDED = 6
 """Most comparisons that the page shows unfolded."""
 
+LONGEST_NOTE = 500
+"""Most characters of a note that stands in one paragraph."""
+
 KEY_COLUMNS = ("vs ", "false negatives")
 """Beginnings of the headings that are always shown, beside the method, the axes and the measure with its interval."""
 
@@ -32,6 +35,8 @@ CAPTIONS = {
     "over queries and seeds. A filled dot: the test finds a difference after correction for all of its kind.",
     "quality": "Ranking quality against the false-negative rate, where a rate is known. Means with 95 % intervals over "
     "queries and seeds; small dots are single seeds, long lines are the references.",
+    "quality alone": "Ranking quality; no false-negative rate is known. Means with 95 % intervals over queries and "
+    "seeds; small dots are single seeds, long lines are the references.",
     "costs": "Cost of each method by kind of stage when nothing is shared. The diamond is the marginal cost: the "
     "stages that no other trial of this grid uses.",
     "ranks": "Ranks of the mined negatives in the candidate pool, in percent of a method's negatives. Candidates in "
@@ -120,6 +125,7 @@ def html(
     template = environment.from_string(files("negbench.report").joinpath("page.html.j2").read_text(encoding="utf-8"))
     decided, undecided = findings(rows, data["settings"])
     axes = {key for row in rows for key in row.axes}
+    alone = "" if any(row.rate is not None for row in rows) else " alone"
     keys = (data["settings"]["measure"] + " ±", *KEY_COLUMNS)
     return template.render(
         settings=data["settings"],
@@ -135,12 +141,21 @@ def html(
         short=short_names([*data["side_by_side"]["tables"], *data["tables"]]),
         further=data.get("further", []),
         called=short_methods([row.method for row in rows]) | _short_filters(data.get("details", [])),
+        paragraphs=paragraphs,
         # matplotlib escapes the text in its figures
-        pictures=[(name, CAPTIONS[name], Markup(picture)) for name, picture in pictures.items()],  # noqa: S704
+        pictures=[
+            (name, CAPTIONS.get(name + alone, CAPTIONS[name]), Markup(picture))  # noqa: S704
+            for name, picture in pictures.items()
+        ],
         texts=texts,
         emptied=emptied,
         manifest=data["manifest"],
     )
+
+
+def paragraphs(note: str) -> list[str]:
+    """Return a note of more than ``LONGEST_NOTE`` characters sentence by sentence, and any other as it is."""
+    return [note] if len(note) <= LONGEST_NOTE else re.split(r"(?<=[\w)%]\.) ", note)
 
 
 def kept_together(cell: str) -> str:

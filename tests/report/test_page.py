@@ -92,6 +92,29 @@ def test_what_the_tests_say_of_many_methods_is_folded_away(
     assert "simans(a=1.0) shows no significant difference to in-batch: +0.0900" in found.text
 
 
+def test_a_long_note_is_a_list_of_its_sentences() -> None:
+    sentences = ["Values are means.", "* differs (5 % level).", "= is equal within 0.01.", "x" * 500 + " ends here."]
+    assert page.paragraphs(" ".join(sentences)) == sentences
+    assert page.paragraphs("Short. Two sentences.") == ["Short. Two sentences."]
+
+
+@pytest.mark.parametrize(
+    ("rate", "told"),
+    [
+        (0.1, "Ranking quality against the false-negative rate"),
+        (None, "Ranking quality; no false-negative rate is known"),
+    ],
+)
+def test_the_caption_speaks_of_rates_only_where_there_are_some(tmp_path: Path, rate: float | None, told: str) -> None:
+    made(tmp_path)
+    data = json.loads((tmp_path / "results.json").read_text())
+    for row in data["rows"]:
+        row |= {"rate": rate, "rate_low": rate, "rate_high": rate}
+    (tmp_path / "results.json").write_text(json.dumps(data))
+    page.write(tmp_path, [])
+    assert told in (tmp_path / "report.html").read_text()
+
+
 def test_a_cell_breaks_before_its_interval_alone() -> None:
     cells = {"0.1 ± 0.2 *": 1, "2.50 [1.62, 3.67]": 1, "43.0 !": 0, "in-batch": 0}
     assert {cell: page.kept_together(cell).count(" ") for cell in cells} == cells
