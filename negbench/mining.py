@@ -17,13 +17,16 @@ from negbench.part_checks import check_labels, check_mask, check_positions
 from negbench.retrieval.pool import pad
 from negbench.rng import CounterRNG
 from negbench.samplers import Sampler
-from negbench.types import Bool, CandidatePool, Float32, Int32, Negatives
+from negbench.types import Bool, CandidatePool, Draw, Float32, Int32, Negatives
 
 Fill = Literal["corpus", "below-filters", "drop"]
 """Where a shortfall is made up: uniformly from the whole corpus, or from the ranks below all that filters looked at.
 
 With ``drop`` it is not: a query that is short of negatives has none, and its rows are left out of the training.
 """
+
+AT_A_TIME = 2**22
+"""Candidates among which a sampler draws at a time: its weights and noise take some 70 bytes each."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def mine(
     for epoch, number in enumerate(range(round * epochs, (round + 1) * epochs)):
         earlier = [other.of_epoch(epoch).documents for other in before]
         left = candidates.without(among(candidates.documents, earlier)) if earlier else candidates
-        drawn = rules.sampler.draw(left, k, CounterRNG(seed, rules.sampler.spelling + place, number))
+        drawn = _drawn(rules.sampler, left, k, CounterRNG(seed, rules.sampler.spelling + place, number))
         check_positions(rules.sampler, drawn.positions, left, k, rules.sampler.leaves_slots)
         positions = _without_short(drawn.positions) if rules.fill == "drop" else drawn.positions
         # the labels of these numbers are part of what they are
@@ -99,6 +102,20 @@ def mine(
             )
         )
     return Negatives.side_by_side(draws)
+
+
+def _drawn(sampler: Sampler, pool: CandidatePool, k: int, rng: CounterRNG) -> Draw:
+    """Return what the sampler draws, some queries at a time: a query draws the same in any company."""
+    count = len(pool.queries)
+    rows = max(1, AT_A_TIME // max(1, pool.depth))
+    if count <= rows:
+        return sampler.draw(pool, k, rng)
+    draws = [
+        sampler.draw(pool.of_queries(np.arange(first, min(first + rows, count))), k, rng)
+        for first in range(0, count, rows)
+    ]
+    positions = np.concatenate([draw.positions for draw in draws])
+    return Draw(positions, np.concatenate([draw.effective_size for draw in draws]))
 
 
 def among(candidates: Int32, documents: Sequence[Int32]) -> Bool:

@@ -358,6 +358,26 @@ def test_arrays_come_back_bit_for_bit(tmp_path: Path, excluded: np.ndarray | Non
             assert after == before, name
 
 
+def test_mapped_arrays_are_those_of_the_files(tmp_path: Path) -> None:
+    """Also empty ones; and nobody writes to the artifact by writing to them."""
+    save_arrays(pool(None), tmp_path)
+    read, mapped = (load_arrays(CandidatePool, tmp_path, mapped=it) for it in (False, True))
+    tables = 0
+    for name in CandidatePool.__dataclass_fields__:
+        one, other = getattr(read, name), getattr(mapped, name)
+        if not isinstance(one, np.ndarray):
+            assert one == other, name
+            continue
+        assert (one.dtype, one.shape, one.tobytes()) == (other.dtype, other.shape, other.tobytes()), name
+        assert one.flags.writeable
+        assert not other.flags.writeable
+        tables += 1
+    assert tables >= 8
+    np.save(tmp_path / "queries.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match="object"):
+        load_arrays(CandidatePool, tmp_path, mapped=True)
+
+
 def test_objects_are_neither_written_nor_read(tmp_path: Path) -> None:
     """An array of objects would be a pickle, and a pickle runs code."""
     odd = Negatives(**{name: np.array([{"a": 1}], dtype=object) for name in Negatives.__dataclass_fields__})  # type: ignore[arg-type]

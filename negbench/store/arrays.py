@@ -40,11 +40,14 @@ def save_arrays(record: Any, folder: Path) -> None:
     (folder / "fields.json").write_text(json.dumps(rest) + "\n")
 
 
-def load_arrays(kind: type[T], folder: Path) -> T:
-    """Read a record of arrays from a folder that ``save_arrays`` wrote."""
+def load_arrays(kind: type[T], folder: Path, *, mapped: bool = False) -> T:
+    """Read a record of arrays from a folder that ``save_arrays`` wrote.
+
+    ``mapped``: the arrays are views of their files, which cannot be written to and which memory need not hold.
+    """
     values = json.loads((folder / "fields.json").read_text())
     for path in folder.glob("*.npy"):
-        values[path.stem] = np.load(path, allow_pickle=False)
+        values[path.stem] = np.asarray(np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False))
     return kind(**values)
 
 

@@ -12,7 +12,7 @@ from negbench.mining import Rules
 from negbench.requirements import TeacherScores
 from negbench.samplers import Sampler
 from negbench.stages.inputs import PathOf
-from negbench.stages.mining.pool import BuildPool
+from negbench.stages.mining.pool import BuildPool, read_pool
 from negbench.stages.mining.pool_features import FeatureStage, stage_of
 from negbench.stages.mining.writing import WriteNegatives
 from negbench.store import Stage, load_arrays
@@ -59,18 +59,18 @@ class NegativesStage(Stage):
 
     def candidates(self, path_of: PathOf) -> CandidatePool:
         """Return the pool with the features that its rules require."""
-        pool = load_arrays(CandidatePool, path_of(self.pool))
+        pool = read_pool(path_of(self.pool))
         for stage in self.features:
             pool = stage.attach(pool, path_of(stage))
         return pool
 
     def single_pool(self, path_of: PathOf) -> CandidatePool | None:
         """Return the pool that all of the negatives were drawn from; None where there are several."""
-        return load_arrays(CandidatePool, path_of(self.pool))
+        return read_pool(path_of(self.pool))
 
     def located(self, path_of: PathOf) -> LocatedNegatives:
         """Read the negatives and their position in the pool that they were drawn from."""
-        drawn, pool = load_arrays(Negatives, path_of(self)), load_arrays(CandidatePool, path_of(self.pool))
+        drawn, pool = load_arrays(Negatives, path_of(self)), read_pool(path_of(self.pool))
         ranks, gaps = places(drawn, pool, self.pool.retriever.seeded)
         positives = np.broadcast_to(pool.positive_score("lowest")[:, None], drawn.documents.shape)
         return LocatedNegatives(drawn, ranks, gaps, positives)

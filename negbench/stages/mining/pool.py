@@ -84,6 +84,11 @@ class BuildPool(Stage):
         return replace(self, collection=collection, split=split, queries=queries)
 
 
+def read_pool(folder: Path) -> CandidatePool:
+    """Open a stored pool; its arrays are views of the files, so that memory need not hold them."""
+    return load_arrays(CandidatePool, folder, mapped=True)
+
+
 @dataclass(frozen=True, eq=False)
 class TrainTeacher(Stage):
     """One copy of a cross-fitted teacher: trained on the queries outside of ``fold``."""
