@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,12 @@ def load(folder: Path) -> Collection:
         given=_given(folder / "given.parquet"),
         parents=np.load(parents, allow_pickle=False) if parents.exists() else None,
     )
+
+
+@lru_cache(maxsize=2)
+def load_once(folder: Path) -> Collection:
+    """Read a collection that ``save`` wrote; the last two stay in memory, since all stages of a grid read the same."""
+    return load(folder)
 
 
 def count(folder: Path) -> int:

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -48,10 +48,7 @@ EqualTexts = Literal["known", "unlabelled"]
 Storage = Literal["auto", "float16"]
 
 
-@lru_cache(maxsize=2)
-def read_collection(folder: Path) -> Collection:
-    """Read a stored collection; the last two stay in memory, since all stages of a grid read the same one."""
-    return storage.load(folder)
+read_collection = storage.load_once
 
 
 def forget() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 from negbench.batching import Batching
 from negbench.batching.random import Random
@@ -22,6 +23,8 @@ class TrainingJob:
     batches follow from it alone. ``batching``: how rows are put into batches; ``clusters`` int32 [R] are those of the
     R rows of an epoch, where it requires them. ``step_range``: train only the steps between two shares of the whole
     training, (0.2, 0.5) say. ``documents`` [N, d]: vectors of the corpus, where queries alone are trained.
+    ``stored``: the folder that ``collection`` was read from (``collections.storage``), but for documents added at its
+    end; the other processes read it there. None where there is none: then they get a copy.
     """
 
     data: Instances
@@ -33,6 +36,7 @@ class TrainingJob:
     clusters: Int32 | None = None
     step_range: tuple[float, float] | None = None
     documents: Vectors | None = None
+    stored: Path | None = None
 
     @cached_property
     def epochs(self) -> list[list[Int64]]:

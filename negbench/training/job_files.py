@@ -19,18 +19,25 @@ from negbench.training.data import Instances
 from negbench.training.job import TrainingJob
 from negbench.training.recipe import Recipe
 from negbench.training.targets import Targets
-from negbench.types import Qrels, Vectors
+from negbench.types import Collection, Qrels, Vectors
+
+COLLECTION = "collection"
+"""The folder of a job with a copy of its collection."""
+
+BY_DOCUMENT = ("document_ids", "titles", "texts")
+"""The fields of a collection that grow with documents that are added to it."""
 
 
 def save_job(job: TrainingJob, folder: Path) -> None:
     """Write a job into ``folder``, which is created: its collection, rows and arrays, and the rest as JSON.
 
-    Vectors of documents that are mapped from a file stay where they are; the job names the file. Raises ValueError for
-    a loss or a batching that is not registered.
+    A stored collection, and vectors of documents that are mapped from a file, stay where they are; the job names these
+    places. Raises ValueError for a loss or a batching that is not registered.
     """
     folder.mkdir(parents=True)
-    (folder / "collection").mkdir()
-    storage.save(job.collection, folder / "collection")
+    if job.stored is None:
+        (folder / COLLECTION).mkdir()
+        storage.save(job.collection, folder / COLLECTION)
     (folder / "rows").mkdir()
     save_rows(job.data, folder / "rows")
     if job.clusters is not None:
@@ -41,7 +48,9 @@ def save_job(job: TrainingJob, folder: Path) -> None:
         "recipe": job.recipe.model_dump(mode="json"),
         "seed": job.seed,
         "step_range": job.step_range,
-        "documents": None if job.documents is None else _file_of(job.documents, folder),
+        "documents": None if job.documents is None else file_of(job.documents, folder),
+        "stored": None if job.stored is None else str(job.stored.absolute()),
+        "added": None if job.stored is None else _added(job.collection, storage.count(job.stored)),
     }
     (folder / "job.json").write_text(json.dumps(rest) + "\n", encoding="utf-8")
 
@@ -52,7 +61,7 @@ def load_job(folder: Path) -> TrainingJob:
     loss, clusters = Loss.model_validate(rest["loss"]), folder / "clusters.npy"
     return TrainingJob(
         data=load_rows(folder / "rows", loss.requires),
-        collection=storage.load(folder / "collection"),
+        collection=_collection(folder, rest["stored"], rest["added"]),
         loss=loss,
         recipe=Recipe.model_validate(rest["recipe"]),
         seed=rest["seed"],
@@ -60,7 +69,23 @@ def load_job(folder: Path) -> TrainingJob:
         clusters=np.load(clusters, allow_pickle=False) if clusters.exists() else None,
         step_range=None if rest["step_range"] is None else tuple(rest["step_range"]),
         documents=None if rest["documents"] is None else np.load(rest["documents"], mmap_mode="r", allow_pickle=False),
+        stored=None if rest["stored"] is None else Path(rest["stored"]),
     )
+
+
+def _added(collection: Collection, stored: int) -> dict[str, list[str]]:
+    """Return what stands after the first ``stored`` documents of a collection, by field."""
+    return {name: list(getattr(collection, name)[stored:]) for name in BY_DOCUMENT}
+
+
+def _collection(folder: Path, stored: str | None, added: dict[str, list[str]]) -> Collection:
+    """Read the collection of a job; a stored one is read once, however many trainings a process helps with."""
+    if stored is None:
+        return storage.load(folder / COLLECTION)
+    collection = storage.load_once(Path(stored))
+    if not any(added.values()):
+        return collection
+    return replace(collection, **{name: [*getattr(collection, name), *added[name]] for name in BY_DOCUMENT})
 
 
 def _spelled(kind: type[Part], part: Part) -> str:
@@ -69,7 +94,7 @@ def _spelled(kind: type[Part], part: Part) -> str:
     return part.spelling
 
 
-def _file_of(vectors: Vectors, folder: Path) -> str:
+def file_of(vectors: Vectors, folder: Path) -> str:
     """Return the path of a file with these vectors; those in memory are written into ``folder``."""
     if isinstance(vectors, np.memmap) and vectors.filename is not None:
         mapped = np.load(vectors.filename, mmap_mode="r", allow_pickle=False)

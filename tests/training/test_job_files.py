@@ -11,6 +11,7 @@ import pytest
 from made_rows import RECIPE, rows_with
 
 from negbench.batching.topics import Topics
+from negbench.collections import storage
 from negbench.collections.beir import Beir
 from negbench.losses.gist import Gist
 from negbench.losses.infonce import InfoNCE
@@ -87,6 +88,26 @@ def test_what_is_left_out_stays_so(garden: Collection, tmp_path: Path) -> None:
     job = TrainingJob(data=rows_with(garden, 1), collection=garden, loss=InfoNCE(), recipe=RECIPE, seed=0)
     save_job(job, tmp_path / "job")
     same(load_job(tmp_path / "job"), job)
+
+
+def test_a_stored_collection_is_not_copied(garden: Collection, tmp_path: Path) -> None:
+    """Documents that were added to it, such as synthetic negatives, come back as well."""
+    storage.save(garden, tmp_path)
+    data = rows_with(garden, 1)
+    added = [f"written {number}" for number in range(3)]
+    longer = replace(
+        garden,
+        document_ids=[*garden.document_ids, *added],
+        titles=[*garden.titles, "", "a rose", ""],
+        texts=[*garden.texts, *map(str.upper, added)],
+    )
+    for name, collection in (("as it is", garden), ("longer", longer)):
+        job = TrainingJob(
+            data=data, collection=collection, loss=InfoNCE(), recipe=RECIPE, seed=0, stored=tmp_path.absolute()
+        )
+        save_job(job, tmp_path / name)
+        assert not list((tmp_path / name).rglob("*.parquet"))
+        same(load_job(tmp_path / name), job)
 
 
 def test_vectors_of_a_file_are_not_copied(garden: Collection, tmp_path: Path) -> None:

@@ -220,6 +220,7 @@ class Train(Stage):
             clusters=clusters,
             step_range=self.step_range,
             documents=None if self.documents is None else read_vectors(path_of(self.documents)),
+            stored=path_of(self.collection),
         )
 
     def _watch(self, path_of: PathOf, model: SentenceTransformer, documents: Vectors | None) -> DevEvaluation | None:
