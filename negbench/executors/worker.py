@@ -10,14 +10,10 @@ from __future__ import annotations
 import json
 import os
 import platform
-import queue
-import signal
 import sys
-import threading
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import TextIO
 
 from negbench import libraries
 from negbench.errors import InputError
@@ -25,6 +21,7 @@ from negbench.executors import Job, Outcome
 from negbench.executors.in_process import made
 from negbench.store import Stage, Store
 from negbench.store.remote import Remote
+from negbench.training.children import answer_lines
 
 
 @cache
@@ -70,29 +67,11 @@ def carry_out(job: Job, key: str) -> Outcome:
     return made(stage, store(job))
 
 
-def _answer(job: Job, keys: queue.SimpleQueue[str], out: TextIO) -> None:
-    while True:
-        outcome = carry_out(job, keys.get())
-        out.write(json.dumps(asdict(outcome)) + "\n")
-        out.flush()
-
-
 def main() -> None:
     """Answer until standard input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; whoever started this process ends it
     libraries.configure()
     job = Job(*sys.argv[1:])
-    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what a library prints must not come between the answers
-    keys: queue.SimpleQueue[str] = queue.SimpleQueue()
-
-    def listen() -> None:
-        for line in sys.stdin:
-            keys.put(line.strip())
-        os._exit(1)  # at once: the main thread may be in the middle of a training
-
-    threading.Thread(target=listen, daemon=True).start()
-    _answer(job, keys, out)
+    answer_lines(lambda key: json.dumps(asdict(carry_out(job, key))))
 
 
 if __name__ == "__main__":

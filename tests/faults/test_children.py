@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import subprocess
 import sys
@@ -22,23 +21,18 @@ from made_runs import ended
 from negbench.training import processes
 
 PARENT = """
-import multiprocessing, os, sys, threading
+import multiprocessing, os, threading
 from negbench.training.children import end_with_parent
 
-def child(pipe):
-    end_with_parent(pipe)
+def child():
+    end_with_parent()
     print(os.getpid(), flush=True)
     threading.Event().wait()
 
 if __name__ == "__main__":
-    spawn = multiprocessing.get_context("spawn")
-    there, here = spawn.Pipe(duplex=False)
-    process = spawn.Process(target=child, args=(there,))
+    process = multiprocessing.get_context("spawn").Process(target=child)
     process.start()
-    sys.stdin.read()
-    here.close()
     process.join()
-    print(process.exitcode, flush=True)
 """
 
 
@@ -46,7 +40,7 @@ if __name__ == "__main__":
 def parent(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     (tmp_path / "parent.py").write_text(PARENT)
     command = [sys.executable, str(tmp_path / "parent.py")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         yield process
 
 
@@ -63,13 +57,35 @@ def test_a_child_ends_with_its_parent(parent: subprocess.Popen[str], number: int
     assert ended([pid])
 
 
-def test_a_child_ends_where_the_parent_closes_its_pipe(parent: subprocess.Popen[str]) -> None:
-    pid = said(parent)
-    os.kill(pid, signal.SIGINT)  # Ctrl-C reaches children, too, and is their parent's business
-    assert parent.stdin is not None
-    parent.stdin.close()
-    assert said(parent) == 70
-    assert ended([pid])
+ANSWERING = """
+import os, threading
+from negbench.training.children import answer_lines
+
+def answer(line):
+    print("a library says something")
+    return {"who": str(os.getpid()), "wait": ""}[line] or threading.Event().wait()
+
+answer_lines(answer)
+"""
+
+
+def test_a_process_that_answers_lines_ends_with_its_input() -> None:
+    """Also in the middle of an answer; and nothing but answers stands on its output."""
+    with subprocess.Popen(
+        [sys.executable, "-c", ANSWERING],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write("who\n")
+        process.stdin.flush()
+        assert said(process) == process.pid
+        process.send_signal(signal.SIGINT)  # Ctrl-C reaches children, too, and is their parent's business
+        process.stdin.write("wait\n")
+        process.stdin.close()
+        assert process.wait() == 70
 
 
 def wait_forever(*_: object) -> None:

@@ -76,7 +76,7 @@ def test_children_end_with_their_parent(name: str, tmp_path: Path, tiny_encoder:
     with start(tmp_path, tmp_path / "store", "run", path, "--out", "results", "--set", "train.epochs=50") as process:
         read_until(process, "lag=1)) seed 0: train with")
         parent = psutil.Process(process.pid)
-        while not any("spawn_main" in " ".join(it.cmdline()) for it in parent.children()):
+        while not any("search_process" in " ".join(it.cmdline()) for it in parent.children()):
             assert process.poll() is None, process.stderr and process.stderr.read()
         children = [child.pid for child in parent.children()]
         process.send_signal(getattr(signal, name))

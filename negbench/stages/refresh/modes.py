@@ -45,7 +45,5 @@ def negatives_hook(
 
     Other arguments are as in ``NegativesHook``.
     """
-    hook = HOOKS[refresh.mode](
-        refresh=refresh, draw=draw, path_of=path_of, limits=limits, folder=folder, rows=rows, job=job
-    )
-    return WorkerProcess(hook) if hook.lag else hook
+    hook: type[NegativesHook] | type[WorkerProcess] = WorkerProcess if refresh.search_lag else HOOKS[refresh.mode]
+    return hook(refresh=refresh, draw=draw, path_of=path_of, limits=limits, folder=folder, rows=rows, job=job)

@@ -26,7 +26,7 @@ class NegativesHook(RefreshHook):
     """Replaces the negatives that ``draw`` drew before training, and keeps those of each round in ``folder``.
 
     ``limits`` are the encoder's own limits of tokens, which training may lower. ``rows`` makes training rows of
-    negatives. A hook must be picklable before its first request, so that a worker process can have a copy.
+    negatives.
     """
 
     def __init__(

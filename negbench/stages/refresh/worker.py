@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import shutil
+import subprocess
+import sys
 import time
-from collections import Counter
-from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from negbench.encoders.encode import frozen_copy
-from negbench.encoders.load import load, save
-from negbench.stages.refresh.negatives_hook import NegativesHook
-from negbench.store import scratch
-from negbench.training.children import end_with_parent
+from negbench.encoders.load import save
+from negbench.encoders.tokens import Limits
+from negbench.errors import InputError
+from negbench.refresh import Refresh
+from negbench.stages.inputs import PathOf
+from negbench.stages.mining.draw import DrawNegatives
+from negbench.stages.refresh.full_search import Search
+from negbench.stages.refresh.search_files import save_search
+from negbench.store import load_arrays, scratch
 from negbench.training.data import Instances
 from negbench.training.hooks import Points, RefreshHook
+from negbench.training.job import TrainingJob
 from negbench.types import Int32, Negatives
 
 if TYPE_CHECKING:
@@ -25,64 +32,73 @@ if TYPE_CHECKING:
 
 
 class WorkerProcess(RefreshHook):
-    """Runs a refresh search in a worker process on checkpoints; its negatives are used after ``lag`` steps.
+    """Runs a full refresh search in a worker process on checkpoints; its negatives are used after ``lag`` steps.
 
-    Training waits for late ones, so that it repeats however fast the worker is. The worker computes with as many
-    threads as this process, so that both would find the same negatives, to the bit. It ends with this process, however
-    that ends, and where the training fails. ``cost`` includes the seconds of waiting.
+    The search, the checkpoints and the negatives are handed over as files, and the numbers of the rounds as lines of
+    text. Training waits for late negatives, so that it repeats however fast the worker is. The worker computes with as
+    many threads as this process, so that both would find the same negatives, to the bit. It ends with this process,
+    however that ends, and where the training fails. ``cost`` includes the seconds of waiting. Arguments are as in
+    ``NegativesHook``.
     """
 
-    def __init__(self, search: NegativesHook) -> None:
-        super().__init__(search.steps)
-        self.search, self.lag = search, search.lag
-        self._requested: dict[int, Future[tuple[tuple[Negatives, Points], Counter[str]]]] = {}
+    def __init__(
+        self,
+        *,
+        refresh: Refresh,
+        draw: DrawNegatives,
+        path_of: PathOf,
+        limits: Limits,
+        folder: Path,
+        rows: Callable[[Negatives], Instances],
+        job: TrainingJob,
+    ) -> None:
+        super().__init__(refresh.refresh_steps(job.epoch_ends))
+        self.lag, self.rows = refresh.search_lag, rows
+        assert draw.pool.documents is not None, "only a retriever that looks at vectors searches again"
+        fixed = {} if job.documents is None else {draw.pool.documents.key: job.documents}
+        self.search = Search(draw=draw, path_of=path_of, limits=limits, folder=folder, fixed=fixed)
 
     def __enter__(self) -> Self:
         import torch
 
-        self._folder = scratch(self.search.folder.parent)
-        spawn = get_context("spawn")  # a fork would inherit locks of torch's threads
-        there, self._alive = spawn.Pipe(duplex=False)
-        self._process = ProcessPoolExecutor(1, spawn, _begin, (self.search, torch.get_num_threads(), there))
+        self._scratch = scratch(self.search.folder.parent)
+        self._folder = Path(self._scratch.name).absolute()
+        save_search(self.search, self._folder)
+        module = "negbench.stages.refresh.search_process"
+        command = [sys.executable, "-m", module, str(self._folder), str(torch.get_num_threads())]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        )
         return self
 
-    def __exit__(self, *raised: object) -> None:
-        if any(raised):
-            self._alive.close()  # nobody takes what it is searching for
-        self._process.shutdown(cancel_futures=True)
-        self._alive.close()
-        self._folder.cleanup()
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()  # where the training failed, nobody takes what it is searching for
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()  # type: ignore[union-attr]
+        self._scratch.cleanup()
 
     def request(self, model: SentenceTransformer, number: int, upcoming: Int32) -> None:
         """Save a checkpoint of ``model`` and start the search in the worker."""
-        folder = Path(self._folder.name) / str(number)
-        save(frozen_copy(model), folder)
-        self._requested[number] = self._process.submit(_search, folder, number, upcoming)
+        save(frozen_copy(model), self._folder / str(number))
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it has died, which ``take`` finds
+            self._process.stdin.write(f"{number}\n")
+            self._process.stdin.flush()
 
     def take(self, number: int) -> tuple[Instances, Points]:
         """Wait for the negatives; return rows with them, and a point for each curve."""
         began = time.perf_counter()
-        self.search.ready[number], cost = self._requested.pop(number).result()
-        self.cost.update(cost)
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()  # searches are answered in the order of their requests
+        if not line:
+            raise RuntimeError(f"the process that searches for new negatives died: exit code {self._process.wait()}")
+        answer = json.loads(line)
+        if answer["failure"] is not None:
+            kind = InputError if answer["is_input"] else RuntimeError
+            raise kind(answer["failure"]) from RuntimeError(answer["traceback"])
+        self.cost.update(answer["cost"])
         self.cost["refresh_wait_seconds"] += time.perf_counter() - began  # type: ignore[assignment]
-        shutil.rmtree(Path(self._folder.name) / str(number))
-        return self.search.take(number)
-
-
-_SEARCH: list[NegativesHook] = []
-"""In the worker process: its one search hook."""
-
-
-def _begin(search: NegativesHook, threads: int, alive: Connection) -> None:
-    import torch
-
-    end_with_parent(alive)
-    torch.set_num_threads(threads)
-    _SEARCH.append(search)
-
-
-def _search(folder: Path, number: int, upcoming: Int32) -> tuple[tuple[Negatives, Points], Counter[str]]:
-    (search,) = _SEARCH
-    search.cost.clear()
-    search.request(load(folder), number, upcoming)
-    return search.ready.pop(number), Counter(search.cost)
+        shutil.rmtree(self._folder / str(number))
+        return self.rows(load_arrays(Negatives, self.search.folder / str(number) / "negatives")), answer["points"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from sentence_transformers import SentenceTransformer
 
 from negbench.stages.inputs import read_collection
 from negbench.stages.refresh import modes
-from negbench.stages.refresh.full_search import FullSearch
 from negbench.stages.refresh.rounds import read_rounds
 from negbench.stages.refresh.worker import WorkerProcess
 from negbench.store import Store
@@ -21,6 +21,16 @@ from negbench.store import Store
 
 class TestASecondProcess:
     """``lag``: another process searches while training goes on."""
+
+    @pytest.fixture(autouse=True)
+    def no_pickle(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whatever is sent to another process as an object goes through this pickler."""
+
+        def refuse(*_: object) -> None:
+            raise AssertionError("an object is pickled")
+
+        monkeypatch.setattr(ForkingPickler, "__init__", refuse)
+        monkeypatch.setattr(ForkingPickler, "loads", refuse)
 
     @pytest.mark.slow
     def test_without_a_lag_it_finds_what_is_found_here(
@@ -30,7 +40,7 @@ class TestASecondProcess:
         (trial,) = plan(tmp_path, tiny_encoder, ["ance(refresh=every(steps=3))"])
         here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
         same = weights(here, trial), curves(here, trial)
-        monkeypatch.setitem(modes.HOOKS, "full", lambda **given: WorkerProcess(FullSearch(**given)))
+        monkeypatch.setitem(modes.HOOKS, "full", WorkerProcess)  # type: ignore[arg-type]
         assert (weights(there, trial), curves(there, trial)) == same
         assert trial.training is not None
         found, wanted = (read_rounds(store.path(trial.training) / "rounds") for store in (there, here))
