@@ -216,8 +216,16 @@ def started(size: int, scratch: Path, help_with: HelpWith) -> Iterator[ProcessGr
 
 
 def check(*sizes: int) -> None:
-    """Raise InputError where processes were started, and trainings of so many processes would not make use of them."""
+    """Raise InputError where processes were started, and trainings of so many processes would not make use of them.
+
+    Also where torchrun has started several that did not ``join``: each would carry out the whole of a script's run.
+    """
     launch = current()
+    if launch is None and all(os.environ.get(name) for name in NEEDED) and os.environ["WORLD_SIZE"] != "1":
+        raise InputError(
+            f"torchrun has started {os.environ['WORLD_SIZE']} processes of a script, which negbench.run cannot share a "
+            "training among; start `torchrun -m negbench run GRID` instead, or the script without torchrun"
+        )
     if launch is None or not sizes:
         return
     odd = sorted({*sizes} - {1, launch.size}) or sorted({*sizes} - {launch.size} if launch.size not in sizes else ())

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch.distributed import HashStore
 
+import negbench
 from negbench.errors import InputError
 from negbench.executors.choice import ExecutorChoice
 from negbench.training import launched, processes
@@ -139,6 +140,19 @@ def test_one_process_alone_carries_out_the_command(started: pytest.MonkeyPatch) 
     launched.carry_out(lambda: done.append("RANK" in os.environ), lambda *_: pytest.fail("it is the first"))
     assert done == [False]
     assert launched.current() is None
+
+
+def test_the_python_api_is_refused_under_torchrun(
+    started: pytest.MonkeyPatch, tmp_path: Path, weights: Path, collection: Path
+) -> None:
+    grid = {"name": "g", "collection": str(collection), "encoder": str(weights), "methods": ["in-batch"]}
+    with pytest.raises(
+        InputError, match=r"^torchrun has started 2 processes of a script, .*; start `torchrun -m negbench run GRID`"
+    ):
+        negbench.run(grid, tmp_path / "out", store=tmp_path / "store")
+    assert not (tmp_path / "out").exists()
+    started.setenv("WORLD_SIZE", "1")
+    launched.check(1)
 
 
 @pytest.mark.parametrize(
