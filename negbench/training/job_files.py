@@ -24,9 +24,6 @@ from negbench.types import Collection, Qrels, Vectors
 COLLECTION = "collection"
 """The folder of a job with a copy of its collection."""
 
-BY_DOCUMENT = ("document_ids", "titles", "texts")
-"""The fields of a collection that grow with documents that are added to it."""
-
 
 def save_job(job: TrainingJob, folder: Path) -> None:
     """Write a job into ``folder``, which is created: its collection, rows and arrays, and the rest as JSON.
@@ -75,7 +72,7 @@ def load_job(folder: Path) -> TrainingJob:
 
 def _added(collection: Collection, stored: int) -> dict[str, list[str]]:
     """Return what stands after the first ``stored`` documents of a collection, by field."""
-    return {name: list(getattr(collection, name)[stored:]) for name in BY_DOCUMENT}
+    return {name: list(getattr(collection, name)[stored:]) for name in ("document_ids", "titles", "texts")}
 
 
 def _collection(folder: Path, stored: str | None, added: dict[str, list[str]]) -> Collection:
@@ -85,7 +82,12 @@ def _collection(folder: Path, stored: str | None, added: dict[str, list[str]]) -
     collection = storage.load_once(Path(stored))
     if not any(added.values()):
         return collection
-    return replace(collection, **{name: [*getattr(collection, name), *added[name]] for name in BY_DOCUMENT})
+    return replace(
+        collection,
+        document_ids=[*collection.document_ids, *added["document_ids"]],
+        titles=[*collection.titles, *added["titles"]],
+        texts=[*collection.texts, *added["texts"]],
+    )
 
 
 def _spelled(kind: type[Part], part: Part) -> str:

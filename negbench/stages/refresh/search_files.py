@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +25,6 @@ FILE = "search.json"
 class KnownByKey(Stage):
     """An encoder that made vectors which are stored: a refresh has an encoder of its own, and needs the key alone."""
 
-    kind: ClassVar[str] = "known"
     its_key: str
 
     @cached_property
@@ -85,7 +84,8 @@ def _plain(value: Any, search: Search, stages: dict[str, dict[str, Any]], paths:
         if stage.key not in stages:
             written = {it.name: _plain(getattr(stage, it.name), search, stages, paths) for it in fields(stage)}
             stages[stage.key] = {"stage": _name(type(stage)), "fields": written}
-            paths[stage.key] = str(search.path_of(value).absolute())
+            if not isinstance(stage, KnownByKey):
+                paths[stage.key] = str(search.path_of(stage).absolute())
         return {"stage": stage.key}
     if isinstance(value, Part):
         if _part(value.kind, value.spelling) != value:
