@@ -154,9 +154,8 @@ def text(assumed: Assumptions) -> str:
         f"{assumed.gpu_texts:,.0f} texts a second on a GPU, {assumed.gpu_texts / rates.encoded:.0f} times the machine, "
         "which is taken for its training and its search, too."
     )
-    given = f"{assumed.machine_euros:g}, {assumed.gpu_euros:g} (assumed prices)"
     said = [fill(line, 118, subsequent_indent="  ") for line in (measured, prices)]
-    return "\n".join([BEGIN, *table(rates, assumed), "", *said, "", f"<!-- not from results: {given} -->", END])
+    return "\n".join([BEGIN, *table(rates, assumed), "", *said, END])
 
 
 def write(page: Path = PAGE) -> None:
