@@ -139,8 +139,14 @@ def _discover(kind: str) -> None:
     package = importlib.import_module(KINDS[kind])
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{package.__name__}.{module.name}")
+    _load_packages()
+
+
+@cache
+def _load_packages() -> None:
+    """Load the parts that installed packages bring, which may be of several kinds; loading registers them."""
     for entry in importlib.metadata.entry_points(group="negbench.parts"):
-        entry.load()  # loading registers; a package may bring parts of several kinds
+        entry.load()
 
 
 def registered(kind: str) -> dict[str, type[Part]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pools import with_features
 
@@ -64,6 +64,18 @@ def test_copies_of_positives_by_a_plain_comparison_of_words(collection: Collecti
     }
     found = unlabelled_copies(collection, "train")
     assert {(q, d) for q, d, _ in found.triples()} == expected
+
+
+LETTERS = st.text("aAbB. _-\n\u00e9\u00df\ufb01\u0130\u00b2", max_size=6)
+
+
+@given(st.lists(LETTERS, max_size=12))
+@example(["ab c", "a bc", "A  bc!", "abc"])
+@example(["\ufb01x", "fi x", "fix", "...", "", "FIX"])
+def test_each_text_leads_or_follows_the_first_with_its_words(texts: list[str]) -> None:
+    words = [normalised(text) for text in texts]
+    expected = [words.index(own) if own else row for row, own in enumerate(words)]
+    assert equal_texts(texts).tolist() == expected
 
 
 @given(collections())

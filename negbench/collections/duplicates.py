@@ -16,17 +16,40 @@ SHINGLE = 3
 
 _ASCII_WORDS = {code: chr(code).lower() if re.match(r"\w", chr(code)) else " " for code in range(128)}
 """What ``normalised`` makes of each ASCII character."""
+_LOWER = bytes(range(256)).lower()
+_NO_LETTERS = bytes(code for code, letter in _ASCII_WORDS.items() if letter == " ")
+"""ASCII characters that belong to no word."""
 
 
-def equal_texts(texts: Iterable[str]) -> Int32:
+def equal_texts(texts: Sequence[str]) -> Int32:
     """Return for each text [N] the row of the first with the same words (``normalised``); an empty one is alone."""
+    leaders = np.arange(len(texts), dtype=np.int32)
+    for rows in _same_letters(texts):
+        first: dict[str, int] = {}
+        for row in rows:
+            if words := normalised(texts[row]):
+                leaders[row] = first.setdefault(words, row)
+    return leaders
+
+
+def _same_letters(texts: Iterable[str]) -> Iterable[list[int]]:
+    """Return the rows, two or more and ascending, of texts whose words are equal when written without spaces.
+
+    Texts with the same words are among them, and few others; to cut a text into words takes several times as long.
+    """
     first: dict[bytes, int] = {}
-    leaders: list[int] = []
+    groups: dict[int, list[int]] = {}
     for row, text in enumerate(texts):
-        words = normalised(text)
-        digest = hashlib.blake2b(words.encode(), digest_size=16).digest()  # a corpus of digests fits into memory
-        leaders.append(first.setdefault(digest, row) if words else row)
-    return np.array(leaders, np.int32)
+        letters = text.encode().translate(_LOWER, _NO_LETTERS) if text.isascii() else _letters(text)
+        digest = hashlib.blake2b(letters, digest_size=16).digest()  # a corpus of digests fits into memory
+        leader = first.setdefault(digest, row)
+        if leader != row:
+            groups.setdefault(leader, [leader]).append(row)
+    return groups.values()
+
+
+def _letters(text: str) -> bytes:
+    return normalised(text).replace(" ", "").encode()
 
 
 def unlabelled_copies(collection: Collection, split: str) -> Qrels:

@@ -241,6 +241,7 @@ def _read(preprocess: Callable[[Any], Mapping[str, Any]], texts: Sequence[Any]) 
 def batches(tokens: Tokens, model: SentenceTransformer | CrossEncoder) -> Iterator[tuple[Int64, dict[str, Any]]]:
     """Yield all texts in pieces of like length, as (positions, inputs on the model's device)."""
     device = model.device
-    for texts in tokens.chunks(np.arange(len(tokens)), CHUNK_TOKENS.get(device.type, CHUNK_TOKENS["cuda"])):
+    most = CHUNK_TOKENS["cpu" if device.type == "cpu" and not tokens.bags else "cuda"]  # bags are summed, not kept
+    for texts in tokens.chunks(np.arange(len(tokens)), most):
         inputs = tokens.padded(texts, model)
         yield texts, {name: it.to(device) if hasattr(it, "to") else it for name, it in inputs.items()}

@@ -100,7 +100,7 @@ class LoadCollection(Stage):
         _check_unchanged(f"collection {self.source.spelling}", self.fingerprint, self.source.fingerprint())
         collection = replace(
             collection,
-            equal_texts=duplicates.equal_texts(collection.passages()),
+            equal_texts=duplicates.equal_texts(Passages(collection.titles, collection.texts)),
             copies_known=self.equal_texts == "known",
         )
         storage.save(collection, out)
