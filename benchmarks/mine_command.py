@@ -108,7 +108,9 @@ def theirs(folder: Path, batch_size: int) -> Any:
 def ours(folder: Path, store: Path | None = None, seed: int = 0) -> Any:
     """Mine with a store of its own, which is removed, or with one that stays."""
     import negbench
+    from negbench.stages import inputs
 
+    inputs._TOKENS.clear()  # a process keeps those of the last corpus, and each call stands for one of its own
     own = store or Path(tempfile.mkdtemp(dir=folder))
     try:
         mined = negbench.mine(
