@@ -13,6 +13,7 @@ from negbench.auditing.description import HEAVIEST, JUDGED, WIDTHS
 from negbench.auditing.estimate import Agreement, Estimate
 from negbench.auditing.run import LABELS, AuditResult
 from negbench.auditing.sheet import is_there
+from negbench.report.percent import percent
 
 
 def parts(found: AuditResult) -> list[Any]:
@@ -215,7 +216,7 @@ def _what_next(folder: Path, pairs: int, twice: int) -> str:
 def _percent(rate: dict[str, Any]) -> str:
     if rate["rate"] is None:
         return "unknown"
-    return f"{100 * rate['rate']:.1f} [{100 * rate['low']:.1f}, {100 * rate['high']:.1f}]"
+    return " ".join(percent(rate["rate"], rate["low"], rate["high"]))
 
 
 def _table(heading: Sequence[str], body: Sequence[Sequence[str]]) -> Any:

@@ -5,7 +5,7 @@ Measures are those of ir-measures. The common ones are computed in arrays (``mea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,14 @@ DEFAULT = ("nDCG@10", "RR@10", "R@100", "AP", "Judged@10", "nDCG(judged_only=Tru
 """Linear-gain nDCG as trec_eval, and beside it the share of the top ten that anyone judged, and nDCG without the
 unjudged: methods that avoid false negatives find documents that nobody judged.
 """
+
+
+def says_nothing(measure: str, values: Iterable[float]) -> bool:
+    """Return whether a measure of judged documents alone is 1 in all ``values``.
+
+    So it is whatever the ranking where every judged document is relevant to the same grade.
+    """
+    return "judged_only=True" in measure and all(value == 1 for value in values)
 
 
 @dataclass(frozen=True, slots=True)

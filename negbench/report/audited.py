@@ -10,6 +10,7 @@ from typing import Any
 
 from negbench.errors import InputError
 from negbench.plan.trials import Trial
+from negbench.report.percent import percent
 from negbench.report.results import write_json
 from negbench.report.rows import Row
 
@@ -38,7 +39,8 @@ class Audited:
     note: str
 
     def __str__(self) -> str:
-        return f"{100 * self.rate:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}]"
+        rate, span = percent(self.rate, self.low, self.high)
+        return f"{rate} % {span}"
 
 
 def write(folder: Path, found: Sequence[Audited]) -> None:

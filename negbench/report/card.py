@@ -14,6 +14,7 @@ import numpy as np
 from negbench.escaping import for_markdown, markdown_code
 from negbench.evaluation import significance
 from negbench.evaluation.false_negatives import headline
+from negbench.evaluation.ranking import says_nothing
 from negbench.plan.trials import START, Trial
 from negbench.report.audited import Audited
 from negbench.stages.inputs import StartEncoder
@@ -95,8 +96,7 @@ def card(
                 metric_name=measure,
                 metric_value=round(record["metrics"][measure], 4),
             )
-            for measure in settings.measures
-            if record["metrics"].get(measure) is not None
+            for measure in _shown(trial, record)
         ],
     )
     recipe = settings.train.model_dump(mode="json")
@@ -153,12 +153,10 @@ def _one_sided(trial: Trial) -> str:
 def _scores(trial: Trial, record: dict[str, Any], intervals: Intervals, by_people: Audited | None) -> str:
     """Return the measures on the split as a table, and the false-negative rates of the negatives."""
     lines = [f"| measure on {trial.settings.split} | value | 95 % interval over queries |", "|---|---|---|"]
-    for measure in trial.settings.measures:
-        value = record["metrics"].get(measure)
-        if value is not None:
-            low, high = intervals.get(measure, (math.nan, math.nan))
-            shown = "" if math.isnan(low) else f"{low:.4f} to {high:.4f}"
-            lines.append(f"| {measure} | {value:.4f} | {shown} |")
+    for measure in _shown(trial, record):
+        low, high = intervals.get(measure, (math.nan, math.nan))
+        span = "" if math.isnan(low) else f"{low:.4f} to {high:.4f}"
+        lines.append(f"| {measure} | {record['metrics'][measure]:.4f} | {span} |")
     lines += ["", "One training: the interval does not cover the variation between seeds."]
     if by_people is not None:
         pooled = f", of all {len(by_people.negatives)} seeds" if len(by_people.negatives) > 1 else ""
@@ -176,6 +174,12 @@ def _scores(trial: Trial, record: dict[str, Any], intervals: Intervals, by_peopl
             said += " It and the audit disagree, their intervals do not overlap; believe the audit's labels."
         lines += ["", said]
     return "\n".join(lines) + "\n"
+
+
+def _shown(trial: Trial, record: Mapping[str, Any]) -> list[str]:
+    """Return the measures that the trial has values of, without those that are 1 for any encoder."""
+    values = {name: record["metrics"].get(name) for name in trial.settings.measures}
+    return [name for name, value in values.items() if value is not None and not says_nothing(name, [value])]
 
 
 def _contradicts(name: str, rate: Mapping[str, Any], by_people: Audited) -> bool:

@@ -16,6 +16,7 @@ from negbench.escaping import for_csv
 from negbench.report import figures, latex, side_by_side_text, stored
 from negbench.report.details import Detail
 from negbench.report.inspect import Example
+from negbench.report.percent import percent
 from negbench.report.results import write_text
 from negbench.report.rows import Row
 from negbench.report.side_by_side import Matrix
@@ -201,7 +202,8 @@ def findings(rows: Sequence[Row], settings: dict[str, Any]) -> tuple[list[str], 
         least = "" if row.detectable is None else f"; smallest detectable difference {row.detectable:.4f} (80 % power)"
         rate = ""
         if row.rate is not None and row.rate_low is not None and row.rate_high is not None:
-            rate = f" False negatives: {100 * row.rate:.1f} % [{100 * row.rate_low:.1f}, {100 * row.rate_high:.1f}]."
+            share, span = percent(row.rate, row.rate_low, row.rate_high)
+            rate = f" False negatives: {share} % {span}."
         if row.audited is not None:
             rate += f" By the audit {audited(row)} %."
         if row.filled is not None and mostly_random(row.filled):

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from negbench.escaping import csv_table, for_markdown, markdown_sentence
+from negbench.evaluation.ranking import says_nothing
 from negbench.report.estimates import cell, further
 from negbench.report.rows import Row, Work
 
@@ -40,7 +41,8 @@ DIFFERS, SAME = "*", "="
 def cells(found: Sequence[Row], measure: str, baseline: str | None) -> tuple[list[str], list[list[str]]]:
     """Return the heading and the rows as text."""
     axes = list(dict.fromkeys(key for row in found for key in row.axes))
-    shown = [name for name in BESIDE if name != measure and any(name in row.others for row in found)]
+    beside = {name: [row.others[name] for row in found if name in row.others] for name in BESIDE if name != measure}
+    shown = [name for name, by_row in beside.items() if by_row and not says_nothing(name, by_row)]
     estimators = list(dict.fromkeys(row.estimator for row in found if row.estimator))
     heading = ["method", *axes, "seeds", f"{measure} ±{_NARROW}95{_NARROW}%"]
     heading += [f"vs {baseline} ±{_NARROW}95{_NARROW}%"] if baseline else []

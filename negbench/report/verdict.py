@@ -16,6 +16,7 @@ from negbench.evaluation import planning, significance
 from negbench.evaluation.false_negatives import meanings
 from negbench.evaluation.significance import Estimate
 from negbench.report import table
+from negbench.report.percent import percent
 from negbench.report.rows import Row
 from negbench.report.table import ALPHA, mostly_random, short_methods
 from negbench.types import Float64
@@ -194,9 +195,9 @@ class _Answer:
         if audited := table.audited(choice):
             return f"False negatives: {audited} % by the audit of these negatives."
         if choice.rate is not None and choice.estimator is not None:
-            span = f" [{100 * (choice.rate_low or 0):.1f}, {100 * (choice.rate_high or 0):.1f}]"
+            rate, span = percent(choice.rate, choice.rate_low, choice.rate_high)
             return (
-                f"False negatives: {100 * choice.rate:.1f} %{span if choice.rate_low is not None else ''} "
+                f"False negatives: {rate} %{f' {span}' if span else ''} "
                 f"({choice.estimator}: {meanings()[choice.estimator]})."
             )
         if choice.in_batch is not None:

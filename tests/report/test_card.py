@@ -10,6 +10,7 @@ from negbench.plan.trials import trials
 from negbench.report.audited import Audited
 from negbench.report.card import card
 
+CONDENSED = "nDCG(judged_only=True)@10"
 GRID = """\
 name: made
 collection: helpdesk
@@ -25,7 +26,7 @@ def text(tmp_path: Path, tiny_encoder: Path) -> str:
     path = tmp_path / "grid.yaml"
     path.write_text(GRID.replace("ENCODER", str(tiny_encoder)))
     found = trials(read(path))[-1]
-    return card(found, {"metrics": {"nDCG@10": 0.12345, "R@100": None}})
+    return card(found, {"metrics": {"nDCG@10": 0.12345, "R@100": None, CONDENSED: 1.0}})
 
 
 def test_hubs_can_read_it(text: str) -> None:
@@ -33,6 +34,18 @@ def test_hubs_can_read_it(text: str) -> None:
     assert made.data.library_name == "sentence-transformers"
     (result,) = made.data.eval_results
     assert (result.dataset_name, result.metric_name, result.metric_value) == ("helpdesk", "nDCG@10", 0.1235)
+
+
+@pytest.mark.parametrize(("value", "shown"), [(1.0, False), (0.9987, True)])
+def test_a_measure_that_is_1_for_any_encoder_is_left_out(
+    value: float, shown: bool, tmp_path: Path, tiny_encoder: Path
+) -> None:
+    path = tmp_path / "grid.yaml"
+    path.write_text(GRID.replace("ENCODER", str(tiny_encoder)))
+    text = card(trials(read(path))[-1], {"metrics": {"nDCG@10": 1.0, CONDENSED: value}})
+    names = [it.metric_name for it in ModelCard(text).data.eval_results]
+    assert names == ["nDCG@10", *[CONDENSED] * shown]
+    assert [f"| {name} | " in text for name in ("nDCG@10", CONDENSED)] == [True, shown]
 
 
 def test_it_says_how_the_encoder_was_made(text: str) -> None:

@@ -116,6 +116,20 @@ def test_contrastive_information_stands_beside_the_rate_in_the_files_alone() -> 
     assert "ECI" not in [str(column.header) for column in table.terminal(heading, body, "made").columns]
 
 
+@pytest.mark.parametrize(("values", "shown"), [((1.0, 1.0), False), ((1.0, 0.9999), True)])
+def test_a_measure_of_judged_documents_is_left_out_where_it_is_1_in_every_row(
+    values: tuple[float, float], shown: bool
+) -> None:
+    condensed = "nDCG(judged_only=True)@10"
+    pairs = zip(("in-batch", "bm25"), values, strict=True)
+    found = rows(*(trial(name, 0, 0.5, metrics={"nDCG@10": 0.5, "R@100": 1.0, condensed: it}) for name, it in pairs))
+    heading, body = table.cells(found, "nDCG@10", "in-batch")
+    assert (condensed in heading) == shown
+    assert "R@100" in heading  # which is 1 by merit
+    assert {len(line) for line in body} == {len(heading)}
+    assert condensed in table.to_csv(found, "nDCG@10")
+
+
 def test_a_measure_is_not_shown_twice() -> None:
     found = rows(trial("bm25", 0, 0.5), baseline=None, measure="R@100")
     assert [name for name in table.cells(found, "R@100", None)[0] if "R@100" in name] == [
