@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +29,9 @@ ABOUT = 1.1
 """Up to this ratio, seconds count as equal: other work of a machine moves them by as much."""
 
 FEWEST_SEEDS = 3
-"""Seeds that a grid of one seed is advised to have."""
+"""Seeds that a grid of one seed is advised to have; from fewer nothing is planned."""
+
+OPEN = "These runs do not tell which negatives to train with."
 
 
 def answer(
@@ -90,6 +91,19 @@ class _Answer:
         ]
 
     @cached_property
+    def several(self) -> bool:
+        """Whether a row has several seeds: with one, methods are not tested."""
+        return any(row.seeds > 1 for row in self.candidates)
+
+    @cached_property
+    def choice(self) -> Row | None:
+        """The best row, or the cheapest of those that are not told from it; None where the runs do not tell."""
+        if not self.several or self.unmoved:
+            return None
+        cheapest = min(self.good, key=_seconds)
+        return self.best if _seconds(self.best) <= ABOUT * _seconds(cheapest) else cheapest
+
+    @cached_property
     def improved(self) -> bool:
         """Whether the best row is significantly better than the start."""
         found = self.estimate(self.best, self.named(START, self.best.axes))
@@ -98,15 +112,15 @@ class _Answer:
     def lines(self) -> list[str]:
         if not self.candidates:
             return [self.fills()] if self.trained else []
-        several = any(row.seeds > 1 for row in self.candidates)
-        if not several:
-            return [line for line in (self.unmoved(), self.one_seed(), self.fills()) if line]
-        cheapest = min(self.good, key=_seconds)
-        choice = self.best if _seconds(self.best) <= ABOUT * _seconds(cheapest) else cheapest
-        unmoved = self.unmoved()
-        gains = "" if unmoved else self.gains(choice)  # which are then within what the first sentence says
-        said = [unmoved, self.choose(choice), gains, self.false(choice)]
-        if self.improved:  # what training could not reach is then the start's fault, and no reason to wait with advice
+        if self.choice is not None:
+            said = [self.choose(self.choice), self.gains(self.choice), self.false(self.choice)]
+        elif self.unmoved:
+            said = [self.unmoved, OPEN]
+        else:
+            said = [self.one_seed()]
+        if not self.several:
+            return [line for line in (*said, self.fills()) if line]
+        if self.improved and not self.unmoved:  # what training could not reach is then the start's fault: advice first
             said.append(self.wins(UNTOUCHED, "The start is weaker than the model as it is published, which"))
         else:
             said.insert(0, self.wins(UNTOUCHED, "The model as it is published, untouched,"))
@@ -121,8 +135,12 @@ class _Answer:
             f"Run at least {FEWEST_SEEDS} seeds: about {_minutes(cost)} more here."
         )
 
+    @cached_property
     def unmoved(self) -> str:
-        """Say that training changed nothing that can be told, where no row is further from the start than that."""
+        """The sentence that training changed nothing that can be told; empty where a test finds that it did.
+
+        No row differs from the start (Holm over all rows) or by what could be detected, and no method from the best.
+        """
         trained = [row for row in self.rows if row.form != "reference" and row.quality is not None]
         pairs = [self.differences(row, self.named(START, row.axes)) for row in trained]
         found = [significance.estimate(pair) for pair in pairs if pair is not None]
@@ -131,10 +149,13 @@ class _Answer:
             one.mean != 0 and not abs(one.mean) <= least for one, least in zip(found, reach, strict=True)
         ):
             return ""
+        differs = min(significance.holm([significance.p_value(one) for one in found]), default=1.0) < ALPHA
+        if differs or (self.several and len(self.good) < len(self.candidates)):
+            return ""
         furthest = max(abs(one.mean) for one in found)
         said = f"Training moved no row by more than {furthest:.4f} from the start"
         if furthest > 0:
-            said += f", and differences below about {np.nanmedian(reach):.3f} cannot be told from noise here"
+            said += f" ({_least([least for least in reach if not np.isnan(least)])})"
         room = float(self.settings["equivalent_within"])
         if all(one.mean == 0 or max(-one.low, one.high) < room for one in found):
             return f"{said}: more steps or a higher learning rate are needed before methods can differ."
@@ -220,16 +241,17 @@ class _Answer:
         ]
         if not open_rows:
             return ""
-        said = f"Undecided against {baseline}: {_list([self.label(row) for row in open_rows])}"
+        said = f"Undecided against {baseline}{self.uncorrected(open_rows)}"
         reach = [row.detectable for row in open_rows if row.detectable is not None]
         if not reach:  # no value differs at all
             return f"{said}."
-        missed = statistics.median(reach)
-        said += f". With these seeds and queries differences below about {missed:.3f} are missed"
+        said += f". {_least(reach).capitalize()}"
         pairs = [self.differences(row, self.named(baseline, row.axes)) for row in open_rows]
         planned = [pair for pair in pairs if pair is not None and planning.known(significance.estimate(pair))]
-        if not planned:
+        if not planned or self.unmoved:
             return f"{said}."
+        if min(len(pair) for pair in planned) < FEWEST_SEEDS:
+            return f"{said}; fewer than {FEWEST_SEEDS} seeds cannot tell how many more seeds or queries would decide."
         seeds = [planning.seeds_needed(pair, least) for pair in planned]
         wanted = max((number for number in seeds if number is not None), default=None)
         if wanted is not None and None not in seeds:
@@ -243,6 +265,20 @@ class _Answer:
         return (
             f"{said}; no number of seeds up to {planning.MOST_SEEDS} finds one of {least:g}: that takes at least "
             f"{round(most, -2) or most:,} test queries like these."
+        )
+
+    def uncorrected(self, open_rows: Sequence[Row]) -> str:
+        """List undecided rows, and those whose own interval leaves out 0: it is not corrected, the test is."""
+        names = _list([self.label(row) for row in open_rows])
+        apart = [row for row in open_rows if (row.gain_low or 0) * (row.gain_high or 0) > 0]
+        if not apart:
+            return f": {names}"
+        family = max(row.family for row in apart)
+        intervals = "the interval of" if len(apart) == 1 else "the intervals of"
+        verb = "leaves" if len(apart) == 1 else "leave"
+        return (
+            f" after correction for {family} comparisons: {names} (before it, {intervals} "
+            f"{_list([self.label(row) for row in apart])} {verb} out 0)"
         )
 
     def fills(self) -> str:
@@ -322,6 +358,12 @@ def _list(names: Sequence[str]) -> str:
     """Return the first names, and how many more there are."""
     more = len(names) - MOST_NAMES
     return "; ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _least(reach: Sequence[float]) -> str:
+    """Return the smallest detectable differences of some rows, from the smallest to the largest."""
+    ends = list(dict.fromkeys(f"{end(reach):.4f}" for end in (min, max)))
+    return f"smallest detectable difference at 80 % power: {' to '.join(ends)}"
 
 
 def _minutes(minutes: float) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ from made_trials import rate, trial
 
 from negbench.evaluation import planning, significance
 from negbench.report import verdict
-from negbench.report.rows import Evidence, rows
+from negbench.report.rows import Evidence, Row, rows
 from negbench.types import Float64
 
 QUERIES = 200
@@ -21,8 +23,16 @@ def noise(seed: int, scale: float = 0.01) -> Float64:
     return np.random.default_rng(seed).normal(0, scale, QUERIES)
 
 
+Made = tuple[list[Row], list[dict[str, Any]], dict[str, Float64]]
+
+
 def said(means: dict[str, float], seeds: int = 3, scale: float = 0.01, **more: dict[str, Any]) -> list[str]:
     """The verdict on methods with these means; references (start, bm25-search) have no seed."""
+    return verdict.answer(*made(means, seeds, scale, **more), SETTINGS)
+
+
+def made(means: dict[str, float], seeds: int = 3, scale: float = 0.01, **more: dict[str, Any]) -> Made:
+    """Rows, trials and values by query of methods with these means."""
     level = np.linspace(-0.2, 0.2, QUERIES)
     trials, values = [], {}
     for place, (method, mean) in enumerate(means.items()):
@@ -33,8 +43,7 @@ def said(means: dict[str, float], seeds: int = 3, scale: float = 0.01, **more: d
             trials.append(one)
             values[one["name"]] = mean + level + noise(100 * place + (seed or 0), scale)
             one["metrics"]["nDCG@10"] = float(values[one["name"]].mean())
-    table = rows({"name": "made", "trials": trials}, "nDCG@10", "in-batch", 0.01, Evidence(values, {}))
-    return verdict.answer(table, trials, values, SETTINGS)
+    return rows({"name": "made", "trials": trials}, "nDCG@10", "in-batch", 0.01, Evidence(values, {})), trials, values
 
 
 def test_the_best_is_named_where_it_is_better_than_all() -> None:
@@ -105,7 +114,36 @@ def test_trainings_that_move_nothing_are_told_first(seeds: int) -> None:
         abs(float(np.mean([noise(100 * place + seed) - level["start"] for seed in range(seeds)]))) for place in (1, 2)
     )
     assert f"by more than {furthest:.4f} from" in lines[0]
-    assert 3 <= len(lines) <= 6 or seeds == 1
+    assert lines[1] == "These runs do not tell which negatives to train with."
+    assert not any("Train with" in line or "more here" in line or "takes at least" in line for line in lines)
+
+
+def test_nothing_is_planned_from_trainings_that_moved_nothing() -> None:
+    lines = said({"start": 0.5, "in-batch": 0.5, "simans": 0.5}, scale=0.2)
+    assert lines[1] == "These runs do not tell which negatives to train with."
+    assert lines[-1].startswith("Undecided against in-batch: simans. Smallest detectable difference at 80 % power: 0.")
+    assert not re.search("seeds|test queries", lines[-1])
+
+
+@pytest.mark.parametrize(("errors", "moved"), [(1.8, False), (2.5, True)])
+def test_a_row_that_a_test_tells_from_the_start_has_moved(errors: float, moved: bool) -> None:
+    """80 % power takes 2.8 standard errors, a test at 5 % finds 2: between them a row has moved, if not by much."""
+    spread = noise(1)
+    spread = (spread - spread.mean()) / spread.std(ddof=1)
+    level = np.linspace(0.4, 0.6, QUERIES)
+    shifted = level + 0.001 * (spread + errors / QUERIES**0.5)
+    trials = [trial("start", None, 0.5), *(trial("in-batch", seed, 0.5) for seed in range(3))]
+    values = {one["name"]: level if one["seed"] is None else shifted for one in trials}
+    table = rows({"name": "made", "trials": trials}, "nDCG@10", "in-batch", 0.01, Evidence(values, {}))
+    lines = verdict.answer(table, trials, values, SETTINGS)
+    assert lines[0].startswith("Train with in-batch" if moved else "Training moved no row by more than 0.0001")
+
+
+def test_methods_that_a_test_tells_apart_have_moved() -> None:
+    """The start differs from both by chance in its queries; the two differ from each other by the seeds' alone."""
+    table, trials, values = made({"start": 0.5, "in-batch": 0.49, "simans": 0.51})
+    values = {**values, trials[0]["name"]: 0.5 + noise(7, 0.5)}
+    assert verdict.answer(table, trials, values, SETTINGS)[0].startswith("Train with simans")
 
 
 def test_trainings_that_few_queries_cannot_tell_are_not_blamed_on_the_steps_alone() -> None:
@@ -149,6 +187,44 @@ def test_a_row_of_random_fills_is_named_and_never_recommended() -> None:
     assert lines[0].startswith("Train with in-batch")
     assert lines[-1].startswith("More than a third of the negatives are random fills")
     assert lines[-1].endswith("percent (98 %).")
+
+
+def test_open_rows_have_the_range_of_what_would_have_been_found_and_a_plan() -> None:
+    found = made({"in-batch": 0.5, "simans": 0.502, "random": 0.501}, scale=0.05)
+    reach = sorted(row.detectable for row in found[0] if row.detectable is not None)
+    line = verdict.answer(*found, SETTINGS)[-1]
+    assert f" Smallest detectable difference at 80 % power: {reach[0]:.4f} to {reach[1]:.4f}; " in line
+    assert re.search(r"a difference of 0.01 takes about \d+ seeds|at least [\d,]+ test queries", line)
+
+
+def test_two_seeds_plan_nothing() -> None:
+    line = said({"in-batch": 0.5, "simans": 0.502, "random": 0.501}, seeds=2, scale=0.05)[-1]
+    assert line.endswith("; fewer than 3 seeds cannot tell how many more seeds or queries would decide.")
+    assert not re.search(r"takes|0\.01\b", line)
+
+
+@pytest.mark.parametrize(
+    ("apart", "told"),
+    [
+        ([], "Undecided against in-batch: simans; random. "),
+        (
+            ["random"],
+            "Undecided against in-batch after correction for 2 comparisons: simans; random (before it, the interval of "
+            "random leaves out 0). ",
+        ),
+        (
+            ["simans", "random"],
+            "Undecided against in-batch after correction for 2 comparisons: simans; random (before it, the intervals "
+            "of simans; random leave out 0). ",
+        ),
+    ],
+)
+def test_an_interval_that_leaves_out_0_is_said_to_be_before_the_correction(apart: list[str], told: str) -> None:
+    table, trials, values = made({"in-batch": 0.5, "simans": 0.502, "random": 0.501}, scale=0.05)
+    low = [-0.02 if row.method in apart else -0.01 for row in table]
+    high = [-0.001 if row.method in apart else 0.01 for row in table]
+    table = [replace(row, gain_low=a, gain_high=b) for row, a, b in zip(table, low, high, strict=True)]
+    assert verdict.answer(table, trials, values, SETTINGS)[-1].startswith(told)
 
 
 def test_unlabelled_negatives_are_said_to_be_unknown() -> None:
