@@ -139,7 +139,14 @@ def run(
     results = carry_out(grid, planned, out, opened, progress, log_models, command, executor, check)
     finished, folder = results.outputs, results.path
     kept = keeping.keep(
-        models, finished.done, finished.records, finished.store, folder, progress or (lambda _: None), finished.audits
+        models,
+        finished.done,
+        finished.records,
+        finished.store,
+        folder,
+        progress or (lambda _: None),
+        finished.audits,
+        finished.recommended(results.contents),
     )
     if runs:
         trec_runs.write(finished.done, finished.store, folder)

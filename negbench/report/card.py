@@ -17,6 +17,7 @@ from negbench.evaluation.false_negatives import headline
 from negbench.evaluation.ranking import says_nothing
 from negbench.plan.trials import START, Trial
 from negbench.report.audited import Audited
+from negbench.report.references import NAMES, References
 from negbench.stages.inputs import StartEncoder
 from negbench.store import Store, ancestors
 from negbench.training.max_length import MaxLength
@@ -69,11 +70,12 @@ def card(
     intervals: Intervals | None = None,
     choice: Choice | None = None,
     by_people: Audited | None = None,
+    references: References | None = None,
 ) -> str:
     """Return the card as Markdown with the front matter of model hubs; ``record`` is the trial's in results.json.
 
     The card gives names of collection and model, not their local paths. ``choice``: why the encoder was taken;
-    ``by_people``: the audited rate of its negatives.
+    ``by_people``: the audited rate of its negatives; ``references``: those of its row, which are shown beside it.
     """
     from huggingface_hub import EvalResult, ModelCardData
 
@@ -130,7 +132,7 @@ documents = model.encode_document(["a passage"])
 print(model.similarity(queries, documents))
 ```
 {_one_sided(trial)}
-{_scores(trial, record, intervals or {}, by_people)}
+{_scores(trial, record, intervals or {}, by_people, references)}
 It was trained on one collection for an experiment, with at most {_tokens(settings.train.max_length)}. Its quality on
 other collections was not measured, unless the results of its run say so.
 """
@@ -150,14 +152,28 @@ def _one_sided(trial: Trial) -> str:
     )
 
 
-def _scores(trial: Trial, record: dict[str, Any], intervals: Intervals, by_people: Audited | None) -> str:
-    """Return the measures on the split as a table, and the false-negative rates of the negatives."""
-    lines = [f"| measure on {trial.settings.split} | value | 95 % interval over queries |", "|---|---|---|"]
+def _scores(
+    trial: Trial,
+    record: dict[str, Any],
+    intervals: Intervals,
+    by_people: Audited | None,
+    references: References | None,
+) -> str:
+    """Return the measures on the split as a table beside references, and the false-negative rates of the negatives."""
+    beside = () if references is None else references.found
+    heading = [f"measure on {trial.settings.split}", "value", "95 % interval over queries", *(it.name for it in beside)]
+    lines = [f"| {' | '.join(heading)} |", "|---" * len(heading) + "|"]
     for measure in _shown(trial, record):
         low, high = intervals.get(measure, (math.nan, math.nan))
         span = "" if math.isnan(low) else f"{low:.4f} to {high:.4f}"
-        lines.append(f"| {measure} | {record['metrics'][measure]:.4f} | {span} |")
+        others = [f"{it.metrics[measure]:.4f}" if measure in it.metrics else "" for it in beside]
+        lines.append(f"| {' | '.join([measure, format(record['metrics'][measure], '.4f'), span, *others])} |")
     lines += ["", "One training: the interval does not cover the variation between seeds."]
+    if references is not None and beside:
+        named = [f"`{it.name}` is {NAMES[it.name]}" for it in beside]
+        lines += ["", f"For comparison: {', '.join(named)}."]
+        if references.sentence:
+            lines += ["", f"In the mean over its seeds this row has {references.sentence}."]
     if by_people is not None:
         pooled = f", of all {len(by_people.negatives)} seeds" if len(by_people.negatives) > 1 else ""
         lines += ["", f"False negatives among the mined ones{pooled} (audit): {by_people}; {by_people.note}."]

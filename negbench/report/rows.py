@@ -229,6 +229,18 @@ def paired(
     return differences
 
 
+def differences(own: Mapping[int | None, Float64], other: Mapping[int | None, Float64]) -> Float64 | None:
+    """Return the differences [S, Q] of values [Q] by seed, over shared seeds; None where there are none.
+
+    Values without a seed are paired with each seed of the other.
+    """
+    seeds: list[int | None] = [seed for seed in own if seed is not None]
+    seeds = seeds or [seed for seed in other if seed is not None] or [None]
+    pairs = [(own.get(seed, own.get(None)), other.get(seed, other.get(None))) for seed in seeds]
+    shared = [one - another for one, another in pairs if one is not None and another is not None]
+    return np.stack(shared) if shared and len({len(one) for one in shared}) == 1 else None
+
+
 def _pooled(
     names: Sequence[str], estimator: str | None, clusters: Mapping[str, Mapping[str, Float64]]
 ) -> tuple[float, float, float]:

@@ -16,7 +16,7 @@ from negbench.evaluation.false_negatives import meanings
 from negbench.evaluation.significance import Estimate
 from negbench.report import table
 from negbench.report.percent import percent
-from negbench.report.rows import Row
+from negbench.report.rows import Row, differences
 from negbench.report.table import ALPHA, mostly_random, short_methods
 from negbench.types import Float64
 
@@ -46,15 +46,38 @@ def answer(
     name, ``settings`` has measure, baseline and equivalent_within. Collections that form an axis are answered one by
     one: values of different queries are not compared.
     """
-    if any("repair" in row.axes for row in rows):  # its rows know the truth; repair has a report of its own
-        return []
     lines = []
-    places = list(dict.fromkeys(row.axes.get("collection") for row in rows))
-    for place in places:
-        here = [row for row in rows if row.axes.get("collection") == place]
-        said = _Answer(here, trials, values, settings).lines()
+    for place, one in _answers(rows, trials, values, settings).items():
+        said = one.lines()
         lines += [f"{place}: {line}" for line in said] if place is not None else said
     return lines
+
+
+def recommended(
+    rows: Sequence[Row],
+    trials: Sequence[dict[str, Any]],
+    values: Mapping[str, Float64],
+    settings: Mapping[str, Any],
+) -> list[Row]:
+    """Return the row of each collection that the verdict says to train with; none where it says none."""
+    choices = [one.choice for one in _answers(rows, trials, values, settings).values()]
+    return [row for row in choices if row is not None]
+
+
+def _answers(
+    rows: Sequence[Row],
+    trials: Sequence[dict[str, Any]],
+    values: Mapping[str, Float64],
+    settings: Mapping[str, Any],
+) -> dict[Any, _Answer]:
+    """Return what each collection of the axis ``collection`` answers, by its name; None without that axis."""
+    if any("repair" in row.axes for row in rows):  # its rows know the truth; repair has a report of its own
+        return {}
+    places = dict.fromkeys(row.axes.get("collection") for row in rows)
+    return {
+        place: _Answer([row for row in rows if row.axes.get("collection") == place], trials, values, settings)
+        for place in places
+    }
 
 
 @dataclass(frozen=True)
@@ -318,15 +341,8 @@ class _Answer:
         return found if found.error > 0 or found.mean == 0 else None
 
     def differences(self, row: Row, other: Row | None) -> Float64 | None:
-        """Return differences [S, Q] by seed and query; a row without seeds is paired with each seed of the other."""
-        if other is None:
-            return None
-        own, theirs = self.by_seed(row), self.by_seed(other)
-        seeds: list[int | None] = [seed for seed in own if seed is not None]
-        seeds = seeds or [seed for seed in theirs if seed is not None] or [None]
-        pairs = [(own.get(seed, own.get(None)), theirs.get(seed, theirs.get(None))) for seed in seeds]
-        shared = [one - another for one, another in pairs if one is not None and another is not None]
-        return np.stack(shared) if shared and len({len(one) for one in shared}) == 1 else None
+        """Return differences [S, Q] by seed and query, as ``rows.differences`` does."""
+        return None if other is None else differences(self.by_seed(row), self.by_seed(other))
 
     def by_seed(self, row: Row) -> dict[int | None, Float64]:
         point = json.dumps(row.axes)

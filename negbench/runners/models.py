@@ -13,9 +13,10 @@ from typing import Any, Literal
 
 from negbench.errors import InputError
 from negbench.plan.trials import START, Trial
-from negbench.report import audited
+from negbench.report import audited, references
 from negbench.report.audited import Audited
 from negbench.report.card import Choice, card, intervals
+from negbench.report.rows import Row
 from negbench.runners import local
 from negbench.runners.schedule import Progress
 from negbench.runners.trec_runs import check_apart, file_name
@@ -47,13 +48,15 @@ def keep(
     out: Path,
     report: Callable[[Progress], None],
     audits: Sequence[Audited] = (),
+    recommended: Sequence[Row] = (),
 ) -> Kept:
     """Copy encoders of the finished ``trials`` to ``out``, as plain folders of sentence-transformers with cards.
 
     ``best`` copies the first seed of the row with the highest first measure on dev, in the mean over seeds, to
     ``best/``; where trials are of several collections, to a folder of ``best/`` for each. ``all`` also copies the first
-    seed of each row to ``models/ROW/``. ``records`` are those of results.json. A folder that holds the same training
-    is left as it is but for its card; other folders there are not touched.
+    seed of each row to ``models/ROW/``. ``records`` are those of results.json, and ``recommended`` the rows that the
+    verdict says to train with: a note says where ``best/`` holds another one, and where a reference is better. A folder
+    that holds the same training is left as it is but for its card; other folders there are not touched.
     """
     trained = [trial for trial in trials if trial.training is not None]
     if which == "none" or not trained:
@@ -63,17 +66,18 @@ def keep(
     if which == "all":
         for place, seeds in _places_of_rows(trained, out).items():
             folders.append(place)
-            text = _card(seeds[0], records, None, store, audits, trained)
-            _copy(seeds[0], text, store, place)
+            _copy(seeds[0], _card(seeds[0], records, None, store, audits, trials), store, place)
     for place, same in _places_of_best(trials, out).items():
         try:
             chosen, choice = best(same, store, report)
         except InputError as error:
             notes.append(f"no {place.relative_to(out)}/: {error}; --models all keeps an encoder of each row")
             continue
-        _copy(chosen, _card(chosen, records, choice, store, audits, trained), store, place)
+        _copy(chosen, _card(chosen, records, choice, store, audits, trials), store, place)
         folders.append(place)
-        notes.append(f"{place} holds {chosen.name}: {choice.sentence}")
+        worse = references.of_row(_seeds(chosen, trials), trials, records, store).sentence
+        reasons = [choice.sentence, f"it has {worse}" if worse else "", _other_in_verdict(chosen, same, recommended)]
+        notes.append(f"{place} holds {chosen.name}: {'; '.join(reason for reason in reasons if reason)}")
     return Kept(tuple(folders), tuple(notes))
 
 
@@ -88,7 +92,7 @@ def renew_cards(
     trained = [trial for trial in trials if trial.training is not None]
     for place, seeds in _places_of_rows(trained, out).items():
         if _holds(place, _origin(seeds[0])):
-            _write_card(place, _card(seeds[0], records, None, store, audits, trained))
+            _write_card(place, _card(seeds[0], records, None, store, audits, trials))
     for place, same in _places_of_best(trials, out).items():
         if any(_holds(place, _origin(trial)) for trial in same):
             try:
@@ -96,7 +100,7 @@ def renew_cards(
             except InputError:  # the row in the folder was chosen when there was no other
                 continue
             if _holds(place, _origin(chosen)):
-                _write_card(place, _card(chosen, records, choice, store, audits, trained))
+                _write_card(place, _card(chosen, records, choice, store, audits, trials))
 
 
 def check_free(which: Which, trials: Sequence[Trial], out: Path) -> None:
@@ -209,10 +213,30 @@ def _card(
     choice: Choice | None,
     store: Store,
     audits: Sequence[Audited],
-    trained: Sequence[Trial],
+    trials: Sequence[Trial],
 ) -> str:
-    by_people = audited.of_trial(audits, trial, trained)
-    return card(trial, records[trial.name], intervals(trial, store), choice, by_people)
+    by_people = audited.of_trial(audits, trial, [it for it in trials if it.training is not None])
+    beside = references.of_row(_seeds(trial, trials), trials, records, store)
+    return card(trial, records[trial.name], intervals(trial, store), choice, by_people, beside)
+
+
+def _seeds(trial: Trial, trials: Sequence[Trial]) -> list[Trial]:
+    """Return the trials of the same row of the table."""
+    return next(seeds for seeds in _by_row(trials).values() if any(it is trial for it in seeds))
+
+
+def _other_in_verdict(chosen: Trial, same: Sequence[Trial], recommended: Sequence[Row]) -> str:
+    """Say why the verdict on the collection of ``same`` names another row than the ``chosen`` one, where it does."""
+    rows = {(it.spelling, json.dumps(it.axis_values)): it for it in same}
+    for row in recommended:
+        named = rows.get((row.method, json.dumps(row.axes)))
+        if named is not None and (row.method, row.axes) != (chosen.spelling, chosen.axis_values):
+            split = chosen.settings.split
+            return (
+                f"the verdict names {row.label} instead, since it goes by {split}: it takes the row that is highest "
+                f"there, or the cheapest of those that no test tells from it, while {DEV} alone chooses this folder"
+            )
+    return ""
 
 
 def _copy(trial: Trial, text: str, store: Store, folder: Path) -> None:

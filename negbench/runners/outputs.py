@@ -245,6 +245,11 @@ class Outputs:
             data["settings"]["baseline"],
         )
 
+    def recommended(self, data: dict[str, Any]) -> list[Row]:
+        """Return the rows that the verdict says to train with; ``data`` is the content of results.json."""
+        found = [Row(**row) for row in data["rows"]]
+        return verdict.recommended(found, data["trials"], self._evidence.values, data["settings"])
+
     def _made_with(self) -> dict[str, str]:
         """Return the versions by package that computed the results, comma-separated if there are several."""
         return {

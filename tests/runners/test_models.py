@@ -17,6 +17,7 @@ import pytest
 import negbench as nb
 from negbench import tracking
 from negbench.errors import InputError
+from negbench.runners import models
 from negbench.runners.trec_runs import file_name
 
 Command = Callable[..., Any]
@@ -125,10 +126,54 @@ class TestBest:
         assert "grid: kept; chosen as highest nDCG@10 on dev" in text
         assert f"training `{trial['digests']['training'][-1]}`" in text
         (line,) = [line for line in text.splitlines() if line.startswith("| nDCG@10 |")]
-        _, _, value, interval, _ = (cell.strip() for cell in line.split("|"))
+        _, _, value, interval, *beside = (cell.strip() for cell in line.split("|"))
         low, high = map(float, interval.split(" to "))
         assert low < float(value) < high
         assert str(tiny_encoder.parent) not in text
+        (heading,) = [line for line in text.splitlines() if line.startswith("| measure on test |")]
+        references = [cell.strip() for cell in heading.split("|")[4:-1]]
+        assert references == ["untouched", "bm25-search", "start"]
+        metrics = {it["name"]: it["metrics"]["nDCG@10"] for it in results.data["trials"]}
+        assert beside[:-1] == [f"{metrics[name]:.4f}" for name in references]
+
+    def test_a_better_reference_is_named_by_the_note_and_the_card(
+        self, tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of one seed the test is the paired t test over queries."""
+        from scipy.stats import ttest_rel
+
+        monkeypatch.setattr(tracking, "log_grid", lambda *_, **__: tracking.Outcome(0, 0, ""))
+        grid = {**_grid(tiny_encoder, tmp_path), "collection": _without_dev(tmp_path), "seeds": [0]}
+        results = nb.run({**grid, "methods": ["in-batch"]}, tmp_path / "out", store=tmp_path / "store")
+        with (results.path / "by_query.csv").open(newline="") as file:
+            lines = list(csv.DictReader(file))
+        values = {name: np.array([float(line[name]) for line in lines]) for name in list(lines[0])[2:]}
+        own = values.pop("in-batch seed 0")
+        better = {it for it in values if ttest_rel(values[it], own, alternative="greater").pvalue < 0.025}
+        assert "bm25-search" in better  # words find the number of a sock
+        called = {
+            "bm25-search": f"BM25 as the search engine ({values['bm25-search'].mean():.4f})",
+            "untouched": "the untouched model (",
+            "start": "the encoder before training (",
+        }
+        card = (results.path / "best/README.md").read_text()
+        for told in (results.model_notes[0], card.split("In the mean over its seeds this row has")[1]):
+            said = told.split(f"{own.mean():.4f} on test, significantly less than ")[1]
+            assert {name for name, words in called.items() if words in said} == better
+            assert ": use BM25 as the search engine" in said
+
+    def test_a_note_says_why_the_verdict_names_another_row(self, ran: tuple[nb.Results, Path], tmp_path: Path) -> None:
+        results, _ = ran
+        outputs = results.outputs
+        chosen = json.loads((results.path / "best/negbench.json").read_text())["trial"].removesuffix(" seed 0")
+        trained = [row for row in results.rows if row.form != "reference"]
+        assert len(trained) == 3
+        for row in trained:
+            kept = models.keep(
+                "best", outputs.done, outputs.records, outputs.store, tmp_path, lambda _: None, (), [row]
+            )
+            named = f"; the verdict names {row.method} instead, since it goes by test: " in kept.notes[0]
+            assert named == (row.method != chosen)
 
     def test_a_second_run_leaves_the_copy(
         self, ran: tuple[nb.Results, Path], tiny_encoder: Path, tiny_collection: Path
