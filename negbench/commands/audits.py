@@ -10,7 +10,6 @@ import typer
 
 import negbench
 from negbench.commands.shared import AsJson
-from negbench.errors import InputError
 from negbench.terminal import say, show
 
 app = typer.Typer()
@@ -51,7 +50,9 @@ def audit(
             show_default=False,
         ),
     ] = None,
-    label: Annotated[bool, typer.Option("--label", help="The same as --labels 200.")] = False,
+    label: Annotated[
+        bool, typer.Option("--label", help="The same as --labels 200; a number in --labels, or --width, wins.")
+    ] = False,
     judge: Annotated[
         str | None,
         typer.Option(
@@ -95,11 +96,9 @@ def audit(
         say(f"open {address}", stderr=True)
         say("Press Ctrl-C to stop; all answers are saved.", stderr=True)
 
-    if label and (labels is not None or width is not None):
-        raise InputError("--label: is the same as --labels 200; give one of --label, --labels and --width")
     result = negbench.audit(
         negatives,
-        True if label else labels,
+        True if label and labels is None and width is None else labels,
         collection=collection,
         width=width,
         judge=judge,

@@ -68,6 +68,11 @@ class TestFile:
         (found,) = json.loads(negbench("audit", "mined.jsonl", "--json", cwd=here).out)["methods"]
         assert (found["warnings"], found["negatives"]) == ([said], 199)
 
+    def test_a_number_of_labels_wins_over_the_usual_one(self, here: Path, negbench: Callable[..., Any]) -> None:
+        drawn = negbench("audit", "mined.jsonl", "--label", "--labels", "60", cwd=here)
+        assert drawn.code == 0, drawn.err
+        assert "asks about 60 pairs" in drawn.out
+
     def test_from_a_look_to_an_estimate(self, here: Path, negbench: Callable[..., Any]) -> None:
         look = negbench("audit", "mined.jsonl", cwd=here)
         assert look.code == 0

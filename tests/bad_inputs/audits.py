@@ -289,7 +289,6 @@ def options() -> Iterator[Case]:
         ("a judge that is not there", ("mined.jsonl", "--labels", "2", "--judge", "nobody"), "--judge"),
         ("a judge that is trained", ("mined.jsonl", "--labels", "2", "--judge", "trained-cross-encoder"), "--judge"),
         ("a collection that is not there", ("mined.jsonl", "--collection", "nowhere"), "nowhere"),
-        ("labels said twice", ("mined.jsonl", "--label", "--labels", "5"), "--label"),
         ("a folder for no sheet", ("mined.jsonl", "--out", "new"), "--out new"),
         ("a seed for no sheet", ("mined.jsonl", "--seed", "3"), "--seed"),
         ("a file twice", ("mined.jsonl", "mined.jsonl"), "mined.jsonl"),
