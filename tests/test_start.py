@@ -128,7 +128,8 @@ class TestInit:
         text = (tmp_path / "garden.yaml").read_text()
         assert text in said.out
         assert "negbench run garden.yaml" in said.out
-        assert "It takes very roughly" in said.out
+        assert "The grid takes very roughly" in said.out
+        assert "Each training has about 40 steps." in said.out  # 48 pairs, 2 steps an epoch, 20 epochs
         assert "warning: 10 test queries" in said.out
         advised = nb.advise(tiny_collection, encoder=tiny_encoder, timing=False, store=tmp_path / ".negbench")
         assert advised.grid == text

@@ -55,6 +55,7 @@ class Plan(Result):
                 "trainings_left": self.forecast.trainings,
                 "steps": self.forecast.all_steps,
                 "steps_left": self.forecast.steps,
+                "steps_a_training": self.forecast.steps_a_training,
                 "seconds_left": self.forecast.seconds,
                 "untimed": self.forecast.untimed,
                 "model_bytes": self.forecast.model_bytes,
@@ -113,6 +114,9 @@ class Plan(Result):
         trained = f"trainings left: {left.trainings} of {left.all_trainings}"
         if left.steps is not None and left.all_steps is not None:
             trained += f", about {left.steps:,} of {left.all_steps:,} steps"
+        if left.steps_a_training is not None:
+            fewest, most = left.steps_a_training
+            trained += f", {fewest:,} a training" if fewest == most else f", {fewest:,} to {most:,} a training"
         time = "time left: unknown, since no training on these collections with these encoders is stored yet"
         if left.seconds is not None:
             time = f"time left: about {duration(left.seconds / 60)}, by stored stages of these collections and encoders"

@@ -63,8 +63,9 @@ def init(
     say(f"# {path}\n{advice.grid}")
     for warning in advice.found.warnings:
         say(f"warning: {warning}")
+    say(f"Each training has about {advice.found.steps:,} steps.")
     if advice.duration is not None:
-        say(f"It takes very roughly {advice.duration} on this machine, longer beside other work.")
+        say(f"The grid takes very roughly {advice.duration} on this machine, longer beside other work.")
     say(f"negbench plan {path} shows what would run; negbench run {path} runs it.")
 
 

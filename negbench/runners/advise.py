@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 from negbench.collections import profile
 from negbench.collections.resolve import short_name, source_of
+from negbench.encoders.modules import has_transformer
 from negbench.errors import InputError
 from negbench.evaluation import rank_bands
 from negbench.evaluation.false_negatives.held_out import LEAST_HIDDEN
@@ -18,7 +19,7 @@ from negbench.retrieval.bm25 import BM25
 from negbench.runners import local
 from negbench.runners.evaluate import evaluated, start_encoder
 from negbench.runners.reading_costs import ReadingCosts, reading_costs
-from negbench.runners.suggested_grid import BATCH, SuggestedGrid
+from negbench.runners.suggested_grid import BATCH, STEPS, SuggestedGrid
 from negbench.stages.evaluation.quality import EvaluateRetriever
 from negbench.stages.inputs import TRAINING_SPLIT, LoadCollection, read_collection
 from negbench.stages.mining.pool import BuildPool
@@ -56,8 +57,8 @@ class Figure:
 class Findings:
     """All that is said: ``kind`` is the best false-negative rate that can be had, ``why`` says why.
 
-    ``grid`` is None without training queries, ``minutes`` where the encoder's speed was not measured; ``basis`` says
-    what these rest on. ``notes`` are those of the stages.
+    ``grid`` and the ``steps`` of each of its trainings are None without training queries, ``minutes`` where the
+    encoder's speed was not measured; ``basis`` says what these rest on. ``notes`` are those of the stages.
     """
 
     collection: str
@@ -67,6 +68,7 @@ class Findings:
     warnings: list[str]
     notes: list[str]
     grid: str | None
+    steps: int | None
     minutes: float | None
     basis: str
 
@@ -110,7 +112,8 @@ def advise(
         )
         stages.append(pool)
         figures += _rank_rates(local.make(pool, store, report, lambda at: load_arrays(CandidatePool, at)), data, kind)
-    grid, minutes, basis = None, None, ""
+    warnings = _warnings(data, trained, split)
+    grid, steps, minutes, basis = None, None, None, ""
     if trained:
         stages.append(start)
         costs = reading_costs(start, data, timing, store, report)
@@ -125,9 +128,15 @@ def advise(
             max_length=costs.max_length,
             held_out=HELD_OUT if kind == "held-out" else None,
             given=data.given is not None and len(data.given) > 0,
+            static=start.spec.keep_layers == 0 or not has_transformer(start.spec),
         )
         figures += _lengths(costs)
-        grid = str(suggested)
+        grid, steps = str(suggested), suggested.steps
+        if steps < STEPS:
+            warnings.append(
+                f"{steps} steps a training, fewer than {STEPS}: the encoder may hardly move from its start; give more "
+                "labelled pairs"
+            )
         minutes, basis = _minutes(costs, suggested)
     notes = [note for stage in stages for needed in ancestors(stage) for note in store.notes(needed)]
     return Findings(
@@ -135,9 +144,10 @@ def advise(
         figures=figures,
         kind=kind,
         why=why,
-        warnings=_warnings(data, trained, split),
+        warnings=warnings,
         notes=list(dict.fromkeys(notes)),
         grid=grid,
+        steps=steps,
         minutes=minutes,
         basis=basis,
     )
@@ -241,17 +251,18 @@ def _lengths(costs: ReadingCosts) -> list[Figure]:
 
 
 def _minutes(costs: ReadingCosts, grid: SuggestedGrid) -> tuple[float | None, str]:
-    """Return the minutes of a grid, roughly: thrice an encoding of what is trained on, and the corpus a trial."""
+    """Return the minutes of a grid, roughly: thrice an encoding of its rows an epoch, and the corpus a trial."""
     if costs.tokens_a_second is None:
         return None, ""
     negatives = sum(name != "in-batch" for name in grid.methods) / len(grid.methods)  # one a row where any is mined
     row = costs.query_tokens + (1 + negatives) * costs.document_tokens
     corpus = grid.documents * costs.document_tokens
-    tokens = grid.trials * (3 * grid.rows * row + corpus) + corpus
+    tokens = grid.trials * (3 * grid.epochs * grid.rows * row + corpus) + corpus
     basis = (
         f"rests on {costs.tokens_a_second:,.0f} tokens a second, {costs.document_tokens:.0f} tokens a document and "
         f"{costs.query_tokens:.0f} a query, {grid.rows:,} labelled pairs, {grid.documents:,} documents and "
-        f"{grid.trials} trainings, each at three times an encoding of its texts and an encoding of the corpus"
+        f"{grid.trials} trainings of {grid.epochs} {'epoch' if grid.epochs == 1 else 'epochs'}, each at three times an "
+        "encoding of its texts an epoch, and an encoding of the corpus"
     )
     return tokens / costs.tokens_a_second / 60, basis
 

@@ -27,7 +27,7 @@ from negbench.stages.inputs import (
 )
 from negbench.stages.mining.pool import BuildPool
 from negbench.stages.training.train import Train
-from negbench.store import Stage, Store
+from negbench.store import Stage, Store, ancestors
 from negbench.store.integrity import DamagedError, read_record
 from negbench.types import Collection
 
@@ -56,9 +56,10 @@ class Group:
 class Forecast:
     """What is left of a plan: ``trainings`` and their ``steps``, None where the size of a collection is not known.
 
-    ``all_trainings`` and ``all_steps`` count the stored ones too. ``model_bytes`` and ``vector_bytes`` are what the
-    encoders and the vectors that are left take in the store, None where that is not known. ``sizes`` are those of the
-    collections that are at hand, ``unread`` the names of those that would have to be downloaded first.
+    ``all_trainings`` and ``all_steps`` count the stored ones too. ``steps_a_training`` are the fewest and the most
+    steps that a trial's encoder is trained for, over all phases. ``model_bytes`` and ``vector_bytes`` are what the
+    encoders and the vectors that are left take in the store. Each is None where that is not known. ``sizes`` are those
+    of the collections that are at hand, ``unread`` the names of those that would have to be downloaded first.
     """
 
     groups: list[Group]
@@ -66,6 +67,7 @@ class Forecast:
     trainings: int
     all_steps: int | None
     steps: int | None
+    steps_a_training: tuple[int, int] | None
     model_bytes: int | None
     vector_bytes: int | None
     sizes: list[Sizes]
@@ -115,6 +117,7 @@ def forecast(grid: Grid, trials: Sequence[Trial], stages: Sequence[Planned], sto
         trainings=len(missing),
         all_steps=_sum(steps[stage.key] for stage in trainings),
         steps=_sum(steps[stage.key] for stage in missing),
+        steps_a_training=_fewest_and_most(trials, steps),
         model_bytes=_sum(_model_bytes(stage) for stage in left if isinstance(stage, StartEncoder | Train)),
         vector_bytes=_sum(_vector_bytes(it, at_hand.of(it.collection)) for it in left if isinstance(it, Embed)),
         sizes=[Sizes.of(name, it, split) for (name, split), it in known.items() if it is not None],
@@ -179,6 +182,18 @@ def steps_of(stage: Train, collection: Collection | None) -> int | None:
     steps = recipe.epochs * math.ceil(rows / recipe.batch_size)
     first, last = stage.step_range or (0.0, 1.0)
     return round(last * steps) - round(first * steps)
+
+
+def _fewest_and_most(trials: Sequence[Trial], steps: dict[str, int | None]) -> tuple[int, int] | None:
+    """Return the fewest and the most steps that the encoder of a trial is trained for, None where one is unknown."""
+    found = []
+    for trial in trials:
+        if trial.training is not None:
+            amount = _sum(steps[stage.key] for stage in ancestors(trial.training) if isinstance(stage, Train))
+            if amount is None:
+                return None
+            found.append(amount)
+    return (min(found), max(found)) if found else None
 
 
 def _model_bytes(stage: Stage) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,16 @@ from typing import Any, Final
 
 SEEDS: Final = (0, 1, 2)
 BATCH: Final = 32
+STEPS: Final = 200
+"""Steps of a training that the epochs are chosen for: after a few dozen an encoder has hardly moved from its start."""
+
+MOST_EPOCHS: Final = 20
+"""Epochs at most: so few pairs that this is not enough are not read more often."""
+
+RATE: Final = "2e-5"
+STATIC_RATE: Final = "2e-3"
+"""Of token embeddings alone (``keep_layers: 0``), as in the quickstart; 2e-5 hardly moves them."""
+
 WIDEST: Final = 44
 """Column of the comments, at most."""
 FEWEST_FOR_BAND: Final = 200
@@ -28,7 +39,8 @@ class SuggestedGrid:
     """What the rules ask for: sizes of the collection, and ``rows`` labelled pairs of ``queries`` training queries.
 
     ``split`` is evaluated on. ``held_out`` is the share of labels to hide, None where a truth makes it needless or too
-    few labels can be hidden. ``given``: whether the collection came with negatives.
+    few labels can be hidden. ``given``: whether the collection came with negatives. ``static``: whether the encoder is
+    token embeddings alone.
     """
 
     name: str
@@ -41,6 +53,7 @@ class SuggestedGrid:
     max_length: int
     held_out: float | None
     given: bool
+    static: bool
 
     @property
     def methods(self) -> dict[str, str]:
@@ -72,6 +85,28 @@ class SuggestedGrid:
         """Rows a step, at most the rows that there are."""
         return max(2, min(BATCH, self.rows))
 
+    @property
+    def epochs(self) -> int:
+        """Epochs that give a training ``STEPS`` steps, at most ``MOST_EPOCHS``."""
+        return min(MOST_EPOCHS, math.ceil(STEPS / self._steps_an_epoch))
+
+    @property
+    def steps(self) -> int:
+        """Steps of a training, none of whose rows is left out."""
+        return self.epochs * self._steps_an_epoch
+
+    @property
+    def _steps_an_epoch(self) -> int:
+        return max(1, math.ceil(self.rows / self.batch_size))
+
+    @property
+    def _shortage(self) -> str:
+        return "" if self.steps >= STEPS else ", few: more labelled pairs would help"
+
+    @property
+    def _rate_rule(self) -> str:
+        return "for token embeddings, which 2e-5 hardly moves" if self.static else "usual for a transformer"
+
     def __str__(self) -> str:
         """Return the grid as YAML; each key has a comment that says what it does, or why it has this value."""
         name = _name(self.name)
@@ -83,10 +118,11 @@ class SuggestedGrid:
             *((f"  - {method}", rule) for method, rule in self.methods.items()),
             (f"seeds: {list(SEEDS)}", f"each method is trained once a seed: {self.trials} trainings"),
             ("baseline: in-batch", "what the others are compared with"),
-            (
-                f"train: {{batch_size: {self.batch_size}, max_length: {self.max_length}}}",
-                "rows a step; tokens that nine texts of ten fit into, or the most",
-            ),
+            ("train:", f"{self.steps:,} steps a training{self._shortage}"),
+            (f"  epochs: {self.epochs}", f"the fewest that give {STEPS} steps, at most {MOST_EPOCHS}"),
+            (f"  batch_size: {self.batch_size}", "rows a step"),
+            (f"  learning_rate: {STATIC_RATE if self.static else RATE}", self._rate_rule),
+            (f"  max_length: {self.max_length}", "tokens that nine texts of ten fit into, or the most"),
         ]
         if self.split != "test":
             lines.append((f"split: {self.split}", "there is no test split"))

@@ -112,13 +112,14 @@ def test_methods_by_rule(documents: int, given: bool) -> None:
         max_length=64,
         held_out=0.3,
         given=given,
+        static=False,
     )
     assert list(grid.methods) == ["in-batch", "random", "bm25", *["rank-band"] * given, "margin", *["given"] * given]
     assert grid.trials == 3 * len(grid.methods)
     assert 'collection: {"pairs": "a b.csv"}' in str(grid)
-    assert "train: {batch_size: 20, max_length: 64}" in str(grid)
     keys = YAML(typ="safe", pure=True).load(str(grid))
     assert (keys["split"], keys["held_out"], keys["methods"]) == ("dev", 0.3, list(grid.methods))
+    assert keys["train"] == {"epochs": 20, "batch_size": 20, "learning_rate": 2e-5, "max_length": 64}
     assert keys["name"] == "x-y-z"
     assert all(re.search(r" # \w", line) for line in str(grid).splitlines())
     assert YAML(typ="safe", pure=True).load(str(replace(grid, name="faq.jsonl.gz")))["name"] == "faq"
@@ -129,11 +130,26 @@ def test_a_margin_below_the_highest_of_many_positives(rows: int, method: str) ->
     """The lowest of many scores below all candidates, so that only random documents would be drawn."""
     grid = SuggestedGrid(
         name="x", collection="x", encoder="tiny", documents=100, rows=rows, queries=10, split="test", max_length=64,
-        held_out=None, given=False,
+        held_out=None, given=False, static=False,
     )  # fmt: skip
     assert [name for name in grid.methods if name.startswith("margin")] == [method]
     listed = YAML(typ="safe", pure=True).load(str(grid))["methods"]
     assert [resolve(name).spelling for name in listed] == ["in-batch", "random", "bm25", method]
+
+
+@pytest.mark.parametrize(
+    ("rows", "epochs", "steps"), [(20, 20, 20), (486, 13, 208), (3200, 2, 200), (6400, 1, 200), (50_000, 1, 1563)]
+)
+def test_epochs_that_move_an_encoder(rows: int, epochs: int, steps: int) -> None:
+    """In batches of 32, the last of which may be smaller: 486 rows are 16 steps an epoch."""
+    grid = SuggestedGrid(
+        name="x", collection="x", encoder="tiny", documents=100, rows=rows, queries=rows, split="test", max_length=64,
+        held_out=None, given=False, static=True,
+    )  # fmt: skip
+    train = YAML(typ="safe", pure=True).load(str(grid))["train"]
+    assert (train["epochs"], train["learning_rate"], grid.steps) == (epochs, 2e-3, steps)
+    assert re.search(rf"^train: +# {steps:,} steps a training", str(grid), re.MULTILINE)
+    assert ("few: more labelled pairs" in str(grid)) == (steps < 200)
 
 
 class TestAdvise:
@@ -154,9 +170,12 @@ class TestAdvise:
         assert "label at most 385 pairs" in data["why"]
         assert any(it.startswith("10 test queries, fewer than 50") for it in data["warnings"])
         assert data["minutes"] is None
+        assert data["steps"] == 40  # 2 batches of 48 pairs, 20 times
+        assert any(it.startswith("40 steps a training, fewer than 200") for it in data["warnings"])
         assert out.read_text() == data["grid"]
         planned = negbench("plan", out, cwd=tmp_path)
         assert planned.code == 0, planned.err
+        assert "steps, 40 a training" in planned.out
         again = negbench(*command, cwd=tmp_path)
         assert (again.code, again.out) == (2, "")
         assert "exists already" in again.err
