@@ -58,12 +58,21 @@ def forget() -> None:
 
 
 def split_queries(collection: Collection, split: str) -> Int32:
-    """Return the rows of the queries with a positive in ``split``; InputError where there is no such split."""
+    """Return the rows of the queries with a positive in ``split``.
+
+    Raises InputError where there is no such split, and for a training split without any.
+    """
     if split not in collection.qrels:
         known = ", ".join(sorted(collection.qrels))
         what = f"collection {collection.name} has no split {split!r}; give one of {known}"
         raise InputError(what + (WITHOUT_TRAINING if split == TRAINING_SPLIT else ""))
-    return collection.split_queries(split)
+    queries = collection.split_queries(split)
+    if split == TRAINING_SPLIT and not len(queries):
+        raise InputError(
+            f"collection {collection.name}: no labelled pair to train with; pairs whose query is in another split are "
+            "left out: give pairs of other queries, or only evaluate on it, with `negbench evaluate`"
+        )
+    return queries
 
 
 @dataclass(frozen=True, eq=False)

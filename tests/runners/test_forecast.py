@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 import negbench as nb
 from negbench import tracking
+from negbench.collections.resolve import source_of
 from negbench.store import Store
 
 
@@ -42,6 +44,7 @@ def test_steps_and_bytes_are_those_of_the_run(grid: nb.Grid, tmp_path: Path) -> 
     store = Store.at(".negbench")
     trainings = [one.stage for one in fresh.stages if one.stage.kind == "training"]
     assert left.all_steps == left.steps == sum(store.cost(stage)["steps"] for stage in trainings)
+    assert left.steps_a_training == (left.steps // 2, left.steps // 2)
     models = [path for kind in ("encoder", "training") for path in (store.root / kind).rglob("*.safetensors")]
     assert left.model_bytes == sum(path.stat().st_size for path in models)
     vectors = [np.load(path, mmap_mode="r") for path in (store.root / "embeddings").rglob("*.npy")]
@@ -86,3 +89,27 @@ def test_a_collection_with_a_test_split_alone_is_told_what_to_do(
     assert (said.code, said.out) == (2, "")
     assert "collection socks has no split 'train'; give one of test" in said.err
     assert "rename qrels/test.tsv to train.tsv" in said.err
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_pairs_that_leave_nothing_to_train_with_are_refused(
+    command: str, tiny_collection: Path, tiny_encoder: Path, tmp_path: Path, negbench: Callable[..., Any]
+) -> None:
+    """All rows ask what the collection has among its test queries, so they are left out."""
+    folder = shutil.copytree(tiny_collection, tmp_path / "garden")
+    for split in ("train", "dev"):
+        (folder / f"qrels/{split}.tsv").unlink(missing_ok=True)
+    data = source_of(str(folder)).load()
+    test = data.qrels["test"]
+    pairs = zip(test.queries.tolist(), test.documents.tolist(), strict=True)
+    rows = [{"query": data.queries[query], "pos": [data.passages()[document]], "neg": []} for query, document in pairs]
+    (tmp_path / "mined.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    keys = {"name": "g", "encoder": str(tiny_encoder), "methods": ["in-batch", "bm25"]}
+    (tmp_path / "grid.yaml").write_text(
+        json.dumps({**keys, "collection": {"pairs": "mined.jsonl", "collection": "garden"}})
+    )
+    said = negbench(command, "grid.yaml", cwd=tmp_path)
+    assert (said.code, said.out) == (2, "")
+    (line,) = [it for it in said.err.splitlines() if it.startswith("negbench: ")]
+    assert "no labelled pair to train with" in line
+    assert not (tmp_path / "runs").exists()
