@@ -149,6 +149,38 @@ class TestInit:
         assert "very roughly" not in said.out
         assert negbench("plan", "mine.yaml", cwd=tmp_path).code == 0
 
+    def test_columns_of_other_names(self, tiny_encoder: Path, tmp_path: Path, negbench: Command) -> None:
+        """The message holds a command that works as it stands; so does the form of a grid."""
+        rows = [f"how do i care for plant {it},water plant number {it} once a day" for it in range(40)]
+        (tmp_path / "my faq.csv").write_text("frage,antwort\n" + "\n".join(rows) + "\n")
+        options = ("--encoder", tiny_encoder, "--no-timing")
+        refused = negbench("init", "my faq.csv", *options, cwd=tmp_path)
+        assert (refused.code, refused.out) == (2, "")
+        (line,) = refused.err.splitlines()
+        assert "no column is known among frage, antwort" in line
+        (command,) = re.findall(r"`(negbench init [^`]+)`", line)
+        said = negbench(*shlex.split(command)[1:], *options, cwd=tmp_path)
+        assert said.code == 0, said.err
+        assert "negbench plan 'my faq.yaml' shows" in said.out
+        form = "{pairs: my faq.csv, query: frage, positive: antwort}"
+        said = negbench("init", form, *options, "--out", "second.yaml", cwd=tmp_path)
+        assert said.code == 0, said.err
+        first, second = (YAML(typ="safe", pure=True).load(tmp_path / name) for name in ("my faq.yaml", "second.yaml"))
+        assert second["collection"] == {"pairs": "my faq.csv", "query": "frage", "positive": "antwort"}
+        assert first["collection"] == 'pairs(path="my faq.csv", query=frage, positive=antwort)'
+        for name in ("my faq.yaml", "second.yaml"):
+            assert negbench("plan", name, cwd=tmp_path).code == 0
+        measured = negbench(
+            "evaluate", "--encoder", "bm25", "--collection", form, "--split", "train", "--json", cwd=tmp_path
+        )
+        assert measured.code == 0, measured.err
+
+    def test_of_more_columns_none_is_guessed(self, negbench: Command, tmp_path: Path) -> None:
+        (tmp_path / "faq.csv").write_text("frage,antwort,thema\na,b,c\n")
+        refused = negbench("init", "faq.csv", "--encoder", "all-MiniLM-L6-v2", cwd=tmp_path)
+        assert "among frage, antwort, thema" in refused.err
+        assert "negbench init 'pairs(path=faq.csv, query=QUERY, positive=POSITIVE)'" in refused.err
+
     @pytest.mark.parametrize(
         ("given", "stem"),
         [
@@ -158,6 +190,11 @@ class TestInit:
             ("hub:mteb/scifact", "scifact"),
             ("mteb/scifact", "scifact"),
             ("helpdesk(articles=100)", "helpdesk"),
+            ("pairs(path=data/faq.csv, query=frage, positive=antwort)", "faq"),
+            ("{pairs: faq.csv, query: frage, positive: antwort}", "faq"),
+            ("{pairs: hub:somebody/faq}", "faq"),
+            ("{helpdesk: {articles: 100}}", "helpdesk"),
+            ('pairs(path="my faq.csv")', "my faq"),
             ("ir_datasets:beir/nfcorpus/test", "test"),
         ],
     )

@@ -134,11 +134,14 @@ def advise(
     >>> print(advice.grid.splitlines()[1])
     collection: "garden"                    # 60 documents, 48 labelled pairs
     """
+    from negbench.collections.resolve import mapping_in
     from negbench.runners.advise import advise as describe
     from negbench.store.writable import expanded
 
     path = None if out is None else _new(expanded(out, "--out"))
     given = collection if isinstance(collection, Mapping) else fspath(collection)
+    if isinstance(given, str):
+        given = mapping_in(given) or given
     student = encoder if isinstance(encoder, Mapping) else fspath(encoder)
     named = given if path is None or isinstance(given, Mapping) else _from(path.parent, given)
     report = progress or (lambda _: None)

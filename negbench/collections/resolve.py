@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from negbench import user_files
+from negbench import plain_values, user_files
 from negbench.collections import Source, tables
 from negbench.collections.beir import find
 from negbench.collections.layouts import files
@@ -91,6 +91,20 @@ def short_name(source: Source) -> str:
     return source.name if path is None else str(path).rstrip("/").rpartition("/")[2]
 
 
+def mapping_in(text: str) -> Mapping[str, Any] | None:
+    """Return the mapping in a text such as ``{pairs: faq.csv, query: frage, positive: antwort}``, None for other text.
+
+    Raises InputError for what begins like one and is no YAML.
+    """
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        value = plain_values.yaml(text).value
+    except plain_values.NotPlainError as error:
+        raise InputError(f"collection {text}: {error}") from error
+    return value if isinstance(value, Mapping) else None
+
+
 def source_of(value: str | Mapping[str, Any] | Source) -> Source:
     """Return the source of a text or mapping.
 
@@ -98,12 +112,14 @@ def source_of(value: str | Mapping[str, Any] | Source) -> Source:
     the name of one under the environment variable NEGBENCH_DATA, or of a collection of BEIR's, tried in this order. A
     folder is in BEIR's layout, unless it holds a saved dataset or tables by split: these and files are pairs. A mapping
     is a part's long form, ``{beir: {path: data}}``, ``{source: TEXT, **parameters}``, which adds parameters, or
-    ``{pairs: PATH, **parameters}``. A source is returned as it is. Raises InputError that lists what was tried.
+    ``{pairs: PATH, **parameters}``; it may be given as text. A source is returned as it is. Raises InputError that
+    lists what was tried.
     """
     if isinstance(value, Source):
         return value
     if isinstance(value, str):
-        return _from_text(value.strip())
+        mapping = mapping_in(value)
+        return _from_text(value.strip()) if mapping is None else source_of(mapping)
     if not isinstance(value, Mapping):
         raise InputError(f"collection: expected {_FORMS}, or a mapping; found {value!r:.60}")
     if isinstance(value.get(PAIRS), str | os.PathLike):

@@ -66,7 +66,8 @@ def init(
     say(f"Each training has about {advice.found.steps:,} steps.")
     if advice.duration is not None:
         say(f"The grid takes very roughly {advice.duration} on this machine, longer beside other work.")
-    say(f"negbench plan {path} shows what would run; negbench run {path} runs it.")
+    name = shlex.quote(str(path))
+    say(f"negbench plan {name} shows what would run; negbench run {name} runs it.")
 
 
 def _asked() -> str:
@@ -102,9 +103,26 @@ def _source(given: str) -> str:
 
 def _stem(given: str) -> str:
     """Return what a grid for a collection is called: ``faq`` for faq.csv, ``scifact`` for hub:mteb/scifact."""
-    name = given.partition("(")[0].rstrip("/")
+    name = _data_of(given).rstrip("/")
     stem = re.split(r"[:/\\]", name)[-1].removesuffix(".gz").partition(".")[0]
     return stem or "grid"
+
+
+def _data_of(given: str) -> str:
+    """Return the file, folder or id within a collection's spelling or mapping; without one, its name."""
+    from negbench import spelling
+    from negbench.collections.resolve import mapping_in
+
+    mapping = mapping_in(given)
+    if mapping is not None:
+        return str(mapping.get("pairs") or mapping.get("source") or next(iter(mapping), ""))
+    if "(" not in given or Path(given).exists():
+        return given
+    try:
+        name, parameters = spelling.parse(given)
+    except ValueError:  # what is wrong with it is said where it is read
+        return given.partition("(")[0]
+    return str(parameters.get("path") or parameters.get("id") or name)
 
 
 @app.command()

@@ -220,7 +220,7 @@ BROKEN = {
         ":1: neg_scores: expected 1 numbers, found 2",
     ),
     "a label": ('{"anchor": "q", "document": "d", "label": 0.5}', ":1: label: expected 0 or 1, or .*, found 0.5"),
-    "no layout": ('{"request": "q", "reply": "d"}', ":1: unknown format .*request, reply; expected"),
+    "no layout": ('{"request": "q", "reply": "d"}', ":1: no column is known among request, reply: "),
     "pairs alone": ('{"question": "q", "answer": "d"}', "no negatives in its 1 rows"),
     "pos as a text": ('{"query": "q", "pos": "a lamp", "neg": ["n"]}', ":1: pos: expected a list, found 'a lamp'"),
     "neg as a cell": ("query,pos,neg\na b,c d,e f\n", ":2: pos: expected a list, found 'c d'"),

@@ -13,8 +13,11 @@ from negbench.collections.resolve import source_of
 from negbench.errors import InputError
 
 BROKEN: dict[str, tuple[str, str]] = {
-    "unknown columns": ("Frage,Antwort\na,b\n", r":1: unknown format.*query: COLUMN, positive: COLUMN"),
-    "unknown fields": ('{"Frage": "a", "Antwort": "b"}\n', r":1: unknown format with the fields Frage, Antwort"),
+    "unknown columns": (
+        "Frage,Antwort\na,b\n",
+        r":1: no column is known among Frage, Antwort: .*positive: COLUMN",
+    ),
+    "unknown fields": ('{"Frage": "a", "Antwort": "b"}\n', r":1: no column is known among Frage, Antwort: .*=Antwort"),
     "an empty answer": ("question,answer\na,b\nc,\n", r":3: answer: expected some text"),
     "a short row": ("question,answer\na,b\nc\n", r":3: expected 2 cells \(question, answer\), found 1"),
     "a score that is a similarity": (

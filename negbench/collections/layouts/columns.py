@@ -6,9 +6,11 @@ The names are those that sentence-transformers and question answering use; colum
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from negbench import spelling
 from negbench.collections.layouts.records import Record
 from negbench.errors import InputError
 
@@ -33,6 +35,20 @@ def heading(names: Sequence[str]) -> bool:
     """Tell whether these are names of columns rather than data."""
     lower = [name.lower() for name in names]
     return are_pairs(lower) or any(NEGATIVE.fullmatch(name) or name in ("neg", *LABELS) for name in lower)
+
+
+def unknown(path: str, names: Sequence[str]) -> str:
+    """Return the sentence for a file none of whose columns is known, with the command that names them.
+
+    Of two columns the first is taken for the query; of more, the reader says which.
+    """
+    query, positive = names if len(names) == 2 else ("QUERY", "POSITIVE")
+    named = shlex.quote(spelling.write("pairs", {"path": path, "query": query, "positive": positive}))
+    return (
+        f"no column is known among {', '.join(names)}: say which is the query and which its positive, as in "
+        f"`negbench init {named}`, in a grid {{pairs: FILE, query: COLUMN, positive: COLUMN}}; or rename them "
+        "to query and positive"
+    )
 
 
 def query_and_document(fields: dict[str, Any], place: str, negatives: Sequence[str]) -> tuple[str, str]:
