@@ -181,8 +181,22 @@ def _of_version(part: type[Part], parameters: dict[str, Any]) -> type[Part]:
     return versions[version]
 
 
+OTHER_TOOLS: dict[str, str] = {
+    "lr": "learning_rate",
+    "bs": "batch_size",
+    "per_device_train_batch_size": "batch_size",
+    "epoch": "epochs",
+    "num_epochs": "epochs",
+    "num_train_epochs": "epochs",
+    "max_seq_length": "max_length",
+    "model_name_or_path": "model",
+}
+"""Keys of grids by what other tools call them."""
+
+
 def unknown(what: str, name: str, known: list[str]) -> str:
-    """Return the sentence for a name that does not exist: the nearest ones, or all."""
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    """Return the sentence for a name that does not exist: what another tool's name means, the nearest ones, or all."""
+    meant = OTHER_TOOLS.get(name)
+    near = [meant] if meant in known else difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(sorted(known)) or 'none'}"
     return f"no {what} is called {name!r}; {hint}"

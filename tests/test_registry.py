@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from negbench import registry, spelling
 from negbench.config.grid import Settings
 from negbench.encoders.spec import EncoderSpec
-from negbench.registry import KINDS, Part, lookup, registered
+from negbench.registry import KINDS, Part, lookup, registered, unknown
 from negbench.rng import CounterRNG
 from negbench.samplers import Sampler
 from negbench.training.recipe import Recipe
@@ -194,6 +194,18 @@ def test_an_unknown_name_gives_the_nearest_or_all(kind: str, name: str, hint: st
     assert str(caught.value).startswith(hint)
     with pytest.raises(ValidationError, match=re.escape(hint)):
         kind_of(next(iter(registered(kind).values()))).model_validate(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "hint"),
+    [
+        ("lr", ["lora", "learning_rate"], "did you mean learning_rate?"),
+        ("max_seq_length", ["max_length", "model"], "did you mean max_length?"),
+        ("lr", ["lora", "model"], "did you mean lora?"),
+    ],
+)
+def test_what_other_tools_call_a_key_is_known_where_there_is_the_key(name: str, known: list[str], hint: str) -> None:
+    assert unknown("key", name, known) == f"no key is called {name!r}; {hint}"
 
 
 def test_an_unknown_parameter_gives_the_nearest_or_all() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from negbench import user_files
@@ -40,14 +41,18 @@ def read(
         return dict(drawn), Known(own)
     by_name: dict[str, Sequence[Row]] = {}
     for name, path in zip(_names(paths), paths, strict=True):
-        of_file: Sequence[Row] = list(recognise.rows(_records(path), str(path)))
+        rows = _records(path)
+        first = next(rows, None)
+        of_file: Sequence[Row] = list(recognise.rows(rows if first is None else chain([first], rows), str(path)))
         if collection is None and (named := next((row for row in of_file if row.of_ids), None)):
             raise InputError(
                 f"{named.place}: ids, not texts ({', '.join([named.query, *named.positives])[:60]}); name their "
                 "collection with --collection"
             )
         if not any(row.negatives for row in of_file):
-            raise InputError(f"{path}: no negatives in its {len(of_file)} rows; expected at least one")
+            near = [name for name in ([] if first is None else first.fields) if str(name).lower().startswith("neg")]
+            key = f"; the key {near[0]!r} holds none that are read: rename it to neg or negative" if near else ""
+            raise InputError(f"{path}: no negatives in its {len(of_file)} rows; expected at least one{key}")
         by_name[name] = in_texts(of_file, collection) if collection is not None else of_file
     return by_name, Known(collection) if collection is not None else None
 

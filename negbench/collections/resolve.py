@@ -180,7 +180,7 @@ def _existing(text: str) -> Path | None:
     known = [*registered("collection"), *_HUB]
     if home and user_files.is_folder(user_files.expanded(home)):
         known += [path.name for path in user_files.expanded(home).iterdir() if path.is_dir()]
-    near = difflib.get_close_matches(text, known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(text, list(dict.fromkeys(known)), n=3, cutoff=0.5)
     under = f"no folder under NEGBENCH_DATA ({home})" if home else "NEGBENCH_DATA is not set"
     hint = f"did you mean {' or '.join(near)}?" if near else f"give {_FORMS}"
     raise InputError(f"collection: {text!r} is no known source, no folder, and {under}; {hint}")

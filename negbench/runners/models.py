@@ -242,7 +242,8 @@ def _other_in_verdict(chosen: Trial, same: Sequence[Trial], recommended: Sequenc
 def _copy(trial: Trial, text: str, store: Store, folder: Path) -> None:
     """Copy the encoder, whole or not at all, and write its card, ``text``.
 
-    A copy, since a program that goes on training in the folder would change the store through a link.
+    A copy, since a program that goes on training in the folder would change the store through a link. Its files get the
+    mode of new ones, since safetensors lets only their owner read weights.
     """
     training, origin = trial.training, _origin(trial)
     assert training is not None
@@ -250,7 +251,7 @@ def _copy(trial: Trial, text: str, store: Store, folder: Path) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
             draft = Path(scratch) / folder.name
-            shutil.copytree(store.path(training) / "model", draft)
+            shutil.copytree(store.path(training) / "model", draft, copy_function=shutil.copyfile)
             (draft / ORIGIN).write_text(json.dumps(origin, indent=1) + "\n", encoding="utf-8")
             _check_ours(folder)
             shutil.rmtree(folder, ignore_errors=True)

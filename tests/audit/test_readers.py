@@ -253,6 +253,10 @@ BROKEN = {
     "prose": ("These are my negatives.\n", ":1: unknown format, starts with"),
     "nothing": ("", "unknown format"),
     "no rows": ("query,positive,negative\n", "has no rows"),
+    "another key for them": (
+        '{"query": "q", "pos": "p", "negs": ["n"]}',
+        "no negatives in its 1 rows; .*'negs' holds none that are read: rename it to neg",
+    ),
     "no negatives": ('{"query": "q", "pos": ["p"], "neg": []}', "no negatives"),
     "an empty query": ('{"query": " ", "pos": ["p"], "neg": ["n"]}', ":1: query: expected some text"),
 }

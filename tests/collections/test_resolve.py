@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -105,6 +106,26 @@ def test_what_cannot_be_resolved_is_told_in_one_line(here: Path, value: Any, say
     assert message.startswith("collection")
     assert says.format(here) in message
     assert "\n" not in message
+
+
+def test_a_near_name_is_named_once(here: Path) -> None:
+    (here / "data/nfcorpus").mkdir()
+    with pytest.raises(InputError) as caught:
+        source_of("nfcorpuss")
+    assert str(caught.value).count("nfcorpus or") + str(caught.value).count("nfcorpus?") == 1
+
+
+@pytest.mark.parametrize(
+    "mapping", [{"pairs": "faq.csv", "query": "my frage", "positive": "antwort"}, {"helpdesk": {"articles": 100}}]
+)
+def test_a_mapping_may_be_given_as_text(here: Path, mapping: dict[str, Any]) -> None:
+    """As YAML in one line, of which JSON is a kind."""
+    assert source_of(json.dumps(mapping)) == source_of(mapping)
+
+
+def test_a_mapping_as_text_that_is_no_yaml_is_told_in_one_line() -> None:
+    with pytest.raises(InputError, match=r"collection \{pairs: faq.csv: not valid YAML: "):
+        source_of("{pairs: faq.csv")
 
 
 def test_without_the_variable_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,6 +133,14 @@ def test_what_is_no_mapping_is_refused_with_its_line(file: Path, text: str | byt
     assert refusal(file, text).startswith(expected)
 
 
+def test_data_in_place_of_a_grid_is_told_how_to_get_one(tmp_path: Path) -> None:
+    path = tmp_path / "my faq.csv.gz"
+    path.write_bytes(b"question,answer\n")
+    with pytest.raises(InputError) as caught:
+        Document.read(path)
+    assert str(caught.value) == f"{path}: this is data, no grid file; `negbench init '{path}'` writes a grid for it"
+
+
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gone\.yaml: no such file; give the path of a grid file"):
         Document.read(tmp_path / "gone.yaml")

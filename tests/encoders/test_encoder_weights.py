@@ -101,6 +101,13 @@ class TestWhatIsRefused:
         assert f"encoder {model!r}: {said}" in str(caught.value)
         assert "\n" not in str(caught.value)
 
+    @pytest.mark.parametrize("installed", [True, False])
+    def test_what_needs_no_network_is_named(self, installed: bool, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(weights, "_offline_folder", lambda: copy if installed else None)
+        with pytest.raises(InputError) as caught:
+            weights.fingerprint("owner/missing", None)
+        assert ("all-MiniLM-L6-v2 is installed here" in str(caught.value)) == installed
+
     def test_a_hub_that_nobody_answers_for(self) -> None:
         """Without the offline switch the hub is asked; the client's network errors do not reach the user raw."""
         with socket.socket() as held:  # bound and not listening: every connection is refused

@@ -112,6 +112,8 @@ class TestBest:
             one, other = (SentenceTransformer(str(it), device="cpu").encode(texts) for it in (kept, folder))
             assert np.array_equal(one, other)
             assert not any(path.is_symlink() for path in kept.rglob("*"))
+            modes = {path.stat().st_mode for path in kept.rglob("*") if path.is_file()}
+            assert len(modes) == 1  # that of the card: who may read it may load the model
 
     def test_the_card(self, ran: tuple[nb.Results, Path], tiny_encoder: Path) -> None:
         from huggingface_hub import ModelCard
