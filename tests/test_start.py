@@ -156,7 +156,7 @@ class TestInit:
         options = ("--encoder", tiny_encoder, "--no-timing")
         refused = negbench("init", "my faq.csv", *options, cwd=tmp_path)
         assert (refused.code, refused.out) == (2, "")
-        (line,) = refused.err.splitlines()
+        line = refused.err.splitlines()[-1]
         assert "no column is known among frage, antwort" in line
         (command,) = re.findall(r"`(negbench init [^`]+)`", line)
         said = negbench(*shlex.split(command)[1:], *options, cwd=tmp_path)
