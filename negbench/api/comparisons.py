@@ -56,7 +56,10 @@ class Comparison(Result):
         return to_csv(self.rows)
 
     def save(self, path: str | PathLike[str]) -> Path:
-        """Write the comparison to a file: ``.md`` or ``.csv``. Raises InputError for another ending, or no folder."""
+        """Write the comparison to a new file: ``.md`` or ``.csv``.
+
+        Raises InputError for another ending, no folder, and a file that is there already.
+        """
         from negbench.report.results import write_text
 
         path = Path(path)
@@ -65,6 +68,8 @@ class Comparison(Result):
             raise InputError(f"--out {path}: expected a file that ends in .md or .csv")
         if not path.parent.is_dir():
             raise InputError(f"--out {path}: there is no folder {path.parent}; make it first")
+        if path.exists():
+            raise InputError(f"--out {path}: exists already; give a new file, or remove this one")
         write_text(path, texts[path.suffix]())
         return path
 

@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from negbench.api.grids import GridLike, as_grid, open_store
+from negbench.api.grids import Grid, GridLike, as_grid, open_store
 from negbench.api.result import Result
 from negbench.errors import InputError
 
@@ -71,21 +71,23 @@ class Mined(Result):
         return self.found.about
 
     def save(self, out: str | PathLike[str], format: str | None = None) -> SavedNegatives:
-        """Write the negatives and ``about`` for a library that trains; an earlier export at ``out`` is replaced.
+        """Write the negatives and ``about`` for a library that trains.
 
         ``format`` is one of those that ``negbench.list_parts("format")`` lists, by default triplets of
         sentence-transformers; the suffix of ``out`` chooses the file where a format has several: ``.jsonl``,
         ``.parquet``, or none for a folder of ``datasets``. ``about`` goes to ``OUT.json``, in a folder to
-        ``negbench.json`` and ``README.md``. Raises InputError, with nothing written, for an unknown format, a suffix
-        that it does not have, and other files in the way.
+        ``negbench.json`` and ``README.md``. An earlier export of the same format at ``out`` is replaced, unless it was
+        changed since. Raises InputError, with nothing written, for an unknown format, a suffix that it does not have,
+        and anything else in the way.
         """
         from negbench.export import saving
+        from negbench.export.earlier import description_of
         from negbench.store.writable import expanded
 
         path = expanded(out, "--out")
-        chosen = saving.format_of(format, path)
-        about = saving.save(self.found.rows, chosen, path, self.about)
-        return SavedNegatives(path, saving.description_of(path), self, about)
+        chosen = saving.format_of(format, path, self.found.inputs)
+        about = saving.save(self.found.rows, chosen, path, self.about, self.found.inputs)
+        return SavedNegatives(path, description_of(path), self, about)
 
     def to_pandas(self) -> DataFrame:
         """Return a row a negative: query, document, rank (from 1), score, origin, text."""
@@ -243,11 +245,17 @@ def _fits(format: str | None) -> Callable[[Collection], None] | None:
     return None if format is None else parse(format).check
 
 
-def check_format(out: Path, format: str | None = None) -> None:
-    """Raise InputError where ``save`` could not write a format to ``out``; what takes long can ask beforehand."""
-    from negbench.export.saving import format_of
-    from negbench.store.writable import check_writable
+def check_format(out: Path, format: str | None, read: str | Grid) -> None:
+    """Raise InputError where ``save`` could not write a format to ``out``; what takes long can ask beforehand.
 
-    format_of(format, out)
-    if not out.exists():
-        check_writable(out, "--out")
+    ``read`` is the collection, or the grid with the collections, that the negatives will be mined from.
+    """
+    from negbench.collections.resolve import source_of
+    from negbench.export.saving import format_of
+    from negbench.store.writable import check_writable, expanded
+
+    sources = [source_of(read)] if isinstance(read, str) else [it.collection for _, it in read.config.points]
+    path = expanded(out, "--out")
+    format_of(format, path, [named for source in sources for named in source.paths])
+    if not path.exists():
+        check_writable(path, "--out")

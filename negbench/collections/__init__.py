@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from pathlib import Path
 from typing import ClassVar
 
 from negbench.registry import Part
 from negbench.types import Collection
+
+PATH_KEYS = ("path", "corpus", "queries", "id")
+"""Parameters that may name a file or folder."""
 
 
 class Source(Part):
@@ -26,3 +30,10 @@ class Source(Part):
     @abstractmethod
     def load(self) -> Collection:
         """Read and check the collection. Raises InputError with file and line for invalid data."""
+
+    @property
+    def paths(self) -> list[Path]:
+        """Paths that it is read from, those of a collection inside it included; an id is one of nothing that exists."""
+        inner = self.parameters.get("collection")
+        named = [Path(text) for key in PATH_KEYS if isinstance(text := self.parameters.get(key), str) and text]
+        return [*named, *(inner.paths if isinstance(inner, Source) else [])]

@@ -49,7 +49,7 @@ def mine(
 
     Example: negbench mine 'margin(margin=0.1)' --collection helpdesk --negatives 4 --out mined.parquet
     """
-    _check_format(out, format)
+    _check_format(out, format, collection)
     mined = negbench.mine(
         method,
         collection,
@@ -81,17 +81,17 @@ def export(
 
     Example: negbench export grid.yaml simans --out simans.jsonl --format flagembedding
     """
-    _check_format(out, format)
     asked = negbench.load_grid(grid, assignments)
+    _check_format(out, format, asked)
     mined = negbench.load_negatives(asked, method, seed=seed, format=format, progress=label_of_stage)
     show(mined if out is None else mined.save(out, format), as_json)
 
 
-def _check_format(out: Path | None, format: str | None) -> None:
+def _check_format(out: Path | None, format: str | None, read: str | negbench.Grid) -> None:
     """Refuse a format, or a place for it, before anything is mined."""
     if out is None and format is not None:
         raise InputError(f"--format {format}: is that of a file; give --out, where it is to be written")
     if out is not None:
         from negbench.api.mined import check_format
 
-        check_format(out, format)
+        check_format(out, format, read)

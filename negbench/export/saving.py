@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,8 @@ from pydantic import ValidationError
 from negbench.errors import InputError, with_key
 from negbench.escaping import for_markdown, markdown_code, markdown_sentence
 from negbench.export import FOLDER, Format
+from negbench.export.earlier import DESCRIPTION, check_free, description_of, digests
 from negbench.export.mined_rows import MinedRows
-
-DESCRIPTION = "negbench.json"
-"""The description in a folder; that of a file is beside it, under its name and ``.json``."""
 
 
 def parse(spelling: str) -> Format:
@@ -28,41 +26,30 @@ def parse(spelling: str) -> Format:
         raise InputError(f"format {spelling}: {with_key(error.errors()[0])}") from error
 
 
-def format_of(spelling: str | None, out: Path) -> Format:
-    """Return the format spelled so, or triplets, if it can be written to ``out``; InputError else."""
+def format_of(spelling: str | None, out: Path, inputs: Sequence[Path] = ()) -> Format:
+    """Return the format spelled so, or triplets, if it can be written to ``out``; InputError else.
+
+    ``inputs`` are files and folders that the negatives are mined from.
+    """
     chosen = parse(spelling or "triplet")
     if out.suffix not in chosen.suffixes:
         ways = [suffix or "a folder (no suffix)" for suffix in chosen.suffixes]
         expected = f"{', '.join(ways[:-1])} or {ways[-1]}" if len(ways) > 1 else ways[0]
         raise InputError(f"{out}: format {chosen.name} is written as {expected}; give such a path")
-    check_free(out)
+    check_free(out, chosen, inputs)
     return chosen
 
 
-def check_free(out: Path) -> None:
-    """Raise InputError where ``out`` holds what is not an earlier export, which may be replaced, or has no name."""
-    if not out.name:
-        raise InputError(f"{out}: has no name; give the path of a new file or folder")
-    if out.is_dir() and any(out.iterdir()) and not (out / DESCRIPTION).is_file():
-        raise InputError(f"{out}: holds other files; choose a new folder")
-    if out.is_dir() and out.suffix != FOLDER:
-        raise InputError(f"{out}: is a folder, expected a file")
-    if out.is_file() and out.suffix == FOLDER:
-        raise InputError(f"{out}: is a file, expected a folder")
-
-
-def description_of(out: Path) -> Path:
-    """Return the path of the description of what is saved at ``out``."""
-    return out / DESCRIPTION if out.suffix == FOLDER else out.with_name(f"{out.name}.json")
-
-
-def save(rows: MinedRows, chosen: Format, out: Path, about: Mapping[str, Any]) -> dict[str, Any]:
+def save(
+    rows: MinedRows, chosen: Format, out: Path, about: Mapping[str, Any], inputs: Sequence[Path] = ()
+) -> dict[str, Any]:
     """Write the rows and their description to ``out``, and return the description.
 
-    ``about`` says how they were made. An earlier export at ``out`` is replaced. Raises InputError for rows that do not
-    fit the format and for files that are in the way, and writes nothing then.
+    ``about`` says how they were made, ``inputs`` are files and folders that they are from. An earlier export of the
+    same format at ``out`` is replaced. Raises InputError for rows that do not fit the format and for files that are in
+    the way, and writes nothing then.
     """
-    check_free(out)
+    check_free(out, chosen, inputs)
     if not len(rows):
         raise InputError(
             f"{out}: no query has a positive and a negative, so there is nothing to write; choose another method"
@@ -73,10 +60,12 @@ def save(rows: MinedRows, chosen: Format, out: Path, about: Mapping[str, Any]) -
         left_out = [*rows.notes(), *chosen.write(rows, draft)]
         row = {"format": chosen.spelling, "loaded_by": chosen.loaded_by, "a_row_is": chosen.row}
         description = {**row, **about, "notes": [*about.get("notes", ()), *left_out]}
+        if out.suffix == FOLDER:
+            (draft / "README.md").write_text(card(description), encoding="utf-8")
+        description["files"] = digests(draft)
         text = json.dumps(description, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         if out.suffix == FOLDER:
             (draft / DESCRIPTION).write_text(text, encoding="utf-8")
-            (draft / "README.md").write_text(card(description), encoding="utf-8")
             shutil.rmtree(out, ignore_errors=True)
         else:
             beside = description_of(draft)

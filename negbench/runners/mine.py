@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from negbench.plan.trials import Trial, trials
 from negbench.requirements import TeacherScores
 from negbench.runners import local
 from negbench.runners.mined_description import describe
-from negbench.stages.inputs import TRAINING_SPLIT, StartEncoder, read_collection, split_queries
+from negbench.stages.inputs import TRAINING_SPLIT, LoadCollection, StartEncoder, read_collection, split_queries
 from negbench.stages.mining.draw import DrawNegatives
 from negbench.stages.mining.negatives_stage import NegativesStage
 from negbench.stages.mining.sources import DrawFromSources
@@ -53,7 +54,7 @@ class MiningResult:
     """Mined negatives of a method, notes of the stages, and the false-negative rate by fuller judgments.
 
     ``rates`` are by estimator, empty if the collection has no fuller judgments. ``about`` says how the negatives were
-    made, as plain data.
+    made, as plain data. ``inputs`` are the paths that the collection is read from.
     """
 
     method: str
@@ -65,6 +66,7 @@ class MiningResult:
 
     @cached_property
     def negatives(self) -> list[MinedNegative]:
+    inputs: list[Path]
         """All negatives, in ascending order of the query."""
         return self.first(None)
 
@@ -253,5 +255,6 @@ def _rates(drawn: Negatives, collection: Collection) -> dict[str, Rate]:
         weights=np.ones(drawn.documents.shape),
         truth=collection.truth.get(TRAINING_SPLIT),
         truth_kind=collection.truth_kind,
+        inputs=trial.settings.collection.paths,
     )
     return {name: rate for name, rate in Exact().estimate(negatives).items() if rate.unit == "negative"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from negbench.auditing.population import build
 from negbench.auditing.readers import read
 from negbench.errors import InputError
 from negbench.export import Format
+from negbench.export.earlier import digests
 from negbench.export.saving import format_of, save
 from negbench.registry import registered
 from negbench.store import Store
@@ -247,20 +249,59 @@ class TestSaving:
         about = json.loads((tmp_path / "mined.jsonl.json").read_text())
         assert about["format"] == "triplet"
         assert about["notes"] == ["made by hand"]
+        assert about.pop("files") == {"mined.jsonl": sha256(path.read_bytes()).hexdigest()}
         folder = _saved(tmp_path, "triplet", "folder")
-        assert json.loads((folder / "negbench.json").read_text()) == about
+        of_folder = json.loads((folder / "negbench.json").read_text())
+        assert of_folder.pop("files").keys() == {it.name for it in folder.iterdir()} - {"negbench.json", "state.json"}
+        assert of_folder == about
         assert "# Negatives of made on drinks" in (folder / "README.md").read_text()
         assert {it.name for it in tmp_path.iterdir()} == {path.name, "mined.jsonl.json", "folder"}
 
-    def test_an_export_is_replaced_and_nothing_else(self, tmp_path: Path) -> None:
-        _saved(tmp_path, "tevatron", "mined")
-        _saved(tmp_path, "colbert", "mined")
-        assert not (tmp_path / "mined/train.jsonl").exists()
-        (tmp_path / "mine").mkdir()
-        (tmp_path / "mine/thesis.txt").write_text("years of work")
-        with pytest.raises(InputError, match="holds other files; choose a new folder"):
-            _saved(tmp_path, "triplet", "mine")
-        assert (tmp_path / "mine/thesis.txt").exists()
+    @pytest.mark.parametrize("name", ["mined.jsonl", "mined"])
+    def test_an_export_is_replaced_by_one_of_the_same_format(self, name: str, tmp_path: Path) -> None:
+        path = _saved(tmp_path, "triplet", name)
+        before = digests(path)
+        saved = save(made(short=True), format_of("triplet", path), path, ABOUT)
+        assert digests(path) == saved["files"] != before
+        files = _contents(tmp_path)
+        with pytest.raises(InputError, match="holds an export in the format triplet; choose another --out, or remove"):
+            _saved(tmp_path, "n-tuple", name)
+        assert _contents(tmp_path) == files
+
+    @pytest.mark.parametrize(
+        ("name", "change", "said"),
+        [
+            ("mined.jsonl", {"mined.jsonl": "years of work"}, "is not what .*mined.jsonl.json describes"),
+            (
+                "mined.jsonl",
+                {"mined.jsonl.json": "{}"},
+                "mined.jsonl.json would be written over and is not",
+            ),
+            ("mined.jsonl", {"mined.jsonl.json": None}, "mined.jsonl: exists, and is no export of negbench's"),
+            ("mined.jsonl", {"mined.jsonl": None, "mined.jsonl.json": "[]"}, "would be written over"),
+            ("mined", {"mined/thesis.txt": "years of work"}, "is not what .*negbench.json describes"),
+            ("mined", {"mined/README.md": "a better card"}, "is not what .*negbench.json describes"),
+            ("mined", {"mined/negbench.json": None}, "mined: holds other files; choose another folder"),
+        ],
+    )
+    def test_what_was_changed_stays(self, name: str, change: dict[str, str | None], said: str, tmp_path: Path) -> None:
+        _saved(tmp_path, "triplet", name)
+        for file, text in change.items():
+            (tmp_path / file).unlink() if text is None else (tmp_path / file).write_text(text)
+        files = _contents(tmp_path)
+        with pytest.raises(InputError, match=said):
+            _saved(tmp_path, "triplet", name)
+        assert _contents(tmp_path) == files
+
+    def test_what_the_negatives_are_mined_from_stays(self, tmp_path: Path) -> None:
+        path = _saved(tmp_path, "triplet", "mined.jsonl")
+        folder = _saved(tmp_path, "triplet", "mined")
+        (tmp_path / "link").symlink_to(tmp_path / "mined")
+        for source, out in ((path, path), (folder, folder), (tmp_path / "link", folder), (tmp_path, path)):
+            files = _contents(tmp_path)
+            with pytest.raises(InputError, match="is read as the collection, or lies in its folder; choose another"):
+                save(made(), format_of("triplet", out), out, ABOUT, [source])
+            assert _contents(tmp_path) == files
 
     @pytest.mark.parametrize(
         ("spelling", "name", "said"),
@@ -275,3 +316,7 @@ class TestSaving:
         with pytest.raises(InputError, match=said):
             _saved(tmp_path, spelling, name)
         assert list(tmp_path.iterdir()) == []
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

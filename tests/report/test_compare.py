@@ -198,6 +198,9 @@ class TestCommand:
         assert page == found.markdown
         assert page.startswith("# one and another, nDCG@10\n")
         assert f"| in-batch | {row.first:.4f} | {row.second:.4f} | {row.difference:+.4f} ± " in page
+        again = negbench("compare", *reversed(two), "--out", "a.md", cwd=tmp_path)
+        assert (again.code, (tmp_path / "a.md").read_text()) == (2, page)
+        assert "--out a.md: exists already; give a new file, or remove this one" in again.err
         told = negbench("compare", two[0] / "manifest.json", two[1], "--out", "a.csv", "--json", cwd=tmp_path)
         assert json.loads(told.out)["rows"] == [asdict(it) for it in found.rows]
         lines = list(csv.DictReader(io.StringIO((tmp_path / "a.csv").read_text())))

@@ -132,6 +132,32 @@ class TestMine:
             assert "Traceback" not in said.err
             assert not (tmp_path / "mined.jsonl").exists()
 
+    def test_files_of_others_stay(self, tmp_path: Path, tiny_encoder: Path, negbench: Command) -> None:
+        """The file of pairs itself, also where it is an earlier export, and a file that is no export."""
+        rows = [{"anchor": f"question {n}", "positive": f"answer {n}"} for n in range(30)]
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        for name in ("pairs.jsonl", "notes.jsonl", "grid.yaml"):
+            (tmp_path / name).write_text(text)
+        (tmp_path / "grid.yaml").write_text(GRID.format(collection="pairs.jsonl", encoder=tiny_encoder))
+        mine = ["mine", "random", "--encoder", tiny_encoder, "--collection"]
+        said = negbench(*mine, "pairs.jsonl", "--out", "mined.jsonl", cwd=tmp_path)
+        assert said.code == 0, said.err
+        files = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+        export = ["export", "grid.yaml", "bm25 equal_texts=known"]
+        for words, out, why in (
+            ([*mine, "pairs.jsonl"], "pairs.jsonl", "pairs.jsonl: is read as the collection"),
+            ([*mine, "mined.jsonl"], "mined.jsonl", "mined.jsonl: is read as the collection"),
+            ([*mine, "pairs.jsonl"], "notes.jsonl", "notes.jsonl: exists, and is no export"),
+            (export, "pairs.jsonl", "is read as the collection"),
+            (export, "notes.jsonl", "notes.jsonl: exists, and is no export"),
+        ):
+            said = negbench(*words, "--out", out, cwd=tmp_path)
+            assert (said.code, said.out) == (2, "")
+            (line,) = said.err.splitlines()
+            assert why in line
+            assert line.endswith(("choose another --out", "choose another file"))
+        assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == files
+
     def test_what_changes_nothing_is_told(self, tmp_path: Path, tiny_encoder: Path, negbench: Command) -> None:
         """Assignments that the draw does not rest on, and the encoder where BM25 finds the candidates."""
         options = ["--collection", HELPDESK, "--encoder", tiny_encoder, "--set", "train.precision=float32"]
