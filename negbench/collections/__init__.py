@@ -19,6 +19,8 @@ class Source(Part):
     kind: ClassVar[str] = "collection"
     downloads: ClassVar[bool] = False
     """Whether loading may download the collection."""
+    carves: ClassVar[bool] = False
+    """Whether ``dev`` and ``test`` are shares of the training queries that missing splits are carved from."""
 
     @abstractmethod
     def fingerprint(self) -> str:

@@ -34,6 +34,7 @@ class Beir(Source):
     """
 
     name: ClassVar[str] = "beir"
+    carves: ClassVar[bool] = True
 
     path: str = Field(description="Folder in BEIR's layout.")
     truth: str | None = Field(

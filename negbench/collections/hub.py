@@ -30,6 +30,7 @@ class Hub(Source):
     """
 
     name: ClassVar[str] = "hub"
+    carves: ClassVar[bool] = True
     downloads: ClassVar[bool] = True
 
     id: str = Field(description="Dataset repository, as in `mteb/scifact`, or a local folder with the same files.")

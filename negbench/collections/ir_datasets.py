@@ -24,6 +24,7 @@ class IrDatasets(Source):
     """
 
     name: ClassVar[str] = "ir_datasets"
+    carves: ClassVar[bool] = True
     downloads: ClassVar[bool] = True
 
     id: str = Field(description="Id of the dataset, as in `beir/scifact`.")

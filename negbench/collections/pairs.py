@@ -48,6 +48,7 @@ class Pairs(Source):
     """
 
     name: ClassVar[str] = "pairs"
+    carves: ClassVar[bool] = True
 
     path: str = Field(
         min_length=1,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
 
 import numpy as np
@@ -28,6 +29,9 @@ Together = Annotated[
 
 SPLIT_NAMES = {"validation": "dev", "valid": "dev", "val": "dev"}
 """Other names of the three splits that the harness knows as train, dev and test."""
+
+_CARVED = re.compile(r"(\d+) of (\d+) training queries are set aside as the missing \w+ split")
+"""The sentence of ``complete`` on a carved split."""
 
 
 def normalised(text: str) -> str:
@@ -64,6 +68,18 @@ def complete(
         splits["train"] = [triple for triple in train if triple[0] not in chosen]
         notes.append(sentence + _overlap(splits[split], splits["train"], together))
     return splits, notes
+
+
+def carved(notes: Iterable[str]) -> tuple[int, int] | None:
+    """Return how many training queries are left and how many there were, by the sentences of ``complete`` in ``notes``.
+
+    None where nothing was carved.
+    """
+    counts = [(int(it[1]), int(it[2])) for note in notes if (it := _CARVED.search(note))]
+    if not counts:
+        return None
+    before = max(total for _, total in counts)
+    return before - sum(count for count, _ in counts), before
 
 
 def carve(

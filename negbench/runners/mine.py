@@ -11,6 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from negbench.collections import Source
+from negbench.collections.splits import carved
+from negbench.collections.whole import uncarved
 from negbench.config.grid import Grid
 from negbench.errors import InputError
 from negbench.evaluation.false_negatives import Rate, TrainingNegatives
@@ -63,10 +66,10 @@ class MiningResult:
     notes: list[str]
     rates: dict[str, Rate]
     about: dict[str, Any]
+    inputs: list[Path]
 
     @cached_property
     def negatives(self) -> list[MinedNegative]:
-    inputs: list[Path]
         """All negatives, in ascending order of the query."""
         return self.first(None)
 
@@ -113,21 +116,41 @@ def mine(
 
     Of a method with refreshed negatives, the first draw is returned. ``report`` is called with each stage's label.
     ``check`` is called with the collection before anything is mined. ``without`` gives, by each assignment of the grid,
-    the grid without it: a note says which ones change nothing. Raises InputError for a method that mines nothing or
+    the grid without it: a note says which ones change nothing. No dev and no test split is carved from the training
+    queries, unless the collection's parameters ask for it. Raises InputError for a method that mines nothing or
     whose phases train the encoder that mines, and for a collection without training queries.
     """
     trial, drawing = _only(grid)
+    source = _uncarved(trial, drawing.pool.collection, store, report)
+    if source != trial.settings.collection:
+        grid = _with_collection(grid, source)
+        trial, drawing = _only(grid)
     result = _make(grid, trial, drawing, store, report, check)
-    notes = [_unused(text, other, trial, drawing) for text, other in (without or {}).items()]
+    notes = [_unused(text, other, source, trial, drawing) for text, other in (without or {}).items()]
     if not any(isinstance(it, StartEncoder) and it.spec == trial.settings.encoder for it in ancestors(drawing)):
         notes.append(f"{trial.spelling} mines without the encoder {trial.settings.encoder.spelling}")
     return replace(result, notes=[*result.notes, *filter(None, notes)])
 
 
-def _unused(assignment: str, without: Callable[[], Grid], trial: Trial, drawing: NegativesStage) -> str | None:
+def _uncarved(trial: Trial, stage: LoadCollection, store: Store, report: Callable[[str], None]) -> Source:
+    """Return the collection without carved splits; the very same where none is carved, so that its stages are found."""
+    source = trial.settings.collection
+    if (whole := uncarved(source)) == source:
+        return source
+    return whole if carved(local.make(stage, store, report, lambda _: store.notes(stage))) else source
+
+
+def _with_collection(grid: Grid, source: Source) -> Grid:
+    points = tuple((values, it.model_copy(update={"collection": source})) for values, it in grid.points)
+    return grid.model_copy(update={"points": points})
+
+
+def _unused(
+    assignment: str, without: Callable[[], Grid], source: Source, trial: Trial, drawing: NegativesStage
+) -> str | None:
     """Return a sentence where an assignment that changes the settings leaves the negatives as they are."""
     try:
-        other, drawn = _only(without())
+        other, drawn = _only(_with_collection(without(), source))
     except InputError:  # the grid needs it
         return None
     if other.settings == trial.settings or drawn.key != drawing.key:
@@ -218,6 +241,11 @@ def _make(
         draw.pool.check(collection)
     local.make(drawing, store, report, lambda folder: load_arrays(Negatives, folder))
     notes = [note for stage in ancestors(drawing) for note in store.notes(stage)]
+    if (counts := carved(notes)) is not None:
+        notes.append(
+            f"the negatives are of {counts[0]:,} of {counts[1]:,} training queries: the others are set aside as dev or "
+            "test; dev=0 and test=0 in the collection set none aside"
+        )
     rows = _rows(drawing, collection, store)
     rates = _rates(rows.negatives, collection)
     return MiningResult(
@@ -227,6 +255,7 @@ def _make(
         notes=notes,
         rates=rates,
         about=describe(grid, trial, drawing, rows, rates, notes, store),
+        inputs=trial.settings.collection.paths,
     )
 
 
@@ -255,6 +284,5 @@ def _rates(drawn: Negatives, collection: Collection) -> dict[str, Rate]:
         weights=np.ones(drawn.documents.shape),
         truth=collection.truth.get(TRAINING_SPLIT),
         truth_kind=collection.truth_kind,
-        inputs=trial.settings.collection.paths,
     )
     return {name: rate for name, rate in Exact().estimate(negatives).items() if rate.unit == "negative"}

@@ -6,7 +6,7 @@ from collections import defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from negbench.collections.splits import Triple, carve, complete, normalised
+from negbench.collections.splits import Triple, carve, carved, complete, normalised
 
 
 @st.composite
@@ -66,6 +66,7 @@ def test_only_what_is_missing_is_carved() -> None:
     assert splits["dev"] == given_["dev"]
     assert (len(splits["test"]), len(splits["train"])) == (8, 72)
     assert notes == ["8 of 80 training queries are set aside as the missing test split"]
+    assert carved(notes) == (72, 80)
     assert complete(given_, ids, texts, dev=0.1, test=0) == (given_, [])
     only_test = {"test": train}
     assert complete(only_test, ids, texts, dev=0.1, test=0.1) == (only_test, [])
@@ -133,6 +134,8 @@ def test_small_chains_are_never_parted() -> None:
     splits, notes = complete({"train": train}, ids, texts, dev=0.1, test=0.1, together="positive")
     assert not {d for _, d, _ in splits["test"]} & {d for _, d, _ in splits["train"]}
     assert notes[0] == "9 of 90 training queries are set aside as the missing test split"
+    assert carved(["other words", *(f"name: {note}" for note in notes)]) == (len(splits["train"]), 90)
+    assert carved(["other words"]) is None
 
 
 def test_an_overlap_is_told() -> None:

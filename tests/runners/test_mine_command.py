@@ -158,6 +158,34 @@ class TestMine:
             assert line.endswith(("choose another --out", "choose another file"))
         assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == files
 
+    def test_all_training_queries_get_negatives(self, tmp_path: Path, tiny_encoder: Path, negbench: Command) -> None:
+        """Of a file without splits; a grid, and parameters that ask for it, set some aside and say so."""
+        rows = [{"anchor": f"question {n}", "positive": f"answer {n}"} for n in range(40)]
+        (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (tmp_path / "grid.yaml").write_text(GRID.format(collection="pairs.jsonl", encoder=tiny_encoder))
+        aside = "training queries: the others are set aside as dev or test; dev=0 and test=0"
+        mine = ["mine", "bm25", "--set", "train.batch_size=4", "--encoder", tiny_encoder, "--collection"]
+        for words, count, noted in (
+            ([*mine, "pairs.jsonl"], 40, None),
+            ([*mine, "hidden(collection=pairs.jsonl)"], 40, None),
+            ([*mine, "pairs(path=pairs.jsonl, test=0.2)"], 32, "32 of 40"),
+            (["export", "grid.yaml", "bm25 equal_texts=known"], 32, "32 of 40"),
+        ):
+            said = negbench(*words, "--json", cwd=tmp_path)
+            assert said.code == 0, said.err
+            found = json.loads(said.out)
+            assert len({it["query"] for it in found["negatives"]}) == count
+            notes = [note for note in found["notes"] if "training queries" in note and "unlabelled" not in note]
+            assert bool(notes) == (noted is not None)
+            assert noted is None or f"the negatives are of {noted} {aside}" in notes[-1]
+
+    def test_own_splits_stay(self, tmp_path: Path, tiny_encoder: Path, tiny_collection: Path) -> None:
+        """The collection is that of a grid, so what a grid has encoded is found."""
+        from negbench.collections.beir import Beir
+
+        mined = nb.mine("bm25", tiny_collection, encoder=tiny_encoder, store=tmp_path)
+        assert mined.about["collection"]["digest"] == Beir(path=str(tiny_collection)).fingerprint()
+
     def test_what_changes_nothing_is_told(self, tmp_path: Path, tiny_encoder: Path, negbench: Command) -> None:
         """Assignments that the draw does not rest on, and the encoder where BM25 finds the candidates."""
         options = ["--collection", HELPDESK, "--encoder", tiny_encoder, "--set", "train.precision=float32"]
