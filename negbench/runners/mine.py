@@ -20,6 +20,7 @@ from negbench.evaluation.false_negatives import Rate, TrainingNegatives
 from negbench.evaluation.false_negatives.exact import Exact
 from negbench.export.mined_rows import MinedRows
 from negbench.features import PerCandidateAndPositive
+from negbench.methods.overrides import override
 from negbench.plan.trials import Trial, trials
 from negbench.requirements import TeacherScores
 from negbench.runners import local
@@ -31,7 +32,7 @@ from negbench.stages.mining.sources import DrawFromSources
 from negbench.stages.mining.writing import texts_of, with_synthetic
 from negbench.stages.training.train import Train
 from negbench.store import Store, ancestors, load_arrays
-from negbench.types import Collection, Negatives
+from negbench.types import ORIGINS, Collection, Negatives
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +248,7 @@ def _make(
             "test; dev=0 and test=0 in the collection set none aside"
         )
     rows = _rows(drawing, collection, store)
+    notes += _fills(trial, rows.negatives)
     rates = _rates(rows.negatives, collection)
     return MiningResult(
         method=trial.spelling,
@@ -257,6 +259,21 @@ def _make(
         about=describe(grid, trial, drawing, rows, rates, notes, store),
         inputs=trial.settings.collection.paths,
     )
+
+
+def _fills(trial: Trial, drawn: Negatives) -> list[str]:
+    """Return a sentence on the share of random fill, and on the spelling of the method without it; empty for none."""
+    there = drawn.documents >= 0
+    filled = int((there & (drawn.origins == ORIGINS.index("random_fill"))).sum())
+    if not filled:
+        return []
+    share = f"{filled:,} of {there.sum():,} negatives ({100 * filled / there.sum():.1f} %) are random documents"
+    method = next(it for it in trial.settings.methods if it.spelling == trial.spelling)
+    try:
+        without = f"; '{override(method, {'fill': 'drop'}).spelling}' leaves such queries out"
+    except ValueError:  # a method whose rows change in training has to fill them
+        without = ""
+    return [f"{share} (random fill), since their queries had too few candidates left{without}"]
 
 
 def _rows(drawing: NegativesStage, collection: Collection, store: Store) -> MinedRows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,27 @@ class TestMine:
             notes = [note for note in found["notes"] if "training queries" in note and "unlabelled" not in note]
             assert bool(notes) == (noted is not None)
             assert noted is None or f"the negatives are of {noted} {aside}" in notes[-1]
+
+    def test_random_fill_is_counted_and_can_be_left_out(
+        self, tmp_path: Path, tiny_encoder: Path, negbench: Command
+    ) -> None:
+        """Half of the queries share a word with other answers, and half with none."""
+        rows = [{"anchor": f"apple q{n}", "positive": f"apple a{n}"} for n in range(20)]
+        rows += [{"anchor": f"rare{n}", "positive": f"rare{n} b{n}"} for n in range(20)]
+        (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        options = ["--collection", "pairs.jsonl", "--encoder", tiny_encoder, "--negatives", "2", "--out"]
+        said = negbench("mine", "bm25(depth=50)", *options, "mined.jsonl", cwd=tmp_path)
+        (line,) = re.findall(r"note: (40 of 80 negatives .*)", " ".join(said.out.split()).replace(" note:", "\nnote:"))
+        assert line.startswith("40 of 80 negatives (50.0 %) are random documents (random fill), since")
+        about = json.loads((tmp_path / "mined.jsonl.json").read_text())
+        (note,) = [note for note in about["notes"] if "random documents" in note]
+        assert note in line
+        (spelling,) = re.findall(r"'(bm25.*)' leaves such queries out", note)
+        said = negbench("mine", spelling, *options, "whole.jsonl", cwd=tmp_path)
+        assert said.code == 0, said.err
+        assert "random documents" not in said.out
+        written = [json.loads(line) for line in (tmp_path / "whole.jsonl").read_text().splitlines()]
+        assert {row["anchor"] for row in written} == {f"apple q{n}" for n in range(20)}
 
     def test_own_splits_stay(self, tmp_path: Path, tiny_encoder: Path, tiny_collection: Path) -> None:
         """The collection is that of a grid, so what a grid has encoded is found."""
