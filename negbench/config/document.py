@@ -52,7 +52,7 @@ class Document:
         assignments: list[str] = []
         if _DATA.search(path.name) and user_files.is_file(path):
             named = shlex.quote(str(path))
-            raise InputError(f"{path}: this is data, no {kind}; `negbench init {named}` writes a grid for it")
+            raise InputError(f"{path}: this is data, no {kind}; write a grid for it with `negbench init {named}`")
         if path in _STANDARD_INPUT:
             text, folder = user_files.standard_input(f"a {kind}", MOST_BYTES), Path()
             path = user_files.STANDARD_INPUT

@@ -138,7 +138,7 @@ def test_data_in_place_of_a_grid_is_told_how_to_get_one(tmp_path: Path) -> None:
     path.write_bytes(b"question,answer\n")
     with pytest.raises(InputError) as caught:
         Document.read(path)
-    assert str(caught.value) == f"{path}: this is data, no grid file; `negbench init '{path}'` writes a grid for it"
+    assert str(caught.value) == f"{path}: this is data, no grid file; write a grid for it with `negbench init '{path}'`"
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
