@@ -62,7 +62,7 @@ def check(folder: Folder, rows: Mapping[str, RowSource]) -> None:
             if not found & expected:
                 raise InputError(
                     f"{folder.where('statements', name, 'says')}: {first} is over {_told(expected)}, {value} over "
-                    f"{_told(found)}, so they cannot be paired; compare values over the same queries"
+                    f"{_told(found)}, so they cannot be paired; name rows over the same queries"
                 )
 
 

@@ -71,7 +71,7 @@ def test_what_cannot_be_paired_is_refused_before_anything_runs(
     tmp_path: Path, other: str, says: str, told: str
 ) -> None:
     folder = two_grids(tmp_path, other, says)
-    with pytest.raises(InputError, match="cannot be paired; compare values over the same queries") as refused:
+    with pytest.raises(InputError, match="cannot be paired; name rows over the same queries") as refused:
         check(folder, rows.sources(folder))
     said = str(refused.value).replace(" ", "").replace(",seed=1", "").replace("'", "")
     assert told.replace(" ", "").replace(",seed=1", "") in said
