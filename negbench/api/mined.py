@@ -36,7 +36,7 @@ class Mined(Result):
 
     @property
     def rows(self) -> list[MinedNegative]:
-        """The negatives: ids of query and document, rank, score, origin, text."""
+        """The negatives: ids of query and document, rank, score, origin, texts of both."""
         return self.found.negatives
 
     @property
@@ -105,18 +105,22 @@ class Mined(Result):
         found = self.found
         title = f"{found.method} on {found.collection}: {found.count} negatives of {found.queries} queries"
         table = Table(title=Text(title), title_justify="left")
-        for name in ("query", "document", "rank", "score", "origin", "text"):
+        for name in ("query", "query text", "document", "rank", "score", "origin", "text"):
             table.add_column(name, justify="right" if name in ("rank", "score") else "left", overflow="fold")
         for row in self.found.first(SHOWN):
             rank, score = "" if row.rank is None else str(row.rank), "" if row.score is None else f"{row.score:.3f}"
-            text = row.text if len(row.text) <= LETTERS else f"{row.text[: LETTERS - 1]}…"
-            table.add_row(*map(Text, (row.query, row.document, rank, score, row.origin, text)))
+            query_text, text = _short(row.query_text), _short(row.text)
+            table.add_row(*map(Text, (row.query, query_text, row.document, rank, score, row.origin, text)))
         lines = [f"and {self.found.count - SHOWN} more"] if self.found.count > SHOWN else []
         if (rate := self.false_negatives) is not None:
             share = f"{100 * rate.rate:.2f} % [{100 * rate.low:.2f}, {100 * rate.high:.2f}]"
             name = next(iter(self.found.rates))
             lines.append(f"false negatives, {name}: {share} of the negatives, each counted once; {rate.note}")
         return Group(table, *map(Text, [*lines, *(f"note: {note}" for note in self.notes)]))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LETTERS else f"{text[: LETTERS - 1]}…"
 
 
 @dataclass(frozen=True, repr=False)

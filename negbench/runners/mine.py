@@ -42,7 +42,7 @@ class MinedNegative:
     ``query`` and ``document`` are ids; ``rank`` (from 1) and ``score`` are those in the candidate pool, that of its
     source where there are several, None if the negative is not from a pool. ``origin`` is ``ranked`` (drawn from a
     pool), ``random_fill`` (too few candidates were left) or ``synthetic`` (written by a language model). ``text`` is
-    title and text.
+    the document's title and text, ``query_text`` that of the query.
     """
 
     query: str
@@ -51,6 +51,7 @@ class MinedNegative:
     score: float | None
     origin: str
     text: str
+    query_text: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,14 +96,15 @@ class MiningResult:
         return next(iter(self.rates.values()), None)
 
     def _negative(self, query: int, slot: int) -> MinedNegative:
-        document = self.rows.negative(query, slot)
+        document, row = self.rows.negative(query, slot), int(self.rows.negatives.queries[query])
         return MinedNegative(
-            query=self.rows.collection.query_ids[int(self.rows.negatives.queries[query])],
+            query=self.rows.collection.query_ids[row],
             document=document.id,
             rank=document.rank,
             score=document.score,
             origin=document.origin,
             text=document.passage,
+            query_text=self.rows.collection.queries[row],
         )
 
 

@@ -133,6 +133,18 @@ class TestMine:
             assert "Traceback" not in said.err
             assert not (tmp_path / "mined.jsonl").exists()
 
+    def test_the_table_has_the_texts_of_queries(self, tmp_path: Path, tiny_encoder: Path) -> None:
+        """Shortened; the ids of a file of pairs are digests of texts, which nobody has seen."""
+        long = "why does it rain " * 20
+        rows = [{"anchor": f"question {n} {long}", "positive": f"answer {n}"} for n in range(4)]
+        (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        mined = nb.mine("random", tmp_path / "pairs.jsonl", encoder=tiny_encoder, store=tmp_path / "store")
+        table = mined._renderable().renderables[0]  # type: ignore[union-attr]
+        cells = {str(column.header): list(map(str, column.cells)) for column in table.columns}
+        text_of = {it.query: it.query_text for it in mined.rows}
+        assert sorted(text_of.values()) == sorted(row["anchor"].strip() for row in rows)
+        assert cells["query text"] == [f"{text_of[query][:79]}…" for query in cells["query"]]
+
     def test_files_of_others_stay(self, tmp_path: Path, tiny_encoder: Path, negbench: Command) -> None:
         """The file of pairs itself, also where it is an earlier export, and a file that is no export."""
         rows = [{"anchor": f"question {n}", "positive": f"answer {n}"} for n in range(30)]
