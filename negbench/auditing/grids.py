@@ -91,7 +91,10 @@ def _read(place: str, store: Store, methods: Mapping[str, Sequence[Trial]]) -> t
 
 
 def _of(trial: Trial, store: Store, collection: Collection) -> list[Row]:
-    """Return one row per query: its negatives, each with the sum of its weights over all batches."""
+    """Return one row per query: its negatives, each with the sum of its weights over all batches.
+
+    The rank of a random candidate is unknown.
+    """
     sequence = trial.sequence
     assert sequence is not None
     assert trial.negatives is not None
@@ -108,9 +111,10 @@ def _of(trial: Trial, store: Store, collection: Collection) -> list[Row]:
             if document >= 0:
                 weights[query, document] = weights.get((query, document), 0.0) + weight
     labels, nothing = collection.qrels[sequence.split].at_least(1).by_query(), np.zeros(0, np.int32)
+    places = table.ranks if trial.negatives.ranked else np.full_like(table.ranks, -1)
     training_rows = []
     for query, documents, ranks, scores in zip(
-        table.queries.tolist(), table.documents.tolist(), table.ranks.tolist(), table.scores.tolist(), strict=True
+        table.queries.tolist(), table.documents.tolist(), places.tolist(), table.scores.tolist(), strict=True
     ):
         negatives: dict[int, Negative] = {}
         for document, rank, score in zip(documents, ranks, scores, strict=True):

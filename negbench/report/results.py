@@ -80,7 +80,7 @@ def record(trial: Trial, trials: Sequence[Trial], store: Store, failure: str | N
     if trial.negatives is not None:
         row["draw"] |= describe_draw(store.load(Negatives, trial.negatives))
         pools = [it.pool for it in trial.negatives.by_pool]
-        if not any(pool.retriever.seeded for pool in pools):  # a random retriever has no meaningful ranks
+        if trial.negatives.ranked:
             row["ranks"] = rank_counts(store.load(Negatives, trial.negatives))
         recalls = [(store.cost(pool)["recall"], pool.retriever.approximate) for pool in pools]
         row["draw"]["recall"] = sum(recall for recall, _ in recalls) / len(recalls)

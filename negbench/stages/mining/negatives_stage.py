@@ -57,6 +57,11 @@ class NegativesStage(Stage):
         """The draws by pool, where a row's negatives come from several; itself where they come from one."""
         return (self,)
 
+    @property
+    def ranked(self) -> bool:
+        """Whether ranks are those of a search; candidates in random order have a place in it that says nothing."""
+        return not any(draw.pool.retriever.seeded for draw in self.by_pool)
+
     def candidates(self, path_of: PathOf) -> CandidatePool:
         """Return the pool with the features that its rules require."""
         pool = read_pool(path_of(self.pool))
