@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 MOST_DIGITS = 6
 """Digits after the point that a share has at most."""
 
@@ -29,4 +31,6 @@ def _few(share: float, digits: int) -> bool:
 
 
 def _alike(share: float, end: float | None, digits: int) -> bool:
-    return end is not None and end != share and _in_percent(share, digits) == _in_percent(end, digits)
+    if end is None or math.isclose(end, share, abs_tol=1e-9):  # the estimate is its end, but for rounding
+        return False
+    return _in_percent(share, digits) == _in_percent(end, digits)

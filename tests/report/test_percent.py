@@ -18,8 +18,9 @@ from negbench.report.percent import percent
         (0.2001, 0.1998, 0.2101, ("20.01", "[19.98, 21.01]")),  # with one digit both would read 20.0
         (0.0, 0.0, 0.002, ("0.0", "[0.0, 0.2]")),  # the estimate is its end
         (1.0, 0.97, 1.0, ("100.0", "[97.0, 100.0]")),
+        (1.0, 0.97, 1 - 1e-16, ("100.0", "[97.0, 100.0]")),  # but for rounding
         (0.0102, None, None, ("1.0", "")),
-        (1e-12, 0.0, 0.01, ("0.000000", "[0.000000, 1.000000]")),
+        (1e-8, 0.0, 0.01, ("0.000001", "[0.000000, 1.000000]")),
     ],
 )
 def test_an_estimate_never_reads_as_its_own_bound(
