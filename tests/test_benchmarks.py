@@ -46,7 +46,7 @@ def test_a_report_says_what_was_missed(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 def test_the_table_knows_every_comparison() -> None:
     files = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
-    assert files - {"__init__", "__main__", "compare", "peer_script"} == set(ORDER)
+    assert files - {"__init__", "__main__", "compare", "peer_script", "plan_at_scale"} == set(ORDER)
 
 
 def test_the_page_of_speed_is_what_its_files_say() -> None:

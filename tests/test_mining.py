@@ -375,27 +375,3 @@ def test_positive_aware_mining_is_that_of_sentence_transformers(method: str, mar
     assert {asked[kept[at]] for at in np.flatnonzero(whole)} == set(expected)  # it drops what is short, we fill it
     for at in np.flatnonzero(whole):
         assert found.documents[at].tolist() == expected[asked[kept[at]]]
-
-
-@pytest.mark.parametrize("sampler", [Top(), Uniform(), SimANS(depth=6, scale="zscore")], ids=str)
-def test_a_large_pool_is_drawn_from_a_few_queries_at_a_time(sampler: Sampler, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And every byte is the same as when it is drawn from at once."""
-    random = np.random.default_rng(0)
-    ranked = [random.permutation(90)[: random.integers(0, 9)].tolist() for _ in range(40)]
-    pool = make(ranked, [random.permutation(90)[:2].tolist() for _ in ranked])
-    filters = [ScoreCap(cap=970)]
-    at_once = mine(pool, 3, 100, sampler=sampler, filters=filters)
-    sizes = []
-    real = type(sampler).draw
-
-    def counted(self: Any, some: CandidatePool, k: int, rng: CounterRNG) -> Any:
-        sizes.append(len(some.queries))
-        return real(self, some, k, rng)
-
-    monkeypatch.setattr(type(sampler), "draw", counted)
-    monkeypatch.setattr(mining, "AT_A_TIME", 7 * pool.depth)
-    in_blocks = mine(pool, 3, 100, sampler=sampler, filters=filters)
-    assert sizes == [7] * 5 + [5]
-    for field in fields(Negatives):
-        one, other = getattr(at_once, field.name), getattr(in_blocks, field.name)
-        assert np.asarray(one).tobytes() == np.asarray(other).tobytes(), field.name

@@ -199,9 +199,9 @@ class TestInit:
         ],
     )
     def test_the_name_of_the_file(self, given: str, stem: str) -> None:
-        from negbench.commands.start import _stem
+        from negbench.api.advice import grid_name
 
-        assert _stem(given) == stem
+        assert grid_name(given) == stem
 
     def test_what_is_no_path_is_an_id_on_the_hub(self, negbench: Command, tmp_path: Path) -> None:
         found = negbench("init", "somebody/nothing", "--encoder", "all-MiniLM-L6-v2", cwd=tmp_path)

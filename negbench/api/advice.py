@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from os import PathLike, fspath
@@ -132,7 +133,7 @@ def advise(
     >>> advice.figures_by_name["documents"], advice.found.kind
     (60, 'held-out')
     >>> print(advice.grid.splitlines()[1])
-    collection: "garden"                    # 60 documents, 48 labelled pairs
+    collection: "garden"  # 60 documents, 48 labelled pairs
     """
     from negbench.collections.resolve import mapping_in
     from negbench.runners.advise import advise as describe
@@ -169,3 +170,26 @@ def _from(folder: Path, collection: str) -> str:
     if not collection or Path(collection).is_absolute() or not Path(collection).exists():
         return collection
     return Path(os.path.relpath(collection, folder)).as_posix()
+
+
+def grid_name(given: str) -> str:
+    """Return what a grid for a collection is called: ``faq`` for faq.csv, ``scifact`` for hub:mteb/scifact."""
+    name = _data_of(given).rstrip("/")
+    return re.split(r"[:/\\]", name)[-1].removesuffix(".gz").partition(".")[0] or "grid"
+
+
+def _data_of(given: str) -> str:
+    """Return the file, folder or id within a collection's spelling or mapping; without one, its name."""
+    from negbench import spelling
+    from negbench.collections.resolve import mapping_in
+
+    mapping = mapping_in(given)
+    if mapping is not None:
+        return str(mapping.get("pairs") or mapping.get("source") or next(iter(mapping), ""))
+    if "(" not in given or Path(given).exists():
+        return given
+    try:
+        name, parameters = spelling.parse(given)
+    except ValueError:  # what is wrong with it is said where it is read
+        return given.partition("(")[0]
+    return str(parameters.get("path") or parameters.get("id") or name)

@@ -55,7 +55,7 @@ class Plan(Result):
                 "trainings_left": self.forecast.trainings,
                 "steps": self.forecast.all_steps,
                 "steps_left": self.forecast.steps,
-                "steps_a_training": self.forecast.steps_a_training,
+                "steps_a_training": self.forecast.steps_a_training and list(self.forecast.steps_a_training),
                 "seconds_left": self.forecast.seconds,
                 "untimed": self.forecast.untimed,
                 "model_bytes": self.forecast.model_bytes,

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 import negbench
+from negbench.api.advice import grid_name
 from negbench.commands.running import given_command, print_outcome, progress_bar, size_of
 from negbench.commands.shared import GRID_ENCODER, AsJson, Assignments, GridEncoder, Timing, label_of_stage
 from negbench.errors import InputError
@@ -55,7 +56,7 @@ def init(
     """
     given = _asked() if collection is None else collection
     source = _source(given)
-    path = out or Path(f"{_stem(given)}.yaml")
+    path = out or Path(f"{grid_name(given)}.yaml")
     advice = negbench.advise(source, encoder=encoder, timing=timing, out=path, progress=label_of_stage)
     if as_json:
         show(advice, as_json)
@@ -99,30 +100,6 @@ def _source(given: str) -> str:
         return given
     say(f"there is no {given} here, so it is looked up on the hub", stderr=True)
     return f"hub:{given}"
-
-
-def _stem(given: str) -> str:
-    """Return what a grid for a collection is called: ``faq`` for faq.csv, ``scifact`` for hub:mteb/scifact."""
-    name = _data_of(given).rstrip("/")
-    stem = re.split(r"[:/\\]", name)[-1].removesuffix(".gz").partition(".")[0]
-    return stem or "grid"
-
-
-def _data_of(given: str) -> str:
-    """Return the file, folder or id within a collection's spelling or mapping; without one, its name."""
-    from negbench import spelling
-    from negbench.collections.resolve import mapping_in
-
-    mapping = mapping_in(given)
-    if mapping is not None:
-        return str(mapping.get("pairs") or mapping.get("source") or next(iter(mapping), ""))
-    if "(" not in given or Path(given).exists():
-        return given
-    try:
-        name, parameters = spelling.parse(given)
-    except ValueError:  # what is wrong with it is said where it is read
-        return given.partition("(")[0]
-    return str(parameters.get("path") or parameters.get("id") or name)
 
 
 @app.command()

@@ -56,6 +56,6 @@ def test_the_command_line_imports_the_api_alone() -> None:
         elif isinstance(node, ast.ImportFrom):
             imported.add(node.module or "")
     own = {name for name in imported if name.startswith("negbench") and not name.startswith("negbench.commands")}
-    helpers = {"negbench.api.launches", "negbench.api.mined", "negbench.api.pushes"}
+    helpers = {"negbench.api.advice", "negbench.api.launches", "negbench.api.mined", "negbench.api.pushes"}
     helpers |= {"negbench.errors", "negbench.escaping", "negbench.terminal"}
     assert own == {"negbench", *helpers}
