@@ -12,7 +12,6 @@ from typing import Annotated
 import typer
 
 import negbench
-from negbench.api.advice import grid_name
 from negbench.commands.running import given_command, print_outcome, progress_bar, size_of
 from negbench.commands.shared import GRID_ENCODER, AsJson, Assignments, GridEncoder, Timing, label_of_stage
 from negbench.errors import InputError
@@ -54,6 +53,8 @@ def init(
 
     Example: negbench init faq.csv
     """
+    from negbench.api.advice import grid_name
+
     given = _asked() if collection is None else collection
     source = _source(given)
     path = out or Path(f"{grid_name(given)}.yaml")
