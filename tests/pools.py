@@ -16,6 +16,7 @@ from negbench.requirements import (
     RelevanceByRank,
     TeacherScores,
 )
+from negbench.retrieval.pool import pad
 from negbench.rng import keys
 from negbench.types import CandidatePool, Int32, Negatives, UInt64
 
@@ -135,3 +136,14 @@ def mined(documents: Any, *, queries: Any = None, **further: Any) -> Negatives:
     }
     made = {name: np.asarray(further.pop(name, default), dtype) for name, (default, dtype) in rows.items()}
     return Negatives.without_rules(documents=table, **made, **further)
+
+
+def ranked_pool(candidates: list[list[int]], positives: list[list[int]]) -> CandidatePool:
+    """A pool of document rows by rank, with score 1000 - row and a score for every positive."""
+    documents, labelled = (pad([np.array(row, np.int32) for row in rows]) for rows in (candidates, positives))
+    return candidate_pool(
+        np.where(documents >= 0, 1000.0 - documents, np.nan),
+        documents=documents,
+        positives=labelled,
+        positive_scores=np.where(labelled >= 0, 1000.0 - labelled, np.nan),
+    )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pools import candidate_pool
+from pools import ranked_pool
 from scipy.stats import chisquare
 
 from negbench import mining
@@ -17,7 +17,7 @@ from negbench.filters.score_cap import ScoreCap
 from negbench.labels import LabelRule, Labels
 from negbench.mining import Rules
 from negbench.retrieval.dense import Dense
-from negbench.retrieval.pool import build, pad
+from negbench.retrieval.pool import build
 from negbench.rng import CounterRNG
 from negbench.samplers import Sampler
 from negbench.samplers.mixture import Mixture
@@ -25,17 +25,6 @@ from negbench.samplers.simans import SimANS
 from negbench.samplers.top import Top
 from negbench.samplers.uniform import Uniform
 from negbench.types import Bool, CandidatePool, Collection, Negatives, Qrels
-
-
-def make(candidates: list[list[int]], positives: list[list[int]], corpus: int = 100) -> CandidatePool:
-    """A pool of document rows by rank, with score 1000 - row and a score for every positive."""
-    documents, labelled = (pad([np.array(row, np.int32) for row in rows]) for rows in (candidates, positives))
-    return candidate_pool(
-        np.where(documents >= 0, 1000.0 - documents, np.nan),
-        documents=documents,
-        positives=labelled,
-        positive_scores=np.where(labelled >= 0, 1000.0 - labelled, np.nan),
-    )
 
 
 def mine(pool: CandidatePool, k: int, corpus: int, own: Any = None, **changed: Any) -> Negatives:
@@ -51,7 +40,7 @@ def cases(draw: st.DrawFn) -> tuple[CandidatePool, int, int, list[int], Sampler]
     lists = [draw(st.lists(row, max_size=8, unique=True)) for _ in range(count)]
     positives = [draw(st.lists(row, max_size=5, unique=True)) for _ in range(count)]
     own = [draw(st.integers(-1, corpus - 1)) for _ in range(count)]
-    pool = make(lists, positives, corpus)
+    pool = ranked_pool(lists, positives)
     known = pool.known | (pool.documents == np.array(own, np.int32).reshape(-1, 1)) & (pool.documents >= 0)
     sampler = draw(st.sampled_from([Top(depth=2), Uniform(), SimANS(depth=3)]))
     return replace(pool, known=known), draw(st.integers(0, 10)), corpus, own, sampler
@@ -86,7 +75,7 @@ def test_draw_and_fill_by_contract(case: tuple[CandidatePool, int, int, list[int
 @pytest.mark.parametrize("corpus", [24, 200])  # little is left, so all is shuffled; and much is left
 def test_the_fill_is_uniform_over_what_is_allowed(corpus: int) -> None:
     count = 6000
-    pool = make([[3, 7]] * count, [[0, 7]] * count, corpus)
+    pool = ranked_pool([[3, 7]] * count, [[0, 7]] * count)
     found = mine(pool, 4, corpus, [11] * count)
     assert (found.documents[:, 0] == 3).all()
     allowed = [row for row in range(corpus) if row not in (0, 3, 7, 11)]
@@ -120,7 +109,7 @@ def test_the_fill_takes_the_counters_one_by_one(query: int, size: int, count: in
 
 def test_a_query_is_filled_the_same_in_any_company() -> None:
     candidates = [[n % 40, (n * 7 + 1) % 40][: n % 3] for n in range(30)]
-    pool, own = make(candidates, [[(n + 5) % 40] for n in range(30)], 40), np.arange(30) % 7 - 1
+    pool, own = ranked_pool(candidates, [[(n + 5) % 40] for n in range(30)]), np.arange(30) % 7 - 1
     everyone = mine(pool, 5, 40, own)
     rows = np.random.default_rng(0).permutation(30)[:12]
     table = {field.name: getattr(pool, field.name) for field in fields(pool)}
@@ -130,7 +119,7 @@ def test_a_query_is_filled_the_same_in_any_company() -> None:
 
 
 def test_the_fill_is_the_same_for_every_method() -> None:
-    pool = make([[50, 51]] * 20, [[]] * 20)
+    pool = ranked_pool([[50, 51]] * 20, [[]] * 20)
     one, other = mine(pool, 6, 100), mine(pool, 6, 100, sampler=Uniform())
     assert one.documents[:, 2:].tolist() == other.documents[:, 2:].tolist()
 
@@ -165,7 +154,7 @@ def test_unchecked_fills_come_from_below_every_filter_and_then_from_the_corpus(
 
 
 def test_after_unchecked_fills_the_corpus_gives_others() -> None:
-    pool = make([[0, 1, 2, 3, 4, 5]] * 20, [[]] * 20, 9)
+    pool = ranked_pool([[0, 1, 2, 3, 4, 5]] * 20, [[]] * 20)
     found = mine(pool, 9, 9, sampler=Top(depth=2), fill="below-filters").documents
     assert (found[:, :2] == [0, 1]).all()
     assert (np.sort(found[:, 2:6]) == [2, 3, 4, 5]).all()
@@ -173,7 +162,7 @@ def test_after_unchecked_fills_the_corpus_gives_others() -> None:
 
 
 def test_queries_with_the_same_candidates_have_unchecked_fills_of_their_own() -> None:
-    pool = make([list(range(40, 60))] * 30, [[]] * 30)
+    pool = ranked_pool([list(range(40, 60))] * 30, [[]] * 30)
     found = mine(pool, 3, 100, filters=(RankBand(low=0, high=1),), fill="below-filters").documents
     assert (found[:, 0] == 40).all()
     assert len({tuple(row) for row in found[:, 1:].tolist()}) > 20
@@ -188,14 +177,14 @@ def test_queries_with_the_same_candidates_have_unchecked_fills_of_their_own() ->
     ],
 )
 def test_another_seed_draws_and_fills_otherwise(rules: dict[str, Any]) -> None:
-    pool = make([list(range(40, 60))] * 30, [[]] * 30)
+    pool = ranked_pool([list(range(40, 60))] * 30, [[]] * 30)
     one, again, other = (mine(pool, 3, 100, seed=seed, **rules).documents for seed in (4, 4, 5))
     assert one.tolist() == again.tolist()
     assert (one != other).any(axis=1).sum() > 25
 
 
 def test_a_slot_that_is_left_to_the_batch_has_no_document_and_no_rank() -> None:
-    pool = make([[50, 51, 52]] * 40, [[]] * 40)
+    pool = ranked_pool([[50, 51, 52]] * 40, [[]] * 40)
     found = mine(pool, 3, 100, sampler=Mixture(share=0.5))
     left = found.documents < 0
     assert 20 < left.sum() < 100
@@ -214,7 +203,7 @@ class Says(LabelRule):
 
 
 def test_label_rules_build_on_one_another() -> None:
-    pool = make([[50, 51, 52, 53]], [[7, 9]])
+    pool = ranked_pool([[50, 51, 52, 53]], [[7, 9]])
     rules = [Says.model_construct(column=0), Says.model_construct(column=2)]
     found = mine(pool, 2, 100, labels=rules)
     assert found.promoted.tolist() == [[50, 52]]
@@ -223,7 +212,7 @@ def test_label_rules_build_on_one_another() -> None:
 
 
 def test_an_exhausted_corpus_leaves_slots_empty() -> None:
-    found = mine(make([[0, 1], [4]], [[1, 2], []], 5), 6, 5, [3, -1])
+    found = mine(ranked_pool([[0, 1], [4]], [[1, 2], []]), 6, 5, [3, -1])
     assert sorted(found.documents[0].tolist()) == [-1, -1, -1, -1, 0, 4]
     assert sorted(found.documents[1].tolist()) == [-1, 0, 1, 2, 3, 4]
     assert found.documents[:, -1].tolist() == [-1, -1]
@@ -241,7 +230,7 @@ class Seen(Filter):
 
 
 def test_filters_come_in_order_and_see_raw_ranks() -> None:
-    pool = make([[60, 61, 62, 63, 64, 65, 66]], [[61]])
+    pool = ranked_pool([[60, 61, 62, 63, 64, 65, 66]], [[61]])
     log: list[CandidatePool] = []
     rules = [Seen.model_construct(columns=(0, 4), log=log), Seen.model_construct(columns=(2,), log=log)]
     band = RankBand(low=2, high=6)

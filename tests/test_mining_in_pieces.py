@@ -7,28 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pools import candidate_pool
+from pools import ranked_pool
 
 from negbench import mining
 from negbench.filters.score_cap import ScoreCap
 from negbench.mining import Rules
-from negbench.retrieval.pool import pad
 from negbench.rng import CounterRNG
 from negbench.samplers import Sampler
 from negbench.samplers.simans import SimANS
 from negbench.samplers.top import Top
 from negbench.samplers.uniform import Uniform
 from negbench.types import CandidatePool, Negatives
-
-
-def _pool(candidates: list[list[int]], positives: list[list[int]]) -> CandidatePool:
-    documents, labelled = (pad([np.array(row, np.int32) for row in rows]) for rows in (candidates, positives))
-    return candidate_pool(
-        np.where(documents >= 0, 1000.0 - documents, np.nan),
-        documents=documents,
-        positives=labelled,
-        positive_scores=np.where(labelled >= 0, 1000.0 - labelled, np.nan),
-    )
 
 
 def _mined(pool: CandidatePool, sampler: Sampler) -> Negatives:
@@ -41,7 +30,7 @@ def test_a_large_pool_is_drawn_from_a_few_queries_at_a_time(sampler: Sampler, mo
     """And every byte is the same as when it is drawn from at once."""
     random = np.random.default_rng(0)
     ranked = [random.permutation(90)[: random.integers(0, 9)].tolist() for _ in range(40)]
-    pool = _pool(ranked, [random.permutation(90)[:2].tolist() for _ in ranked])
+    pool = ranked_pool(ranked, [random.permutation(90)[:2].tolist() for _ in ranked])
     at_once = _mined(pool, sampler)
     sizes = []
     real = type(sampler).draw
