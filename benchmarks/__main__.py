@@ -15,6 +15,7 @@ from benchmarks import compare
 
 ORDER = (
     "grid",
+    "workers",
     "training_step",
     "gradient_cache",
     "encoding",
@@ -40,7 +41,7 @@ def main() -> None:
     rest = [word for word in asked if word not in (*ORDER, "table")]
     if "table" not in asked:
         for name in names or [name for name in ORDER if name != NEEDS_A_CARD]:
-            own = [] if name in ("search", "scaling", "large_search") else rest
+            own = [] if name in ("search", "scaling", "large_search", "workers") else rest
             subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *own], cwd=compare.ROOT, check=True)
     found = {
         name: json.loads(path.read_text()) for name in ORDER if (path := compare.RESULTS / f"{name}.json").exists()
