@@ -15,7 +15,7 @@ from negbench.escaping import for_markdown, markdown_code
 from negbench.evaluation import significance
 from negbench.evaluation.false_negatives import headline
 from negbench.evaluation.ranking import says_nothing
-from negbench.plan.trials import START, Trial
+from negbench.plan.trials import Trial
 from negbench.report.audited import Audited
 from negbench.report.references import NAMES, References
 from negbench.stages.inputs import StartEncoder
@@ -30,24 +30,23 @@ Intervals = Mapping[str, tuple[float, float]]
 class Choice:
     """Why an encoder was chosen: the ``measure`` on ``split`` by row of the table, in the mean over seeds.
 
-    Without a split it is the only row.
+    ``start`` is that of the encoder before the training of the chosen row. Without a split it is the only row.
     """
 
     measure: str
     split: str | None
     values: Mapping[str, float]
+    start: float | None = None
 
     @property
     def sentence(self) -> str:
         """The choice in one sentence, with the untrained start where that is no worse."""
         if self.split is None:
             return "the only row that was trained"
-        trained = {name: value for name, value in self.values.items() if not name.startswith(START)}
-        top = max(trained.values())
-        said = f"highest {self.measure} on {self.split}, {top:.4f}, of {len(trained)} rows"
-        starts = [value for name, value in self.values.items() if name.startswith(START)]
-        if starts and max(starts) >= top:
-            said += f"; the encoder before training has {max(starts):.4f} there, so training gains nothing"
+        top = max(self.values.values())
+        said = f"highest {self.measure} on {self.split}, {top:.4f}, of {len(self.values)} rows"
+        if self.start is not None and self.start >= top:
+            said += f"; the encoder before training has {self.start:.4f} there, so training gains nothing"
         return said
 
 

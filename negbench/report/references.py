@@ -60,15 +60,17 @@ def of_row(
 ) -> References:
     """Return the references of a row, ``seeds``, among the finished ``trials``: those at its point of the axes.
 
-    One that has no such point is taken at any point on the same collection. ``records`` are those of results.json.
+    BM25 that has no such point is taken at any point on the same collection; the others are of the row's own start, and
+    that of another point is not. ``records`` are those of results.json.
     """
     first = seeds[0]
     own, measure = _values(seeds, store), first.settings.measures[0]
     found = []
     for name in NAMES:
         same = [it for it in trials if it.method == name and _collection(it) == _collection(first)]
-        at_point = [it for it in same if it.axis_values == first.axis_values] or same
-        reference = [it for it in at_point if it.axis_values == at_point[0].axis_values]
+        reference = [it for it in same if it.axis_values == first.axis_values]
+        if not reference and name == BM25_SEARCH:
+            reference = same[:1]
         if reference:
             metrics = _metrics([records[it.name]["metrics"] for it in reference])
             paired = differences(_values(reference, store), own)

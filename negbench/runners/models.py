@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from negbench.errors import InputError
+from negbench.plan.separate import separate_axes
 from negbench.plan.trials import START, Trial
 from negbench.report import audited, references
 from negbench.report.audited import Audited
@@ -154,16 +155,17 @@ def best(trials: Sequence[Trial], store: Store, report: Callable[[Progress], Non
         return seeds[0], Choice(measure, None, {})
     if DEV not in read_collection(store.path(trials[0].evaluation.collection)).qrels:
         raise InputError("the collection has no split dev to choose the best row by; give --models all or none")
-    values: dict[str, float] = {}
-    first: dict[str, Trial] = {}
     starts = _by_row([trial for trial in trials if trial.method == START])
-    asked = {**starts, **rows}
-    on_dev = _on_dev([trial for seeds in asked.values() for trial in seeds], measure, store, report)
-    for (name, _), seeds in asked.items():
-        values[name] = sum(on_dev[trial.name] for trial in seeds) / len(seeds)
-        first[name] = seeds[0]
-    chosen = max((name for name in values if first[name].training is not None), key=lambda name: values[name])
-    return first[chosen], Choice(measure, DEV, values)
+    on_dev = _on_dev([trial for seeds in (*starts.values(), *rows.values()) for trial in seeds], measure, store, report)
+
+    def mean(seeds: Sequence[Trial]) -> float:
+        return sum(on_dev[trial.name] for trial in seeds) / len(seeds)
+
+    values = {name: mean(seeds) for (name, _), seeds in rows.items()}
+    top = max(values, key=lambda name: values[name])
+    first = next(seeds[0] for (name, _), seeds in rows.items() if name == top)
+    start = next((seeds for seeds in starts.values() if seeds[0].axis_values == first.axis_values), None)
+    return first, Choice(measure, DEV, values, None if start is None else mean(start))
 
 
 def _by_row(trials: Sequence[Trial]) -> dict[tuple[str, str], list[Trial]]:
@@ -226,11 +228,17 @@ def _seeds(trial: Trial, trials: Sequence[Trial]) -> list[Trial]:
 
 
 def _other_in_verdict(chosen: Trial, same: Sequence[Trial], recommended: Sequence[Row]) -> str:
-    """Say why the verdict on the collection of ``same`` names another row than the ``chosen`` one, where it does."""
+    """Say why the verdict names another row of the chosen one's start than the ``chosen`` one, where it does.
+
+    ``same`` are the trials on its collection.
+    """
+    here = separate_axes(same)
     rows = {(it.spelling, json.dumps(it.axis_values)): it for it in same}
     for row in recommended:
         named = rows.get((row.method, json.dumps(row.axes)))
-        if named is not None and (row.method, row.axes) != (chosen.spelling, chosen.axis_values):
+        if named is None or any(row.axes[axis] != chosen.axis_values[axis] for axis in here):
+            continue  # of another collection, or another start
+        if (row.method, row.axes) != (chosen.spelling, chosen.axis_values):
             split = chosen.settings.split
             return (
                 f"the verdict names {row.label} instead, since it goes by {split}: it takes the row that is highest "

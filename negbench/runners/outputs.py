@@ -15,6 +15,7 @@ from rich.text import Text
 from negbench.config.grid import Grid, Settings
 from negbench.evaluation.overlap import drawn_pairs
 from negbench.evaluation.shares import Share
+from negbench.plan.separate import separate_axes
 from negbench.plan.trials import Trial, collection_name
 from negbench.plan.unused import unused_keys
 from negbench.report import audited, details, figures, overlap, results, side_by_side, side_by_side_text, table, verdict
@@ -174,6 +175,7 @@ class Outputs:
             "methods": len(first.methods),
             "seeds": len(first.seeds),
             "legend": legend(table_rows, first),
+            "separate_axes": separate_axes(self.trials),
         }
         data["verdict"] = verdict.answer(table_rows, data["trials"], self._evidence.values, data["settings"])
         matrices = self._matrices(data["trials"], table_rows, first)

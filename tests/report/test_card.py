@@ -8,7 +8,7 @@ from huggingface_hub import ModelCard
 from negbench.config.grid import read
 from negbench.plan.trials import trials
 from negbench.report.audited import Audited
-from negbench.report.card import card
+from negbench.report.card import Choice, card
 
 CONDENSED = "nDCG(judged_only=True)@10"
 GRID = """\
@@ -82,3 +82,12 @@ def test_it_shows_the_audited_rate_first(
     assert ("(judge):" in text) == contradicts
     assert text.count("believe the audit's labels") == contradicts
     assert "x/y" not in "\n".join(lines)
+
+
+def test_a_choice_is_set_against_the_start_of_its_own_training() -> None:
+    values = {"in-batch start=weak": 0.4, "in-batch start=strong": 0.6}
+    said = Choice("nDCG@10", "dev", values, 0.55).sentence
+    assert said == "highest nDCG@10 on dev, 0.6000, of 2 rows"
+    assert Choice("nDCG@10", "dev", values, 0.65).sentence.endswith(
+        "before training has 0.6500 there, so training gains nothing"
+    )

@@ -16,7 +16,7 @@ from negbench.report.rows import Evidence, Row, rows
 from negbench.types import Float64
 
 QUERIES = 200
-SETTINGS = {"measure": "nDCG@10", "baseline": "in-batch", "equivalent_within": 0.01}
+SETTINGS = {"measure": "nDCG@10", "baseline": "in-batch", "equivalent_within": 0.01, "separate_axes": []}
 
 
 def noise(seed: int, scale: float = 0.01) -> Float64:
@@ -250,7 +250,7 @@ def test_each_collection_is_answered_by_itself() -> None:
             trials.append(one)
             values[one["name"]] = 0.5 + np.random.default_rng(seed).normal(0, 0.1, queries)
     table = rows({"name": "made", "trials": trials}, "nDCG@10", None, 0.01, Evidence(values, {}))
-    lines = verdict.answer(table, trials, values, {**SETTINGS, "baseline": None})
+    lines = verdict.answer(table, trials, values, {**SETTINGS, "baseline": None, "separate_axes": ["collection"]})
     assert [line.partition(":")[0] for line in lines if "Train with" in line] == ["a", "b"]
 
 
