@@ -10,6 +10,7 @@ from typing import Any
 
 from negbench.errors import InputError
 from negbench.plan.trials import Trial
+from negbench.report.estimates import complete
 from negbench.report.percent import percent
 from negbench.report.results import write_json
 from negbench.report.rows import Row
@@ -143,17 +144,15 @@ def _estimates(row: Row, records: Sequence[Mapping[str, Any]]) -> dict[str, tupl
 
     They are the row's own for the estimator that the table shows, else means over seeds.
     """
-    seeds: dict[str, list[Mapping[str, Any]]] = {}
-    for record in records:
-        if record["spelling"] == row.method and record["axes"] == row.axes:
-            for name, rate in record["false_negatives"].items():
-                if rate["rate"] is not None and rate["unit"] == "negative" and "/" not in name:
-                    seeds.setdefault(name, []).append(rate)
+    trials = [
+        it for it in records if it["spelling"] == row.method and it["axes"] == row.axes and it["status"] == "done"
+    ]
     found = {}
-    for name, rates in seeds.items():
-        ends = [[one["rate"] if one[end] is None else one[end] for one in rates] for end in ("rate", "low", "high")]
-        rate, low, high = (sum(values) / len(values) for values in ends)
-        found[name] = rate, low, high
+    for name, rates in complete(trials).items():
+        if rates[0]["unit"] == "negative" and "/" not in name:
+            ends = [[one["rate"] if one[end] is None else one[end] for one in rates] for end in ("rate", "low", "high")]
+            rate, low, high = (sum(values) / len(values) for values in ends)
+            found[name] = rate, low, high
     if row.estimator in found and row.rate is not None and row.rate_low is not None and row.rate_high is not None:
         found[row.estimator] = row.rate, row.rate_low, row.rate_high
     return found

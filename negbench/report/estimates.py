@@ -18,17 +18,12 @@ _ENDS = ("rate", "low", "high")
 def of_trials(trials: Sequence[Mapping[str, Any]], clusters: Mapping[str, Mapping[str, Float64]]) -> dict[str, float]:
     """Return rates in [0, 1] and their interval ends by ``false_negatives/ESTIMATOR/UNIT/rate``, ``low`` and ``high``.
 
-    ``trials`` are those of a row, as in results.json. Seeds are pooled where ``clusters`` has every trial's counts by
-    query, else means; an end is left out where a trial has none. UNIT is ``negative``, ``query`` or ``instance``, and
-    ``index`` for what is no share.
+    ``trials`` are those of a row, as in results.json; an estimator that found one of them not estimable is left out.
+    Seeds are pooled where ``clusters`` has every trial's counts by query, else means; an end is left out where a trial
+    has none. UNIT is ``negative``, ``query`` or ``instance``, and ``index`` for what is no share.
     """
-    by_name: dict[str, list[Mapping[str, Any]]] = {}
-    for trial in trials:
-        for name, rate in trial["false_negatives"].items():
-            if rate["rate"] is not None:
-                by_name.setdefault(name, []).append(rate)
     found = {}
-    for name, rates in by_name.items():
+    for name, rates in complete(trials).items():
         counts = [clusters[it["name"]][name] for it in trials if name in clusters.get(it["name"], {})]
         if len(counts) == len(rates):
             values: Sequence[float | None] = pooled(counts)
@@ -39,6 +34,19 @@ def of_trials(trials: Sequence[Mapping[str, Any]], clusters: Mapping[str, Mappin
             if value is not None and not math.isnan(value):
                 found[f"{_called(name, rates[0]['unit'])}/{end}"] = value
     return found
+
+
+def complete(trials: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Return the rates of a row's trials by estimator, without those estimators that found one not estimable.
+
+    The mean over the other seeds would be of a choice of seeds. Trials to which an estimator does not apply count for
+    nothing.
+    """
+    by_name: dict[str, list[Mapping[str, Any]]] = {}
+    for trial in trials:
+        for name, rate in trial["false_negatives"].items():
+            by_name.setdefault(name, []).append(rate)
+    return {name: rates for name, rates in by_name.items() if all(rate["rate"] is not None for rate in rates)}
 
 
 def pooled(clusters: Sequence[Float64]) -> tuple[float, float, float]:

@@ -14,7 +14,7 @@ import numpy as np
 from negbench.evaluation import in_batch, significance, stability
 from negbench.evaluation.false_negatives import headline
 from negbench.evaluation.significance import Estimate
-from negbench.report.estimates import of_trials, pooled
+from negbench.report.estimates import complete, of_trials, pooled
 from negbench.types import Float64
 
 Work = Literal["none", "equal", "less", "its paper's"]
@@ -57,8 +57,9 @@ class Row:
     is ruled out (two one-sided tests at 5 %, corrected over the same family). ``detectable`` is the smallest
     difference that is detected with 80 % power, at 5 % uncorrected. All three need two seeds shared with the baseline.
 
-    ``rate``, ``rate_low``, ``rate_high`` are the primary false-negative rate by ``estimator``, seeds pooled query by
-    query; ``in_batch`` that of the in-batch documents. ``filled`` is the share of random fill among the negatives.
+    ``rate``, ``rate_low``, ``rate_high`` are the primary false-negative rate by ``estimator``, which found no seed not
+    estimable, seeds pooled query by query; ``in_batch`` that of the in-batch documents. ``filled`` is the share of
+    random fill among the negatives.
     ``left_out`` is the number of training ``rows`` of all epochs that are left out for want of negatives; both are None
     where shortfalls are filled.
     ``audited``, ``audited_low``, ``audited_high`` are the rate by an audit of these very negatives, None without one;
@@ -158,14 +159,11 @@ def _row(
     overall = significance.estimate(np.stack([evidence.values[trial["name"]] for trial in done])) if quality else None
     others = {name: value for name, value in _means(done, "metrics").items() if name != measure}
     rates = [trial["false_negatives"] for trial in done]
-    known = [
-        name
-        for trial in done
-        for name in evidence.clusters.get(trial["name"], {})
-        if trial["false_negatives"].get(name, {}).get("rate") is not None
-    ]
-    estimator = headline(known)
-    rate, rate_low, rate_high = _pooled([trial["name"] for trial in done], estimator, evidence.clusters)
+    rated = complete(done)
+    clusters = [evidence.clusters.get(trial["name"], {}) for trial in done]
+    estimator = headline([name for name in rated if sum(name in it for it in clusters) == len(rated[name])])
+    counts = [it[estimator] for it in clusters if estimator in it] if estimator else []
+    rate, rate_low, rate_high = pooled(counts) if counts else (math.nan, math.nan, math.nan)
     among = [one[name]["rate"] for one in rates for name in in_batch.NAMES.values() if name in one]
     return Row(
         method=spelling,
@@ -185,7 +183,7 @@ def _row(
         same=None,
         detectable=_known(significance.detectable(gain)) if gain and gain.tested else None,
         others=others,
-        estimator=estimator,
+        estimator=None if math.isnan(rate) else estimator,
         rate=_known(rate),
         rate_low=_known(rate_low),
         rate_high=_known(rate_high),
@@ -239,14 +237,6 @@ def differences(own: Mapping[int | None, Float64], other: Mapping[int | None, Fl
     pairs = [(own.get(seed, own.get(None)), other.get(seed, other.get(None))) for seed in seeds]
     shared = [one - another for one, another in pairs if one is not None and another is not None]
     return np.stack(shared) if shared and len({len(one) for one in shared}) == 1 else None
-
-
-def _pooled(
-    names: Sequence[str], estimator: str | None, clusters: Mapping[str, Mapping[str, Float64]]
-) -> tuple[float, float, float]:
-    """Return the rate over the seeds and its interval: (rate, low, high), NaN where there is none."""
-    counts = [clusters[name][estimator] for name in names if estimator and estimator in clusters.get(name, {})]
-    return pooled(counts) if counts else (math.nan, math.nan, math.nan)
 
 
 def _means(done: Sequence[dict[str, Any]], key: str) -> dict[str, float]:

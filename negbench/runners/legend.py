@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -12,12 +11,9 @@ from negbench.evaluation.false_negatives import meanings
 from negbench.methods import Method
 from negbench.plan.trials import UNTOUCHED
 from negbench.report import table
-from negbench.report.estimates import further
 from negbench.report.rows import Row
 from negbench.report.table import mostly_random
-
-WITHOUT_COLUMN = ("judge/index",)
-"""What is told of a judge below the table: its scores are no rates, so that they have no column."""
+from negbench.runners.estimator_notes import estimator_notes, teachers
 
 
 def once(sentences: Sequence[str]) -> list[str]:
@@ -148,42 +144,4 @@ def notes(data: dict[str, Any], found: Sequence[Row], settings: Settings) -> lis
             "high where negatives are near the query and the positive is nearer still. An interpretation: the abstract "
             "of its paper, which it follows, gives no formula."
         )
-    estimators = {name: rate["note"] for row in data["trials"] for name, rate in row["false_negatives"].items()}
-    shown = {row.estimator for row in found}
-    columns = set(further([row.estimates for row in found], ()))
-    for name, note in estimators.items():
-        if name in shown | columns:
-            lines.append(f"{name}: {note}.")
-        elif name in meanings():
-            lines.append(f"{name}: {note}. Rates in %: {rates_by(name, data['trials'])}.")
-        elif name in WITHOUT_COLUMN:
-            values = rates_by(name, data["trials"])
-            lines += [] if values == "unknown" else [f"{name}: {note}. In %: {values}."]
-    return lines + teachers(data["trials"])
-
-
-def rates_by(estimator: str, trials: Sequence[dict[str, Any]]) -> str:
-    """Return the rates of an estimator that has no column, in percent by method and axes, as means over seeds."""
-    by_method: dict[str, list[float]] = {}
-    for row in trials:
-        rate = row["false_negatives"].get(estimator, {}).get("rate")
-        if rate is not None:
-            name = row["spelling"] + "".join(f" {key}={value}" for key, value in row["axes"].items())
-            by_method.setdefault(name, []).append(100 * rate)
-    return "; ".join(f"{name} {sum(rates) / len(rates):.2f}" for name, rates in by_method.items()) or "unknown"
-
-
-def teachers(trials: Sequence[dict[str, Any]]) -> list[str]:
-    """Return a paragraph on how well the methods' teachers rank labelled positives, empty without a teacher."""
-    order: dict[str, list[str]] = {}
-    for row in trials:
-        share = row["draw"].get("teacher_auc", math.nan)
-        if math.isfinite(share) and row["spelling"] not in order.setdefault(f"{100 * share:.0f} %", []):
-            order[f"{100 * share:.0f} %"].append(row["spelling"])
-    if not order:
-        return []
-    shares = "; ".join(f"{share} ({', '.join(methods)})" for share, methods in sorted(order.items(), reverse=True))
-    return [
-        "Teacher AUC, the share of pairs of a labelled positive and an unlabelled candidate of the same query in which "
-        f"the teacher scores the positive higher (50 % is chance): {shares}."
-    ]
+    return [*lines, *estimator_notes(data["trials"], found, settings), *teachers(data["trials"])]

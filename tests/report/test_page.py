@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import shutil
 import subprocess
@@ -15,7 +14,6 @@ from made_trials import RESULTS, rows
 
 from negbench.errors import InputError
 from negbench.report import latex, page
-from negbench.runners.legend import teachers
 
 
 class Page(HTMLParser):
@@ -118,14 +116,6 @@ def test_the_caption_speaks_of_rates_only_where_there_are_some(tmp_path: Path, r
 def test_a_cell_breaks_before_its_interval_alone() -> None:
     cells = {"0.1 ± 0.2 *": 1, "2.50 [1.62, 3.67]": 1, "43.0 !": 0, "in-batch": 0}
     assert {cell: page.kept_together(cell).count(" ") for cell in cells} == cells
-
-
-def test_teachers_are_told_by_how_well_they_order() -> None:
-    draws = {"a": 0.581, "b": 0.912, "c": math.nan, "d": 0.58}
-    trials = [{"spelling": name, "draw": {"teacher_auc": share}} for name, share in draws.items()]
-    (told,) = teachers([*trials, trials[0], {"spelling": "e", "draw": {}}])
-    assert told.endswith("(50 % is chance): 91 % (b); 58 % (a, d).")
-    assert teachers([{"spelling": "e", "draw": {}}, trials[2]]) == []
 
 
 def test_a_folder_without_results_is_one_line(tmp_path: Path) -> None:

@@ -128,6 +128,8 @@ class Estimator(Part):
     """Which estimator's rates a table shows where several have ``meanings``: the lowest that a trial has."""
     needs: ClassVar[str] = ""
     """What must be given for a rate to show, if not every grid has it: a key of the grid, or some words."""
+    lacking: ClassVar[str] = "it does not apply"
+    """Why there is none where ``estimate`` returns an empty dict, in a few words."""
 
     @abstractmethod
     def estimate(self, negatives: TrainingNegatives) -> dict[str, Rate]:

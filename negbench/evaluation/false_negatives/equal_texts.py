@@ -22,6 +22,7 @@ class EqualTexts(Estimator):
 
     name: ClassVar[str] = "equal-texts"
     reads: ClassVar[tuple[Reading, ...]] = ()
+    lacking: ClassVar[str] = "no unlabelled copies of labelled positives"
     meanings: ClassVar[Mapping[str, str]] = {
         "equal-texts": "lower bound: share of the mined negatives with the same text as a labelled positive",
     }

@@ -25,6 +25,7 @@ class Exact(Estimator):
     name: ClassVar[str] = "exact"
     version: ClassVar[int] = 2
     reads: ClassVar[tuple[Reading, ...]] = ()
+    lacking: ClassVar[str] = "no fuller judgments"
     meanings: ClassVar[Mapping[str, str]] = {
         "exact": "share of the mined negatives, weighted as in training, that complete judgments call relevant",
         "exact-proxy": "share of the mined negatives, weighted as in training, that fuller judgments call relevant",

@@ -33,6 +33,7 @@ class HeldOutPositives(Estimator):
     name: ClassVar[str] = "held-out"
     version: ClassVar[int] = 2
     reads: ClassVar[tuple[Reading, ...]] = ("held-out",)
+    lacking: ClassVar[str] = "no labels are held out"
     meanings: ClassVar[Mapping[str, str]] = {
         "held-out": "share of hidden positives in a separate mining pass; not the rate under the original labels",
     }

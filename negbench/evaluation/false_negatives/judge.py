@@ -35,6 +35,7 @@ class Judge(Estimator):
 
     name: ClassVar[str] = "judge"
     reads: ClassVar[tuple[Reading, ...]] = ("judge",)
+    lacking: ClassVar[str] = "no judge"
     version: ClassVar[int] = 2
 
     uncovered: float = Field(

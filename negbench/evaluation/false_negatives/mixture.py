@@ -25,6 +25,7 @@ class Mixture(Estimator):
 
     name: ClassVar[str] = "mixture"
     reads: ClassVar[tuple[Reading, ...]] = ("judge",)
+    lacking: ClassVar[str] = "no negative has a score"
 
     apart: float = Field(
         default=2.0,

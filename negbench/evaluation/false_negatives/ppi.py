@@ -45,6 +45,7 @@ class PPI(Estimator):
 
     name: ClassVar[str] = "ppi"
     reads: ClassVar[tuple[Reading, ...]] = ("judge",)
+    lacking: ClassVar[str] = "no audited labels"
     version: ClassVar[int] = 3
 
     inference: Inference = Field(

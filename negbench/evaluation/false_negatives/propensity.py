@@ -35,6 +35,7 @@ class Propensity(Estimator):
 
     name: ClassVar[str] = "propensity"
     reads: ClassVar[tuple[Reading, ...]] = ()
+    lacking: ClassVar[str] = "no candidates with fixed ranks"
 
     frequency: float | None = Field(
         default=None,

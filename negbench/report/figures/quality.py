@@ -57,6 +57,9 @@ def _against_rate(
 ) -> None:
     for row in rows:
         look = looks[row.method]
+        if row.rate is None and row.filled is not None:  # it mines: at 0 it would have no false negatives
+            axes.plot([], [], label=f"{short[row.method]}: {row.quality:.3f}, no rate", linestyle="none", **look)
+            continue
         rate = 100 * row.rate if row.rate is not None else 0.0
         errors = _interval(row, "yerr")
         if row.rate is not None and row.rate_low is not None and row.rate_high is not None:
@@ -65,6 +68,8 @@ def _against_rate(
         _said(axes, rate, row.quality or 0.0, row, trials, measure)
         for trial in style.of(row, trials):
             estimated = trial["false_negatives"].get(row.estimator or "", {}).get("rate")
+            if row.rate is not None and estimated is None:  # an estimator that does not apply to this seed
+                continue
             x = 0.0 if estimated is None else 100 * estimated
             axes.plot(x, trial["metrics"][measure], ".", color=look["color"], markersize=4, alpha=0.7, zorder=2)
             _said_of_seed(axes, x, trial["metrics"][measure], row, trial, measure)
