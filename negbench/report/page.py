@@ -25,6 +25,9 @@ from negbench.report.table import ALPHA, audited, mostly_random, short_methods, 
 FOLDED = 6
 """Most comparisons that the page shows unfolded."""
 
+MAIN = "quality"
+"""The figure beside the table, which has a form for phones."""
+
 LONGEST_NOTE = 500
 """Most characters of a note that stands in one paragraph."""
 
@@ -71,6 +74,10 @@ def write(folder: Path, texts: Sequence[Example], emptied: bool = False) -> list
         settings["baseline"],
     )
     pictures = {name: figures.svg_of_page(figure) for name, figure in drawn.items()}
+    narrow = figures.draw_for_phone(rows, data["trials"], settings["measure"])
+    if narrow is not None:
+        phone = figures.svg_of_page(narrow, "phone")
+        pictures[MAIN] = f'<div class="broad">{pictures[MAIN]}</div><div class="narrow">{phone}</div>'
     (folder / "figures").mkdir(exist_ok=True)
     written = []
     for name, figure in drawn.items():

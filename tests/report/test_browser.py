@@ -108,6 +108,28 @@ def test_it_fits(report: str, tmp_path: Path, width: int) -> None:
     assert smallest >= 9  # pixels
 
 
+@pytest.mark.parametrize(("width", "shown"), [(360, "narrow"), (400, "narrow"), (700, "broad"), (1200, "broad")])
+def test_the_main_figure_fits_without_scrolling_in_one_form_whose_points_can_be_reached(
+    report: str, tmp_path: Path, width: int, shown: str
+) -> None:
+    script = """
+    const figure = document.getElementById("figure-quality"), frame = figure.querySelector(".wide");
+    const seen = [...figure.querySelectorAll("svg")].filter(svg => svg.getBoundingClientRect().width > 0);
+    const reached = seen.flatMap(svg => [...svg.querySelectorAll(".point[tabindex='0']")]);
+    const boxes = seen.map(svg => svg.getBoundingClientRect());
+    const size = mark => Math.max(mark.getBoundingClientRect().width, mark.getBoundingClientRect().height);
+    const marks = [...seen[0].querySelectorAll("use")].filter(mark => size(mark) > 0);
+    return [frame.scrollWidth - frame.clientWidth, seen.map(svg => svg.parentElement.className), reached.length,
+      boxes.map(box => box.width), marks.length, seen[0].querySelectorAll("use").length];
+    """
+    scrolled, forms, reached, (drawn,), visible, marks = ask(report, script, tmp_path, width)
+    assert scrolled <= 0
+    assert forms == [shown]
+    assert reached == 1
+    assert drawn <= width
+    assert visible == marks > 0  # what a mark is made of lies in the same form
+
+
 @pytest.mark.parametrize("width", [390, 1200])
 def test_the_table_is_whole_without_scrolling_and_a_switch_shows_the_rest(
     report: str, tmp_path: Path, width: int

@@ -51,6 +51,36 @@ def test_a_reference_far_from_the_methods_is_in_the_legend_alone(known: bool, qu
     assert (low <= quality <= high) == (shown == "start")
 
 
+def test_a_method_that_mines_and_has_no_rate_does_not_stand_at_0() -> None:
+    """0 is the place of methods without mined negatives."""
+    known = {"exact": rate(0.1, 0.05, 0.2)}
+    trials = [
+        trial("in-batch", 0, 0.4),
+        trial("bm25", 0, 0.5, false_negatives=known, draw={"filled": 0.0}),
+        trial("written", 0, 0.6, draw={"filled": 0.0}),
+    ]
+    figure = figures.draw(rows(*trials), trials, {}, "nDCG@10")["quality"]
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert sorted(names) == ["bm25", "in-batch", "written: 0.600, no rate"]
+    assert 0.6 not in [value for line in figure.axes[0].lines for value in line.get_ydata()]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_for_a_phone_panels_stand_below_one_another(known: bool) -> None:
+    trials = made(known)
+    broad = figures.draw(rows(*trials), trials, {}, "nDCG@10")["quality"]
+    narrow = figures.draw_for_phone(rows(*trials), trials, "nDCG@10")
+    assert narrow is not None
+    assert narrow.get_size_inches()[0] * 96 <= 375 < broad.get_size_inches()[0] * 96
+    for figure in (broad, narrow):
+        figure.draw_without_rendering()
+    (left, right), (top, bottom) = ([axes.get_position() for axes in figure.axes] for figure in (broad, narrow))
+    assert left.x1 < right.x0
+    assert top.y0 > bottom.y1
+    assert texts(narrow) == texts(broad)
+    assert figures.draw_for_phone([], [], "nDCG@10") is None
+
+
 def test_quality_without_any_rate_is_a_list_of_methods() -> None:
     trials = made(known=False)
     figure = figures.draw(rows(*trials), trials, {}, "nDCG@10")["quality"]

@@ -41,7 +41,7 @@ def test_the_page_stands_by_itself_and_escapes_what_it_shows(tmp_path: Path) -> 
     assert sum(tag == "script" for tag, _ in found.tags) == 1  # the page's own
     assert not any(tag == "b" for tag, _ in found.tags)
     assert found.text.count(HOSTILE) >= 6  # title, notes, query, negative, grid: as text
-    assert sum(tag == "svg" for tag, _ in found.tags) == 5
+    assert sum(tag == "svg" for tag, _ in found.tags) == 6  # the main figure in two forms
     outside = [
         value for _, attrs in found.tags for name, value in attrs.items() if name in ("src", "href", "xlink:href")
     ]

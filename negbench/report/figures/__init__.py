@@ -16,6 +16,8 @@ from negbench.report.side_by_side import Matrix
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+SALT = style.STYLE["svg.hashsalt"]
+
 
 def draw(
     rows: Sequence[Row],
@@ -41,22 +43,33 @@ def draw(
     return {name: figure for name, figure in made.items() if figure is not None}
 
 
+def draw_for_phone(rows: Sequence[Row], trials: style.Trials, measure: str) -> Figure | None:
+    """Return the main figure, quality against false negatives, as narrow as a phone; None without a trained row."""
+    import matplotlib as mpl
+
+    with mpl.rc_context(style.STYLE):
+        return quality.draw(rows, trials, measure, phone=True)
+
+
 def svg(figure: Figure) -> str:
     """Return the figure as an SVG element without a date, so that equal figures have equal bytes."""
     return _svg(figure)
 
 
-def svg_of_page(figure: Figure) -> str:
-    """Return the SVG element for a page, whose points say what they are."""
+def svg_of_page(figure: Figure, salt: str = SALT) -> str:
+    """Return the SVG element for a page, whose points say what they are.
+
+    Two forms of one figure need a ``salt`` each, so that none refers to a part of the other, which may be hidden.
+    """
     with points.shown(figure):
-        return points.labelled(_svg(figure))
+        return points.labelled(_svg(figure, salt))
 
 
-def _svg(figure: Figure) -> str:
+def _svg(figure: Figure, salt: str = SALT) -> str:
     import matplotlib as mpl
 
     out = io.StringIO()
-    with mpl.rc_context(style.STYLE):
+    with mpl.rc_context({**style.STYLE, "svg.hashsalt": salt}):
         figure.savefig(out, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
     text = out.getvalue()
     return text[text.index("<svg") :]

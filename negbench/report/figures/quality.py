@@ -15,19 +15,20 @@ if TYPE_CHECKING:
 FAR = 2
 
 
-def draw(rows: Sequence[Row], trials: style.Trials, measure: str) -> Figure | None:
+def draw(rows: Sequence[Row], trials: style.Trials, measure: str, phone: bool = False) -> Figure | None:
     """Draw means with 95 % intervals, seeds as dots, references as lines; one panel per point of the axes.
 
     References so far off that the methods could not be told apart beside them are in the legend alone. Without a
-    false-negative rate, methods are listed on the vertical axis instead.
+    false-negative rate, methods are listed on the vertical axis instead. ``phone`` makes it narrow, with its panels
+    below one another.
     """
     trained = style.trained(rows)
     if not trained:
         return None
     known = any(row.rate is not None for row in trained)
     looks, short = style.looks(trained), style.names(rows)
-    height = 4.3 if known else 1.1 + 0.34 * max(len(looks), 5)
-    figure, panels = style.panels([row for row in rows if row.quality is not None], height, sharey=not known)
+    height = (3.4 if phone else 4.3) if known else 1.1 + 0.34 * max(len(looks), 5)
+    figure, panels = style.panels([row for row in rows if row.quality is not None], height, not known, phone)
     for axes, of_panel in panels:
         for line, row in zip(style.LINES[1:], style.references(of_panel), strict=False):
             quality, look = row.quality or 0.0, {"color": "#555555", "linestyle": line, "linewidth": 1, "zorder": 1}
@@ -39,7 +40,7 @@ def draw(rows: Sequence[Row], trials: style.Trials, measure: str) -> Figure | No
             _against_rate(axes, style.trained(of_panel), trials, measure, looks, short)
         else:
             _below_one_another(axes, style.trained(of_panel), trials, measure, looks, short)
-    style.legend(figure)
+    style.legend(figure, phone)
     return figure
 
 

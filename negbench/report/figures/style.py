@@ -62,20 +62,29 @@ P = TypeVar("P", bound=Placed)
 BESIDE, BELOW = 16, 3
 """Most names of a legend to the right of the panels, and number of columns of a legend below them."""
 
+SHORT = 20
+"""Most letters of names of which two stand in a row on a phone."""
+
 ACROSS = 2
 """Panels in one row."""
 
+PHONE = 3.8
+"""Width in inches of a figure for a phone: 365 pixels. Its panels stand below one another, its legend below them."""
 
-def panels(rows: Sequence[P], height: float, sharey: bool = False) -> tuple[Figure, list[tuple[Axes, list[P]]]]:
+
+def panels(
+    rows: Sequence[P], height: float, sharey: bool = False, phone: bool = False
+) -> tuple[Figure, list[tuple[Axes, list[P]]]]:
     """Return a figure with one panel per point of the axes, and each panel's rows; ``height`` of a panel in inches."""
     from matplotlib.figure import Figure
 
     points: dict[str, list[P]] = {}
     for row in rows:
         points.setdefault(json.dumps(row.axes), []).append(row)
-    across = min(ACROSS, len(points))
+    across = 1 if phone else min(ACROSS, len(points))
     down = -(-len(points) // across)
-    figure = Figure(figsize=(6.4 if across == 1 else 8.6, height * down), layout="constrained")
+    width = PHONE if phone else 6.4 if across == 1 else 8.6
+    figure = Figure(figsize=(width, height * down), layout="constrained")
     grid = figure.subplots(down, across, squeeze=False, sharey=sharey).flat
     filled_panels = []
     for axes, (_, of_panel) in zip(grid, points.items(), strict=False):
@@ -95,17 +104,18 @@ def single(height: float, width: float = 6.4) -> tuple[Figure, Axes]:
     return figure, figure.subplots()
 
 
-def legend(figure: Figure) -> None:
-    """Add one legend for all panels, on the right or, if it is too long, below."""
+def legend(figure: Figure, phone: bool = False) -> None:
+    """Add one legend for all panels, on the right or, if it is too long or the figure is for a phone, below."""
     handles = {name: handle for axes in figure.axes for handle, name in zip(*axes.get_legend_handles_labels())}  # noqa: B905
     entries = list(handles.values()), list(handles)
-    if len(handles) <= BESIDE:
+    if len(handles) <= BESIDE and not phone:
         figure.legend(*entries, loc="outside right upper")
         return
-    rows = -(-len(handles) // BELOW)
+    columns = (2 if max(map(len, handles), default=0) <= SHORT else 1) if phone else BELOW
+    rows = -(-len(handles) // columns)
     width, height = figure.get_size_inches()
     figure.set_size_inches(width, height + 0.18 * rows)  # inches a row of small letters
-    figure.legend(*entries, loc="outside lower left", ncols=BELOW)
+    figure.legend(*entries, loc="outside lower left", ncols=columns)
 
 
 def point(row: Placed) -> str:
