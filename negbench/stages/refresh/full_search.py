@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from negbench.encoders.tokens import Limits
 from negbench.evaluation.geometry import unit
@@ -17,6 +17,7 @@ from negbench.stages.mining.draw import DrawNegatives
 from negbench.stages.mining.live_encoder import LiveEncoder
 from negbench.stages.mining.pool import read_pool
 from negbench.stages.refresh.negatives_hook import NegativesHook
+from negbench.stages.refresh.refresh_inputs import RefreshInputs
 from negbench.stages.refresh.rounds import Round, found_in, save_round
 from negbench.store import load_arrays
 from negbench.training.hooks import Points
@@ -41,6 +42,17 @@ class Search:
     limits: Limits
     folder: Path
     fixed: Mapping[str, Vectors]
+
+    @classmethod
+    def of(cls, inputs: RefreshInputs, job: TrainingJob) -> Self:
+        """Return the search of a refresh during a training."""
+        return cls(
+            draw=inputs.draw,
+            path_of=inputs.path_of,
+            limits=inputs.limits,
+            folder=inputs.folder,
+            fixed=inputs.fixed_vectors(job),
+        )
 
 
 class SearchRounds:
@@ -91,15 +103,7 @@ class FullSearch(NegativesHook):
 
     def prepare(self, job: TrainingJob) -> None:
         """Read the query vectors of the starting encoder, and for which queries it found a positive."""
-        self._rounds = SearchRounds(
-            Search(
-                draw=self.draw,
-                path_of=self.path_of,
-                limits=self.limits,
-                folder=self.folder,
-                fixed=self.fixed_vectors(job),
-            )
-        )
+        self._rounds = SearchRounds(Search.of(self.inputs, job))
 
     def replacement(self, model: SentenceTransformer, number: int, upcoming: Int32) -> tuple[Negatives, Points]:
         """Return the negatives of a new search, and the points of ``SearchRounds.replacement``."""

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from negbench.encoders.tokens import Limits
-from negbench.refresh import Refresh
-from negbench.stages.inputs import PathOf
-from negbench.stages.mining.draw import DrawNegatives
+from negbench.stages.refresh.refresh_inputs import RefreshInputs
 from negbench.store import load_arrays
 from negbench.training.data import Instances
 from negbench.training.hooks import Points, RefreshHook
@@ -23,27 +19,14 @@ if TYPE_CHECKING:
 
 
 class NegativesHook(RefreshHook):
-    """Replaces the negatives that ``draw`` drew before training, and keeps those of each round in ``folder``.
+    """Replaces negatives in the process that trains, and keeps those of each round."""
 
-    ``limits`` are the encoder's own limits of tokens, which training may lower. ``rows`` makes training rows of
-    negatives.
-    """
-
-    def __init__(
-        self,
-        *,
-        refresh: Refresh,
-        draw: DrawNegatives,
-        path_of: PathOf,
-        limits: Limits,
-        folder: Path,
-        rows: Callable[[Negatives], Instances],
-        job: TrainingJob,
-    ) -> None:
-        super().__init__(refresh.refresh_steps(job.epoch_ends))
-        self.refresh, self.draw, self.path_of = refresh, draw, path_of
-        self.limits, self.folder, self.rows = limits, folder, rows
-        self.in_use = load_arrays(Negatives, path_of(draw))
+    def __init__(self, inputs: RefreshInputs, job: TrainingJob) -> None:
+        super().__init__(inputs.refresh.refresh_steps(job.epoch_ends))
+        self.inputs = inputs
+        self.refresh, self.draw, self.path_of = inputs.refresh, inputs.draw, inputs.path_of
+        self.limits, self.folder = inputs.limits, inputs.folder
+        self.in_use = load_arrays(Negatives, inputs.path_of(inputs.draw))
         self.ready: dict[int, tuple[Negatives, Points]] = {}
         """Negatives and curve points that were requested and not yet taken, by number."""
         self.prepare(job)
@@ -65,9 +48,8 @@ class NegativesHook(RefreshHook):
     def take(self, number: int) -> tuple[Instances, Points]:
         """Return rows with the negatives of ``number``, and a point for each curve."""
         negatives, points = self.ready.pop(number)
-        return self.rows(negatives), points
+        return self.inputs.rows(negatives), points
 
     def fixed_vectors(self, job: TrainingJob) -> Mapping[str, Vectors]:
-        """Return the documents' vectors by the key of their stage, where documents are not trained."""
-        assert self.draw.pool.documents is not None, "only a retriever that looks at vectors searches again"
-        return {} if job.documents is None else {self.draw.pool.documents.key: job.documents}
+        """Return vectors of documents [N, d] that are not encoded again, by the key of their stage."""
+        return self.inputs.fixed_vectors(job)

@@ -8,18 +8,14 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from negbench.encoders.encode import frozen_copy
 from negbench.encoders.load import save
-from negbench.encoders.tokens import Limits
 from negbench.errors import InputError
-from negbench.refresh import Refresh
-from negbench.stages.inputs import PathOf
-from negbench.stages.mining.draw import DrawNegatives
 from negbench.stages.refresh.full_search import Search
+from negbench.stages.refresh.refresh_inputs import RefreshInputs
 from negbench.stages.refresh.search_files import save_search
 from negbench.store import load_arrays, scratch
 from negbench.training.data import Instances
@@ -37,26 +33,13 @@ class WorkerProcess(RefreshHook):
     The search, the checkpoints and the negatives are handed over as files, and the numbers of the rounds as lines of
     text. Training waits for late negatives, so that it repeats however fast the worker is. The worker computes with as
     many threads as this process, so that both would find the same negatives, to the bit. It ends with this process,
-    however that ends, and where the training fails. ``cost`` includes the seconds of waiting. Arguments are as in
-    ``NegativesHook``.
+    however that ends, and where the training fails. ``cost`` includes the seconds of waiting.
     """
 
-    def __init__(
-        self,
-        *,
-        refresh: Refresh,
-        draw: DrawNegatives,
-        path_of: PathOf,
-        limits: Limits,
-        folder: Path,
-        rows: Callable[[Negatives], Instances],
-        job: TrainingJob,
-    ) -> None:
-        super().__init__(refresh.refresh_steps(job.epoch_ends))
-        self.lag, self.rows = refresh.search_lag, rows
-        assert draw.pool.documents is not None, "only a retriever that looks at vectors searches again"
-        fixed = {} if job.documents is None else {draw.pool.documents.key: job.documents}
-        self.search = Search(draw=draw, path_of=path_of, limits=limits, folder=folder, fixed=fixed)
+    def __init__(self, inputs: RefreshInputs, job: TrainingJob) -> None:
+        super().__init__(inputs.refresh.refresh_steps(job.epoch_ends))
+        self.lag, self.rows = inputs.refresh.search_lag, inputs.rows
+        self.search = Search.of(inputs, job)
 
     def __enter__(self) -> Self:
         import torch

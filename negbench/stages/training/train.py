@@ -26,6 +26,7 @@ from negbench.stages.mining.draw import DrawNegatives
 from negbench.stages.mining.negatives_stage import NegativesStage
 from negbench.stages.mining.writing import texts_of, with_synthetic
 from negbench.stages.refresh.modes import negatives_hook
+from negbench.stages.refresh.refresh_inputs import RefreshInputs
 from negbench.stages.refresh.rounds import read_rounds, rounds_of_batches
 from negbench.stages.training.curve import MEASURE, watcher
 from negbench.stages.training.detecting import Detecting, read_clean, weighed
@@ -238,10 +239,15 @@ class Train(Stage):
             return Detecting(self.detector, job, out)
         if not self.is_dynamic:
             return None
-        rows = partial(self._rows_with, path_of)
-        return negatives_hook(
-            self.refresh, self.mined, path_of=path_of, limits=limits, folder=out / "rounds", rows=rows, job=job
+        inputs = RefreshInputs(
+            refresh=self.refresh,
+            draw=self.mined,
+            path_of=path_of,
+            limits=limits,
+            folder=out / "rounds",
+            rows=partial(self._rows_with, path_of),
         )
+        return negatives_hook(inputs, job)
 
     def _rows_with(self, path_of: PathOf, negatives: Negatives) -> Instances:
         return self._with(read_collection(path_of(self.collection)), negatives)

@@ -28,6 +28,7 @@ from negbench.rng import CounterRNG, keys
 from negbench.stages.inputs import read_collection
 from negbench.stages.mining.live_encoder import LiveEncoder
 from negbench.stages.refresh.cached_vectors import CachedVectorSearch
+from negbench.stages.refresh.refresh_inputs import RefreshInputs
 from negbench.stages.training.train import Train
 from negbench.store import Store
 from negbench.training import loop
@@ -144,15 +145,15 @@ class Drawing:
             store.ensure(stage)
         draw = trial.training.mined
         job = trial.training.job(store.path)
-        search = CachedVectorSearch(
+        inputs = RefreshInputs(
             refresh=trial.training.refresh,
             draw=draw,
             path_of=store.path,
             limits={"query": 32, "document": 32},
             folder=folder / "rounds",
             rows=lambda _: job.data,
-            job=job,
         )
+        search = CachedVectorSearch(inputs, job)
         model = SentenceTransformer(str(encoder))
         model.max_seq_length = 32
         collection = search.collection
