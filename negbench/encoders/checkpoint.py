@@ -140,6 +140,16 @@ def _within_body(transformer: Any, folder: Path, names: set[str]) -> set[str]:
     return names
 
 
+def embedded_tokens(transformer: Any) -> int | None:
+    """Return how many tokens a transformer has an embedding of; None where it has no table of them, as for hashes."""
+    try:
+        table = transformer.get_input_embeddings()
+    except NotImplementedError:  # CANINE reads characters by their hashes
+        return None
+    count: int | None = getattr(table, "num_embeddings", None)
+    return count
+
+
 def not_finite(model: nn.Module) -> str:
     """Return which of a model's tensors hold NaN or infinite numbers and how many there are; empty for none."""
     import torch

@@ -54,6 +54,12 @@ def check(spec: EncoderSpec) -> None:
         raise InputError(
             f"encoder {spec.spelling}: is a {kind}, not a model that gives each text one vector; give a bi-encoder"
         )
+    cut = _settings(spec).get("truncate_dim")
+    if cut is not None and (isinstance(cut, bool) or not isinstance(cut, int) or cut < 1):
+        raise InputError(
+            f"encoder {spec.spelling}: its vectors are to be cut to {cut!r:.40} dimensions (truncate_dim of "
+            "config_sentence_transformers.json); expected a whole number of at least 1, or null"
+        )
     _refuse_code(spec)
     place = weights.locate(spec.model)
     if isinstance(place, Path):

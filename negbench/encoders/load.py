@@ -7,9 +7,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from negbench.encoders import files, weights
 from negbench.encoders.adapters import transformers_of
-from negbench.encoders.checkpoint import not_finite, recorded, refuse_unfit
+from negbench.encoders.checkpoint import embedded_tokens, not_finite, recorded, refuse_unfit
 from negbench.encoders.encode import vectors_of
 from negbench.encoders.spec import EncoderSpec
 from negbench.encoders.tokens import Side, limit_of, readers, set_limit, tokenised
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 _ATTENTION = "attention.txt"
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 """Names that models give the prompt of a document; sentence-transformers looks for these, in this order."""
+_PROBES = ("a text", "another text, which has some more words than the first one has, so that the first one is padded")
+_MOST_BY_PADDING = 1e-3
+"""Largest difference, relative to the largest number of a vector, that the text beside it may make."""
 
 
 def build(spec: EncoderSpec, seed: int) -> SentenceTransformer:
@@ -152,7 +157,7 @@ def _prepare_reader(reader: Any, side: Side, spec: EncoderSpec) -> None:
                 f"encoder {spec.spelling}: its tokenizer has no padding token, and no other special one; add one to "
                 "its files"
             )
-    rows = getattr(transformer.get_input_embeddings(), "num_embeddings", None)
+    rows = embedded_tokens(transformer)
     highest = max(tokenizer.get_vocab().values(), default=0)
     if rows is not None and highest >= rows:
         raise InputError(
@@ -178,17 +183,23 @@ def _positions(reader: Any) -> int | None:
 
 
 def _read_something(model: SentenceTransformer, spec: EncoderSpec) -> Tensor:
-    """Return the vectors of a short text as query and as document, with their graph; InputError where that fails."""
+    """Return the vectors of a short text as query and as document, with their graph.
+
+    Raises InputError where that fails, and where a longer text beside it changes them.
+    """
     import torch
 
     model.eval()
     try:
-        probes = []
+        probes, differences = [], []
         for side in readers(model):
-            tokens = tokenised(model, ["a text"], side)
-            inputs = tokens.padded(torch.zeros(1, dtype=torch.int64).numpy(), model)
-            moved = {name: it.to(model.device) if hasattr(it, "to") else it for name, it in inputs.items()}
-            probes.append(vectors_of(model, moved))
+            tokens = tokenised(model, _PROBES, side)
+            alone, beside = (
+                vectors_of(model, _on_device(tokens.padded(rows, model), model))[:1]
+                for rows in (np.array([0]), np.array([0, 1]))
+            )
+            probes.append(alone)
+            differences.append(float((alone - beside).detach().abs().max() / alone.detach().abs().max().clamp(1e-6)))
     except InputError as error:
         raise InputError(f"encoder {spec.spelling}: {error}") from error
     except Exception as error:
@@ -204,7 +215,16 @@ def _read_something(model: SentenceTransformer, spec: EncoderSpec) -> Tensor:
             f"encoder {spec.spelling}: gives vectors of {query} dimensions, and its files say {said}; correct the "
             "dimensions of its pooling"
         )
+    if max(differences) > _MOST_BY_PADDING:
+        raise InputError(
+            f"encoder {spec.spelling}: the vector of a text depends on how long the texts beside it are, since padding "
+            "is not masked; give another model"
+        )
     return torch.cat(probes)
+
+
+def _on_device(inputs: dict[str, Any], model: SentenceTransformer) -> dict[str, Any]:
+    return {name: it.to(model.device) if hasattr(it, "to") else it for name, it in inputs.items()}
 
 
 def _reason(error: Exception) -> str:

@@ -175,14 +175,18 @@ def _is_static(reader: Any) -> bool:
 
 def tokenised(model: SentenceTransformer, texts: Sequence[str], side: Side, max_length: int | None = None) -> Tokens:
     """Tokenise ``texts`` with the side's prompt before each, cut at ``max_length`` tokens or the model's own limit."""
+    from sentence_transformers.base.modules import Router
+
     prompt = model.prompts.get(side) or None
     static = _is_static(model[0])
+    route = {"task": side} if any(isinstance(module, Router) for module in model) else {}
 
     def read(some: Sequence[str]) -> Mapping[str, Any]:
         if static:
-            return _bags(model[0].tokenizer, [f"{prompt}{text}" for text in some] if prompt else list(some))
+            bags = _bags(model[0].tokenizer, [f"{prompt}{text}" for text in some] if prompt else list(some))
+            return {**bags, **route}
         inputs: Mapping[str, Any] = model.preprocess(list(some), prompt=prompt, task=side)
-        return inputs
+        return {**inputs, **route}  # the first module tells the route only where it is the router
 
     if max_length is None:
         return _read(read, texts)

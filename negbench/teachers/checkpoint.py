@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from negbench.encoders.checkpoint import not_finite
+from negbench.encoders.checkpoint import embedded_tokens, not_finite
 from negbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def require_vocabulary(tokenizer: Any, model: nn.Module, who: str) -> None:
         raise InputError(
             f"{who}: its tokenizer has only special tokens; check that its files are there (tokenizer.json)"
         )
-    rows = getattr(model.get_input_embeddings(), "num_embeddings", None)  # type: ignore[operator]
+    rows = embedded_tokens(model)
     if rows is not None and (last := max(known.values())) >= rows:
         raise InputError(
             f"{who}: its tokenizer has ids up to {last}, but the model has {rows} embeddings; check its files"

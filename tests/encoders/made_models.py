@@ -178,6 +178,12 @@ LAYOUTS: dict[str, Callable[[Maker], Path]] = {
         Normalize(),
         prompts=PROMPTS,
     ),
+    "router at the end": lambda make: make.of(
+        Transformer(str(make.bert)), Pooling(32, "mean"), Router.for_query_document([Dense(32, 16)], [Dense(32, 16)])
+    ),
+    "router after static embeddings": lambda make: make.of(
+        make.static(), Router.for_query_document([Dense(32, 16)], [Dense(32, 16)]), prompts=PROMPTS
+    ),
     "router with static queries": lambda make: make.of(
         Router.for_query_document([make.static()], [Transformer(str(make.bert)), Pooling(32, "mean")])
     ),

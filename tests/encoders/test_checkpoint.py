@@ -10,12 +10,22 @@ from typing import Any
 
 import pytest
 import torch
-from made_models import Maker
+from made_models import SIZES, Maker
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Dense, Router
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
-from transformers import BertForMaskedLM, BertForPreTraining, BertForSequenceClassification, BertModel
+from transformers import (
+    BertForMaskedLM,
+    BertForPreTraining,
+    BertForSequenceClassification,
+    BertModel,
+    CanineConfig,
+    CanineModel,
+    CanineTokenizer,
+    FNetConfig,
+    FNetModel,
+)
 
 from negbench.encoders import files, weights
 from negbench.encoders.encode import encode
@@ -24,6 +34,7 @@ from negbench.encoders.spec import EncoderSpec
 from negbench.errors import InputError
 
 Tensors = dict[str, torch.Tensor]
+FNET = {name: size for name, size in SIZES.items() if name != "num_attention_heads"}
 
 
 @pytest.fixture
@@ -101,6 +112,24 @@ class TestTensors:
     def test_a_router_without_a_route_for_queries(self, make: Maker) -> None:
         made = make.of(Router({"document": [Transformer(str(make.bert)), Pooling(32, "mean")]}))
         assert "No route found for task type 'query'" in refused(made)
+
+    def test_vectors_that_depend_on_padding(self, make: Maker) -> None:
+        """FNet mixes all positions, those of the padding with them."""
+        base = make.base(FNetModel(FNetConfig(vocab_size=make.words(), max_position_embeddings=128, **FNET)))
+        assert refused(make.pooled("mean", base)).endswith("padding is not masked; give another model")
+
+    def test_characters_without_a_table_of_embeddings(self, make: Maker) -> None:
+        """CANINE hashes them, and joins four to one whatever they are, padding included."""
+        made = make.place()
+        sizes = {"num_hash_buckets": 64, "num_hash_functions": 2, "max_position_embeddings": 64, **SIZES}
+        CanineModel(CanineConfig(**sizes)).save_pretrained(made)
+        CanineTokenizer(model_max_length=64).save_pretrained(made)
+        assert refused(make.pooled("mean", made)).endswith("padding is not masked; give another model")
+
+    @pytest.mark.parametrize("cut", [0, -1, True, 8.0, "8"])
+    def test_a_dimension_that_is_none(self, cut: object, folder: Path) -> None:
+        configure(folder, "config_sentence_transformers.json", truncate_dim=cut)
+        assert f"cut to {cut!r} dimensions (truncate_dim" in refused(folder)
 
     def test_a_pooler_that_nothing_reads_may_be_missing_and_is_0(self, folder: Path, tmp_path: Path) -> None:
         edit(folder, lambda tensors: [tensors.pop(f"pooler.dense.{name}") for name in ("weight", "bias")])
