@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+from negbench.collections.duplicates import normalised
 from negbench.collections.layouts.rows import Row
 from negbench.errors import InputError
 from negbench.types import Collection, Passages, Qrels, TruthKind
@@ -15,8 +16,16 @@ def folded(text: str) -> str:
     return " ".join(text.split())
 
 
+def words_of(text: str) -> str:
+    """Return the words of a text, by which mining tells copies (``normalised``); without any, what stands there."""
+    return normalised(text) or folded(text)
+
+
 class Known:
-    """A collection's judgments, looked up by texts. If several queries or documents have the same text, all count."""
+    """A collection's judgments, looked up by texts. If several queries or documents have the same text, all count.
+
+    Documents are the same that have the same words, as in mining.
+    """
 
     def __init__(self, collection: Collection) -> None:
         self.truth_kind: TruthKind = collection.truth_kind
@@ -27,7 +36,7 @@ class Known:
         self._documents: dict[str, list[int]] = defaultdict(list)
         for row, text in enumerate(collection.texts):
             passage = self._passages[row]
-            for written in {folded(passage), folded(text)}:  # files may contain the title or not
+            for written in {words_of(passage), words_of(text)}:  # files may contain the title or not
                 self._documents[written].append(row)
         self._positives = _by_query(collection.qrels.values())
         self._relevant = _by_query(collection.truth.values())
@@ -42,11 +51,11 @@ class Known:
 
     def labelled(self, query: str, document: str) -> bool:
         """Tell whether the document is a labelled positive of the query."""
-        return not self._of(self._positives, query).isdisjoint(self._documents.get(folded(document), []))
+        return not self._of(self._positives, query).isdisjoint(self._documents.get(words_of(document), []))
 
     def relevant(self, query: str, document: str) -> bool | None:
         """Tell whether fuller judgments call the document relevant; None if query or document are unknown."""
-        rows = self._documents.get(folded(document))
+        rows = self._documents.get(words_of(document))
         if rows is None or not self.holds(query):
             return None
         return not self._of(self._relevant, query).isdisjoint(rows)

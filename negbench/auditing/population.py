@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from negbench.auditing.known import Known, folded
+from negbench.auditing.known import Known, folded, words_of
 from negbench.collections.layouts import row_warnings
 from negbench.collections.layouts.rows import Row
 from negbench.errors import InputError
@@ -27,7 +27,8 @@ class Population:
     method did not draw it; ``ranks`` int32 [M, N] the best place in its list, from 0, -1 where unknown; ``scores``
     float64 [M, N] the retriever's, NaN where unknown.
 
-    ``labelled`` bool [N] marks pairs whose document is a known positive of the query: false negatives for certain.
+    ``labelled`` bool [N] marks pairs whose document has the words of a known positive of the query, in any case and
+    punctuation: false negatives for certain.
     ``relevant`` float64 [N] is 1 or 0 by fuller judgments of ``truth_kind``, NaN without a judgment.
     ``warnings`` are sentences for the user on the rows of each method.
     """
@@ -104,6 +105,7 @@ def build(rows: Mapping[str, Sequence[Row]], known: Known | None) -> Population:
         for method, cell in drawn[pair].items():
             weights[method, column], ranks[method, column], scores[method, column] = cell
     judged = [known.relevant(*pair) if known else None for pair in pairs]
+    words = {query: {words_of(text) for text in positives[query]} for query in queries}
     return Population(
         methods=tuple(rows),
         query_texts=[texts[query] for query in queries],
@@ -116,7 +118,7 @@ def build(rows: Mapping[str, Sequence[Row]], known: Known | None) -> Population:
         scores=scores,
         labelled=np.array(
             [
-                document in positives[query] or (known is not None and known.labelled(query, document))
+                words_of(document) in words[query] or (known is not None and known.labelled(query, document))
                 for query, document in pairs
             ]
         ),

@@ -21,6 +21,8 @@ _EXPECTED = (
     "FlagEmbedding, Tevatron or DPR (.jsonl, .json), triples (.tsv, .jsonl), a folder of ColBERT, Tevatron 2 or TREC "
     "files, a grid (.yaml), or a folder with the results of a grid"
 )
+_KEYS = ("neg", "negative", "negatives")
+"""Keys of negatives, which may be empty."""
 _MANIFEST = "manifest.json"
 
 
@@ -50,7 +52,8 @@ def read(
                 "collection with --collection"
             )
         if not any(row.negatives for row in of_file):
-            near = [name for name in ([] if first is None else first.fields) if str(name).lower().startswith("neg")]
+            names = [] if first is None else [str(name) for name in first.fields]
+            near = [name for name in names if name.lower().startswith("neg") and name not in _KEYS]
             key = f"; the key {near[0]!r} holds none that are read: rename it to neg or negative" if near else ""
             raise InputError(f"{path}: no negatives in its {len(of_file)} rows; expected at least one{key}")
         by_name[name] = in_texts(of_file, collection) if collection is not None else of_file

@@ -74,15 +74,16 @@ class TestFormats:
         names = framed(tmp_path / "a.jsonl", tmp_path / "sub/a.jsonl").methods
         assert names == (str(tmp_path / "a.jsonl"), str(tmp_path / "sub/a.jsonl"))
 
-    def test_a_positive_among_the_negatives_is_found(self, tmp_path: Path) -> None:
-        """A query's positive of one row is a negative in another, in other white space."""
+    @pytest.mark.parametrize("written", ["two words", "two  words", "Two WORDS.", "\uff54wo words"])
+    def test_a_positive_among_the_negatives_is_found(self, written: str, tmp_path: Path) -> None:
+        """A query's positive of one row is a negative in another, in other spaces, case, punctuation or letters."""
         rows = [
-            {"query": "q", "pos": ["one"], "neg": ["two  words", "three"]},
+            {"query": "q", "pos": ["one"], "neg": [written, "three"]},
             {"query": "q", "pos": ["two words"], "neg": ["three"]},
         ]
         (tmp_path / "leak.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         frame = framed(tmp_path / "leak.jsonl")
-        assert [frame.document_texts[at] for at in frame.documents[frame.labelled]] == ["two  words"]
+        assert [frame.document_texts[at] for at in frame.documents[frame.labelled]] == [written]
         assert sorted(frame.weights[0].tolist()) == [1, 2]
 
 
@@ -257,7 +258,7 @@ BROKEN = {
         '{"query": "q", "pos": "p", "negs": ["n"]}',
         "no negatives in its 1 rows; .*'negs' holds none that are read: rename it to neg",
     ),
-    "no negatives": ('{"query": "q", "pos": ["p"], "neg": []}', "no negatives"),
+    "no negatives": ('{"query": "q", "pos": ["p"], "neg": []}', "no negatives in its 1 rows; expected at least one$"),
     "an empty query": ('{"query": " ", "pos": ["p"], "neg": ["n"]}', ":1: query: expected some text"),
 }
 
