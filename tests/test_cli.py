@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -310,6 +311,15 @@ class TestWhatIsRefused:
         assert found.code == 2
         (*_, line) = found.err.splitlines()
         assert line == "negbench: --split exam: garden has no such split; give one of dev, test, train"
+
+    def test_a_split_by_the_name_of_its_file(
+        self, here: Path, tiny_collection: Path, negbench: Callable[..., Any]
+    ) -> None:
+        shutil.copytree(tiny_collection, here / "data")
+        (here / "data/qrels/dev.tsv").rename(here / "data/qrels/validation.tsv")
+        command = ("evaluate", "--encoder", "bm25", "--collection", "data", "--json", "--split")
+        by_file, by_name = (json.loads(negbench(*command, split, cwd=here).out) for split in ("validation", "dev"))
+        assert by_file["metrics"] == by_name["metrics"]
 
     def test_options_that_do_not_exist(self, here: Path, negbench: Callable[..., Any]) -> None:
         for arguments in (["run", "grid.yaml", "--seeds", "3"], ["evaluate", "--encoder", "bm25"], ["frobnicate"]):

@@ -88,6 +88,9 @@ class Pairs(Source):
     def model_post_init(self, _: object) -> None:
         if (self.query is None) != (self.positive is None):
             raise ValueError("query and positive go together: name both columns, or none")
+        chosen = [name for name in (self.query, self.positive, *self.negative) if name is not None]
+        if twice := next((name for name in chosen if chosen.count(name) > 1), None):
+            raise ValueError(f"the column {twice} is named twice: query, positive and negative are different columns")
         if self.negative and self.query is None:
             raise ValueError("negative: name the columns query and positive, too")
         if self.collection is not None and (self.corpus or self.queries):

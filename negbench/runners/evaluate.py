@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from negbench import spelling
 from negbench.collections import Source
 from negbench.collections.resolve import source_of
+from negbench.collections.splits import SPLIT_NAMES
 from negbench.encoders import files, weights
 from negbench.encoders.modules import precision_of_vectors
 from negbench.encoders.precision import resolve
@@ -47,8 +48,8 @@ def evaluate(
     return {
         "encoder": encoder,
         "collection": documents.name,
-        "split": split,
-        "queries": len(documents.split_queries(split)),
+        "split": stage.split,
+        "queries": len(documents.split_queries(stage.split)),
         "metrics": json.loads((store.path(stage) / "metrics.json").read_text()),
         "warnings": [note for needed in ancestors(stage) for note in store.notes(needed)],
         "digest": stage.key,
@@ -81,6 +82,8 @@ def evaluated(
     source = source_of(collection)
     loaded = LoadCollection(source, source.fingerprint())
     documents = local.make(loaded, store, report, read_collection)
+    if split not in documents.qrels:
+        split = SPLIT_NAMES.get(split, split)
     if split not in documents.qrels:
         raise InputError(
             f"--split {split}: {documents.name} has no such split; give one of {', '.join(sorted(documents.qrels))}"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import lzma
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +43,26 @@ def test_what_is_broken_is_one_line_with_its_place(name: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (lambda text: text.encode("utf-16"), "faq.csv: is UTF-16 text; save it as UTF-8"),
+        (lambda text: b"\xfe\xff" + text.encode("utf-16-be"), "faq.csv: is UTF-16 text; save it as UTF-8"),
+        (lambda text: bz2.compress(text.encode()), "faq.csv: is compressed with bzip2; unpack it, or"),
+        (lambda text: lzma.compress(text.encode()), "faq.csv: is compressed with xz; unpack it, or"),
+        (lambda text: pickle.dumps(text, 4), "faq.csv: is a pickle, which is not read; save it as Parquet"),
+    ],
+)
+def test_a_table_in_another_form_says_which(made: Callable[[str], bytes], said: str, tmp_path: Path) -> None:
+    (tmp_path / "faq.csv").write_bytes(made("question,answer\nhow?,so\n"))
+    with pytest.raises(InputError, match=said):
+        Pairs(path=str(tmp_path / "faq.csv")).load()
+
+
+@pytest.mark.parametrize(
     ("value", "said"),
     [
+        ({"pairs": "f.csv", "query": "a", "positive": "a"}, "the column a is named twice"),
+        ({"pairs": "f.csv", "query": "a", "positive": "b", "negative": ["b"]}, "the column b is named twice"),
         ({"pairs": "f.csv", "query": "a"}, "query and positive go together"),
         ({"pairs": "f.csv", "negative": "a"}, "negative: name the columns query and positive"),
         ({"pairs": "f.csv", "collection": "helpdesk", "corpus": "c"}, "leave corpus and queries out"),

@@ -12,6 +12,18 @@ from negbench.errors import InputError
 
 KINDS = "a saved dataset, .parquet, .csv, .tsv, .jsonl or .json"
 
+_UNPACK = "unpack it, or compress it with gzip"
+_NOT_TEXT = {
+    b"\xff\xfe": ("UTF-16 text", "save it as UTF-8"),
+    b"\xfe\xff": ("UTF-16 text", "save it as UTF-8"),
+    b"BZh": ("compressed with bzip2", _UNPACK),
+    b"\x28\xb5\x2f\xfd": ("compressed with zstd", _UNPACK),
+    b"\xfd7zXZ": ("compressed with xz", _UNPACK),
+    b"PK\x03\x04": ("a zip archive or an Excel file", "unpack it, or save the sheet as CSV"),
+    b"\x80\x04": ("a pickle, which is not read", "save it as Parquet, CSV or JSON lines"),
+}
+"""What files begin with that hold no table as it is read here, what they are, and what to do."""
+
 
 def is_dataset(folder: Path) -> bool:
     """Tell whether the folder was written by ``datasets.save_to_disk``."""
@@ -31,6 +43,9 @@ def open_file(path: Path, named: bool = False) -> Iterator[records.Record]:
         return records.json_lines(path)
     if start.startswith(b"["):
         return json_lists.records(path)
+    for sign, (what, remedy) in _NOT_TEXT.items():
+        if start.startswith(sign):
+            raise InputError(f"{path}: is {what}; {remedy}")
     first = start.split(b"\n", 1)[0].decode(errors="replace").rstrip("\r")
     delimiter = max("\t,;", key=first.count)
     cells = [cell.strip().strip('"') for cell in first.split(delimiter)]
