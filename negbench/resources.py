@@ -40,8 +40,8 @@ def peak() -> dict[str, float]:
 
 def threads() -> int | None:
     """Return the threads that torch computes with, which its sums depend on; None where torch is not in use."""
-    torch: Any = sys.modules.get("torch")
-    return int(torch.get_num_threads()) if torch is not None else None
+    count: Any = getattr(sys.modules.get("torch"), "get_num_threads", None)  # another thread may be importing torch
+    return None if count is None else int(count())
 
 
 @contextlib.contextmanager

@@ -58,6 +58,7 @@ def test_what_a_gpu_does_not_say_is_left_out(monkeypatch: pytest.MonkeyPatch, to
     found = resources.seen()
     assert "system/cpu_utilization_percentage" in found
     assert "system/gpu_0_utilization_percentage" not in found
+    assert resources.threads() is None
     assert found.get("system/gpu_0_memory_usage_megabytes", 2000) == 2000
     assert ("system/gpu_0_memory_usage_megabytes" in found) == hasattr(torch, "cuda")
 
