@@ -110,6 +110,8 @@ def duration(minutes: float) -> str:
     """Return minutes as text, in hours from two on."""
     if minutes < 1:
         return "a minute or less"
+    if round(minutes) == 1:
+        return "a minute"
     return f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"
 
 

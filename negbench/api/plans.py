@@ -58,6 +58,7 @@ class Plan(Result):
                 "steps_a_training": self.forecast.steps_a_training and list(self.forecast.steps_a_training),
                 "seconds_left": self.forecast.seconds,
                 "untimed": self.forecast.untimed,
+                "tokens_a_second": self.forecast.speeds,
                 "model_bytes": self.forecast.model_bytes,
                 "vector_bytes": self.forecast.vector_bytes,
                 "sizes": {sizes.name: sizes.data() for sizes in self.forecast.sizes},
@@ -117,15 +118,28 @@ class Plan(Result):
         if left.steps_a_training is not None:
             fewest, most = left.steps_a_training
             trained += f", {fewest:,} a training" if fewest == most else f", {fewest:,} to {most:,} a training"
-        time = "time left: unknown, since no training on these collections with these encoders is stored yet"
+        time = (
+            "time left: unknown, since no training on these collections with these encoders is stored yet, and "
+            "`negbench init` has not timed the encoders on them here"
+        )
         if left.seconds is not None:
-            time = f"time left: about {duration(left.seconds / 60)}, by stored stages of these collections and encoders"
+            about = "very roughly" if left.speeds else "about"
+            time = f"time left: {about} {duration(left.seconds / 60)}, by {_basis(left)}"
             time += f"; without {', '.join(left.untimed)}, of which none is stored" if left.untimed else ""
         sizes = [
             f"{'an unknown size' if size is None else amount(size)} of {what}"
             for what, size in (("encoders", left.model_bytes), ("vectors", left.vector_bytes))
         ]
         return [trained, time, f"disk: up to about {' and '.join(sizes)} will be written to the store"]
+
+
+def _basis(left: Forecast) -> str:
+    """Return what the time left rests on."""
+    speeds = [f"{speed:,.0f} tokens a second of {name}" for name, speed in left.speeds.items()]
+    measured = f"{' and '.join(speeds)}, which `negbench init` or `advise` measured on this machine"
+    if not speeds:
+        return "stored stages of these collections and encoders"
+    return measured if not left.by_stored else f"stored stages and {measured}"
 
 
 def plan_run(grid: GridLike, *, store: str | PathLike[str] | None = None, yes: bool = False) -> Plan:

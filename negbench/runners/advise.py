@@ -18,7 +18,8 @@ from negbench.report.sizes import FEWEST
 from negbench.retrieval.bm25 import BM25
 from negbench.runners import local
 from negbench.runners.evaluate import evaluated, start_encoder
-from negbench.runners.reading_costs import ReadingCosts, reading_costs
+from negbench.runners.reading_costs import ReadingCosts, keep, reading_costs
+from negbench.runners.reading_times import PASSES
 from negbench.runners.suggested_grid import BATCH, STEPS, SuggestedGrid
 from negbench.stages.evaluation.quality import EvaluateRetriever
 from negbench.stages.inputs import TRAINING_SPLIT, LoadCollection, read_collection
@@ -117,6 +118,7 @@ def advise(
     if trained:
         stages.append(start)
         costs = reading_costs(start, data, timing, store, report)
+        keep(costs, start, loaded.fingerprint, store)
         suggested = SuggestedGrid(
             name=short_name(source),
             collection=named,
@@ -257,7 +259,7 @@ def _minutes(costs: ReadingCosts, grid: SuggestedGrid) -> tuple[float | None, st
     negatives = sum(name != "in-batch" for name in grid.methods) / len(grid.methods)  # one a row where any is mined
     row = costs.query_tokens + (1 + negatives) * costs.document_tokens
     corpus = grid.documents * costs.document_tokens
-    tokens = grid.trials * (3 * grid.epochs * grid.rows * row + corpus) + corpus
+    tokens = grid.trials * (PASSES * grid.epochs * grid.rows * row + corpus) + corpus
     basis = (
         f"rests on {costs.tokens_a_second:,.0f} tokens a second, {costs.document_tokens:.0f} tokens a document and "
         f"{costs.query_tokens:.0f} a query, {grid.rows:,} labelled pairs, {grid.documents:,} documents and "

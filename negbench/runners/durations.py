@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Mapping
 from typing import Final
 
+from negbench.runners.reading_times import PASSES
 from negbench.stages.inputs import Embed, start_of
 from negbench.stages.training.train import Train
 from negbench.store import Stage
@@ -21,9 +22,6 @@ FULL_LENGTH: Final = 256
 
 OTHER_SECONDS: Final = 0.5
 """Seconds of a short stage where no short one was timed."""
-
-PASSES: Final = 3
-"""A training step takes about as long as encoding its texts so many times: forward once, backward twice."""
 
 
 class Durations:

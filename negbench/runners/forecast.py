@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
@@ -16,6 +16,7 @@ from negbench.encoders.modules import dimensions_of
 from negbench.plan.graph import Planned
 from negbench.plan.trials import Trial
 from negbench.report.sizes import Sizes
+from negbench.runners.reading_times import ReadingTimes
 from negbench.stages.evaluation.quality import EvaluateEncoder, EvaluateRetriever
 from negbench.stages.inputs import (
     Embed,
@@ -32,6 +33,7 @@ from negbench.store.integrity import DamagedError, read_record
 from negbench.types import Collection
 
 Amount = TypeVar("Amount", int, float)
+SecondsOf = Callable[[Stage], float | None]
 
 ROOTS: Final = (LoadCollection.kind, StartEncoder.kind)
 """Stages of equal kind that rest on the same stages of these kinds take about the same time."""
@@ -41,7 +43,8 @@ ROOTS: Final = (LoadCollection.kind, StartEncoder.kind)
 class Group:
     """Stages that are alike: how many there are, how many of them are stored, damaged and left to run.
 
-    ``seconds`` is what those that are left take, None where the store has none like one of them.
+    ``seconds`` is what those that are left take, None where nothing tells for one of them. ``by_stored``: the store has
+    some like one of them, by which these are timed.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Group:
     damaged: int
     left: int
     seconds: float | None
+    by_stored: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +64,7 @@ class Forecast:
     steps that a trial's encoder is trained for, over all phases. ``model_bytes`` and ``vector_bytes`` are what the
     encoders and the vectors that are left take in the store. Each is None where that is not known. ``sizes`` are those
     of the collections that are at hand, ``unread`` the names of those that would have to be downloaded first.
+    ``speeds`` are the tokens a second that times rest on, by encoder and collection, where no stage like it is stored.
     """
 
     groups: list[Group]
@@ -72,6 +77,7 @@ class Forecast:
     vector_bytes: int | None
     sizes: list[Sizes]
     unread: list[str]
+    speeds: dict[str, float]
 
     @property
     def seconds(self) -> float | None:
@@ -79,6 +85,11 @@ class Forecast:
         if Train.kind in self.untimed:
             return None
         return sum(one.seconds for one in self.groups if one.seconds is not None)
+
+    @property
+    def by_stored(self) -> bool:
+        """Whether ``seconds`` rests on stored stages, among others."""
+        return any(one.by_stored and one.seconds is not None for one in self.groups)
 
     @property
     def untimed(self) -> list[str]:
@@ -101,7 +112,17 @@ def forecast(grid: Grid, trials: Sequence[Trial], stages: Sequence[Planned], sto
                     split_queries(collection, stage.split)
     trainings = [one.stage for one in stages if isinstance(one.stage, Train)]
     steps = {stage.key: steps_of(stage, at_hand.of(stage.collection)) for stage in trainings}
-    times = _Times(store, left)
+    times, reading = _Times(store, left), ReadingTimes(store)
+
+    def by_stored(stage: Stage) -> float | None:
+        return times.of(stage, steps.get(stage.key))
+
+    def by_reading(stage: Stage) -> float | None:
+        if not isinstance(stage, Embed | Train):
+            return None
+        collection = at_hand.of(stage.collection)
+        return reading.of(stage, rows_of(stage, collection) if isinstance(stage, Train) else None, collection)
+
     groups: dict[str, list[Planned]] = {}
     for one in stages:
         groups.setdefault(one.stage.effort, []).append(one)
@@ -112,7 +133,7 @@ def forecast(grid: Grid, trials: Sequence[Trial], stages: Sequence[Planned], sto
     known = {names: at_hand.of(loaded) for names, loaded in used.items()}
     missing = [stage for stage in trainings if stage in left]
     return Forecast(
-        groups=[_group(name, planned, times, steps) for name, planned in groups.items()],
+        groups=[_group(name, planned, by_stored, by_reading) for name, planned in groups.items()],
         all_trainings=len(trainings),
         trainings=len(missing),
         all_steps=_sum(steps[stage.key] for stage in trainings),
@@ -122,6 +143,7 @@ def forecast(grid: Grid, trials: Sequence[Trial], stages: Sequence[Planned], sto
         vector_bytes=_sum(_vector_bytes(it, at_hand.of(it.collection)) for it in left if isinstance(it, Embed)),
         sizes=[Sizes.of(name, it, split) for (name, split), it in known.items() if it is not None],
         unread=[name for (name, _), it in known.items() if it is None],
+        speeds=reading.speeds,
     )
 
 
@@ -148,15 +170,17 @@ def _is_remote(source: Source) -> bool:
     return source.downloads or (isinstance(inner, Source) and _is_remote(inner))
 
 
-def _group(name: str, planned: Sequence[Planned], times: _Times, steps: dict[str, int | None]) -> Group:
+def _group(name: str, planned: Sequence[Planned], by_stored: SecondsOf, by_reading: SecondsOf) -> Group:
     left = [one.stage for one in planned if not one.stored]
+    stored = {stage: seconds for stage in left if (seconds := by_stored(stage)) is not None}
     return Group(
         name=name,
         stages=len(planned),
         stored=len(planned) - len(left),
         damaged=sum(one.damaged for one in planned),
         left=len(left),
-        seconds=_sum(times.of(stage, steps.get(stage.key)) for stage in left),
+        seconds=_sum(stored[stage] if stage in stored else by_reading(stage) for stage in left),
+        by_stored=bool(stored),
     )
 
 
@@ -174,14 +198,26 @@ def steps_of(stage: Train, collection: Collection | None) -> int | None:
     """Return the number of steps of a training, none of whose rows is left out."""
     if collection is None:
         return None
+    steps = stage.recipe.epochs * math.ceil(_rows_an_epoch(stage, collection) / stage.recipe.batch_size)
+    first, last = stage.step_range or (0.0, 1.0)
+    return round(last * steps) - round(first * steps)
+
+
+def rows_of(stage: Train, collection: Collection | None) -> float | None:
+    """Return the number of pairs that a training reads over all epochs, none of which is left out."""
+    if collection is None:
+        return None
+    first, last = stage.step_range or (0.0, 1.0)
+    return (last - first) * stage.recipe.epochs * _rows_an_epoch(stage, collection)
+
+
+def _rows_an_epoch(stage: Train, collection: Collection) -> int:
     recipe, labels = stage.recipe, collection.qrels[stage.split].at_least(1)
     queries = len(collection.split_queries(stage.split))
     rows = queries if recipe.positives == "one" else len(labels)
     if recipe.queries is not None and queries:
         rows = round(rows * min(1.0, recipe.queries / queries))
-    steps = recipe.epochs * math.ceil(rows / recipe.batch_size)
-    first, last = stage.step_range or (0.0, 1.0)
-    return round(last * steps) - round(first * steps)
+    return rows
 
 
 def _fewest_and_most(trials: Sequence[Trial], steps: dict[str, int | None]) -> tuple[int, int] | None:

@@ -21,6 +21,7 @@ from negbench.runners.checks import check_parts, keep_answered
 from negbench.runners.durations import FULL_LENGTH, Durations
 from negbench.runners.forecast import steps_of
 from negbench.runners.outputs import Outputs
+from negbench.runners.reading_times import documents_a_row
 from negbench.stages.evaluation.gradient import WeighFalseNegatives
 from negbench.stages.evaluation.quality import EvaluateEncoder, EvaluateRetriever
 from negbench.stages.inputs import Embed, LoadCollection, StartEncoder, read_collection, split_queries
@@ -122,8 +123,7 @@ def _documents_read(trials: Sequence[Trial], store: Store) -> dict[str, int]:
     for stage in dict.fromkeys(stage for trial in trials for stage in trial.stages):
         if isinstance(stage, Train) and not store.has(stage):
             steps = steps_of(stage, read_collection(store.path(stage.collection)))
-            mined = 0 if stage.negatives is None else getattr(stage.negatives, "k", 1)
-            read[stage.key] = (steps or 0) * stage.recipe.batch_size * (1 + mined)
+            read[stage.key] = (steps or 0) * stage.recipe.batch_size * documents_a_row(stage)
     return read
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
+import platform
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 
+from negbench.collections import Source
 from negbench.collections.profile import MOST_DOCUMENTS, passages_of, sample_documents
 from negbench.encoders.encode import encode_tokens
 from negbench.encoders.load import load
@@ -19,6 +25,7 @@ from negbench.rng import CounterRNG, keys
 from negbench.runners import local
 from negbench.stages.inputs import TRAINING_SPLIT, StartEncoder
 from negbench.store import Store
+from negbench.store.leases import write_whole
 from negbench.types import Collection
 
 MOST_TOKENS: Final = 256
@@ -82,3 +89,37 @@ def reading_costs(
         tokens_a_second=rate,
         timed=timed,
     )
+
+
+def keep(costs: ReadingCosts, start: StartEncoder, collection: str, store: Store) -> None:
+    """Keep measured costs in the store, where ``kept`` finds them; ``collection`` is the fingerprint of a source.
+
+    They replace those of an earlier measurement. A store that can only be read keeps none.
+    """
+    if costs.tokens_a_second is not None:
+        with suppress(OSError):
+            write_whole(_place(store, start, collection), json.dumps({**_machine(), "costs": asdict(costs)}) + "\n")
+
+
+def kept(start: StartEncoder, source: Source, fingerprint: str, store: Store) -> ReadingCosts | None:
+    """Return what was last measured of an encoder and a collection on this machine, or None.
+
+    A collection that was not measured, such as one with hidden labels, has the costs of the collection inside it.
+    """
+    try:
+        found = json.loads(_place(store, start, fingerprint).read_text(encoding="utf-8"))
+        if {name: found[name] for name in _machine()} == _machine():
+            return ReadingCosts(**found["costs"])
+    except (OSError, ValueError, KeyError, TypeError):  # none is there, or it is damaged or of another version
+        pass
+    inner = source.parameters.get("collection")
+    return kept(start, inner, inner.fingerprint(), store) if isinstance(inner, Source) else None
+
+
+def _place(store: Store, start: StartEncoder, collection: str) -> Path:
+    return store.root / "reading" / f"{start.key}-{collection}.json"
+
+
+def _machine() -> dict[str, str | int | None]:
+    """Return what the speed of encoding depends on, as far as it is known without loading torch."""
+    return {"machine": platform.node(), "processors": os.cpu_count(), "threads": os.environ.get("OMP_NUM_THREADS")}

@@ -16,6 +16,7 @@ from pools import candidate_pool
 from ruamel.yaml import YAML
 
 import negbench as nb
+from negbench.api.advice import duration
 from negbench.collections import profile
 from negbench.collections.duplicates import equal_texts
 from negbench.errors import InputError
@@ -226,3 +227,8 @@ class TestAdvise:
         assert (found.code, found.out) == (2, "")
         assert said in found.err
         assert len(found.err.strip().splitlines()) == 1
+
+
+def test_durations_in_words() -> None:
+    said = [duration(minutes) for minutes in (0.9, 1.2, 1.6, 119.4, 150)]
+    assert said == ["a minute or less", "a minute", "2 minutes", "119 minutes", "2 hours"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import negbench as nb
 from negbench import tracking
 from negbench.collections.resolve import source_of
+from negbench.stages.inputs import Embed
 from negbench.store import Store
 
 
@@ -70,6 +72,46 @@ def test_a_training_takes_as_long_a_step_as_those_before(grid: nb.Grid) -> None:
     assert "time left: about" in more.table
     other = nb.plan_run(nb.load_grid(grid.source, {"collection": "helpdesk(articles=100, queries=24, dev=6, test=12)"}))
     assert other.forecast.seconds is None  # measured on another collection
+
+
+@pytest.mark.parametrize("held_out", [None, 0.3])
+def test_before_any_training_the_time_follows_from_what_init_measured(
+    held_out: float | None, grid: nb.Grid, tiny_collection: Path, tiny_encoder: Path
+) -> None:
+    """Also where labels are held out: their collection is another one, of the same texts."""
+    advice = nb.advise(str(tiny_collection), encoder=str(tiny_encoder))
+    (kept,) = Path(".negbench/reading").iterdir()
+    record = json.loads(kept.read_text())
+    record["costs"] |= {"tokens_a_second": 10.0, "document_tokens": 50.0, "query_tokens": 4.0}
+    kept.write_text(json.dumps(record))
+
+    plan = nb.plan_run(nb.load_grid(grid.source, {"held_out": held_out}))
+    times = {group.name: group.seconds for group in plan.forecast.groups}
+    queries = int(advice.figures_by_name["train queries"])
+    # two epochs over one pair a query, cut at 32 tokens; in-batch reads one document a pair, bm25 two; thrice each
+    assert times["training"] == pytest.approx(3 * 2 * queries * ((4 + 32) + (4 + 2 * 32)) / 10)
+    corpora = [it.stage for it in plan.stages if isinstance(it.stage, Embed) and it.stage.split is None]
+    tokens = [min(50, it.max_length or 50) for it in corpora]
+    assert {32, 50} == set(tokens)
+    assert times["embeddings of document"] == pytest.approx(advice.figures_by_name["documents"] * sum(tokens) / 10)
+    said = " ".join(plan.table.split())
+    assert re.search(r"time left: very roughly [^,]+, by 10 tokens a second of ", said), said
+    assert plan.data["forecast"]["tokens_a_second"] == plan.forecast.speeds != {}
+
+    nb.run(grid, models="none")
+    stored = nb.plan_run(nb.load_grid(grid.source, {"seeds": [0, 1]}))
+    assert stored.forecast.speeds == {}  # what stages took wins over what the encoder might take
+    assert "time left: about" in stored.table
+
+
+def test_what_another_machine_measured_tells_nothing(
+    grid: nb.Grid, tiny_collection: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nb.advise(str(tiny_collection), encoder=str(tiny_encoder))
+    assert nb.plan_run(grid).forecast.seconds is not None
+    monkeypatch.setattr("platform.node", lambda: "another")
+    assert nb.plan_run(grid).forecast.seconds is None
+    monkeypatch.undo()
 
 
 def test_alike_stages_are_one_line(grid: nb.Grid) -> None:
