@@ -110,7 +110,8 @@ class Mined(Result):
         for row in self.found.first(SHOWN):
             rank, score = "" if row.rank is None else str(row.rank), "" if row.score is None else f"{row.score:.3f}"
             query_text, text = _short(row.query_text), _short(row.text)
-            table.add_row(*map(Text, (row.query, query_text, row.document, rank, score, row.origin, text)))
+            query, document = row.query_place or row.query, row.document_place or row.document
+            table.add_row(*map(Text, (query, query_text, document, rank, score, row.origin, text)))
         lines = [f"and {self.found.count - SHOWN} more"] if self.found.count > SHOWN else []
         if (rate := self.false_negatives) is not None:
             share = f"{100 * rate.rate:.2f} % [{100 * rate.low:.2f}, {100 * rate.high:.2f}]"

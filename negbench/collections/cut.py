@@ -70,6 +70,7 @@ class Cut(Source):
             titles=[title for title, count in zip(whole.titles, counts, strict=True) for _ in range(count)],
             texts=[passage for of_document in texts for passage in of_document],
             parents=np.repeat(first, counts),
+            places=whole.places and replace(whole.places, documents=np.repeat(whole.places.documents, counts).tolist()),
             truth={split: _everywhere(table, first, counts) for split, table in whole.truth.items()},
         )
         best = _Best(made, first, counts)

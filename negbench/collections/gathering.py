@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePath
 
 import numpy as np
 
@@ -15,14 +16,14 @@ from negbench.collections.layouts.records import Record
 from negbench.collections.layouts.rows import Row
 from negbench.collections.matching import note
 from negbench.errors import InputError
-from negbench.types import GivenCandidates
+from negbench.types import Collection, GivenCandidates, Places
 
 
 class Gathering:
     """Documents and queries, each once, as rows name them by text or by id.
 
-    A text is the same whatever its white space. One without an id gets a digest of itself as its id, so that the order
-    of rows changes nothing.
+    A text is the same whatever its white space. One of several ids has that of its first row. One without an id gets a
+    digest of itself as its id, so that the order of rows changes nothing: splits and draws go by ids.
     """
 
     def __init__(self) -> None:
@@ -62,6 +63,15 @@ class Gathering:
                 f"{rows[0].place}: ids, not texts ({shown:.60}); name their documents and queries: {{pairs: {source}, "
                 "corpus: FILE, queries: FILE}, or {pairs: " + source + ", collection: NAME}"
             )
+        if not of_ids:  # first those with ids: the text of a negative without one may be that of a later positive
+            for row in rows:
+                named = [
+                    *zip(row.positives, row.positive_ids, strict=False),
+                    *((it.text, it.id) for it in row.negatives),
+                ]
+                for text, identifier in named:
+                    if identifier:
+                        self._text_document(text, identifier, row.place)
         return [one for row in rows for one in (self._by_id(row) if of_ids else self._by_text(row))]
 
     def given(self) -> GivenCandidates | None:
@@ -82,6 +92,21 @@ class Gathering:
         columns = list(zip(*table, strict=True))
         queries, ranks_, documents = (np.array(column, np.int32) for column in columns[:3])
         return GivenCandidates(queries, documents, ranks_, np.array(columns[3], np.float32))
+
+    def places(self, base: Collection | None = None) -> Places | None:
+        """Return where the texts were read that have a digest as their id; None where all have ids.
+
+        Those of ``base``, whose texts were added first, have its places.
+        """
+        known = None if base is None else base.places
+        held = (0, 0) if base is None else (len(base.document_ids), len(base.query_ids))
+        documents = ["" for _ in range(held[0])] if known is None else known.documents
+        queries = ["" for _ in range(held[1])] if known is None else known.queries
+        found = Places(
+            documents + [_place(it.id, it.text, it.place) for it in self.documents[held[0] :]],
+            queries + [_place(it.id, it.text, it.place) for it in self.queries[held[1] :]],
+        )
+        return found if any(found.documents) or any(found.queries) else None
 
     def notes(self) -> list[str]:
         """Return sentences on what was left out, each with its count."""
@@ -119,13 +144,14 @@ class Gathering:
     def _by_text(self, row: Row) -> Iterator[Judgment]:
         query = self._text_query(row)
         asked = self.queries[query].id
-        positives = [self._text_document(text, row.place) for text in row.positives]
+        named = row.positive_ids or ("",) * len(row.positives)
+        positives = [self._text_document(*it, row.place) for it in zip(row.positives, named, strict=True)]
         grades = row.grades or (1,) * len(positives)
         self._counts["empty"] += positives.count(None)
         for document, grade in zip(positives, grades, strict=True):
             if document is not None:
                 yield Judgment(row.place, asked, self.documents[document].id, grade)
-        listed = [(self._text_document(one.text, row.place), one.rank, one.score) for one in row.negatives]
+        listed = [(self._text_document(one.text, one.id, row.place), one.rank, one.score) for one in row.negatives]
         filled = [it for it, one in zip(listed, row.negatives, strict=True) if one.text.strip()]
         self._keep(query, positives, filled, row)
 
@@ -155,28 +181,34 @@ class Gathering:
         if row.query_id in self._query_of_id:
             found = self._query_of_id[row.query_id]
             if folded(self.queries[found].text) != key:
-                raise InputError(
-                    f"{row.place}: the query id {row.query_id!r} has another text at {self.queries[found].place}; "
-                    "expected one text for each id"
-                )
+                raise _two_texts(row.place, "query", row.query_id, self.queries[found].place)
             return found
         if key in self._query_of_text:
             return self._query_of_text[key]
         return self._query(row.query_id or _digest(key), row.query, row.place)
 
-    def _text_document(self, text: str, place: str) -> int | None:
+    def _text_document(self, text: str, identifier: str, place: str) -> int | None:
+        """Return the document with the text, else a new one; None for no text."""
         key = folded(text)
         if not key:
             return None
-        if key in self._document_of_text:
-            return self._document_of_text[key]
-        return self._document(_digest(key), "", text, place)
+        of_text, of_id = self._document_of_text.get(key), self._document_of_id.get(identifier)
+        if of_id is not None and key not in self._texts_of(of_id):
+            raise _two_texts(place, "document", identifier, self.documents[of_id].place)
+        if of_text is not None:
+            return of_text
+        return self._document(identifier or _digest(key), "", text, place)
+
+    def _texts_of(self, row: int) -> set[str]:
+        """Return how rows may write a document: with its title or without."""
+        document = self.documents[row]
+        return {folded(f"{document.title} {document.text}"), folded(document.text)} - {""}
 
     def _document(self, identifier: str, title: str, text: str, place: str) -> int:
         row = len(self.documents)
         self.documents.append(Document(place, identifier, title, text))
         self._document_of_id.setdefault(identifier, row)
-        for written in {folded(f"{title} {text}"), folded(text)} - {""}:  # rows may contain the title or not
+        for written in self._texts_of(row):
             self._document_of_text.setdefault(written, row)
         return row
 
@@ -186,6 +218,18 @@ class Gathering:
         self._query_of_id.setdefault(identifier, row)
         self._query_of_text.setdefault(folded(text), row)
         return row
+
+
+def _place(identifier: str, text: str, place: str) -> str:
+    """Return the file, without its folder, and line or row of a text whose id is its digest; empty for another id."""
+    return PurePath(place).name if identifier == _digest(folded(text)) else ""
+
+
+def _two_texts(place: str, what: str, identifier: str, other: str) -> InputError:
+    return InputError(
+        f"{place}: the {what} id {identifier!r} has another text at {other}; expected one text for each id: correct "
+        "the id or the text"
+    )
 
 
 def folded(text: str) -> str:

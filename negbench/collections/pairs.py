@@ -13,11 +13,11 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import BeforeValidator, Field
 
-from negbench.collections import Source, assembly, tables
+from negbench.collections import Source, assembly, row_ids, tables
 from negbench.collections.beir import digest
 from negbench.collections.checks import Judgment, Records
 from negbench.collections.gathering import Gathering
-from negbench.collections.layouts import columns, labelled, recognise, row_warnings, tuples
+from negbench.collections.layouts import columns, ids, labelled, recognise, row_warnings, tuples
 from negbench.collections.layouts.records import Record
 from negbench.collections.layouts.rows import Row
 from negbench.collections.matching import Held, matched, note
@@ -40,14 +40,16 @@ class Pairs(Source):
     """Pairs of a query and its positive, with or without negatives: a file, a folder, or a dataset of the hub.
 
     The corpus is made of the distinct texts, negatives among them, and of those in ``corpus``. Layouts are recognised
-    by the names of columns (``layouts``). Negatives that come along are the candidates of the method ``given``. Rows
-    are training pairs unless a file or split is called dev or test; missing splits are carved from them.
+    by the names of columns (``layouts``), and so are ids (``layouts.ids``); a text without one gets a digest as its id.
+    Negatives that come along are the candidates of the method ``given``. Rows are training pairs unless a file or split
+    is called dev or test; missing splits are carved from them.
 
     With ``collection`` the rows add to a collection, whose ids or texts they may name: its labels and splits stay, and
     rows of its dev and test queries are left out.
     """
 
     name: ClassVar[str] = "pairs"
+    version: ClassVar[int] = 2
     carves: ClassVar[bool] = True
 
     path: str = Field(
@@ -60,6 +62,12 @@ class Pairs(Source):
     )
     negative: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
         default=(), description="Columns of negatives, texts or lists; empty where their names are known ones."
+    )
+    query_id: str | None = Field(
+        default=None, description="Column of the query's id; null where its name is a known one, or there is none."
+    )
+    positive_id: str | None = Field(
+        default=None, description="Column of the positive's id; null where its name is a known one, or there is none."
     )
     corpus: str | None = Field(
         default=None, description="File or `hub:ID` with further documents, or with those that ids in the rows name."
@@ -143,7 +151,12 @@ class Pairs(Source):
             test=self.test,
             together=self.together,
         )
-        return replace(made, given=gathering.given(), warnings=(*notes, *made.warnings))
+        return replace(
+            made,
+            given=gathering.given(),
+            warnings=(*notes, *made.warnings),
+            places=gathering.places(),
+        )
 
     def _tables(self) -> tuple[str | None, Iterator[Record] | None, Iterator[Record] | None]:
         """Return the config of the rows, and the records of documents and queries where there are any.
@@ -169,6 +182,8 @@ class Pairs(Source):
         rows = {}
         found = tables.chosen(Location(self.path, self.revision).splits(config, named), self.split, self.path)
         for split, records in found.items():
+            if self.query_id or self.positive_id:
+                records = ids.named(records, self.query_id, self.positive_id)
             if self.query is not None and self.positive is not None:
                 records = columns.renamed(records, self.query, self.positive, self.negative)
             first = next(records, None)
@@ -177,6 +192,9 @@ class Pairs(Source):
             if not named and not notes:
                 notes = _columns_of(first)
             rows[SPLIT_NAMES.get(split, split)] = list(recognise.rows(chain([first], records), self.path))
+        if self.corpus is None and self.queries is None and self.collection is None:
+            rows, found_ids = row_ids.applied(rows)
+            notes += found_ids
         return rows, notes
 
     def _added(
@@ -215,6 +233,7 @@ class Pairs(Source):
             qrels={**base.qrels, "train": Qrels.both(Qrels.of(kept), train)},
             given=gathering.given(),
             parents=parents,
+            places=gathering.places(base),
             warnings=(*base.warnings, *notes, *left_out),
         )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from negbench.types import Collection, GivenCandidates, Qrels
+from negbench.types import Collection, GivenCandidates, Places, Qrels
 
 _BLOCK = 8_192
 """Documents converted at a time: an Arrow copy of a whole corpus would double its memory."""
@@ -37,6 +37,9 @@ def save(collection: Collection, folder: Path) -> None:
         np.save(folder / "parents.npy", collection.parents, allow_pickle=False)
     if collection.given is not None:
         pq.write_table(pa.table(asdict(collection.given)), folder / "given.parquet")
+    if collection.places is not None:
+        for name, places in asdict(collection.places).items():
+            pq.write_table(pa.table({"place": places}), folder / f"places-{name}.parquet")
     rest = {
         "name": collection.name,
         "truth_kind": collection.truth_kind,
@@ -81,6 +84,7 @@ def load(folder: Path) -> Collection:
         copies_known=rest["copies_known"],
         given=_given(folder / "given.parquet"),
         parents=np.load(parents, allow_pickle=False) if parents.exists() else None,
+        places=_places(folder),
     )
 
 
@@ -96,6 +100,14 @@ def count(folder: Path) -> int:
 
     with pq.ParquetFile(folder / "documents.parquet") as file:
         return int(file.metadata.num_rows)
+
+
+def _places(folder: Path) -> Places | None:
+    """Return where texts without ids were read; None where there are no files of that."""
+    import pyarrow.parquet as pq
+
+    paths = [folder / f"places-{name}.parquet" for name in ("documents", "queries")]
+    return Places(*(pq.read_table(path)["place"].to_pylist() for path in paths)) if paths[0].exists() else None
 
 
 def _given(path: Path) -> GivenCandidates | None:

@@ -19,7 +19,8 @@ class Document:
 
     ``rank`` (from 1) and ``score`` are those in the candidate pool, ``teacher_score`` that of the method's teacher;
     None where there is none. ``origin`` is one of ``types.ORIGINS``, ``label`` for a labelled positive, or
-    ``promoted`` for one that a label rule made a positive.
+    ``promoted`` for one that a label rule made a positive. ``place`` is the file and line or row that it was read from,
+    None where it has an id of its own.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Document:
     rank: int | None = None
     score: float | None = None
     teacher_score: float | None = None
+    place: str | None = None
 
     @property
     def passage(self) -> str:
@@ -50,6 +52,7 @@ class Row:
     query: str
     positives: tuple[Document, ...]
     negatives: tuple[Document, ...]
+    query_place: str | None = None
 
 
 Scorer = Literal["teacher", "retriever"]
@@ -71,6 +74,7 @@ class MinedRows:
     positive_teacher: Float32 | None = None
 
     def __iter__(self) -> Iterator[Row]:
+        places = self.collection.places
         for query in self.kept.tolist():
             row = int(self.negatives.queries[query])
             positives = [self._document(int(self.negatives.positives[query, at]), at, query) for at in self._of(query)]
@@ -81,6 +85,7 @@ class MinedRows:
                 self.collection.queries[row],
                 (*positives, *promoted),
                 tuple(self.negative(query, slot) for slot in slots),
+                None if places is None else places.of_query(row),
             )
 
     def __len__(self) -> int:
@@ -128,7 +133,13 @@ class MinedRows:
     def plain(self, row: int, origin: str) -> Document:
         """Return the document of a row of the collection, without rank and scores."""
         of = self.collection
-        return Document(id=of.document_ids[row], title=of.titles[row], text=of.texts[row], origin=origin)
+        return Document(
+            id=of.document_ids[row],
+            title=of.titles[row],
+            text=of.texts[row],
+            origin=origin,
+            place=None if of.places is None else of.places.of_document(row),
+        )
 
     def _document(self, row: int, at: int, query: int) -> Document:
         of = self.collection
@@ -139,6 +150,7 @@ class MinedRows:
             origin="label",
             score=_known(self.positive_scores, query, at),
             teacher_score=_known(self.positive_teacher, query, at),
+            place=None if of.places is None else of.places.of_document(row),
         )
 
     def negative(self, query: int, slot: int) -> Document:
@@ -152,6 +164,7 @@ class MinedRows:
             rank=None if rank < 0 else int(rank) + 1,
             score=_known(self.negatives.scores, query, slot),
             teacher_score=_known(self.teacher, query, slot),
+            place=None if of.places is None else of.places.of_document(row),
         )
 
 

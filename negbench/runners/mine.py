@@ -42,7 +42,8 @@ class MinedNegative:
     ``query`` and ``document`` are ids; ``rank`` (from 1) and ``score`` are those in the candidate pool, that of its
     source where there are several, None if the negative is not from a pool. ``origin`` is ``ranked`` (drawn from a
     pool), ``random_fill`` (too few candidates were left) or ``synthetic`` (written by a language model). ``text`` is
-    the document's title and text, ``query_text`` that of the query.
+    the document's title and text, ``query_text`` that of the query; the places are the file and line or row that they
+    were read from, None for texts with ids.
     """
 
     query: str
@@ -52,6 +53,8 @@ class MinedNegative:
     origin: str
     text: str
     query_text: str
+    document_place: str | None
+    query_place: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +100,7 @@ class MiningResult:
 
     def _negative(self, query: int, slot: int) -> MinedNegative:
         document, row = self.rows.negative(query, slot), int(self.rows.negatives.queries[query])
+        places = self.rows.collection.places
         return MinedNegative(
             query=self.rows.collection.query_ids[row],
             document=document.id,
@@ -105,6 +109,8 @@ class MiningResult:
             origin=document.origin,
             text=document.passage,
             query_text=self.rows.collection.queries[row],
+            document_place=document.place,
+            query_place=None if places is None else places.of_query(row),
         )
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from negbench.features import Feature
 from negbench.types.given import GivenCandidates as GivenCandidates
 from negbench.types.passages import Passages as Passages
+from negbench.types.places import Places as Places
 
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
@@ -106,12 +107,12 @@ class Collection:
 
     ``truth`` holds fuller judgments of some splits: all relevant pairs where ``truth_kind`` is ``complete``,
     more than ``qrels`` but not all where it is ``proxy``. Only evaluation may read it.
-    ``warnings`` are sentences for the user, each with its count.
-    ``equal_texts`` [documents] is, for each document, the row of the first one with the same text after
-    normalisation (``collections.duplicates``); None where texts were not compared. ``copies_known``: whether a
-    document with the text of a labelled positive counts as a known positive in mining and training.
+    ``warnings`` are sentences for the user, each with its count. ``equal_texts`` [documents] is, for each document, the
+    row of the first one with the same text after normalisation (``collections.duplicates``); None where texts were not
+    compared. ``copies_known``: whether a document with the text of a labelled positive is a known positive in mining.
     ``given`` are candidates that came with the collection, None for none. ``parents`` [documents], where documents are
     passages, is for each the row of the first passage of the document that it was cut from (``collections.cut``).
+    ``places``: where texts without ids were read.
     """
 
     name: str
@@ -128,6 +129,7 @@ class Collection:
     copies_known: bool = True
     given: GivenCandidates | None = None
     parents: Int32 | None = None
+    places: Places | None = None
 
     def passages(self) -> list[str]:
         """Return what an encoder reads of each document: title, a space, text."""

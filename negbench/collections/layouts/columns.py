@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from negbench import spelling
+from negbench.collections.layouts import ids
 from negbench.collections.layouts.records import Record
 from negbench.errors import InputError
 
@@ -22,7 +23,7 @@ LABELS = ("label", "labels")
 GRADES = ("score", "relevance", "grade")
 """Columns of grades, where a row has one document and no negatives."""
 NEGATIVE = re.compile(r"negatives?(_\d+)?")
-_OTHERS = {"score", "scores", "query_id", "id", *LABELS, *GRADES}
+_OTHERS = {"score", "scores", *ids.NAMES, *LABELS, *GRADES}
 
 
 def are_pairs(names: Iterable[str]) -> bool:
@@ -53,7 +54,7 @@ def unknown(path: str, names: Sequence[str]) -> str:
 
 def query_and_document(fields: dict[str, Any], place: str, negatives: Sequence[str]) -> tuple[str, str]:
     """Return the columns of the query and of the positive or document: by name, else the first two that are left."""
-    left = [name for name in fields if name not in negatives and name not in _OTHERS]
+    left = [name for name in fields if name not in negatives and name.lower() not in _OTHERS]
     query = next((name for name in QUERIES if name in left), left[0] if left else "")
     left = [name for name in left if name != query]
     document = next((name for name in POSITIVES if name in left), left[0] if left else "")
@@ -75,5 +76,5 @@ def renamed(records: Iterable[Record], query: str, positive: str, negatives: Seq
                 f"{record.place}: no column {missing[0]!r}; it has {', '.join(map(str, record.fields))}: give query=, "
                 "positive= and negative= the names of its columns"
             )
-        kept = {name: value for name, value in record.fields.items() if name in _OTHERS and name not in wanted}
+        kept = {name: value for name, value in record.fields.items() if name.lower() in _OTHERS and name not in wanted}
         yield Record(record.place, {wanted[name]: record.fields[name] for name in wanted} | kept)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from negbench.collections.layouts import fields as read
+from negbench.collections.layouts import ids
 from negbench.collections.layouts.records import Record
 from negbench.collections.layouts.rows import Row
 
@@ -25,7 +26,10 @@ def rows(records: Iterable[Record]) -> Iterator[Row]:
             read.text(fields, "query", place),
             tuple(positives),
             read.ranked(negatives, _scores(fields, "neg_scores", len(negatives), place)),
+            query_id=ids.of_query(fields, place),
             positive_scores=tuple(_scores(fields, "pos_scores", len(positives), place) or ()),
+            positive_ids=ids.of_positive(fields, place) if len(positives) == 1 else (),
+            row_id=ids.of_row(fields),
         )
 
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from negbench.collections import checks
-from negbench.collections.layouts import columns
+from negbench.collections.layouts import columns, ids
 from negbench.collections.layouts import fields as read
 from negbench.collections.layouts.records import Record
-from negbench.collections.layouts.rows import Negative, Row
+from negbench.collections.layouts.rows import UNKNOWN_RANK, Negative, Row
 from negbench.errors import InputError
 
 FIELDS = "query, document, label"
@@ -30,23 +30,35 @@ def recognises(names: set[str]) -> bool:
 def rows(records: Iterable[Record]) -> Iterator[Row]:
     """Yield one row per query, whose pairs are consecutive; raises InputError with the place of an invalid record."""
     pairs = (pair for record in records for pair in _pairs(record))
-    for _, run in groupby(pairs, lambda pair: pair[1]):
+    for _, run in groupby(pairs, lambda pair: pair.query):
         listed = list(run)
-        place, query = listed[0][:2]
-        positives = [(document, grade) for _, _, document, grade in listed if grade > 0]
-        negatives = [document for _, _, document, grade in listed if grade <= 0]
-        ranked = read.ranked(negatives) if len(negatives) > 1 else tuple(map(Negative, negatives))
-        grades = tuple(grade for _, grade in positives)
+        positives = [pair for pair in listed if pair.grade > 0]
+        negatives = [pair for pair in listed if pair.grade <= 0]
+        ranks = range(len(negatives)) if len(negatives) > 1 else [UNKNOWN_RANK]
+        grades = tuple(pair.grade for pair in positives)
         yield Row(
-            place,
-            query,
-            tuple(document for document, _ in positives),
-            ranked,
+            listed[0].place,
+            listed[0].query,
+            tuple(pair.document for pair in positives),
+            tuple(
+                Negative(pair.document, rank, id=pair.document_id) for rank, pair in zip(ranks, negatives, strict=False)
+            ),
             grades=grades if any(grade != 1 for grade in grades) else (),
+            query_id=listed[0].query_id,
+            positive_ids=tuple(pair.document_id for pair in positives),
         )
 
 
-def _pairs(record: Record) -> Iterator[tuple[str, str, str, int]]:
+class _Pair(NamedTuple):
+    place: str
+    query: str
+    document: str
+    grade: int
+    query_id: str
+    document_id: str
+
+
+def _pairs(record: Record) -> Iterator[_Pair]:
     place, fields = record
     column = next((name for name in (*columns.LABELS, *columns.GRADES) if name in fields), None)
     if column is None:
@@ -59,8 +71,10 @@ def _pairs(record: Record) -> Iterator[tuple[str, str, str, int]]:
             raise InputError(f"{place}: {len(documents)} documents but {len(labels)} labels; expected one for each")
     else:
         documents, labels = [read.text(fields, document, place)], [fields[column]]
+    query_id = ids.of_query(fields, place)
+    document_id = next(iter(ids.of_positive(fields, place)), "") if len(documents) == 1 else ""
     for text, label in zip(documents, labels, strict=True):
-        yield place, query, text, _grade(label, f"{place}: {column}")
+        yield _Pair(place, query, text, _grade(label, f"{place}: {column}"), query_id, document_id)
 
 
 def _grade(label: Any, place: str) -> int:

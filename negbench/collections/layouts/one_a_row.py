@@ -26,12 +26,20 @@ def rows(records: Iterable[Record]) -> Iterator[Row]:
         listed = list(run)
         place, first = listed[0]
         positives = tuple(read.texts(first, "positives", place))
-        yield Row(place, read.text(first, "query", place), positives, tuple(map(_negative, listed)))
+        ids = read.ids(first, "positive_ids", place) if isinstance(first.get("positive_ids"), list) else []
+        yield Row(
+            place,
+            read.text(first, "query", place),
+            positives,
+            tuple(map(_negative, listed)),
+            query_id=read.optional_id(first, "query_id", place),
+            positive_ids=tuple(ids) if len(ids) == len(positives) else (),
+        )
 
 
 def _negative(record: Record) -> Negative:
     place, fields = record
-    found = Negative(read.text(fields, "document", place))
+    found = Negative(read.text(fields, "document", place), id=read.optional_id(fields, "document_id", place))
     if (rank := fields.get("rank")) is not None:
         found = found._replace(rank=int(read.numbers([rank], 1, f"{place}: rank")[0]) - 1)
     if (score := fields.get("score")) is not None:

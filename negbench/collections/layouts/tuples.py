@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
-from negbench.collections.layouts import columns
+from negbench.collections.layouts import columns, ids
 from negbench.collections.layouts import fields as read
 from negbench.collections.layouts.records import Record
 from negbench.collections.layouts.rows import Row
@@ -67,8 +67,10 @@ def _tuple(record: Record) -> Row:
         tuple(known),
         read.ranked(negatives, None if scores is None else scores[1:]),
         of_ids,
-        query_id="" if of_ids else read.optional_id(fields, "query_id", place),
+        query_id="" if of_ids else ids.of_query(fields, place),
         positive_scores=tuple(scores[:1] * len(known)) if scores is not None else (),
+        positive_ids=() if of_ids or len(known) != 1 else ids.of_positive(fields, place),
+        row_id="" if of_ids else ids.of_row(fields),
     )
 
 
