@@ -13,10 +13,16 @@ from negbench.escaping import markdown_sentence
 from negbench.papers import figure, forest
 from negbench.papers.record import NAME
 
-INTRODUCTION = """\
+MARKER = (
+    "Claims of papers, each with a verdict that `negbench reproduce` computed from values by query and seed. "
+    "This page is"
+)
+"""A line by which a page of all verdicts is known to be one."""
+
+INTRODUCTION = f"""\
 # Papers
 
-Claims of papers, each with a verdict that `negbench reproduce` computed from values by query and seed. This page is
+{MARKER}
 made by that command. [Claims of papers](../../docs/reproducing.md) says how, and what the verdicts mean.
 
 - **reproduced**, **not reproduced**: a value within or outside of its tolerance, where data and model are the same.

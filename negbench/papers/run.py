@@ -18,7 +18,7 @@ from negbench.papers.statements import Value
 from negbench.papers.verdicts import Finding, decide
 from negbench.plan.trials import Trial, trials
 from negbench.registry import unknown
-from negbench.report import results
+from negbench.report import foreign, results
 from negbench.runners import grid as runner
 from negbench.runners import schedule
 from negbench.runners.evaluate import evaluated
@@ -61,8 +61,9 @@ def reproduce(
     """Reproduce one paper or all, and write ``out``.
 
     ``only`` are names of statements, or patterns with ``*``; a statement that needs what is not here is run where it
-    is named in full. Raises InputError for mistakes in files before anything runs, with ``all`` only where every paper
-    has one. What a paper misses, such as a collection, leaves its results as they are, and the others go on.
+    is named in full. Raises InputError before anything runs for mistakes in files, with ``all`` only where every paper
+    has one, and where files of others would be written over. What a paper misses, such as a collection, leaves its
+    results as they are, and the others go on.
     """
     outcome = Reproduced()
     found = _read(folders(name), outcome)
@@ -70,6 +71,9 @@ def reproduce(
     for pattern in only:
         if not outcome.errors and not any(fnmatchcase(statement, pattern) for statement in every):
             raise InputError(f"--only {pattern}: {unknown('statement', pattern, every)}")
+    foreign.check_page(out / "README.md", page.MARKER)
+    for folder, _ in found:
+        foreign.check_verdicts(out / folder.name)
     for folder, rows in found:
         if only and not any(_is_selected(it, only) for it in folder.expect.statements):
             continue

@@ -15,7 +15,7 @@ from negbench.escaping import for_terminal
 from negbench.executors.choice import ExecutorChoice
 from negbench.plan.damage import repeat_if_damaged
 from negbench.plan.trials import Trial, collection_name
-from negbench.report import results
+from negbench.report import foreign, results
 from negbench.runners import schedule
 from negbench.runners.checks import check_parts, keep_answered
 from negbench.runners.durations import FULL_LENGTH, Durations
@@ -59,8 +59,10 @@ def run(
     ``check`` is called once the collections are loaded, before any other stage. Files in ``out`` are written
     atomically; the next run completes an interrupted one. Stored artifacts that are damaged are made again. Raises
     InputError before anything is written to ``out``: for a collection that cannot be read or lacks a split, a run file
-    that does not match it, an encoder, teacher or writer that cannot be used, and folders that cannot be written to.
+    that does not match it, an encoder, teacher or writer that cannot be used, and folders that cannot be written to or
+    have files of others that would be written over.
     """
+    foreign.check_results(out)
     check_writable(out, "results folder")
     stages = list(dict.fromkeys(stage for trial in trials for stage in trial.stages))
     if not all(map(store.has, stages)):

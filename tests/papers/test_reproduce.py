@@ -190,6 +190,19 @@ def test_outside_of_a_checkout_it_says_what_to_do(tmp_path: Path, negbench: Call
     assert said.err.startswith("negbench: paper ance: there is no experiments/papers here; run it in a checkout")
 
 
+@pytest.mark.parametrize("name", ["README.md", "tiny/verdicts.md", "tiny/manifest.json"])
+def test_a_file_of_others_is_not_written_over(name: str, here: Path, negbench: Callable[..., Any]) -> None:
+    foreign = here / "notes" / name
+    foreign.parent.mkdir(parents=True)
+    foreign.write_text("{}")
+    said = negbench("reproduce", "tiny", "--out", "notes", cwd=here)
+    assert (said.code, said.out, foreign.read_text()) == (2, "", "{}")
+    assert len(said.err.splitlines()) == 1
+    assert said.err.startswith(f"negbench: notes/{name}: exists, and ")
+    assert said.err.rstrip().endswith("choose another --out, or move it away")
+    assert [path for path in (here / "notes").rglob("*") if path.is_file()] == [foreign]
+
+
 def test_a_folder_of_ones_own(here: Path, negbench: Callable[..., Any]) -> None:
     mine = here / "experiments/papers/tiny"
     mine.rename(here / "mine")

@@ -134,14 +134,15 @@ class TestMine:
             assert not (tmp_path / "mined.jsonl").exists()
 
     def test_the_table_has_the_texts_of_queries(self, tmp_path: Path, tiny_encoder: Path) -> None:
-        """Shortened; the ids of a file of pairs are digests of texts, which nobody has seen."""
+        """Shortened, with the line of each: the ids are digests of texts, which nobody has seen."""
         long = "why does it rain " * 20
         rows = [{"anchor": f"question {n} {long}", "positive": f"answer {n}"} for n in range(4)]
         (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         mined = nb.mine("random", tmp_path / "pairs.jsonl", encoder=tiny_encoder, store=tmp_path / "store")
         table = mined._renderable().renderables[0]  # type: ignore[union-attr]
         cells = {str(column.header): list(map(str, column.cells)) for column in table.columns}
-        text_of = {it.query: it.query_text for it in mined.rows}
+        text_of = {it.query_place: it.query_text for it in mined.rows}
+        assert text_of == {f"pairs.jsonl:{line}": row["anchor"] for line, row in enumerate(rows, 1)}
         assert sorted(text_of.values()) == sorted(row["anchor"] for row in rows)
         assert cells["query text"] == [f"{text_of[query][:79]}…" for query in cells["query"]]
 
