@@ -10,8 +10,11 @@ from pathlib import Path
 from negbench import user_files
 from negbench.auditing import folders, grids
 from negbench.auditing.known import Known, in_texts
-from negbench.collections.layouts import files, recognise, records
+from negbench.collections.layouts import columns, files, recognise, records
+from negbench.collections.layouts.columns import UnknownColumnsError
 from negbench.collections.layouts.rows import Row
+from negbench.collections.pairs import Pairs
+from negbench.collections.resolve import source_of
 from negbench.errors import InputError
 from negbench.store import Store
 from negbench.types import Collection
@@ -43,9 +46,16 @@ def read(
         return dict(drawn), Known(own)
     by_name: dict[str, Sequence[Row]] = {}
     for name, path in zip(_names(paths), paths, strict=True):
-        rows = _records(path)
-        first = next(rows, None)
-        of_file: Sequence[Row] = list(recognise.rows(rows if first is None else chain([first], rows), str(path)))
+        try:
+            rows = _records(path)
+            first = next(rows, None)
+            of_file: Sequence[Row] = list(recognise.rows(rows if first is None else chain([first], rows), str(path)))
+        except UnknownColumnsError as error:
+            command = f"negbench audit {error.named('NEGATIVE')} --label"
+            raise InputError(
+                f"{error.found}: say which is the query, its positive and its negative, as in `{command}`; or rename "
+                "them to query, positive and negative"
+            ) from error
         if collection is None and (named := next((row for row in of_file if row.of_ids), None)):
             raise InputError(
                 f"{named.place}: ids, not texts ({', '.join([named.query, *named.positives])[:60]}); name their "
@@ -69,13 +79,36 @@ def grid_of(path: Path) -> Path | None:
 
 def _names(paths: Sequence[Path]) -> list[str]:
     """Return the method name of each path: its file name without extensions, or the path if two names are equal."""
-    stems = [user_files.resolved(path).name.split(".")[0] or path.name for path in paths]
+    stems = [user_files.resolved(file_of(path)).name.split(".")[0] or path.name for path in paths]
     if repeated := [str(path) for path, count in Counter(paths).items() if count > 1]:
         raise InputError(f"{repeated[0]}: given twice; give it once")
     return [stem if stems.count(stem) == 1 else str(path) for stem, path in zip(stems, paths, strict=True)]
 
 
+def file_of(path: Path) -> Path:
+    """Return the file of a path that names its columns, ``pairs(path=FILE, query=COLUMN, ...)``; another as it is."""
+    source = _with_columns(path)
+    return path if source is None else Path(source.path)
+
+
+def _with_columns(path: Path) -> Pairs | None:
+    text = str(path)
+    if not text.startswith((f"{Pairs.name}(", "{")) or user_files.is_there(path):
+        return None
+    source = source_of(text)
+    if not isinstance(source, Pairs) or source.query is None or source.positive is None:
+        raise InputError(
+            f"{text}: expected pairs(path=FILE, query=COLUMN, positive=COLUMN, negative=COLUMN); name them"
+        )
+    return source
+
+
 def _records(path: Path) -> Iterator[records.Record]:
+    if (source := _with_columns(path)) is not None:
+        assert source.query is not None
+        assert source.positive is not None
+        named = files.open_file(Path(source.path), named=True)
+        return columns.renamed(named, source.query, source.positive, source.negative)
     if user_files.is_folder(path):
         if (of_ids := folders.records(path)) is not None:
             return of_ids

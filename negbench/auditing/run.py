@@ -213,5 +213,5 @@ def _folder_name(asked: AuditRequest) -> str:
 
 
 def _name(path: Path) -> str:
-    name = user_files.resolved(path).name
+    name = user_files.resolved(readers.file_of(path)).name
     return name.split(".")[0] or name

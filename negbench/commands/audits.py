@@ -26,7 +26,9 @@ class Tool(StrEnum):
 def audit(
     negatives: Annotated[
         list[Path],
-        typer.Argument(help="Files or folders with mined negatives, a grid, or the folder of an audit."),
+        typer.Argument(
+            help="Files or folders with mined negatives, 'pairs(path=FILE, query=Q, ...)', a grid, an audit's folder."
+        ),
     ],
     collection: Annotated[
         str | None,

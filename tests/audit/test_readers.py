@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
+import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -295,3 +299,25 @@ def test_a_passage_without_text(tmp_path: Path) -> None:
     (tmp_path / "ids.jsonl").write_text(json.dumps(row))
     with pytest.raises(InputError, match=r":1: negative_passages: text: expected some text, found nothing"):
         framed(tmp_path / "ids.jsonl")
+
+
+def test_columns_of_other_names(tmp_path: Path, negbench: Callable[..., Any]) -> None:
+    """The message holds a command that reads the file as it stands."""
+    rows = [f"question {number},answer {number},other answer {number}" for number in range(6)]
+    (tmp_path / "my faq.csv").write_text("Frage,Antwort,Falsch\n" + "\n".join(rows) + "\n")
+    refused = negbench("audit", "my faq.csv", cwd=tmp_path)
+    assert (refused.code, refused.out) == (2, "")
+    assert "init" not in refused.err
+    (command,) = re.findall(r"`negbench (audit [^`]+)`", refused.err)
+    said = negbench(*shlex.split(command), cwd=tmp_path)
+    assert said.code == 0, said.err
+    asked = list(csv.DictReader((tmp_path / "audits/my faq/sheet.csv").read_text("utf-8-sig").splitlines()))
+    assert {(it["query"], it["known positives"], it["document"]) for it in asked} == {
+        tuple(it.split(",")) for it in rows
+    }
+
+
+def test_of_more_columns_none_is_guessed(tmp_path: Path, negbench: Callable[..., Any]) -> None:
+    (tmp_path / "faq.csv").write_text("Frage,Antwort,Falsch,Thema\na,b,c,d\n")
+    refused = negbench("audit", "faq.csv", cwd=tmp_path)
+    assert "'pairs(path=faq.csv, query=QUERY, positive=POSITIVE, negative=NEGATIVE)'" in refused.err

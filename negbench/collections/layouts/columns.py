@@ -38,18 +38,31 @@ def heading(names: Sequence[str]) -> bool:
     return are_pairs(lower) or any(NEGATIVE.fullmatch(name) or name in ("neg", *LABELS) for name in lower)
 
 
-def unknown(path: str, names: Sequence[str]) -> str:
-    """Return the sentence for a file none of whose columns is known, with the command that names them.
+class UnknownColumnsError(InputError):
+    """None of the columns ``names`` of the file at ``path`` is known; the message has the command that names them."""
 
-    Of two columns the first is taken for the query; of more, the reader says which.
-    """
-    query, positive = names if len(names) == 2 else ("QUERY", "POSITIVE")
-    named = shlex.quote(spelling.write("pairs", {"path": path, "query": query, "positive": positive}))
-    return (
-        f"no column is known among {', '.join(names)}: say which is the query and which its positive, as in "
-        f"`negbench init {named}`, in a grid {{pairs: FILE, query: COLUMN, positive: COLUMN}}; or rename them "
-        "to query and positive"
-    )
+    def __init__(self, place: str, path: str, names: Sequence[str]) -> None:
+        self.place, self.path, self.names = place, path, names
+        super().__init__(
+            f"{self.found}: say which is the query and which its positive, as in "
+            f"`negbench init {self.named()}`, in a grid "
+            "{pairs: FILE, query: COLUMN, positive: COLUMN}; or rename them to query and positive"
+        )
+
+    @property
+    def found(self) -> str:
+        """What was found, and where."""
+        return f"{self.place}: no column is known among {', '.join(self.names)}"
+
+    def named(self, *negative: str) -> str:
+        """Return the file with its columns named, quoted for a shell; ``negative`` stands for the column of negatives.
+
+        Of as many columns as are named, each is taken in turn; of more, the reader says which.
+        """
+        wanted = ("QUERY", "POSITIVE", *negative)
+        query, positive, *others = self.names if len(self.names) == len(wanted) else wanted
+        columns = {"path": self.path, "query": query, "positive": positive}
+        return shlex.quote(spelling.write("pairs", columns | ({"negative": others[0]} if others else {})))
 
 
 def query_and_document(fields: dict[str, Any], place: str, negatives: Sequence[str]) -> tuple[str, str]:

@@ -54,7 +54,7 @@ def open_file(path: Path, named: bool = False) -> Iterator[records.Record]:
     if len(first.split("\t")) == 3:
         return triples.records(path)
     if len(cells) > 1 and all(re.fullmatch(r"[^\W\d][\w .-]{0,39}", cell) for cell in cells):
-        raise InputError(f"{path}:1: {columns.unknown(str(path), cells)}")
+        raise columns.UnknownColumnsError(f"{path}:1", str(path), cells)
     raise InputError(
         f"{path}:1: unknown format, starts with {first!r:.60}; expected a first line that names columns such as query "
         f"and positive, or question and answer, in {KINDS}. In a collection, columns can be named: "

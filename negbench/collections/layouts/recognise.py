@@ -66,7 +66,7 @@ def rows(records: Iterable[Record], source: str) -> Iterator[Row]:
         layout, every = _of({str(name).lower() for name in first.fields}), map(_lower, every)
     if layout is None:
         if len(first.fields) > 1 and all(isinstance(value, str) for value in first.fields.values()):
-            raise InputError(f"{first.place}: {columns.unknown(source, list(map(str, first.fields)))}")
+            raise columns.UnknownColumnsError(first.place, source, list(map(str, first.fields)))
         found = ", ".join(map(str, first.fields)) or "(none)"
         raise InputError(f"{first.place}: unknown format with the fields {found}; {expected()}")
     parsed = layout.rows(every)
