@@ -90,6 +90,11 @@ def figures(out: Path) -> list[dict[str, Any]]:
     return trials
 
 
+def weights(store: Path) -> dict[str, bytes]:
+    """Return the weights of each training, by its key."""
+    return {path.parts[-3]: path.read_bytes() for path in store.glob("training/*/model/model.safetensors")}
+
+
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "flipped": lambda path: path.write_bytes(_flipped(path.read_bytes())),
     "cut": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),

@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 import pytest
-from made_runs import ended, grid, read_until
+from made_runs import ended, grid, read_until, weights
 
 
 def launch(here: Path, store: Path, *arguments: str | Path) -> subprocess.Popen[str]:
@@ -26,10 +26,6 @@ def launch(here: Path, store: Path, *arguments: str | Path) -> subprocess.Popen[
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-
-
-def weights(store: Path) -> dict[str, bytes]:
-    return {path.parts[-3]: path.read_bytes() for path in store.glob("training/*/model/model.safetensors")}
 
 
 BOTH = ("--set", "methods=[in-batch]", "--set", "train.processes=2", "--models", "none")
