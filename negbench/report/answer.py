@@ -69,6 +69,7 @@ class Answer(ComparedRows):
         return [line for line in said if line]
 
     def one_seed(self) -> str:
+        """Say which row is highest with one seed, that this decides nothing, and what more seeds take."""
         cost = sum(row.added or 0 for row in self.trained) * (FEWEST_SEEDS - 1) / 60
         return (
             f"One seed decides nothing. The highest {self.settings['measure']} is that of {self.label(self.best)}, "
@@ -149,6 +150,7 @@ class Answer(ComparedRows):
         )
 
     def gains(self, choice: Row) -> str:
+        """Say how far a row is from the references and the baseline, with intervals."""
         names = {
             START: "the start",
             UNTOUCHED: "the untouched model",
@@ -166,6 +168,7 @@ class Answer(ComparedRows):
         return f"Its difference is {', '.join(parts)}." if parts else ""
 
     def false(self, choice: Row) -> str:
+        """Say how many of a row's negatives are false, and by what evidence."""
         if audited := table.audited(choice):
             return f"False negatives: {audited} % by the audit of these negatives."
         if choice.rate is not None and choice.estimator is not None:
@@ -240,6 +243,7 @@ class Answer(ComparedRows):
         )
 
     def fills(self) -> str:
+        """Name the rows whose negatives are mostly random fills; empty where there are none."""
         filled = [
             f"{self.label(row)} ({100 * (row.filled or 0):.0f} %)" for row in self.trained if mostly_random(row.filled)
         ]

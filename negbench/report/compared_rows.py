@@ -50,6 +50,7 @@ class ComparedRows:
 
     @cached_property
     def best(self) -> Row:
+        """The candidate with the highest quality."""
         return max(self.candidates, key=quality)
 
     @cached_property
@@ -114,6 +115,7 @@ class ComparedRows:
         return None if other is None else differences(self.by_seed(row), self.by_seed(other))
 
     def by_seed(self, row: Row) -> dict[int | None, Float64]:
+        """Return a row's values [Q] by seed."""
         point = json.dumps(row.axes)
         return {
             trial["seed"]: self.values[trial["name"]]
