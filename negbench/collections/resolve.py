@@ -133,7 +133,14 @@ def source_of(value: str | Mapping[str, Any] | Source) -> Source:
         raise InputError(f"collection: source must be text ({_FORMS}), found {text!r:.60}; write it in quotes")
     base = _from_text(text.strip())
     extra = {field: thing for field, thing in value.items() if field != "source"}
-    return _validated(Source.model_validate, {base.name: base.written | extra}, text)
+    try:
+        return _validated(Source.model_validate, {base.name: base.written | extra}, text)
+    except InputError as error:
+        if text not in _HUB or base.name != "hub":
+            raise
+        raise InputError(
+            f"{error}; {text} is hub:{_HUB[text]} here, since there is no such folder, and {_under()}; name the folder"
+        ) from error
 
 
 def _from_text(text: str) -> Source:
@@ -181,9 +188,14 @@ def _existing(text: str) -> Path | None:
     if home and user_files.is_folder(user_files.expanded(home)):
         known += [path.name for path in user_files.expanded(home).iterdir() if path.is_dir()]
     near = difflib.get_close_matches(text, list(dict.fromkeys(known)), n=3, cutoff=0.5)
-    under = f"no folder under NEGBENCH_DATA ({home})" if home else "NEGBENCH_DATA is not set"
     hint = f"did you mean {' or '.join(near)}?" if near else f"give {_FORMS}"
-    raise InputError(f"collection: {text!r} is no known source, no folder, and {under}; {hint}")
+    raise InputError(f"collection: {text!r} is no known source, no folder, and {_under()}; {hint}")
+
+
+def _under() -> str:
+    """Say that a name was not found under NEGBENCH_DATA."""
+    home = os.environ.get("NEGBENCH_DATA", "")
+    return f"no folder under NEGBENCH_DATA ({home})" if home else "NEGBENCH_DATA is not set"
 
 
 def _based(source: Source) -> Source:

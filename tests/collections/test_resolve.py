@@ -134,6 +134,14 @@ def test_without_the_variable_the_error_says_so(monkeypatch: pytest.MonkeyPatch)
         source_of("socks")
 
 
+def test_a_name_of_the_hub_with_a_folders_parameter_says_where_no_folder_was_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("NEGBENCH_DATA")
+    with pytest.raises(InputError, match=r"'truth'.*nfcorpus is hub:mteb/nfcorpus here.*NEGBENCH_DATA is not set"):
+        source_of({"source": "nfcorpus", "truth": "extra.tsv"})
+
+
 def test_resolving_loads_nothing_heavy() -> None:
     heavy = ("torch", "datasets", "ir_datasets", "pyarrow", "huggingface_hub")
     code = (
