@@ -63,6 +63,8 @@ class Model:
 
     def __getitem__(self, module: int) -> Model:
         """Return its only module: itself."""
+        if module:
+            raise IndexError(module)
         return self
 
     def preprocess(self, texts: list[str], prompt: str, task: str) -> dict[str, Any]:
