@@ -32,10 +32,10 @@ def grid(small: bool) -> dict[str, object]:
         "negatives": 1,
         "baseline": "in-batch",
         "train": {
-            "epochs": 1 if small else 4,
+            "epochs": 1 if small else 2,
             "batch_size": 64,
             "learning_rate": 5e-5,
-            "max_length": 16 if small else 128,
+            "max_length": 16 if small else 64,
         },
     }
 
