@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -158,6 +159,29 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
+
+
+def quiet() -> dict[str, str]:
+    """Return the environment without progress bars."""
+    return {**os.environ, "TQDM_DISABLE": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+
+def run_grid(path: Path, out: Path, store: Path, *options: str, threads: int | None = None) -> float:
+    """Run ``negbench run`` on a grid in its own process; return its seconds. Raises RuntimeError where it fails."""
+    environment = {**quiet(), "NEGBENCH_STORE": str(store)}
+    if threads is not None:
+        environment["OMP_NUM_THREADS"] = str(threads)
+    started = time.perf_counter()
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("negbench")), "run", str(path), "--out", str(out), *options],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(done.stdout[-2000:] + done.stderr[-2000:])
+    return time.perf_counter() - started
 
 
 def arguments(description: str, rounds: int = 5) -> argparse.Namespace:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -68,7 +67,12 @@ def script(folder: Path, sampler: str, seed: int) -> dict[str, float]:
     started = time.perf_counter()
     command = [sys.executable, "-m", "benchmarks.peer_script", "--data", str(folder), "--sampler", sampler]
     done = subprocess.run(
-        [*command, "--seed", str(seed)], cwd=compare.ROOT, env=quiet(), capture_output=True, text=True, check=False
+        [*command, "--seed", str(seed)],
+        cwd=compare.ROOT,
+        env=compare.quiet(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise RuntimeError(f"{sampler}: {done.stderr[-2000:]}")
@@ -93,17 +97,7 @@ def grid(folder: Path, collection: str, samplers: list[str], seed: int, settings
     path.write_text(json.dumps(text))  # JSON is YAML
     for old in (store, out):
         shutil.rmtree(old, ignore_errors=True)
-    started = time.perf_counter()
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("negbench")), "run", str(path), "--out", str(out)],
-        env={**quiet(), "NEGBENCH_STORE": str(store)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(done.stdout[-2000:] + done.stderr[-2000:])
-    seconds = time.perf_counter() - started
+    seconds = compare.run_grid(path, out, store)
     found = json.loads((out / "results.json").read_text())["trials"]
     stages: dict[str, float] = {}
     for record in store.glob("*/*/stage.json"):
@@ -114,11 +108,6 @@ def grid(folder: Path, collection: str, samplers: list[str], seed: int, settings
         "nDCG@10": {NAMES.get(row["method"], row["method"]): row["metrics"]["nDCG@10"] for row in found},
         "stages": {name: round(spent, 1) for name, spent in stages.items()},
     }
-
-
-def quiet() -> dict[str, str]:
-    """Return the environment without progress bars."""
-    return {**os.environ, "TQDM_DISABLE": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
 def over_seeds(differences: Mapping[tuple[str, int], float]) -> tuple[float, float, float]:

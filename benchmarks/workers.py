@@ -8,11 +8,7 @@ encoding the collection and writing the tables count, and so does starting the w
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 from benchmarks import compare
@@ -43,25 +39,9 @@ def grid(small: bool) -> dict[str, object]:
 def run(path: Path, workers: int) -> dict[str, object]:
     """Run the grid in an empty store; return seconds and the values of its table by trial."""
     with tempfile.TemporaryDirectory(prefix="workers-") as folder:
-        started = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, "-m", "negbench", "run", str(path), "--out", f"{folder}/out", "--workers", str(workers)],
-            cwd=compare.ROOT,
-            env={
-                **os.environ,
-                "NEGBENCH_STORE": f"{folder}/store",
-                "OMP_NUM_THREADS": "1",
-                "HF_HUB_OFFLINE": "1",
-                "TOKENIZERS_PARALLELISM": "false",
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise RuntimeError(done.stdout[-2000:] + done.stderr[-2000:])
-        seconds = time.perf_counter() - started
-        trials = json.loads(Path(f"{folder}/out/results.json").read_text())["trials"]
+        out, store = Path(folder) / "out", Path(folder) / "store"
+        seconds = compare.run_grid(path, out, store, "--workers", str(workers), threads=1)
+        trials = json.loads((out / "results.json").read_text())["trials"]
     return {"seconds": seconds, "values": {f"{it['method']} {it['seed']}": it["metrics"] for it in trials}}
 
 
