@@ -11,6 +11,7 @@ from transformers import TrainerCallback
 from negbench.training.average import EMA
 from negbench.training.data import Collator, Instances
 from negbench.training.hooks import Curves, DevEvaluation, Points, RefreshHook
+from negbench.training.used_tokens import whole_tables
 from negbench.types import Int64
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ class EvaluateOnDev(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.global_step in self.due:
-            value = self.watch.measure(self.model)
+            with whole_tables(self.model):
+                value = self.watch.measure(self.model)
             self.curves.setdefault(self.watch.name, []).append((state.global_step, value))
 
 

@@ -261,9 +261,9 @@ class Collator:
     ) -> None:
         self.documents = documents
         self.limits = limits or {"query": None, "document": None}
-        self.rows: dict[str, Int32] = {}
+        self.rows: dict[Side, Int32] = {}
         """Which rows of the collection are tokenised, in the order of ``tokens``."""
-        self.tokens: dict[str, Tokens] = {}
+        self.tokens: dict[Side, Tokens] = {}
         self.chunk_tokens = chunk_tokens
         self.shares = shares
         self.model = model
@@ -296,7 +296,7 @@ class Collator:
 
         rows = np.array([feature["row"] for feature in features])
         queries, documents = self.data.queries[rows], self.data.documents(rows)
-        chunks = {"query": self._chunks("query", queries)}
+        chunks: dict[Side, list[Int64]] = {"query": self._chunks("query", queries)}
         if self.documents is None:
             chunks["document"] = self._chunks("document", documents)
         asked = self.rows["query"][np.concatenate(chunks["query"])]
@@ -332,7 +332,7 @@ class Collator:
         self.read["documents"] += len(documents) if self.documents is None else 0
         return batch
 
-    def _chunks(self, side: str, rows: Int32) -> list[Int64]:
+    def _chunks(self, side: Side, rows: Int32) -> list[Int64]:
         """Return the texts of ``rows``, each once, longest first, as positions in what was tokenised."""
         order = np.argsort(self.rows[side])
         texts = order[np.searchsorted(self.rows[side], np.unique(rows), sorter=order)]

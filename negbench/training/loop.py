@@ -119,6 +119,8 @@ def _fit(
     hook: RefreshHook | None = None,
 ) -> tuple[Curves, dict[str, float]]:
     """Prepare the model as the recipe says, train it, and leave it with weights of its own in float32."""
+    from negbench.training.used_tokens import only_used_tokens
+
     recipe = job.recipe
     lower_limits(model, recipe.max_length.by_side)
     if recipe.dropout is not None and not set_dropout(model, recipe.dropout) and recipe.dropout:
@@ -128,12 +130,17 @@ def _fit(
         adapted(model, recipe.lora, job.seed),
         checkpointed(model, recipe.gradient_checkpointing),
     ):
-        return _run(model, job, scratch, process_group, watch, hook)
+        limits, shares = recipe.max_length.by_side, process_group.size
+        collator = Collator(job.data, job.collection, model, chunk_tokens(recipe), shares, job.documents, limits)
+        moving = hook is not None and len(hook.steps) > 0  # new rows read other tokens, and searches read all
+        with only_used_tokens(model, None if moving else collator.tokens, recipe):
+            return _run(model, job, collator, scratch, process_group, watch, hook)
 
 
 def _run(
     model: SentenceTransformer,
     job: TrainingJob,
+    collator: Collator,
     scratch: Path,
     process_group: ProcessGroup,
     watch: DevEvaluation | None,
@@ -151,10 +158,6 @@ def _run(
     # of one length
     uneven = len({len(epoch) for epoch in job.epochs}) > 1
     epochs = [job.batches] if uneven or job.step_range is not None else job.epochs
-    limits = recipe.max_length.by_side
-    collator = Collator(
-        job.data, job.collection, model, chunk_tokens(recipe), process_group.size, job.documents, limits
-    )
     objective = Objective(
         model,
         job.loss,

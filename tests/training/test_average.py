@@ -66,6 +66,10 @@ class Idle(NPC):
         return InfoNCE().mean(batch, weights)
 
 
+WHOLE: dict[str, Any] = {"weight_decay": 0.01}
+"""What keeps the table of token embeddings whole in training, so that weights have the encoder's names."""
+
+
 def run(
     encoder: Path, data: Instances, garden: Collection, loss: Any, scratch: Path, **changed: Any
 ) -> tuple[SentenceTransformer, Curves]:
@@ -95,7 +99,7 @@ def test_its_weights_are_the_closed_form_over_all_steps(
 
     monkeypatch.setattr(EMA, "follow", watched)
     start = dict(SentenceTransformer(str(tiny_encoder)).named_parameters())
-    model, curves = run(tiny_encoder, data, garden, NPC(decay=decay), tmp_path)
+    model, curves = run(tiny_encoder, data, garden, NPC(decay=decay), tmp_path, **WHOLE)
     assert len(steps) == curves["loss"][-1][0] == 6
     for name, first in start.items():
         for count, found in enumerate(kept, start=1):
@@ -143,7 +147,7 @@ def test_its_scores_are_those_of_a_model_with_its_weights(
         return found
 
     monkeypatch.setattr(EMA, "__call__", watched)
-    run(tiny_encoder, data, garden, NPC(decay=0.9), tmp_path, dropout=0.3)
+    run(tiny_encoder, data, garden, NPC(decay=0.9), tmp_path, dropout=0.3, **WHOLE)
     for weights, chunk, found in list(zip(kept, texts, vectors, strict=True))[::3]:
         other = SentenceTransformer(str(tiny_encoder)).eval()
         other.load_state_dict(weights, strict=False)
