@@ -11,14 +11,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from negbench.encoders.tokens import Side, Tokens, readers
 from negbench.training.recipe import Recipe
+from negbench.types import Bool
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+AT_ONCE = 2**24
+"""Token ids that are looked at in one step, for which numpy makes a copy of them."""
 
 Table = nn.Embedding | nn.EmbeddingBag
 
@@ -110,8 +115,8 @@ def _tables(model: SentenceTransformer, tokens: Mapping[Side, Tokens]) -> list[t
     """
     both = readers(model)
     shared = Counter(id(weight) for module in model.modules() for weight in module._parameters.values())
-    ids: dict[Table, list[Tensor]] = {}
-    for side, read in tokens.items():
+    read: dict[Table, Bool] = {}
+    for side, texts in tokens.items():
         transformer, tokenizer = getattr(both[side], "auto_model", None), both[side].tokenizer
         table: Any = getattr(both[side], "embedding", None)
         if transformer is not None:
@@ -120,10 +125,13 @@ def _tables(model: SentenceTransformer, tokens: Mapping[Side, Tokens]) -> list[t
             continue
         if table.max_norm is not None or table.sparse or table.scale_grad_by_freq or shared[id(table.weight)] > 1:
             continue
+        rows = read.setdefault(table, np.zeros(table.num_embeddings, np.bool_))
         padding = [table.padding_idx, getattr(tokenizer, "pad_token_id", None), 0]  # 0 where there is none
-        more = torch.tensor([it for it in padding if it is not None])
-        ids.setdefault(table, []).extend([torch.from_numpy(read.columns["input_ids"]), more])
-    return [(table, torch.unique(torch.cat(some)).to(table.weight.device)) for table, some in ids.items()]
+        rows[[it for it in padding if it is not None]] = True
+        ids = texts.columns["input_ids"]
+        for first in range(0, len(ids), AT_ONCE):
+            rows[ids[first : first + AT_ONCE]] = True
+    return [(table, torch.from_numpy(np.flatnonzero(rows)).to(table.weight.device)) for table, rows in read.items()]
 
 
 def _exchange(model: nn.Module, before: nn.Module, after: nn.Module) -> None:
