@@ -19,6 +19,7 @@ ORDER = (
     "training_step",
     "gradient_cache",
     "encoding",
+    "backends",
     "cross_encoder",
     "bm25",
     "mining",

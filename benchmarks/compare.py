@@ -26,15 +26,19 @@ from negbench.encoders.precision import ask_gpu, cpu_flags
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results" / "benchmarks"
 SMALL_RESULTS = ROOT / "runs" / "benchmarks"
-LIBRARIES = ("torch", "sentence-transformers", "transformers", "numpy", "bm25s", "rank-bm25", "faiss-cpu", "voyager")
+LIBRARIES = (
+    "torch", "sentence-transformers", "transformers", "numpy", "bm25s", "rank-bm25", "faiss-cpu", "voyager",
+    "openvino", "nncf", "onnxruntime",
+)  # fmt: skip
 
 
 @dataclass
 class Timed:
-    """Seconds of each side by round, and what each side returned in the last one."""
+    """Seconds of each side by round, what each side returned in the last one, and this process's processor seconds."""
 
     seconds: dict[str, list[float]] = field(default_factory=dict)
     returned: dict[str, Any] = field(default_factory=dict)
+    processor: dict[str, list[float]] = field(default_factory=dict)
 
 
 def in_turn(sides: Mapping[str, Callable[[], Any]], rounds: int, warm_up: bool = True) -> Timed:
@@ -43,12 +47,13 @@ def in_turn(sides: Mapping[str, Callable[[], Any]], rounds: int, warm_up: bool =
     for lap in range(-1 if warm_up else 0, rounds):
         for name in list(sides) if lap % 2 == 0 else reversed(list(sides)):
             gc.collect()
-            started = time.perf_counter()
+            started, spent = time.perf_counter(), time.process_time()
             timed.returned[name] = sides[name]()
-            seconds = time.perf_counter() - started
+            seconds, spent = time.perf_counter() - started, time.process_time() - spent
             print(f"  {'warm-up' if lap < 0 else f'round {lap + 1}'}  {name}: {seconds:.3f} s", flush=True)
             if lap >= 0:
                 timed.seconds.setdefault(name, []).append(seconds)
+                timed.processor.setdefault(name, []).append(spent)
     return timed
 
 
