@@ -2,11 +2,11 @@
 
 ``pip install openvino nncf onnx onnxruntime`` installs the others; a side whose package is absent is left out. Each
 model is converted here: optimum-intel 2.2 and optimum-onnx 0.1, by which sentence-transformers would do it, want older
-transformers than negbench. All sides but the first read negbench's chunks of texts of like length. int8 is as
-sentence-transformers makes it: weights and activations by calibration for OpenVINO, weights ahead and activations on
-the way for the others. The fastest side also encodes the whole corpus.
+transformers than negbench. All sides but the first read negbench's chunks of texts of like length. int8: OpenVINO
+rounds activations as texts for calibration need it, the others as each batch does. The fastest of these also encodes
+the whole corpus.
 
-The question is about CPUs without bfloat16 units. ``only_avx2.c`` makes one out of another.
+The question is about CPUs without bfloat16 units; ``only_avx2.c`` makes one out of another.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def onnx_calls(model: Any, texts: list[str], folder: Path) -> dict[str, Call]:
         str(plain), "bert", num_heads=config.num_attention_heads, hidden_size=config.hidden_size, opt_level=2
     ).save_model_to_file(str(fused))
     quantize_dynamic(
-        fused, small, per_channel=True, reduce_range=True,  # 7 bits: without VNNI, sums of 8 would overflow
+        fused, small, per_channel=True, reduce_range=True,  # 7 bits: without VNNI, sums of 8 overflow
         weight_type=QuantType.QInt8, extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
     )  # fmt: skip
     return {"ONNX Runtime": session(fused), "ONNX Runtime int8": session(small)}
@@ -181,9 +181,7 @@ def main() -> None:
         },
         [(f"{PEER} / {name}", PEER, name) for name in sides if name not in (PEER, fastest)]
         + [(f"{OURS} / {fastest}", OURS, fastest)],
-        ["where other processes run beside, processor seconds of one thread spread less than seconds"]
-        if torch.get_num_threads() == 1
-        else [],
+        ["where other processes run beside, processor seconds of one thread spread less than seconds"],
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,19 @@ def test_the_page_of_speed_is_what_its_files_say() -> None:
     pairs = {tuple(key.rsplit(" seed ", 1)): value for key, value in found["grid"]["quality"]["by pair"].items()}
     mean, low, high = over_seeds({(name, int(seed)): value for (name, seed), value in pairs.items()})
     assert found["grid"]["quality"]["nDCG@10, negbench - scripts"].startswith(f"{mean:+.4f} [{low:+.4f}, {high:+.4f}]")
+
+
+def test_the_guide_says_of_other_backends_what_was_measured() -> None:
+    measured = json.loads((compare.RESULTS / "backends.json").read_text())["quality"]
+    peer = json.loads((compare.RESULTS / "encoding.json").read_text())["quality"]["nDCG@10, whole corpus"]
+    gain = measured["processor seconds, the peer's over a side's"]
+    page = (ROOT / "docs/training.md").read_text(encoding="utf-8")
+    said = [
+        float(it) for it in re.findall(r"\d\.\d+", page[page.index("Elsewhere encoding") : page.index("gain less\n")])
+    ]
+    small, whole = gain["ONNX Runtime int8"], measured["nDCG@10, whole corpus, ONNX Runtime int8"]
+    assert said == [small, whole, peer["sentence-transformers: encode"], gain["negbench"]]
+    assert max(gain["OpenVINO"], gain["OpenVINO int8"], gain["torch.compile"]) < small
 
 
 def test_an_interval_over_seeds_does_not_count_samplers_as_seeds() -> None:
