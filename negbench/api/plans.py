@@ -155,12 +155,12 @@ def plan_run(grid: GridLike, *, store: str | PathLike[str] | None = None, yes: b
     from negbench.plan.graph import planned
     from negbench.plan.size import check_size
     from negbench.plan.trials import trials
-    from negbench.plan.unused import unused_keys
+    from negbench.plan.unused import unused_axes, unused_keys
     from negbench.runners.forecast import forecast
 
     config, opened = as_grid(grid).config, open_store(store)
     check_size(config, yes)
     all_trials = trials(config)
     stages = planned(all_trials, opened)
-    notes = [*config.notes, *unused_keys(all_trials)]
+    notes = [*config.notes, *unused_keys(all_trials), *unused_axes(all_trials)]
     return Plan(all_trials, stages, forecast(config, all_trials, stages, opened), notes)

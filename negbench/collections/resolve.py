@@ -91,6 +91,14 @@ def short_name(source: Source) -> str:
     return source.name if path is None else str(path).rstrip("/").rpartition("/")[2]
 
 
+def collection_name(source: Source) -> str:
+    """Return a collection's name without the path to it."""
+    if isinstance(inner := source.parameters.get("collection"), Source):
+        return f"{source.name}({collection_name(inner)})"
+    path = source.parameters.get("path") or source.parameters.get("id")
+    return source.spelling if path is None else str(path).rstrip("/").rpartition("/")[2]
+
+
 def mapping_in(text: str) -> Mapping[str, Any] | None:
     """Return the mapping in a text such as ``{pairs: faq.csv, query: frage, positive: antwort}``, None for other text.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from negbench.config import collection_axis
@@ -82,6 +82,18 @@ def _named(document: Document, axis: str, values: dict[Any, Any]) -> list[Choice
     return [Choice(name, sets, {key: ["axes", axis, name, key] for key in sets}) for name, sets in values.items()]
 
 
+def repeated(
+    document: Document, varied: Iterable[str], before: Sequence[Choice], chosen: Sequence[Choice]
+) -> InputError:
+    """Return the error of a point, a choice of each axis in ``varied``, with the settings of an earlier point."""
+    axis, old, new = next(it for it in zip(varied, before, chosen, strict=True) if it[1] is not it[2])
+    place = next(iter(new.places.values()), ["axes", axis])
+    return InputError(
+        f"{document.where(place)}: {new.label!r:.60} says the same as {old.label!r:.60}, and its rows would be "
+        "the same trainings; keep one"
+    )
+
+
 def _overlap(one: str, other: str) -> bool:
     """Return whether two dotted keys are the same, or one leads to the other."""
     return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
@@ -98,6 +110,17 @@ def _check_apart(document: Document, axis: str, choice: Choice) -> None:
             raise InputError(f"{where}: {one} and {other} overlap; keep one, or write single keys such as {_SINGLE}")
 
 
+def _holds(data: Any, outer: str, key: str) -> bool:
+    """Return whether ``key`` leads into what stands at the dotted key ``outer``, and something stands there."""
+    if not key.startswith(f"{outer}."):
+        return False
+    for step in key.split("."):
+        if not isinstance(data, dict) or step not in data:
+            return False
+        data = data[step]
+    return True
+
+
 def _check(document: Document, where: str, axis: str, key: str, owners: dict[str, str]) -> None:
     """Refuse what only a grid has, what another axis sets, in part or whole, or the command line has set."""
     if key in ONCE:
@@ -112,6 +135,6 @@ def _check(document: Document, where: str, axis: str, key: str, owners: dict[str
             )
     owners[key] = axis
     for hidden in document.set_by_hand:
-        if hidden == key or hidden.startswith(f"{key}."):
+        if hidden == key or hidden.startswith(f"{key}.") or _holds(document.data, hidden, key):
             example = f"axes.{axis}=[...]" if key == axis else f"axes.{axis}={{NAME: {{{key}: ...}}}}"
             raise InputError(f"--set {hidden}: {key} is an axis of this grid; write --set '{example}'")

@@ -24,6 +24,7 @@ from pydantic import (
 from negbench.collections import Source
 from negbench.collections.resolve import paths_beside, source_of
 from negbench.config import axes
+from negbench.config.choice import Choice
 from negbench.config.collection_axis import AXIS, KEY, NAME
 from negbench.config.document import Document, place
 from negbench.config.further import FurtherCollection
@@ -274,6 +275,7 @@ def _validated(document: Document) -> Grid:
     varied = axes.read(document, Settings.model_fields)
     plain = {key: value for key, value in document.data.items() if key not in ("axes", KEY)}
     points: list[tuple[dict[str, Any], Settings]] = []
+    chosen_first: dict[str, Sequence[Choice]] = {}  # by what pydantic writes of the settings, which cannot be hashed
     errors: list[str] = []
     named: dict[str, str] = {}
     for chosen in itertools.product(*varied.values()):
@@ -291,6 +293,8 @@ def _validated(document: Document) -> Grid:
             issues = [issue for issue in error.errors() if not (issue["type"] == "too_short" and issue["input"])]
             errors += [_explain(document, places, issue) for issue in issues]  # a list with bad entries is not empty
         else:
+            if (before := chosen_first.setdefault(repr(settings), chosen)) is not chosen:
+                raise axes.repeated(document, varied, before, chosen)
             points.append(({axis: choice.label for axis, choice in zip(varied, chosen, strict=True)}, settings))
             for spelling, location in _named_things(settings).items():
                 named.setdefault(spelling, document.where(_in_file(location, places)))

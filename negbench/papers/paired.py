@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from negbench.collections import Source
-from negbench.collections.resolve import source_of
+from negbench.collections.resolve import collection_name, source_of
 from negbench.errors import InputError
 from negbench.papers.files import Folder
 from negbench.papers.rows import IN_BATCH, OVERLAP, RATE, RECORDED, EvaluationRow, GridRow
 from negbench.papers.rows import Source as RowSource
 from negbench.papers.statements import Value
-from negbench.plan.trials import collection_name
 from negbench.stages.inputs import TRAINING_SPLIT, LoadCollection, read_collection
 from negbench.store import Store
 from negbench.types import Collection

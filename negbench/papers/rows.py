@@ -8,13 +8,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from negbench.collections.resolve import collection_name
 from negbench.errors import InputError, with_key
 from negbench.evaluation import ranking
 from negbench.methods import resolve
 from negbench.papers.files import Folder
 from negbench.papers.files import Row as Spec
 from negbench.papers.statements import NAME, WORDS
-from negbench.plan.trials import BM25_SEARCH, EASIER, START, collection_name
+from negbench.plan.trials import BM25_SEARCH, EASIER, START
 from negbench.registry import unknown
 
 OVERLAP = re.compile(r"overlap@([1-9]\d{0,4})")

@@ -9,6 +9,7 @@ from typing import Any
 
 from negbench.collections import Source
 from negbench.collections.hidden import Hidden
+from negbench.collections.resolve import collection_name
 from negbench.config.further import FurtherCollection
 from negbench.config.grid import Grid, Settings
 from negbench.encoders import published
@@ -20,6 +21,7 @@ from negbench.methods import Method, with_teacher
 from negbench.methods.alias import REFERENCES
 from negbench.plan import similarity, student
 from negbench.plan.fingerprints import fingerprints
+from negbench.plan.names import check_names
 from negbench.plan.training_builder import TrainingBuilder
 from negbench.retrieval import Retriever
 from negbench.retrieval.bm25 import BM25
@@ -48,6 +50,9 @@ ELSEWHERE_SPLIT = "test"
 EASIER: dict[str, Retriever] = {"among-bm25": BM25(depth=100), "among-random": Corpus(depth=100)}
 """Tasks easier than search of the whole corpus: rank positives among so many others. They show how much
 such evaluations overestimate effectiveness."""
+
+MEASURED = (*EASIER, "geometry", "negatives", "probe")
+"""Prefixes of metrics that no collection may be called."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,14 +126,6 @@ class Trial:
         return self.spelling + ("" if self.seed is None else f" seed {self.seed}") + where
 
 
-def collection_name(source: Source) -> str:
-    """Return a collection's name without the path to it."""
-    if isinstance(inner := source.parameters.get("collection"), Source):
-        return f"{source.name}({collection_name(inner)})"
-    path = source.parameters.get("path") or source.parameters.get("id")
-    return source.spelling if path is None else str(path).rstrip("/").rpartition("/")[2]
-
-
 def trials(grid: Grid) -> list[Trial]:
     """Expand a grid; needs neither torch nor a store, but reads what digests are made of.
 
@@ -138,6 +135,7 @@ def trials(grid: Grid) -> list[Trial]:
     expanded: list[Trial] = []
     for axis_values, settings in grid.points:
         sources = (settings.collection, *(it.collection for it in settings.evaluate_on))
+        check_names(settings, MEASURED)
         loaded = [LoadCollection(it, fingerprint(it), settings.equal_texts) for it in sources]
         fingerprint(settings.encoder)  # what is wrong with it is told before anything asks about its files
         builder = _Builder(

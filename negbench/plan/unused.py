@@ -1,4 +1,4 @@
-"""Keys that a grid gives and that change none of its results."""
+"""Keys that a grid gives and axes that it varies, and that change none of its results."""
 
 from __future__ import annotations
 
@@ -35,6 +35,30 @@ def unused_keys(trials: Sequence[Trial]) -> list[str]:
         if given and not any(map(key.is_used, given)):
             sentences.append(f"{key.name} has no effect: {key.why}; leave it out")
     return sentences
+
+
+def unused_axes(trials: Sequence[Trial]) -> list[str]:
+    """Return a sentence for each value of an axis with the stages of an earlier one in every row."""
+    sentences = []
+    for axis in trials[0].axis_values if trials else ():
+        first: dict[frozenset[tuple[str, frozenset[str]]], str] = {}
+        for label in dict.fromkeys(repr(trial.axis_values[axis]) for trial in trials):
+            if (before := first.setdefault(_rows_at(trials, axis, label), label)) != label:
+                sentences.append(
+                    f"axes.{axis} has no effect between {before:.60} and {label:.60}: all rows are the same; leave one "
+                    "out"
+                )
+    return sentences
+
+
+def _rows_at(trials: Sequence[Trial], axis: str, label: str) -> frozenset[tuple[str, frozenset[str]]]:
+    """Return the keys of the stages of each trial at a value of an axis, with what else the trial is called."""
+    rows = []
+    for trial in trials:
+        if repr(trial.axis_values[axis]) == label:
+            elsewhere = {key: value for key, value in trial.axis_values.items() if key != axis}
+            rows.append((f"{trial.spelling} {trial.seed} {elsewhere}", frozenset(stage.key for stage in trial.stages)))
+    return frozenset(rows)
 
 
 def _in_stages(kind: type[Stage]) -> Callable[[Trial], bool]:

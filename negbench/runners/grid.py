@@ -8,13 +8,14 @@ from functools import partial
 from pathlib import Path
 
 from negbench import tracking
+from negbench.collections.resolve import collection_name
 from negbench.config.grid import Grid
 from negbench.encoders.modules import has_transformer
 from negbench.encoders.precision import resolve
 from negbench.escaping import for_terminal
 from negbench.executors.choice import ExecutorChoice
 from negbench.plan.damage import repeat_if_damaged
-from negbench.plan.trials import Trial, collection_name
+from negbench.plan.trials import Trial
 from negbench.report import foreign, results
 from negbench.runners import schedule
 from negbench.runners.checks import check_parts, keep_answered

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from negbench.collections.resolve import collection_name
 from negbench.config.grid import Grid
 from negbench.evaluation.false_negatives import Rate
 from negbench.export.mined_rows import MinedRows
 from negbench.methods import named
-from negbench.plan.trials import Trial, collection_name
+from negbench.plan.trials import Trial
 from negbench.requirements import TeacherScores
 from negbench.stages.inputs import StartEncoder
 from negbench.stages.mining.negatives_stage import NegativesStage

@@ -10,7 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from negbench.plan.trials import Trial, collection_name
+from negbench.collections.resolve import collection_name
+from negbench.plan.trials import Trial
 from negbench.report.results import write_json
 from negbench.runners.trec_runs import file_name
 from negbench.stages.evaluation.quality import EvaluateEncoder

@@ -12,12 +12,13 @@ import psutil
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from negbench.collections.resolve import collection_name
 from negbench.config.grid import Grid, Settings
 from negbench.evaluation.overlap import drawn_pairs
 from negbench.evaluation.shares import Share
 from negbench.plan.separate import separate_axes
-from negbench.plan.trials import Trial, collection_name
-from negbench.plan.unused import unused_keys
+from negbench.plan.trials import Trial
+from negbench.plan.unused import unused_axes, unused_keys
 from negbench.report import audited, details, figures, overlap, results, side_by_side, side_by_side_text, table, verdict
 from negbench.report.audited import Audited
 from negbench.report.details import Detail
@@ -158,6 +159,7 @@ class Outputs:
         data["oddities"] = [
             *self.grid.notes,
             *unused_keys(self.trials),
+            *unused_axes(self.trials),
             *once([note for trial in done for note in self._oddities[trial.name]]),
             *results.versions_differ(data["trials"]),
             *self._few_queries(table_rows, measure, first.baseline),

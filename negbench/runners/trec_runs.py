@@ -8,10 +8,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from negbench.collections.resolve import collection_name
 from negbench.config.grid import Grid
 from negbench.errors import InputError
 from negbench.evaluation import ranking
-from negbench.plan.trials import Trial, collection_name
+from negbench.plan.trials import Trial
 from negbench.report.results import write_text
 from negbench.stages.evaluation.quality import EvaluateEncoder, EvaluateRetriever
 from negbench.stages.inputs import read_collection

@@ -114,6 +114,43 @@ def test_set_cannot_change_what_a_named_axis_sets(tmp_path: Path) -> None:
     assert line.startswith("--set encoder: encoder is an axis of this grid; write --set 'axes.start={NAME: {encoder:")
 
 
+def test_set_cannot_change_what_an_axis_sets_as_part_of_a_mapping(tmp_path: Path) -> None:
+    text = with_line("axes", "{train.epochs: [1, 2]}")
+    (line,) = refusals(tmp_path, text, ["train={epochs: 5}"])
+    assert line.startswith("--set train: train.epochs is an axis of this grid; write --set 'axes.train.epochs=[...]'")
+    points = grid(tmp_path, text, ["train={batch_size: 8}"]).points
+    assert [(settings.train.epochs, settings.train.batch_size) for _, settings in points] == [(1, 8), (2, 8)]
+
+
+@pytest.mark.parametrize(
+    ("axes", "refusal"),
+    [
+        ("{train.epochs: [1, '1']}", "axes.train.epochs.1: '1' says the same as 1"),
+        ("{train.learning_rate: [1e-5, 2e-5, '1e-5']}", "axes.train.learning_rate.2: '1e-5' says the same as 1e-05"),
+        ("{train: [{}, {batch_size: 32}]}", "axes.train.1: {'batch_size': 32} says the same as {}"),
+        (
+            "{train.max_length: [64, {query: 64, document: 64}]}",
+            "axes.train.max_length.1: {'query': 64, 'docu",
+        ),
+        ("{encoder: [some, {model: some}]}", "axes.encoder.1: {'model': 'some'} says the same as 'some'"),
+        ("{repair: [replaced, replaced()]}", "axes.repair.1: 'replaced()' says the same as 'replaced'"),
+        ("{seeds: [[0], [1]], negatives: [1, 2, '2']}", "axes.negatives.2: '2' says the same as 2"),
+        ("{start: {a: {train.epochs: 1}, b: {}}}", "axes.start: 'b' says the same as 'a'"),
+        (
+            "{collection: [helpdesk, {collection: helpdesk, name: b}]}",
+            "axes.collection.1.collection: 'b' says",
+        ),
+    ],
+)
+def test_points_that_say_the_same_are_refused(tmp_path: Path, axes: str, refusal: str) -> None:
+    """Rows of one training would count as rows of two."""
+    lines = with_line("axes", axes)
+    lines = lines.replace("collection: helpdesk\n", "") if axes.startswith("{collection") else lines
+    (line,) = refusals(tmp_path, lines)
+    assert line.partition(": ")[2].startswith(refusal)
+    assert line.endswith("; keep one")
+
+
 def test_no_axes_are_one_point(tmp_path: Path) -> None:
     for value in ("", "{}", "null"):
         assert len(grid(tmp_path, with_line("axes", value)).points) == 1

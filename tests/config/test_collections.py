@@ -129,7 +129,10 @@ def test_a_mistake_has_its_line(tmp_path: Path) -> None:
 
 def test_the_command_line_may_list_them() -> None:
     made = read({**BASE, "collection": "helpdesk"}, ["axes.negatives=[1]"])
-    assert labels(read({**BASE}, ["collections=[helpdesk, {collection: helpdesk, name: b}]"])) == ["helpdesk", "b"]
+    assert labels(read({**BASE}, ["collections=[helpdesk, {collection: helpdesk(seed=1), name: b}]"])) == [
+        "helpdesk",
+        "b",
+    ]
     assert "collection" not in made.points[0][0]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -65,3 +66,32 @@ def test_bad_ones_are_one_line(tiny_collection: Path, tiny_encoder: Path, furthe
     with pytest.raises(InputError, match=message) as caught:
         plan(tiny_collection, tiny_encoder, ["in-batch"], evaluate_on=[further])
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("further", "name"),
+    [
+        (["{there}/other", "{there}/else/other"], "other"),
+        (["{there}/other", {"collection": "{there}/other", "query_prompt": "frost "}], "other"),
+        (["hidden(collection=helpdesk)", "hidden(collection=helpdesk, seed=1)"], "hidden(helpdesk)"),
+        (["{there}/else/garden"], "garden"),
+        (["{there}/geometry"], "geometry"),
+        (["{there}/negatives"], "negatives"),
+    ],
+)
+def test_results_of_one_name_are_refused(
+    further: list[object], name: str, tiny_collection: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    """One of them would have been lost without a word."""
+    own = tmp_path / "garden"
+    for folder in (own, *(tmp_path / it for it in ("other", "else/other", "else/garden", "geometry", "negatives"))):
+        shutil.copytree(tiny_collection, folder)
+    listed = json.loads(json.dumps(further).replace("{there}", str(tmp_path)))
+    with pytest.raises(InputError) as caught:
+        plan(own, tiny_encoder, ["in-batch"], evaluate_on=listed)
+    assert f"evaluate_on: two results would be called {name}; " in str(caught.value)
+
+
+def test_the_grid_s_own_collection_may_be_among_them(tiny_collection: Path, tiny_encoder: Path, other: Path) -> None:
+    found = plan(tiny_collection, tiny_encoder, ["in-batch"], evaluate_on=[str(tiny_collection), str(other)])
+    assert list(by(found, "in-batch").elsewhere) == ["other"]

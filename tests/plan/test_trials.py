@@ -12,11 +12,11 @@ from planning import METHODS, by, keys, plan, pool_key, text_of
 
 from negbench import registry
 from negbench.collections.beir import Beir
-from negbench.collections.resolve import source_of
+from negbench.collections.resolve import collection_name, source_of
 from negbench.errors import InputError
 from negbench.evaluation.false_negatives.exact import Exact
 from negbench.filters.denoise import Denoise
-from negbench.plan.trials import BM25_SEARCH, START, collection_name
+from negbench.plan.trials import BM25_SEARCH, START
 from negbench.registry import registered
 from negbench.stages.mining.pool import TrainTeacher
 from negbench.stages.mining.pool_features import ScorePool
