@@ -13,7 +13,7 @@ import pytest
 import negbench
 
 ORDER = (
-    ("errors", "spelling", "features", "libraries", "escaping"),
+    ("errors", "spelling", "features", "libraries", "escaping", "letters"),
     ("user_files",),
     ("plain_values",),
     ("registry", "types", "resources"),

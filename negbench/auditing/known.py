@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from negbench.collections.duplicates import normalised
+from negbench.collections.duplicates import words_of
 from negbench.collections.layouts.rows import Row
 from negbench.errors import InputError
 from negbench.types import Collection, Passages, Qrels, TruthKind
@@ -14,11 +14,6 @@ from negbench.types import Collection, Passages, Qrels, TruthKind
 def folded(text: str) -> str:
     """Return the text with every run of white space as one space."""
     return " ".join(text.split())
-
-
-def words_of(text: str) -> str:
-    """Return the words of a text, by which mining tells copies (``normalised``); without any, what stands there."""
-    return normalised(text) or folded(text)
 
 
 class Known:

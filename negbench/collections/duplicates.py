@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from negbench.letters import fold, words
 from negbench.types import Collection, Int32, Qrels
 
 SHINGLE = 3
@@ -22,13 +22,13 @@ _NO_LETTERS = bytes(code for code, letter in _ASCII_WORDS.items() if letter == "
 
 
 def equal_texts(texts: Sequence[str]) -> Int32:
-    """Return for each text [N] the row of the first with the same words (``normalised``); an empty one is alone."""
+    """Return for each text [N] the row of the first with the same words (``words_of``); an empty one is alone."""
     leaders = np.arange(len(texts), dtype=np.int32)
     for rows in _same_letters(texts):
         first: dict[str, int] = {}
         for row in rows:
-            if words := normalised(texts[row]):
-                leaders[row] = first.setdefault(words, row)
+            if written := words_of(texts[row]):
+                leaders[row] = first.setdefault(written, row)
     return leaders
 
 
@@ -80,18 +80,25 @@ def groups(texts: Sequence[str], threshold: float) -> Int32:
         leader[other] = one
 
     if threshold < 1:
-        words = {row: normalised(texts[row]).split() for row in np.unique(leader).tolist()}
-        shingles = {row: _shingles(of_text) for row, of_text in words.items() if of_text}  # an empty text says nothing
+        distinct = {row: normalised(texts[row]).split() for row in np.unique(leader).tolist()}
+        shingles = {
+            row: _shingles(of_text) for row, of_text in distinct.items() if of_text
+        }  # an empty text says nothing
         for one, other in _similar(shingles, threshold):
             join(one, other)
     return np.array([find(row) for row in range(len(texts))], np.int32)
 
 
 def normalised(text: str) -> str:
-    """Return the words of a text: compatible Unicode forms made one, case folded, punctuation and spaces dropped."""
+    """Return the words of a text in one form for each letter (``letters.fold``), without punctuation and spaces."""
     if text.isascii():  # the same words, several times faster
         return " ".join(text.translate(_ASCII_WORDS).split())
-    return " ".join(re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold()))
+    return " ".join(words(fold(text)))
+
+
+def words_of(text: str) -> str:
+    """Return the words of a text (``normalised``), by which copies are told; without any, what stands there."""
+    return normalised(text) or " ".join(text.split())
 
 
 def _shingles(words: Sequence[str]) -> frozenset[str]:

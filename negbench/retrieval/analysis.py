@@ -7,11 +7,12 @@ import re
 import unicodedata
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import pairwise
 from typing import Any, Literal
 
+from negbench.letters import fold, marks, ranges
 from negbench.retrieval import segmenters
 from negbench.retrieval.segmenters import Segmenter
 
@@ -56,38 +57,11 @@ _UNSPACED = (
 _WORDS = ("CJK", "HANGUL SYLLABLE")
 """Prefixes of the Unicode names of characters that can be words by themselves."""
 
-_DROPPED = re.compile(
-    "[\u00ad\u034f\u0640\u200c\u200d\u2060\ufeff"  # soft hyphen, joiners, tatweel
-    "\u064b-\u0652\u0670\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"  # vowel points, Arabic and Hebrew
-    "\ufe00-\ufe0f]"  # variation selectors
-)
-"""Characters that may be left out of a word without making it another word."""
-
-_TRADE = re.compile("[\u2120\u2122]")
-"""The signs of service and trade marks, which NFKC would turn into letters of the word before them."""
-
-_DIGIT = re.compile(r"(?![0-9])\d")
-"""Digits of scripts other than Latin."""
-
 _TURKISH = {ord("I"): "ı", ord("İ"): "i"}
 
 
 Segment = Callable[[str], list[str]]
 """A function from the letters of a script without spaces to words."""
-
-
-def fold(text: str, case: bool = True) -> str:
-    """Return ``text`` with one form for each letter and digit: NFKC, folded ``case``, no optional marks.
-
-    So full-width letters, ligatures, composed and combining accents and the digits of all scripts are told apart no
-    more. Accents stay: in many languages they make another word. ASCII is only put in lower case.
-    """
-    if text.isascii():
-        return text.lower() if case else text
-    text = unicodedata.normalize("NFKC", _TRADE.sub(" ", _DROPPED.sub("", text)))
-    if case:
-        text = unicodedata.normalize("NFKC", text.casefold()).replace("i\N{COMBINING DOT ABOVE}", "i")
-    return _DIGIT.sub(lambda digit: str(unicodedata.decimal(digit.group())), text)
 
 
 def split(text: str, shortest: int = 1, segment: Segment | None = None) -> list[str]:
@@ -209,7 +183,7 @@ def _plain(shortest: int) -> re.Pattern[str]:
 
 @cache
 def _words(shortest: int) -> re.Pattern[str]:
-    return re.compile(rf"(?:\w[{_marks()}]*){{{shortest},}}")
+    return re.compile(rf"(?:\w[{marks()}]*){{{shortest},}}")
 
 
 @cache
@@ -220,7 +194,7 @@ def _special(character: str) -> bool:
 
 @cache
 def _characters() -> re.Pattern[str]:
-    return re.compile(f"[{_letters()}][{_marks()}]*")
+    return re.compile(f"[{_letters()}][{marks()}]*")
 
 
 @cache
@@ -231,20 +205,4 @@ def _unspaced() -> re.Pattern[str]:
 @cache
 def _letters() -> str:
     inside = (code for first, last in _UNSPACED for code in range(first, last + 1))
-    return _ranges(code for code in sorted(inside) if unicodedata.category(chr(code))[0] in "LN")
-
-
-@cache
-def _marks() -> str:
-    return _ranges(code for code in range(0x300, 0x1F000) if unicodedata.category(chr(code))[0] == "M")
-
-
-def _ranges(codes: Iterable[int]) -> str:
-    """Return ascending ``codes`` as what stands between the brackets of a regular expression."""
-    ranges: list[list[int]] = []
-    for code in codes:
-        if ranges and code == ranges[-1][1] + 1:
-            ranges[-1][1] = code
-        else:
-            ranges.append([code, code])
-    return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)
+    return ranges(code for code in sorted(inside) if unicodedata.category(chr(code))[0] in "LN")

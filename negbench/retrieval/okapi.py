@@ -7,8 +7,9 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
+from negbench.letters import fold
 from negbench.retrieval import Ranking, Retriever, Search
-from negbench.retrieval.analysis import fold, parts
+from negbench.retrieval.analysis import parts
 from negbench.retrieval.topk import top_k
 from negbench.types import Float32, Int32
 

@@ -11,6 +11,7 @@ import Stemmer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from negbench import letters
 from negbench.retrieval import Search, analysis, unanswered
 from negbench.retrieval.bm25 import BM25, terms
 from negbench.retrieval.okapi import Okapi
@@ -110,12 +111,12 @@ def test_okapi_cuts_scripts_without_spaces_too(language: str) -> None:
     ],
 )
 def test_forms_of_a_letter_are_one(one: str, other: str) -> None:
-    assert analysis.fold(one) == analysis.fold(other)
+    assert letters.fold(one) == analysis.fold(other)
 
 
 def test_accents_make_another_word_and_okapi_may_keep_case() -> None:
-    assert analysis.fold("Ärger") != analysis.fold("Arger")
-    assert analysis.fold("Ｂ", case=False) == "B"
+    assert letters.fold("Ärger") != analysis.fold("Arger")
+    assert letters.fold("Ｂ", case=False) == "B"
 
 
 def test_terms_of_mixed_scripts_in_order() -> None:
@@ -128,7 +129,7 @@ def test_terms_of_mixed_scripts_in_order() -> None:
 
 @given(st.text(st.characters(categories=["Lu", "Ll", "Nd", "Po", "Zs"], max_codepoint=0x24F)))
 def test_latin_text_is_split_as_scikit_learn_does(text: str) -> None:
-    folded = analysis.fold(text)
+    folded = letters.fold(text)
     assert analysis.split(folded, 2) == re.findall(r"(?u)\b\w\w+\b", folded)
 
 
@@ -225,7 +226,7 @@ def test_the_words_of_icu(text: str, words: list[str]) -> None:
     pytest.importorskip("icu4py")
     from negbench.retrieval.segmenters import icu
 
-    assert analysis.split(analysis.fold(text), 1, icu()) == words
+    assert analysis.split(letters.fold(text), 1, icu()) == words
 
 
 def test_a_segmenter_is_part_of_the_identity_alone_where_it_is_chosen() -> None:
