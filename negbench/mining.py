@@ -13,7 +13,7 @@ import numpy as np
 from negbench.errors import InputError
 from negbench.filters import Filter
 from negbench.labels import LabelRule, Labels
-from negbench.part_checks import check_labels, check_mask, check_positions
+from negbench.part_checks import check_labels, check_mask, check_positions, check_sizes
 from negbench.retrieval.pool import pad
 from negbench.rng import CounterRNG
 from negbench.samplers import Sampler
@@ -80,6 +80,7 @@ def mine(
         left = candidates.without(among(candidates.documents, earlier)) if earlier else candidates
         drawn = _drawn(rules.sampler, left, k, CounterRNG(seed, rules.sampler.spelling + place, number))
         check_positions(rules.sampler, drawn.positions, left, k, rules.sampler.leaves_slots)
+        check_sizes(rules.sampler, drawn.effective_size, len(pool.queries))
         positions = _without_short(drawn.positions) if rules.fill == "drop" else drawn.positions
         # the labels of these numbers are part of what they are
         fills = CounterRNG(seed, "fill", number), CounterRNG(seed, f"unchecked fill{place}", number)

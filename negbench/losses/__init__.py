@@ -161,8 +161,14 @@ class Loss(Part):
         """Return the loss of each row, float32 [B]; training takes their weighted mean."""
 
     def mean(self, batch: ScoredBatch, weights: Tensor) -> Tensor:
-        """Return what training minimises: the mean over rows, by ``weights`` float32 [B]; 0 where all are 0."""
-        mean: Tensor = (self.rows(batch) * weights).sum() / weights.sum().clamp(min=1e-9)
+        """Return what training minimises: the mean over rows, by ``weights`` float32 [B]; 0 where all are 0.
+
+        Raises PartError where ``rows`` returns another shape, which would be multiplied into a table.
+        """
+        rows = self.rows(batch)
+        if rows.shape != weights.shape:
+            raise PartError(self, f"returned {list(rows.shape)}; expected the loss of each row, {list(weights.shape)}")
+        mean: Tensor = (rows * weights).sum() / weights.sum().clamp(min=1e-9)
         return mean
 
 

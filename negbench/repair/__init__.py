@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from negbench.errors import PartError
 from negbench.mining import with_copies
+from negbench.part_checks import check_ranking
 from negbench.registry import Part
 from negbench.types import Bool, CandidatePool, Int32, Negatives, Qrels
 
@@ -59,3 +61,20 @@ class Repair(Part):
 
         A document from outside of the pool counts as filled: origin 1, rank -1, score NaN.
         """
+
+    def checked(self, drawn: Negatives, oracle: Oracle) -> Negatives:
+        """Return what ``apply`` does after a check.
+
+        Raises PartError for another shape, and for a document that is not in the corpus, is a known positive, or stands
+        there twice. Synthetic negatives may stay.
+        """
+        mended = self.apply(drawn, oracle)
+        if mended.documents.shape != drawn.documents.shape:
+            raise PartError(
+                self, f"returned {list(mended.documents.shape)} negatives; expected {list(drawn.documents.shape)}"
+            )
+        check_ranking(self, mended.documents, max(oracle.size, int(drawn.documents.max(initial=-1)) + 1))
+        for query, row in enumerate(mended.documents.tolist()):
+            if known := oracle.positives(mended, query).intersection(row):
+                raise PartError(self, f"query {query}: {min(known)} is a known positive")
+        return mended

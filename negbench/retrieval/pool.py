@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from negbench import rng
-from negbench.part_checks import check_ranking
-from negbench.retrieval import Retriever, Search
+from negbench.part_checks import check_ranking, check_scores
+from negbench.retrieval import Ranking, Retriever, Search
 from negbench.types import CandidatePool, Collection, Int32, Passages, Qrels, Vectors
 
 
@@ -37,6 +37,14 @@ class PoolContext:
         own = Qrels(asked, self.own[asked], np.ones(len(asked), np.int32))
         self.known = Qrels.both(self.labels, own).with_copies(collection.known_copies())
         self.document_keys = rng.keys(collection.document_ids)
+
+
+def check(retriever: Retriever, ranking: Ranking, search: Search) -> None:
+    """Check what a retriever found for a search. Raises PartError."""
+    check_ranking(retriever, ranking.documents, len(search.documents))
+    shape = (len(search.queries), ranking.documents.shape[1])
+    check_scores(retriever, ranking.scores, shape, descending=not retriever.needs_given)
+    check_scores(retriever, ranking.positive_scores, search.positives.shape, descending=False)
 
 
 def build(
@@ -70,7 +78,7 @@ def build(
         given=None if collection.given is None else collection.given.of_queries(queries),
     )
     ranking = retriever.rank(search)
-    check_ranking(retriever, ranking.documents, len(collection.document_ids))
+    check(retriever, ranking, search)
     known = ground.known.contains(queries[:, None], ranking.documents)
     return CandidatePool(
         queries=queries,

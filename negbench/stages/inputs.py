@@ -22,6 +22,7 @@ from negbench.encoders.precision import Precision
 from negbench.encoders.spec import EncoderSpec
 from negbench.encoders.tokens import Side, Tokens, limit_of, readers, tokenised
 from negbench.errors import InputError
+from negbench.part_checks import check_collection
 from negbench.store import Stage, save_notes
 from negbench.store.arrays import join_vectors
 from negbench.types import Collection, Int32, Passages, Vectors
@@ -106,6 +107,7 @@ class LoadCollection(Stage):
     def run(self, path_of: PathOf, out: Path) -> dict[str, float]:
         """Load the collection and find equal texts. Raises InputError if it changed after its digest was computed."""
         collection = self.source.load()
+        check_collection(self.source, collection)
         _check_unchanged(f"collection {self.source.spelling}", self.fingerprint, self.source.fingerprint())
         collection = replace(
             collection,

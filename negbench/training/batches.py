@@ -11,6 +11,7 @@ import numpy as np
 from negbench.batching import Batching
 from negbench.batching.random import Random
 from negbench.errors import InputError
+from negbench.part_checks import check_batches
 from negbench.rng import CounterRNG
 from negbench.training.data import Instances
 from negbench.training.recipe import Recipe
@@ -40,10 +41,9 @@ def epoch_batches(
         first = np.flatnonzero(np.diff(queries[by_query], prepend=-1))
         rows = np.sort(by_query[first])
     chosen = None if clusters is None else clusters[rows]
-    return [
-        rows[batch]
-        for batch in batching.batches(row_keys[rows], chosen, batch_size, CounterRNG(seed, "batches", epoch))
-    ]
+    batches = batching.batches(row_keys[rows], chosen, batch_size, CounterRNG(seed, "batches", epoch))
+    check_batches(batching, batches, len(rows), batch_size)
+    return [rows[batch] for batch in batches]
 
 
 def epoch_ends(batches: Sequence[Sequence[Int64]]) -> list[int]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Final, Literal, Self, get_args
 
+from negbench.errors import PartError
 from negbench.registry import Part, registered
 from negbench.types import Float64, Int32, Qrels, TruthKind
+
+ROUNDING: Final = 1e-9
+"""How far an estimate may lie outside of its interval."""
 
 Unit = Literal["negative", "query", "instance"]
 Reading = Literal["judge", "held-out"]
@@ -108,6 +113,11 @@ class Rate:
     clusters: Float64 | None = field(default=None, compare=False)
     index: bool = False
 
+    @property
+    def ends(self) -> tuple[float, float, float]:
+        """The estimate and the two ends of its interval."""
+        return self.rate, self.low, self.high
+
     @classmethod
     def of(cls, interval: tuple[float, float, float], unit: Unit, note: str, clusters: Float64 | None = None) -> Self:
         """Return the rate of an ``interval``: the estimate and its two ends."""
@@ -137,6 +147,20 @@ class Estimator(Part):
 
         An empty dict means that the estimator does not apply (for instance, no truth is known).
         """
+
+    def checked_rates(self, negatives: TrainingNegatives) -> dict[str, Rate]:
+        """Return the rates of ``estimate`` after a check.
+
+        Raises PartError for what is no share from 0 to 1, and an interval that the estimate lies outside of. NaN is
+        what cannot be told.
+        """
+        rates = self.estimate(negatives)
+        for name, it in rates.items():
+            if math.isinf(it.rate) or not (it.index or all(math.isnan(end) or 0 <= end <= 1 for end in it.ends)):
+                raise PartError(self, f"{name}: rate {it.rate} [{it.low}, {it.high}]; expected shares from 0 to 1")
+            if it.rate < it.low - ROUNDING or it.rate > it.high + ROUNDING:
+                raise PartError(self, f"{name}: rate {it.rate} lies outside of its interval [{it.low}, {it.high}]")
+        return rates
 
 
 def every() -> tuple[Estimator, ...]:

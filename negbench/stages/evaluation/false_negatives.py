@@ -129,7 +129,7 @@ class EstimateFalseNegatives(CountInBatch):
         )
         if (drawn := negatives_of(sequence)) is not None:
             negatives = estimator_inputs.add(negatives, path_of, drawn, self.judging, self.held_out)
-        _write(self.estimator.estimate(negatives), out)
+        _write(self.estimator.checked_rates(negatives), out)
         return {}
 
 

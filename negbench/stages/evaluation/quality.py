@@ -14,7 +14,7 @@ from negbench.evaluation.passages import depth
 from negbench.retrieval import Retriever, Search, unanswered
 from negbench.retrieval.blocks import pair_scores
 from negbench.retrieval.dense import exact
-from negbench.retrieval.pool import pad
+from negbench.retrieval.pool import check, pad
 from negbench.rng import CounterRNG, keys
 from negbench.stages.inputs import Embed, LoadCollection, PathOf, read_collection, read_vectors, split_queries
 from negbench.stages.mining.pool import BuildPool
@@ -132,6 +132,7 @@ class EvaluateRetriever(Stage):
             rng=CounterRNG(0, self.retriever.spelling),
         )
         retrieved = self.retriever.model_copy(update={"depth": depth(DEPTH, collection.parents)}).rank(search)
+        check(self.retriever, retrieved, search)
         documents = np.where(retrieved.documents >= 0, order[retrieved.documents], -1).astype(np.int32)
         return documents, retrieved.scores
 

@@ -61,7 +61,7 @@ class RepairNegatives(DerivedNegatives):
         drawn = load_arrays(Negatives, path_of(self.draw))
         epochs = range(drawn.epochs)
         mended = Negatives.side_by_side(
-            [self.repair.apply(drawn.of_epoch(epoch), replace(oracle, epoch=epoch)) for epoch in epochs]
+            [self.repair.checked(drawn.of_epoch(epoch), replace(oracle, epoch=epoch)) for epoch in epochs]
         )
         save_arrays(mended, out)
         changed = float((mended.documents != drawn.documents).sum())

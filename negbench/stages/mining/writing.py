@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
+from negbench.collections.duplicates import words_of
 from negbench.encoders.encode import encode
 from negbench.encoders.load import load
 from negbench.evaluation.probe import told_apart
+from negbench.part_checks import check_texts
 from negbench.stages.inputs import Embed, LoadCollection, PathOf, read_collection, read_vectors
-from negbench.store import Stage
+from negbench.store import Stage, save_notes
 from negbench.types import Collection, Negatives
 from negbench.writers import NegativeGenerator
 
 
 @dataclass(frozen=True, eq=False)
 class WriteNegatives(Stage):
-    """Synthetic negatives for every query of a split, generated from its first labelled positive."""
+    """Synthetic negatives for every query of a split, generated from its first labelled positive.
+
+    A text that is empty, or the same as a labelled positive of its query or as one before it, is left out.
+    """
 
     kind: ClassVar[str] = "written"
+    version: ClassVar[int] = 2
     collection: LoadCollection
     split: str
     writer: NegativeGenerator
@@ -37,9 +44,21 @@ class WriteNegatives(Stage):
         positives = collection.qrels[self.split].at_least(1).by_query()
         passages = collection.passages()
         asked = [(collection.queries[row], passages[int(positives[row][0])]) for row in queries.tolist()]
-        texts = self.writer.write(asked)
+        generated = self.writer.write(asked)
+        check_texts(self.writer, generated, len(asked), self.writer.each)
+        known = [{words_of(passages[row]) for row in positives[query].tolist()} for query in queries.tolist()]
+        texts = [_other_than(of_query, of_positives) for of_query, of_positives in zip(generated, known, strict=True)]
+        if left_out := sum(map(len, generated)) - sum(map(len, texts)):
+            why = "empty, the same as a positive of the query, or there twice"
+            save_notes([f"{self.label}: {left_out} of {sum(map(len, generated))} texts are left out: {why}"], out)
         (out / "texts.json").write_text(json.dumps(texts, ensure_ascii=False) + "\n", encoding="utf-8")
         return {"written": float(sum(map(len, texts)))}
+
+
+def _other_than(texts: Sequence[str], positives: set[str]) -> list[str]:
+    """Return the texts that have words, other than those of ``positives`` and of the texts before."""
+    distinct = {words_of(text): text for text in reversed(texts)}
+    return [text for text in texts if (words := words_of(text)) and words not in positives and distinct[words] is text]
 
 
 def texts_of(folder: Path) -> list[list[str]]:

@@ -14,6 +14,7 @@ from negbench.encoders.encode import encode, frozen_copy
 from negbench.encoders.precision import resolve
 from negbench.losses import ScoredBatch
 from negbench.losses.infonce import InfoNCE
+from negbench.part_checks import check_mask
 from negbench.rng import CounterRNG
 from negbench.training.data import Instances, marks
 from negbench.training.hooks import Points, RefreshHook
@@ -52,7 +53,9 @@ class Detecting(RefreshHook):
         began = time.perf_counter()
         epoch = self._epoch(number)
         perplexities = perplexity(self._scores(model, epoch), self.data, epoch, self.detector, self.seed)
-        self.clean[epoch] = self.detector.matched(perplexities, CounterRNG(self.seed, "detector", epoch))
+        matched = self.detector.matched(perplexities, CounterRNG(self.seed, "detector", epoch))
+        check_mask(self.detector, matched, perplexities.shape)
+        self.clean[epoch] = matched
         self.cost["detection_seconds"] += time.perf_counter() - began  # type: ignore[assignment]
 
     def take(self, number: int) -> tuple[Instances, Points]:
