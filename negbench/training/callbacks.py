@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 class RecordMetrics(TrainerCallback):
-    """Records loss, gradient norm and learning rate of each step, and stops at a non-finite loss."""
+    """Records loss, gradient norm and learning rate of each step, and stops at a non-finite loss or norm.
+
+    A gradient whose norm is infinite is clipped to 0: no step would move a weight, and nobody would know.
+    """
 
     def __init__(self, curves: Curves) -> None:
         self.curves = curves
@@ -28,7 +31,7 @@ class RecordMetrics(TrainerCallback):
         for name in ("loss", "grad_norm", "learning_rate"):
             if logs and name in logs:
                 self.curves.setdefault(name, []).append((state.global_step, float(logs[name])))
-        if logs and "loss" in logs and not np.isfinite(float(logs["loss"])):
+        if logs and not all(np.isfinite(float(logs.get(name, 0.0))) for name in ("loss", "grad_norm")):
             control.should_training_stop = True
 
 

@@ -42,7 +42,7 @@ CACHED_TOKENS = 8192
 
 
 class TrainingError(RuntimeError):
-    """Non-finite loss or weights; the message says at which step."""
+    """Non-finite loss, gradient or weights; the message says at which step."""
 
 
 def train(
@@ -58,8 +58,8 @@ def train(
     nothing else: neither their batches, nor the model, the optimizer or any random state.
 
     Batches follow from the job's seed alone, and global random states are left as they were. ``scratch`` is a folder
-    that the trainer may write to. Raises TrainingError where there is nothing to train, or where the loss, or a weight
-    after the last step, becomes NaN or infinite.
+    that the trainer may write to. Raises TrainingError where there is nothing to train, or where the loss, the norm of
+    the gradient, or a weight after the last step, becomes NaN or infinite.
 
     With several ``recipe.processes`` this one is the first: ``watch`` and ``hook`` are called here alone. The others
     read the job, the ``model`` to start from, and the rows that ``hook`` gives, from ``scratch``. They are those that
@@ -81,6 +81,11 @@ def train(
     step, last = curves["loss"][-1]
     if not np.isfinite(last):
         raise TrainingError(f"the loss is {last} at step {step}; lower the learning rate")
+    norm = curves.get("grad_norm", [(step, 0.0)])[-1][1]
+    if not np.isfinite(norm):
+        raise TrainingError(
+            f"the norm of the gradient is {norm} at step {step}; lower the learning rate, or raise the temperature"
+        )
     if broken := not_finite(model):
         raise TrainingError(f"after step {step} {broken}; lower the learning rate")
     return curves, cost

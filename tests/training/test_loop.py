@@ -305,6 +305,18 @@ class TestWhatGoesWrong:
             trained(loss=BreaksAtThree())
         assert len(steps) == 3
 
+    def test_a_gradient_without_a_finite_norm(self, trained: Callable[..., Trained]) -> None:
+        """Its loss is finite, and clipping by an infinite norm would leave every weight as it was."""
+
+        class Steep(InfoNCE):
+            """InfoNCE times 1e30."""
+
+            def rows(self, batch: ScoredBatch) -> torch.Tensor:
+                return super().rows(batch) * 1e30
+
+        with pytest.raises(TrainingError, match=r"^the norm of the gradient is inf at step 1; lower the learning rate"):
+            trained(loss=Steep())
+
     def test_a_learning_rate_out_of_this_world(self, trained: Callable[..., Trained]) -> None:
         with pytest.raises(TrainingError, match=r"at step \d; lower the learning rate"):
             trained(RECIPE.model_copy(update={"learning_rate": 1e30, "warmup": 0.0}))
