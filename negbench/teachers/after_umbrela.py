@@ -32,5 +32,5 @@ class AfterUmbrela(LanguageModel):
     """
 
     name: ClassVar[str] = "after-umbrela"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     instructions: ClassVar[str] = INSTRUCTIONS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -39,7 +40,7 @@ class LanguageModel(Chat, Teacher):
     """
 
     name: ClassVar[str] = "llm"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     incidental: ClassVar[frozenset[str]] = Chat.fetching
     instructions: ClassVar[str] = INSTRUCTIONS
     """The system prompt before each pair; it asks for a line ``score: K``."""
@@ -64,8 +65,29 @@ class LanguageModel(Chat, Teacher):
         return np.array([graded(answer) for answer in answers], np.float32)
 
 
+_NAMED = re.compile(
+    r"""(?<![a-z])score(?:["'`*:=\[(\s]|[-\u2013\u2014]\s){0,6}"""
+    r"""([^\s"'`*\])}]*\d[^\s"'`*\])}]*)(?=((?:\s+\S+){0,3}))"""
+)
+"""The word score, what a number stands in, and the words after it."""
+
+_ALONE = re.compile(r"""^(?:["'`*\[(\s]|[-\u2013\u2014]\s)*([^\s"'`*\])]*\d[^\s"'`*\])]*)()["'`*\])\s]*$""")
+_GRADE = re.compile(rf"\+?0*([0-{HIGHEST}])(?:\.0+)?(?:/{HIGHEST})?")
+_RANGE = re.compile(r"\s+(or|and|to|out of|of|/|-|\u2013)\s+(\d+)")
+
+
 def graded(answer: str) -> float:
-    """Return the grade in an answer as a share of the highest; NaN where it has none, or one that is no grade."""
-    grades = re.findall(r"score\W{0,4}(\d+)", answer.lower()) or re.findall(r"^\W*(\d+)\W*$", answer)
-    grade = int(grades[-1]) if grades else -1
-    return grade / HIGHEST if 0 <= grade <= HIGHEST else math.nan
+    """Return the last grade in an answer as a share of the highest; NaN where it has none.
+
+    A number below 0, with a fraction, of another scale (``3/10``, ``3 %``) or of a range is no grade.
+    """
+    text = unicodedata.normalize("NFKC", answer).lower()
+    found = _NAMED.findall(text) or _ALONE.findall(text)
+    if not found:
+        return math.nan
+    written, after = found[-1]
+    bare = written.rstrip(".,;:!?\u2026")
+    grade, more = _GRADE.fullmatch(bare), _RANGE.match(after)
+    if more is not None and bare == written and (more[1] not in ("out of", "of", "/") or more[2] != str(HIGHEST)):
+        return math.nan
+    return math.nan if grade is None else int(grade[1]) / HIGHEST

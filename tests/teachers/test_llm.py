@@ -206,6 +206,14 @@ def test_a_key_itself_is_no_name_of_a_variable(key: str) -> None:
     [
         ("score: 2", 2), ("Score 3", 3), ("**score**: 1.", 1), ('{"score": 0}', 0), ("2", 2), (" 3.\n", 3),
         ("score: 1, no: score: 2", 2), ("score: 11", None), ("0 or 1", None), ("two", None),
+        ("score: 3/3", 3), ("score: 2 out of 3", 2), ("score - 2", 2), ("- 1", 1), ("score: \uff12", 2),
+        ('{"score": 2.0}', 2),
+        ("score: 2, since 3 is too much", 2), ("on the scale score 0 to 3, score: 1", 1), ("score: 3 - all of it", 3),
+        ("M: 3\nT: 2\nscore: 2", 2), ("score: 1 (underscore 3)", 1), ("Score: 2 (M: 3, T: 3)", 2),
+        ("score: -1", None), ("-1", None), ("score: \u22121", None), ("score: 2.5", None), ("score: 1,5", None),
+        ("score: 0.9", None), ("score: 3/10", None), ("score: 3 out of 10", None), ("3/10", None), ("score: 3%", None),
+        ("score: 1-3", None), ("score: 2 or 3", None), ("score: 1e1", None), ("score: 1/2", None),
+        ("score: \u00bd", None),
     ],
 )  # fmt: skip
 def test_grades_as_models_write_them(answer: str, grade: int | None) -> None:
