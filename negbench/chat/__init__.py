@@ -14,6 +14,7 @@ from negbench.chat.address import checked_address, checked_variable
 from negbench.chat.answers import Answers
 from negbench.errors import InputError
 from negbench.numbers import not_booleans
+from negbench.plain_values import NotPlainError, checked_text
 
 CUT = "was cut off at the server's limit of tokens; raise it"
 EMPTY = "is empty"
@@ -73,7 +74,8 @@ class Chat(BaseModel):
         """Return the answer to each text after ``instructions``; those that are kept in the store are not asked for.
 
         Raises InputError, which begins with ``who``, without a key, over the budget, and where the server refuses,
-        does not answer, or gives replies without a whole answer, which are not kept; what came by then is.
+        does not answer, or gives replies without a whole answer, which are not kept; what came by then is. What a model
+        thought aloud is kept, too, and left out.
         """
         kept = Answers()
         names = [kept.name(self.server or "", self.model, instructions, text) for text in texts]
@@ -81,7 +83,7 @@ class Chat(BaseModel):
         missing = {name: text for name, text in zip(names, texts, strict=True) if name not in by_name}
         if missing:
             by_name |= self._fetch(who, instructions, missing, kept)
-        return [by_name[name] for name in names]
+        return [without_thoughts(by_name[name]) for name in names]
 
     def _fetch(self, who: str, instructions: str, missing: dict[str, str], kept: Answers) -> dict[str, str]:
         import openai
@@ -170,12 +172,23 @@ def read(reply: Any) -> tuple[str, str | None]:
     except (AttributeError, TypeError, LookupError):
         said = getattr(reply, "error", None) or reply
         return "", f"holds no answer: {' '.join(str(said).split()):.80}"
-    end = getattr(choice, "finish_reason", None)
+    end = str(getattr(choice, "finish_reason", None)).lower()
     if end == "content_filter":
         return WITHHELD, None
-    if end in ("length", "max_tokens"):
+    if end in ("length", "max_tokens", "model_length"):
         return "", CUT
-    if end in ("error", "abort"):
+    if end in ("error", "abort", "cancelled", "insufficient_system_resource"):
         return "", f"ended in the middle ({end})"
     text = answer or refusal
-    return (text, None) if isinstance(text, str) and text.strip() else ("", EMPTY)
+    if not isinstance(text, str) or not text.strip():
+        return "", EMPTY
+    try:
+        return checked_text(text), None
+    except NotPlainError:
+        return "", "holds half a character"
+
+
+def without_thoughts(answer: str) -> str:
+    """Return what a model says after ``<think>...</think>``, which holds no answer; nothing if that never ends."""
+    said = answer.rpartition("</think>")[2]
+    return said.partition("<think>")[0]

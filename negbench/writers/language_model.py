@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from typing import ClassVar
 
+from negbench import plain_values
 from negbench.chat import Chat
 from negbench.writers import NegativeGenerator
 
@@ -48,8 +48,9 @@ def written(answer: str) -> list[str]:
     """Return the strings of the JSON list in an answer, blank ones left out; nothing where there is no such list."""
     listing = re.search(r"\[.*\]", answer, re.DOTALL)
     try:
-        listed = json.loads(listing[0]) if listing else None
-    except json.JSONDecodeError:
+        listed = plain_values.json_value(listing[0]) if listing else None
+        plain_values.check_texts(listed, listing[0] if listing else "")
+    except plain_values.NotPlainError:
         return []
     if not isinstance(listed, list):
         return []

@@ -64,7 +64,16 @@ BROKEN: dict[str, tuple[dict[str, Any] | bytes, str]] = {
     "nothing": (completion(None), "is empty"),
     "blank": (completion(" \n"), "is empty"),
     "cut off": (completion("score: 1", "length"), "was cut off at the server's limit of tokens; raise it"),
+    "cut off by Mistral": (
+        completion("score: 1", "model_length"),
+        "was cut off at the server's limit of tokens; raise it",
+    ),
     "given up": (completion("score: 1", "error"), r"ended in the middle \(error\)"),
+    "given up by DeepSeek": (
+        completion("score: 1", "insufficient_system_resource"),
+        r"ended in the middle \(insufficient_system_resource\)",
+    ),
+    "half a character": (completion("score: 1 \ud800"), "holds half a character"),
 }
 
 
@@ -104,6 +113,22 @@ def test_a_refusal_is_an_answer_without_a_grade(server: Server, reply: dict[str,
         scores = judge(server).score(PAIRS, None, "float32")
         assert np.isnan(scores).tolist() == [False, False, False, True, False, False]
     assert set(server.asked.values()) == {1}
+
+
+@pytest.mark.parametrize(
+    ("answer", "score"),
+    [
+        ("<think>score: 0, or score: 1?</think>\n\nscore: 3", 1),
+        ("Let me see: score: 0.\n</think>\nscore: 3", 1),  # a server may leave the first mark out
+        ("<think>score: 3</think>", math.nan),
+        ("<think>it could be score: 1, or", math.nan),
+    ],
+)
+def test_what_a_model_thinks_aloud_is_no_answer(server: Server, answer: str, score: float) -> None:
+    server.behave = lambda text, times: (200, answer)
+    np.testing.assert_array_equal(judge(server).score(PAIRS[:1], None, "float32"), np.float32([score]))
+    (said,) = judge(server).ask("judge", INSTRUCTIONS, ["x"])
+    assert said.strip() == ("" if math.isnan(score) else "score: 3")
 
 
 def test_a_server_that_names_no_reason_to_stop_is_believed(server: Server) -> None:

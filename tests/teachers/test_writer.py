@@ -34,6 +34,7 @@ from negbench.writers.language_model import LanguageModelWriter, written
         ('["one", 3, null, {"x": 1}]', ["one"]),
         ("I cannot write that.", []),
         ('["half', []),
+        ('["\\ud800"]', []),
         ('{"one": 1}', []),
         ("", []),
     ],
