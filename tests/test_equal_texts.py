@@ -14,11 +14,14 @@ from hypothesis import strategies as st
 from pools import with_features
 
 from negbench import mining
-from negbench.collections.duplicates import equal_texts, normalised, unlabelled_copies
+from negbench.collections import storage
+from negbench.collections.duplicates import equal_texts, normalised, unlabelled_copies, with_copies_in_truth
 from negbench.config.grid import read
 from negbench.labels.promote import Promote
 from negbench.mining import Rules
 from negbench.plan.trials import trials
+from negbench.repair import Oracle
+from negbench.repair.replaced import Replaced
 from negbench.retrieval.okapi import Okapi
 from negbench.retrieval.pool import build
 from negbench.samplers.top import Top
@@ -111,6 +114,38 @@ def test_a_copy_of_the_querys_own_document_is_known() -> None:
     assert {0, 1, 4} <= set(pool.documents[0][pool.known[0]].tolist())
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_copy_of_a_relevant_document_is_relevant_where_copies_are_known(known: bool, tmp_path: Path) -> None:
+    """Read again from the store: 3 is relevant to query 0, its copy 4 is judged not to be, and 5 is not judged."""
+    texts = ["lamp", "Lamp!", "LAMP", "chair", "Chair.", "CHAIR", "table"]
+    made = replace(
+        collection_of(texts, [(0, 0, 1)], ["one", "two"]),
+        truth={"train": Qrels.of([(0, 0, 1), (0, 3, 2), (0, 4, 0), (1, 6, 1)])},
+        truth_kind="complete",
+        copies_known=known,
+    )
+    storage.save(made, tmp_path)
+    read_again = storage.load_once(tmp_path)
+    more = [(0, 1, 1), (0, 2, 1), (0, 5, 2)] if known else []
+    assert read_again.truth["train"].triples() == sorted([*made.truth["train"].triples(), *more])
+    assert read_again.qrels["train"].triples() == [(0, 0, 1)]
+
+
+def test_a_repair_puts_no_copy_of_a_false_negative_in_its_place() -> None:
+    collection = replace(
+        collection_of(SIX, [(0, 3, 1)], ["a lamp is here"]), truth={"train": Qrels.of([(0, 0, 1), (0, 3, 1)])}
+    )
+    pool = pool_of(collection)
+    own = np.array([-1], np.int32)
+    drawn = mining.mine(pool, Rules(Top()), 1, 0, own, 6, copies=collection.known_copies())
+    assert drawn.documents.tolist() == [[0]]
+    for judged, expected in ((collection, {1, 4}), (with_copies_in_truth(collection), {2, 5})):
+        oracle = Oracle(
+            pool=pool, relevant=judged.truth["train"], own=own, size=6, seed=0, copies=judged.known_copies()
+        )
+        assert Replaced().checked(drawn, oracle).documents[0, 0] in expected
+
+
 def test_no_fill_has_the_text_of_a_positive() -> None:
     collection = collection_of(SIX, [(0, 0, 1)], ["nothing of this"])
     for copies, expected in ((collection.copies(), {2, 3, 5}), ({}, {1, 2, 3, 4, 5})):
@@ -195,3 +230,32 @@ def test_a_grid_can_leave_copies_unlabelled_and_then_counts_them(tmp_path: Path,
     assert "equal-texts" not in rates[known.name]
     embedded = [{stage.key for stage in trial.stages if stage.kind == "embeddings"} for trial in (known, unlabelled)]
     assert embedded[0] & embedded[1]  # vectors do not depend on what is known
+
+
+def test_held_out_labels_are_found_in_their_copies(tmp_path: Path, tiny_encoder: Path) -> None:
+    """Each query has two labels, n and n + 1 of ten, and each document a copy: a copy of a hidden one is a find."""
+    folder = _twice(tmp_path / "twice")
+    lines = [f"q{row}\td{row + more}\t1\n" for row in range(6) for more in (0, 1)]
+    (folder / "qrels/train.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(lines))
+    grid = {
+        "name": "g",
+        "collection": str(folder),
+        "encoder": {"model": str(tiny_encoder)},
+        "methods": ["bm25(candidates.depth=20)"],
+        "negatives": 4,
+        "held_out": 0.5,
+        "estimators": ["held-out"],
+        "train": {"epochs": 1, "batch_size": 4, "precision": "float32"},
+    }
+    (tmp_path / "grid.yaml").write_text(json.dumps(grid))
+    store = Store(tmp_path / "store")
+    (trial,) = [trial for trial in trials(read(tmp_path / "grid.yaml")) if trial.training is not None]
+    for stage in trial.counts:
+        store.ensure(stage)
+    (estimate,) = [stage for stage in trial.estimates if stage.held_out is not None]
+    assert estimate.held_out is not None
+    drawn = store.load(Negatives, estimate.held_out)
+    finds = sum(row % 10 in (query, query + 1) for query, of in enumerate(drawn.documents.tolist()) for row in of)
+    total = int((drawn.documents >= 0).sum())
+    assert read_rates(trial.counts, store.path)["held-out"]["rate"] == pytest.approx(finds / total)
+    assert any(row >= 10 and row % 10 in (query, query + 1) for query, of in enumerate(drawn.documents) for row in of)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -57,6 +58,19 @@ def unlabelled_copies(collection: Collection, split: str) -> Qrels:
     labels = collection.qrels[split].at_least(1)
     both = labels.with_copies(collection.copies())
     return both.where(~labels.contains(both.queries, both.documents))
+
+
+def with_copies_in_truth(collection: Collection) -> Collection:
+    """Return the collection with copies of relevant documents in its truth, where those of positives are known.
+
+    Mining takes no copy of a positive for a negative, so one of another relevant document is a false negative.
+    """
+    if not (collection.truth and collection.copies_known and (copies := collection.copies())):
+        return collection
+    truth = {
+        split: Qrels.both(judged.at_least(1).with_copies(copies), judged) for split, judged in collection.truth.items()
+    }
+    return replace(collection, truth=truth)
 
 
 def groups(texts: Sequence[str], threshold: float) -> Int32:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from negbench.collections.duplicates import with_copies_in_truth
 from negbench.types import Collection, GivenCandidates, Places, Qrels
 
 _BLOCK = 8_192
@@ -90,8 +91,11 @@ def load(folder: Path) -> Collection:
 
 @lru_cache(maxsize=2)
 def load_once(folder: Path) -> Collection:
-    """Read a collection that ``save`` wrote; the last two stay in memory, since all stages of a grid read the same."""
-    return load(folder)
+    """Read a collection that ``save`` wrote; the last two stay in memory, since all stages of a grid read the same.
+
+    Its truth holds copies of relevant documents, too (``duplicates.with_copies_in_truth``).
+    """
+    return with_copies_in_truth(load(folder))
 
 
 def count(folder: Path) -> int:

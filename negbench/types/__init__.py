@@ -71,7 +71,7 @@ class Qrels:
     def with_copies(self, copies: Mapping[int, Int32]) -> Qrels:
         """Return the judgments and, where ``copies`` has a document's row, the same grade for the rows it maps to.
 
-        A pair that is judged here keeps its own grade.
+        A pair that is judged here keeps its own grade; of several documents it copies, the highest grade counts.
         """
         more = [
             (query, copy, grade)
@@ -79,7 +79,7 @@ class Qrels:
             if document in copies
             for copy in copies[document].tolist()
         ]
-        return Qrels.both(Qrels.of(more), self) if more else self
+        return Qrels.both(Qrels.of(sorted(more, key=lambda it: it[2])), self) if more else self
 
     def where(self, keep: Bool) -> Qrels:
         """Return only the judgments that ``keep`` [J] marks."""

@@ -95,16 +95,20 @@ def _pairs(
 def _held_out(
     negatives: TrainingNegatives, path_of: PathOf, stage: NegativesStage, collection: Collection, split: str
 ) -> HeldOut:
-    """Count hidden positives among negatives drawn under thinned labels, weighted as in training."""
+    """Count hidden positives among negatives drawn under thinned labels, weighted as in training.
+
+    A copy of a hidden positive counts as one, and a label that copies a shown positive is not hidden.
+    """
     thinned = read_collection(path_of(stage.pool.collection))
     drawn = load_arrays(Negatives, path_of(stage))
-    labels, shown = collection.qrels[split].at_least(1), thinned.qrels[split].at_least(1)
+    labels, copies = collection.qrels[split].at_least(1), collection.known_copies()
+    shown = thinned.qrels[split].at_least(1).with_copies(copies)
     is_drawn = drawn.documents >= 0
-    hidden = labels.contains(drawn.queries[:, None], drawn.documents)
+    hidden = labels.with_copies(copies).contains(drawn.queries[:, None], drawn.documents)
     of_query = np.bincount(
         negatives.queries, weights=negatives.weights.mean(axis=1), minlength=int(drawn.queries.max()) + 1
     )
     weights = of_query[drawn.queries]
     n, units = len(weights), int(is_drawn[weights > 0].sum())
     hits, totals = by_query(np.arange(n), n, weights * hidden.sum(axis=1), weights * is_drawn.sum(axis=1), units)
-    return HeldOut(hits, totals, 1 - len(shown) / len(labels))
+    return HeldOut(hits, totals, 1 - float(shown.contains(labels.queries, labels.documents).mean()))
