@@ -14,6 +14,9 @@ from negbench.errors import InputError
 from negbench.retrieval import Ranking, Retriever, Search
 from negbench.types import Float32, Int32, UInt64
 
+MOST = float(np.finfo(np.float32).max)
+"""Largest score, as scores are float32."""
+
 _COLUMNS = (5, 6)
 """Number of fields in a line, without and with the tag."""
 
@@ -112,6 +115,6 @@ class RunFile(Retriever):
             score = float(fields[4])
         except ValueError as error:
             raise InputError(f"{expected}, found {line!r:.80}") from error
-        if not math.isfinite(score):
+        if not abs(score) <= MOST or "_" in fields[4]:
             raise InputError(f"{self.path}:{number}: expected a score that is a number, found {fields[4]}")
         return fields[0], fields[2], score

@@ -28,6 +28,10 @@ NEGATIVES = {
     "a query that is a list": ('{"query": ["a"], "pos": ["b"], "neg": ["c"]}', "mined.jsonl:1"),
     "scores that are too few": ('{"query": "a", "pos": ["b"], "neg": ["c", "d"], "neg_scores": [1]}', "mined.jsonl:1"),
     "scores that are words": ('{"query": "a", "pos": ["b"], "neg": ["c"], "neg_scores": ["x"]}', "mined.jsonl:1"),
+    "scores that are infinite in float32": (
+        '{"query": "a", "pos": ["b"], "neg": ["c"], "neg_scores": [-1e39]}',
+        "mined.jsonl:1",
+    ),
     "scores that are infinite": ('{"query": "a", "pos": ["b"], "neg": ["c"], "neg_scores": [1e999]}', "mined.jsonl:1"),
     "scores that are minus infinity": (
         '{"query": "a", "pos": ["b"], "neg": ["c"], "neg_scores": [-Infinity]}',

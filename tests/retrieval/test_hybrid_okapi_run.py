@@ -103,6 +103,8 @@ def test_ids_with_spaces_stand_between_tabs(search: Search, tmp_path: Path) -> N
         ("q0 Q0 d1 1 2 t\nq0 Q0 d1 2 1 t\n", "r:2: document 'd1' is listed twice for query 'q0'"),
         ("q0 Q0 d1 1 2 t\nq0 Q0 d2 2 nan t\n", "r:2: expected a score that is a number, found nan"),
         ("q0 Q0 d1 1 inf t\n", "r:1: expected a score that is a number, found inf"),
+        ("q0 Q0 d1 1 1e39 t\n", "r:1: expected a score that is a number, found 1e39"),  # infinite in float32
+        ("q0 Q0 d1 1 1_0 t\n", "r:1: expected a score that is a number, found 1_0"),
     ],
 )
 def test_a_run_of_something_else_is_refused(search: Search, tmp_path: Path, lines: str, told: str) -> None:

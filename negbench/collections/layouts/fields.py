@@ -6,9 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from negbench.collections import checks
 from negbench.collections.layouts.rows import Negative
 from negbench.errors import InputError
+
+MOST = float(np.finfo(np.float32).max)
+"""Largest score, as scores are float32."""
 
 
 def text(fields: Mapping[str, Any], key: str, place: str) -> str:
@@ -61,7 +66,7 @@ def optional_id(fields: Mapping[str, Any], key: str, place: str) -> str:
 
 
 def numbers(values: Any, count: int, place: str) -> list[float]:
-    """Return a list of ``count`` numbers."""
+    """Return a list of ``count`` numbers, each one that float32 holds."""
     if not isinstance(values, list) or any(isinstance(it, bool) or not isinstance(it, int | float) for it in values):
         raise InputError(f"{place}: expected a list of numbers, found {values!r:.60}")
     if len(values) != count:
@@ -70,8 +75,10 @@ def numbers(values: Any, count: int, place: str) -> list[float]:
         read = [float(value) for value in values]
     except OverflowError:
         read = [math.inf]
-    if any(map(math.isinf, read)):  # NaN stands for a score that is unknown
-        raise InputError(f"{place}: expected numbers that are finite; correct or leave out the infinite one")
+    if any(abs(value) > MOST for value in read):  # NaN stands for a score that is unknown
+        raise InputError(
+            f"{place}: expected numbers that are finite, up to {MOST:.2g}; correct or leave out the infinite one"
+        )
     return read
 
 
