@@ -356,14 +356,14 @@ class TestBeforeTheRun:
             said = negbench("run", "grid.yaml", *options, "--set", named, cwd=place)
             assert said.code == 2
             assert "files of both would be called a_b" in said.err
-        for name in ("one/garden", "two/garden"):
+        for name in ("one/a b", "two/a:b"):
             shutil.copytree(tiny_collection, place / name)
-        with (place / "two/garden/corpus.jsonl").open("a") as corpus:
+        with (place / "two/a:b/corpus.jsonl").open("a") as corpus:
             corpus.write('{"_id": "further", "text": "a further text"}\n')
-        (place / "more.yaml").write_text(json.dumps({**GRID, **_own(place), "evaluate_on": ["two/garden"]}))
-        said = negbench("run", "more.yaml", "--runs", "--set", "collection=one/garden", cwd=place)
+        (place / "more.yaml").write_text(json.dumps({**GRID, **_own(place), "evaluate_on": ["two/a:b"]}))
+        said = negbench("run", "more.yaml", "--runs", "--set", "collection=one/a b", cwd=place)
         assert said.code == 2
-        assert "collections garden and garden: files of both would be called garden" in said.err
+        assert "collections a b and a:b: files of both would be called a_b" in said.err
         assert not (place / "runs").exists()
 
     def test_a_name_that_is_too_long_for_a_file_is_cut(self) -> None:
