@@ -30,7 +30,7 @@ class LocateFalseNegatives(Stage):
     """
 
     kind: ClassVar[str] = "where"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     sequence: TrainingSequence
     negatives: NegativesStage
 
@@ -82,6 +82,7 @@ class FilterQuality(Stage):
     """Precision and recall of a draw's filters, against the truth; empty without truth."""
 
     kind: ClassVar[str] = "denoising"
+    version: ClassVar[int] = 2
     draw: NegativesStage
 
     def identity(self) -> dict[str, Any]:
@@ -121,6 +122,7 @@ class DetectorQuality(Stage):
     """Precision and recall of the rows that a training's detector flagged, against the truth; empty without truth."""
 
     kind: ClassVar[str] = "detection"
+    version: ClassVar[int] = 2
     training: Train
 
     @cached_property

@@ -34,7 +34,7 @@ class CountInBatch(Stage):
     """
 
     kind: ClassVar[str] = "in-batch-false-negatives"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     sequence: TrainingSequence
 
     @property
@@ -99,7 +99,7 @@ class EstimateFalseNegatives(CountInBatch):
     """
 
     kind: ClassVar[str] = "false-negatives"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     estimator: Estimator
     judging: JudgeNegatives | None = None
     held_out: NegativesStage | None = None

@@ -33,6 +33,7 @@ class WeighFalseNegatives(Stage):
     """
 
     kind: ClassVar[str] = "gradient"
+    version: ClassVar[int] = 2
     training: Train
     start: tuple[Embed, Embed]
     trained: tuple[Embed, Embed]

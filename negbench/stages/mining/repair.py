@@ -26,7 +26,7 @@ class RepairNegatives(DerivedNegatives):
     """
 
     kind: ClassVar[str] = "repaired"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     draw: DrawNegatives
     repair: Repair
 
