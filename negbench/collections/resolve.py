@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from negbench import plain_values, user_files
-from negbench.collections import Source, tables
+from negbench.collections import PATH_KEYS, Source, tables
 from negbench.collections.beir import find
 from negbench.collections.layouts import files
 from negbench.errors import InputError, plainly
@@ -97,6 +97,25 @@ def collection_name(source: Source) -> str:
         return f"{source.name}({collection_name(inner)})"
     path = source.parameters.get("path") or source.parameters.get("id")
     return source.spelling if path is None else str(path).rstrip("/").rpartition("/")[2]
+
+
+def names_apart(sources: Sequence[Source]) -> list[str]:
+    """Return the name of each collection, with the parameters in which those of one name differ, but for paths."""
+    names = [collection_name(source) for source in sources]
+    found = []
+    for source, name in zip(sources, names, strict=True):
+        same = [_own_parameters(other) for other, its in zip(sources, names, strict=True) if its == name]
+        own = _own_parameters(source)
+        told = [f"{key}={value}" for key, value in own.items() if any(other.get(key) != value for other in same)]
+        found.append(f"{name[:-1]}, {', '.join(told)})" if told and name.endswith(")") else " ".join([name, *told]))
+    return found
+
+
+def _own_parameters(source: Source) -> dict[str, Any]:
+    """Return the parameters of a collection and of those inside it, without paths."""
+    inner = source.parameters.get("collection")
+    own = {key: it for key, it in source.parameters.items() if key != "collection" and key not in PATH_KEYS}
+    return {**(_own_parameters(inner) if isinstance(inner, Source) else {}), **own}
 
 
 def mapping_in(text: str) -> Mapping[str, Any] | None:

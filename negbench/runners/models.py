@@ -19,8 +19,8 @@ from negbench.report.audited import Audited
 from negbench.report.card import Choice, card, intervals
 from negbench.report.rows import Row
 from negbench.runners import local
+from negbench.runners.file_names import check_apart, collection_files, file_name
 from negbench.runners.schedule import Progress
-from negbench.runners.trec_runs import check_apart, file_name
 from negbench.stages.evaluation.quality import EvaluateEncoder
 from negbench.stages.inputs import read_collection
 from negbench.store import Store
@@ -109,7 +109,6 @@ def check_free(which: Which, trials: Sequence[Trial], out: Path) -> None:
     trained = [trial for trial in trials if trial.training is not None]
     if which == "none" or not trained:
         return
-    check_apart([same[0].collection_name for same in _by_collection(trials).values()], "collections")
     if which == "all":
         check_apart([name for name, _ in _by_row(trained)], "rows")
     for place in [*_places_of_best(trials, out), *(_places_of_rows(trained, out) if which == "all" else ())]:
@@ -124,9 +123,10 @@ def _check_ours(place: Path) -> None:
 def _places_of_best(trials: Sequence[Trial], out: Path) -> dict[Path, list[Trial]]:
     """Return where the best encoder of each collection goes, and the trials on it."""
     collections = _by_collection(trials)
+    names = collection_files(trials)
     return {
-        out / "best" if len(collections) == 1 else out / "best" / file_name(same[0].collection_name): same
-        for same in collections.values()
+        out / "best" if len(collections) == 1 else out / "best" / names[digest]: same
+        for digest, same in collections.items()
         if any(trial.training is not None for trial in same)
     }
 

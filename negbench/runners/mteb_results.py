@@ -10,10 +10,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from negbench.collections.resolve import collection_name
 from negbench.plan.trials import Trial
 from negbench.report.results import write_json
-from negbench.runners.trec_runs import file_name
+from negbench.runners.file_names import collection_files, file_name
 from negbench.stages.evaluation.quality import EvaluateEncoder
 from negbench.store import Store
 
@@ -29,11 +28,12 @@ def write(trials: Sequence[Trial], store: Store, out: Path) -> list[Path]:
     is the first measure. The language is not known and left empty.
     """
     written: list[Path] = []
+    names = collection_files(trials)
     for trial in trials:
         revision = "start" if trial.training is None else trial.training.key
         for stage in (trial.evaluation, *trial.extra_evaluations.values()):
             if isinstance(stage, EvaluateEncoder):
-                name = file_name(collection_name(stage.collection.source))
+                name = names[stage.collection.fingerprint]
                 path = out / FOLDER / file_name(trial.name) / revision / f"{name}.json"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_json(path, _result(stage, name, store))

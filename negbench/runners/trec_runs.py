@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from negbench.collections.resolve import collection_name
 from negbench.config.grid import Grid
 from negbench.errors import InputError
 from negbench.evaluation import ranking
 from negbench.plan.trials import Trial
 from negbench.report.results import write_text
+from negbench.runners.file_names import check_apart, collection_files, file_name
 from negbench.stages.evaluation.quality import EvaluateEncoder, EvaluateRetriever
 from negbench.stages.inputs import read_collection
 from negbench.store import Store
@@ -29,12 +27,13 @@ def write(trials: Sequence[Trial], store: Store, out: Path) -> list[Path]:
     that was measured. Raises InputError for ids with white space, which the format has no place for.
     """
     written: list[Path] = []
+    names = collection_files(trials)
     for trial in trials:
         for stage in (trial.evaluation, *trial.extra_evaluations.values()):
             if not isinstance(stage, EvaluateEncoder | EvaluateRetriever):
                 continue
             collection = read_collection(store.path(stage.collection))
-            folder = out / FOLDER / file_name(collection_name(stage.collection.source))
+            folder = out / FOLDER / names[stage.collection.fingerprint]
             folder.mkdir(parents=True, exist_ok=True)
             qrels, run = folder / f"qrels.{stage.split}.trec", folder / f"{file_name(trial.name)}.trec"
             if qrels not in written:
@@ -53,38 +52,12 @@ def check(grid: Grid, trials: Sequence[Trial], store: Store) -> None:
     check_apart([trial.name for trial in trials], "rows")
     ends = [stage for trial in trials for stage in (trial.evaluation, *trial.extra_evaluations.values())]
     loaded = [stage.collection for stage in ends if isinstance(stage, EvaluateEncoder | EvaluateRetriever)]
-    check_apart([collection_name(it.source) for it in {it.fingerprint: it for it in loaded}.values()], "collections")
+    collection_files(trials)
     for stage in dict.fromkeys(loaded):
         collection = read_collection(store.ensure(stage))
         with grid.located(stage.source.spelling):
             _ids(collection.query_ids)
             _ids(collection.document_ids)
-
-
-def check_apart(names: Sequence[str], what: str) -> None:
-    """Raise InputError where two of ``names``, which stand for different things, make one name of a file."""
-    by_file: dict[str, str] = {}
-    for name in names:
-        if (file := file_name(name)) in by_file:
-            raise InputError(
-                f"{what} {by_file[file]} and {name}: files of both would be called {file}; rename one of them"
-            )
-        by_file[file] = name
-
-
-MOST_LETTERS = 150
-"""Most letters of a file's name: disks take 255, and drafts and suffixes need some."""
-
-
-def file_name(text: str) -> str:
-    """Return a name for a file: letters, digits and ``._=-``, all others as one ``_``; the end of a long one is cut.
-
-    A digest stands for what is cut.
-    """
-    name = re.sub(r"[^A-Za-z0-9._=-]+", "_", text).strip("_.") or "_"
-    if len(name) <= MOST_LETTERS:
-        return name
-    return f"{name[: MOST_LETTERS - 13]}_{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def _qrels(collection: Collection, split: str) -> str:

@@ -18,7 +18,7 @@ import negbench as nb
 from negbench import tracking
 from negbench.errors import InputError
 from negbench.runners import models
-from negbench.runners.trec_runs import file_name
+from negbench.runners.file_names import file_name
 
 Command = Callable[..., Any]
 TRAIN = {"epochs": 1, "batch_size": 8, "learning_rate": 1e-3, "max_length": 32, "precision": "float32"}
@@ -365,6 +365,19 @@ class TestBeforeTheRun:
         assert said.code == 2
         assert "collections a b and a:b: files of both would be called a_b" in said.err
         assert not (place / "runs").exists()
+
+    def test_collections_that_differ_in_a_parameter(self, place: Path, negbench: Command) -> None:
+        """Each has folders of its own, named by what differs."""
+        inner = _own(place)["collection"]
+        varied = {**GRID, **_own(place), "collection": {"mismatched": {"collection": inner}}, "methods": ["in-batch"]}
+        varied["axes"] = {"collection.mismatched.rate": [0.25, 0.5]}
+        (place / "varied.yaml").write_text(json.dumps(varied))
+        said = negbench("run", "varied.yaml", "--runs", "--out", "out", cwd=place)
+        assert said.code == 0, said.err
+        rates = [f"mismatched_{Path(inner).name}_rate={rate}" for rate in (0.25, 0.5)]
+        for folder in ("best", "trec"):
+            assert sorted(path.name for path in (place / "out" / folder).iterdir()) == rates
+        assert {path.stem for path in (place / "out/mteb").rglob("*.json")} == set(rates)
 
     def test_a_name_that_is_too_long_for_a_file_is_cut(self) -> None:
         one, other = ("bm25(" + "x" * 300 + end for end in "ab")
