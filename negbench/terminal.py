@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 import negbench
 from negbench import user_files
-from negbench.errors import InputError
+from negbench.errors import InputError, PartError
 from negbench.escaping import for_terminal
 
 if TYPE_CHECKING:
@@ -73,7 +73,10 @@ class Commands(TyperGroup):
 
 
 def carry_out(app: Callable[[], object]) -> None:
-    """Run the command line; an InputError, or an error of a disk, is printed in one line on stderr with exit code 2."""
+    """Run the command line; an InputError, or an error of a disk, is printed in one line on stderr with exit code 2.
+
+    So is a PartError, which is a mistake in a part's own code, with exit code 1.
+    """
     _open_streams()
     try:
         try:
@@ -84,6 +87,9 @@ def carry_out(app: Callable[[], object]) -> None:
     except InputError as error:
         print_error(f"negbench: {error}")
         sys.exit(2)
+    except PartError as error:
+        print_error(f"negbench: {error}")
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     except BrokenPipeError:  # the reader has seen enough

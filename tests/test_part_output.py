@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pools import candidate_pool, mined
 
-from negbench import part_checks
+from negbench import part_checks, terminal
 from negbench.batching.random import Random
 from negbench.errors import PartError
 from negbench.evaluation.false_negatives import Rate, TrainingNegatives
@@ -222,6 +222,16 @@ def test_generated_texts(texts: Any, problem: str) -> None:
     with pytest.raises(PartError) as caught:
         part_checks.check_texts(CounterfactualWriter(), texts, 2, 2)
     assert str(caught.value) == f"writer {CounterfactualWriter().spelling}: {problem}"
+
+
+def test_a_command_says_it_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def fails() -> None:
+        raise PartError(Top(), "query 0: 7 is a known positive")
+
+    with pytest.raises(SystemExit) as ended:
+        terminal.carry_out(fails)
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "negbench: sampler top: query 0: 7 is a known positive\n"
 
 
 def test_a_generated_text_that_says_what_a_positive_says_is_left_out(
