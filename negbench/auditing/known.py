@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from negbench.collections.duplicates import words_of
+from negbench.collections.duplicates import folded, words_of
 from negbench.collections.layouts.rows import Row
 from negbench.errors import InputError
 from negbench.types import Collection, Passages, Qrels, TruthKind
-
-
-def folded(text: str) -> str:
-    """Return the text with every run of white space as one space."""
-    return " ".join(text.split())
 
 
 class Known:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from negbench.auditing.known import Known, folded
-from negbench.collections.duplicates import words_of
+from negbench.auditing.known import Known
+from negbench.collections.duplicates import folded, words_of
 from negbench.collections.layouts import row_warnings
 from negbench.collections.layouts.rows import Row
 from negbench.errors import InputError

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from negbench.letters import fold, words
+from negbench import letters
 from negbench.types import Collection, Int32, Qrels
 
 SHINGLE = 3
@@ -28,8 +28,8 @@ def equal_texts(texts: Sequence[str]) -> Int32:
     for rows in _same_letters(texts):
         first: dict[str, int] = {}
         for row in rows:
-            if written := words_of(texts[row]):
-                leaders[row] = first.setdefault(written, row)
+            if words := words_of(texts[row]):
+                leaders[row] = first.setdefault(words, row)
     return leaders
 
 
@@ -94,10 +94,8 @@ def groups(texts: Sequence[str], threshold: float) -> Int32:
         leader[other] = one
 
     if threshold < 1:
-        distinct = {row: normalised(texts[row]).split() for row in np.unique(leader).tolist()}
-        shingles = {
-            row: _shingles(of_text) for row, of_text in distinct.items() if of_text
-        }  # an empty text says nothing
+        words = {row: normalised(texts[row]).split() for row in np.unique(leader).tolist()}
+        shingles = {row: _shingles(of_text) for row, of_text in words.items() if of_text}  # an empty text says nothing
         for one, other in _similar(shingles, threshold):
             join(one, other)
     return np.array([find(row) for row in range(len(texts))], np.int32)
@@ -107,12 +105,17 @@ def normalised(text: str) -> str:
     """Return the words of a text in one form for each letter (``letters.fold``), without punctuation and spaces."""
     if text.isascii():  # the same words, several times faster
         return " ".join(text.translate(_ASCII_WORDS).split())
-    return " ".join(words(fold(text)))
+    return " ".join(letters.words(letters.fold(text)))
 
 
 def words_of(text: str) -> str:
     """Return the words of a text (``normalised``), by which copies are told; without any, what stands there."""
-    return normalised(text) or " ".join(text.split())
+    return normalised(text) or folded(text)
+
+
+def folded(text: str) -> str:
+    """Return the text with every run of white space as one space."""
+    return " ".join(text.split())
 
 
 def _shingles(words: Sequence[str]) -> frozenset[str]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from negbench.collections import checks
 from negbench.collections.checks import Document, Judgment, Query
+from negbench.collections.duplicates import folded
 from negbench.collections.layouts.records import Record
 from negbench.collections.layouts.rows import Row
 from negbench.collections.matching import note
@@ -230,11 +231,6 @@ def _two_texts(place: str, what: str, identifier: str, other: str) -> InputError
         f"{place}: the {what} id {identifier!r} has another text at {other}; expected one text for each id: correct "
         "the id or the text"
     )
-
-
-def folded(text: str) -> str:
-    """Return the text with every run of white space as one space."""
-    return " ".join(text.split())
 
 
 def _digest(text: str) -> str:

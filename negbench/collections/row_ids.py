@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from negbench.collections.gathering import folded
+from negbench.collections.duplicates import folded
 from negbench.collections.layouts.rows import Row
 
 

@@ -10,12 +10,10 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from negbench import rng, user_files
+from negbench.collections.layouts.fields import MOST
 from negbench.errors import InputError
 from negbench.retrieval import Ranking, Retriever, Search
 from negbench.types import Float32, Int32, UInt64
-
-MOST = float(np.finfo(np.float32).max)
-"""Largest score, as scores are float32."""
 
 _COLUMNS = (5, 6)
 """Number of fields in a line, without and with the tag."""

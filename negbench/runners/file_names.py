@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from negbench.collections.resolve import names_apart
 from negbench.errors import InputError
 from negbench.plan.trials import Trial
 from negbench.stages.evaluation.quality import EvaluateEncoder, EvaluateRetriever
+from negbench.stages.inputs import LoadCollection
 
 
-def collection_files(trials: Sequence[Trial]) -> dict[str, str]:
-    """Return the name for files of each collection that ``trials`` are evaluated on, by the collection's digest.
+def evaluated_on(trials: Sequence[Trial]) -> list[LoadCollection]:
+    """Return the collections that trials are evaluated on, their own and further ones."""
+    ends = [stage for trial in trials for stage in (trial.evaluation, *trial.extra_evaluations.values())]
+    return list(dict.fromkeys(it.collection for it in ends if isinstance(it, EvaluateEncoder | EvaluateRetriever)))
+
+
+def collection_files(collections: Iterable[LoadCollection]) -> dict[str, str]:
+    """Return the name for files of each collection, by the collection's digest.
 
     Raises InputError where two collections have one name.
     """
-    ends = [stage for trial in trials for stage in (trial.evaluation, *trial.extra_evaluations.values())]
-    evaluated = [stage.collection for stage in ends if isinstance(stage, EvaluateEncoder | EvaluateRetriever)]
-    sources = {it.fingerprint: it.source for it in evaluated}
+    sources = {it.fingerprint: it.source for it in collections}
     names = names_apart([*sources.values()])
     check_apart(names, "collections")
     return dict(zip(sources, map(file_name, names), strict=True))

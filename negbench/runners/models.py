@@ -123,7 +123,7 @@ def _check_ours(place: Path) -> None:
 def _places_of_best(trials: Sequence[Trial], out: Path) -> dict[Path, list[Trial]]:
     """Return where the best encoder of each collection goes, and the trials on it."""
     collections = _by_collection(trials)
-    names = collection_files(trials)
+    names = collection_files(trial.evaluation.collection for trial in trials)
     return {
         out / "best" if len(collections) == 1 else out / "best" / names[digest]: same
         for digest, same in collections.items()

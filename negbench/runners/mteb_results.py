@@ -12,7 +12,7 @@ from typing import Any
 
 from negbench.plan.trials import Trial
 from negbench.report.results import write_json
-from negbench.runners.file_names import collection_files, file_name
+from negbench.runners.file_names import collection_files, evaluated_on, file_name
 from negbench.stages.evaluation.quality import EvaluateEncoder
 from negbench.store import Store
 
@@ -28,7 +28,7 @@ def write(trials: Sequence[Trial], store: Store, out: Path) -> list[Path]:
     is the first measure. The language is not known and left empty.
     """
     written: list[Path] = []
-    names = collection_files(trials)
+    names = collection_files(evaluated_on(trials))
     for trial in trials:
         revision = "start" if trial.training is None else trial.training.key
         for stage in (trial.evaluation, *trial.extra_evaluations.values()):

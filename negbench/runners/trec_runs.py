@@ -11,7 +11,7 @@ from negbench.errors import InputError
 from negbench.evaluation import ranking
 from negbench.plan.trials import Trial
 from negbench.report.results import write_text
-from negbench.runners.file_names import check_apart, collection_files, file_name
+from negbench.runners.file_names import check_apart, collection_files, evaluated_on, file_name
 from negbench.stages.evaluation.quality import EvaluateEncoder, EvaluateRetriever
 from negbench.stages.inputs import read_collection
 from negbench.store import Store
@@ -27,7 +27,7 @@ def write(trials: Sequence[Trial], store: Store, out: Path) -> list[Path]:
     that was measured. Raises InputError for ids with white space, which the format has no place for.
     """
     written: list[Path] = []
-    names = collection_files(trials)
+    names = collection_files(evaluated_on(trials))
     for trial in trials:
         for stage in (trial.evaluation, *trial.extra_evaluations.values()):
             if not isinstance(stage, EvaluateEncoder | EvaluateRetriever):
@@ -50,10 +50,9 @@ def check(grid: Grid, trials: Sequence[Trial], store: Store) -> None:
     The collections that trials are evaluated on are loaded where they are not stored.
     """
     check_apart([trial.name for trial in trials], "rows")
-    ends = [stage for trial in trials for stage in (trial.evaluation, *trial.extra_evaluations.values())]
-    loaded = [stage.collection for stage in ends if isinstance(stage, EvaluateEncoder | EvaluateRetriever)]
-    collection_files(trials)
-    for stage in dict.fromkeys(loaded):
+    loaded = evaluated_on(trials)
+    collection_files(loaded)
+    for stage in loaded:
         collection = read_collection(store.ensure(stage))
         with grid.located(stage.source.spelling):
             _ids(collection.query_ids)

@@ -137,8 +137,8 @@ def _fit(
     ):
         limits, shares = recipe.max_length.by_side, process_group.size
         collator = Collator(job.data, job.collection, model, chunk_tokens(recipe), shares, job.documents, limits)
-        moving = hook is not None and len(hook.steps) > 0  # new rows read other tokens, and searches read all
-        with only_used_tokens(model, None if moving else collator.tokens, recipe):
+        # new rows read other tokens, and searches for them read all
+        with only_used_tokens(model, None if _replaces_rows(hook) else collator.tokens, recipe):
             return _run(model, job, collator, scratch, process_group, watch, hook)
 
 
@@ -186,7 +186,7 @@ def _run(
             collator,
             epochs,
             process_group,
-            hook is not None and len(hook.steps) > 0,
+            _replaces_rows(hook),
             model=model,
             args=training_arguments(recipe, seed, len(epochs), scratch),
             train_dataset=Dataset.from_dict({"row": list(range(len(job.data.queries)))}),
@@ -201,6 +201,10 @@ def _run(
         **{f"{name}_read": float(n) for name, n in collator.read.items()},
     }
     return curves, cost
+
+
+def _replaces_rows(hook: RefreshHook | None) -> bool:
+    return hook is not None and len(hook.steps) > 0
 
 
 def _take(

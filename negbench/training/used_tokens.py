@@ -22,7 +22,7 @@ from negbench.types import Bool
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-AT_ONCE = 2**24
+_AT_ONCE = 2**24
 """Token ids that are looked at in one step, for which numpy makes a copy of them."""
 
 Table = nn.Embedding | nn.EmbeddingBag
@@ -93,7 +93,7 @@ class _UsedRows(nn.Module):
 
     @property
     def whole(self) -> Table:
-        """The table."""
+        """The table with the embeddings of all tokens, not those in training (``merged``)."""
         return self.held[0]
 
     def forward(self, ids: Tensor, *rest: Any) -> Any:
@@ -129,8 +129,8 @@ def _tables(model: SentenceTransformer, tokens: Mapping[Side, Tokens]) -> list[t
         padding = [table.padding_idx, getattr(tokenizer, "pad_token_id", None), 0]  # 0 where there is none
         rows[[it for it in padding if it is not None]] = True
         ids = texts.columns["input_ids"]
-        for first in range(0, len(ids), AT_ONCE):
-            rows[ids[first : first + AT_ONCE]] = True
+        for first in range(0, len(ids), _AT_ONCE):
+            rows[ids[first : first + _AT_ONCE]] = True
     return [(table, torch.from_numpy(np.flatnonzero(rows)).to(table.weight.device)) for table, rows in read.items()]
 
 
