@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from negbench import rng
 from negbench.encoders.precision import Precision
 from negbench.retrieval import analysis
 from negbench.retrieval.bm25 import BM25, terms
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 
 _BM25 = BM25()
 """The retriever whose k1, b and formula are used."""
+
+SAMPLE = 1000
+"""Largest number of documents that scores are standardised over."""
+
+
+def sampled(passages: Sequence[str], seed: int) -> Int64:
+    """Return the rows of the documents that scores are standardised over, ascending: at most ``SAMPLE``, at random."""
+    return np.sort(rng.CounterRNG(seed, "reference").order(rng.keys(passages))[:SAMPLE])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

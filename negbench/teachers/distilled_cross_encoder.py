@@ -15,23 +15,16 @@ from negbench.collections.splits import normalised
 from negbench.encoders.precision import Precision
 from negbench.teachers import joint_cosine
 from negbench.teachers.bi_encoder import BiEncoder
-from negbench.teachers.corpus_scores import CorpusScores
+from negbench.teachers.corpus_scores import CorpusScores, sampled
 from negbench.teachers.cross_encoder import predict
 from negbench.teachers.query_groups import Group, contrasts, unlabelled
 from negbench.teachers.stacking import fitted, weighted
-from negbench.teachers.trained_cross_encoder import Fit, LabelledPairs, TrainedCrossEncoder, corrected
-from negbench.types import Float32, Float64, Int64
+from negbench.teachers.trained import Fit, LabelledPairs
+from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
+from negbench.types import Float32, Float64
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
-
-SAMPLE = 1000
-"""Largest number of documents that scores are standardised over, and that spans and titles are taken from."""
-
-
-def sampled(passages: Sequence[str], seed: int) -> Int64:
-    """Return the rows of the documents that scores are standardised over, ascending: at most ``SAMPLE``, at random."""
-    return np.sort(rng.CounterRNG(seed, "reference").order(rng.keys(passages))[:SAMPLE])
 
 
 class DistilledCrossEncoder(TrainedCrossEncoder):
@@ -80,10 +73,9 @@ class DistilledCrossEncoder(TrainedCrossEncoder):
         """Return the embedding model as a cross-encoder; nothing is drawn."""
         return joint_cosine.load(self.model, self.max_length, self.keep_layers)
 
-    def learn(
-        self, model: CrossEncoder, data: LabelledPairs, fit: Fit, precision: Precision, out: Path
-    ) -> dict[str, float]:
+    def learn(self, data: LabelledPairs, fit: Fit, precision: Precision, out: Path) -> dict[str, float]:
         """Imitate, learn the labels, weigh; save the transformer, what is known of the corpus, and the weights."""
+        model = self.start()
         rows = sampled(data.passages, data.seed)
         known = CorpusScores.of(data.passages, rows, self.encoder, precision)
         held = self._held_back(data)
@@ -95,7 +87,8 @@ class DistilledCrossEncoder(TrainedCrossEncoder):
                     "documents": [list(group.documents) for group in of_queries],
                     "label": [list(group.targets) for group in of_queries],
                 }
-                fit(columns, joint_cosine.listwise(model), epochs, sum(len(group.documents) for group in of_queries))
+                read = sum(len(group.documents) for group in of_queries)
+                fit(model, columns, joint_cosine.listwise(model), self.recipe(epochs), read)
 
         imitated = unlabelled(data, held, rows, known, self.unlabelled)
         asked = [(group.query, document) for group in imitated for document in group.documents]
@@ -123,8 +116,7 @@ class DistilledCrossEncoder(TrainedCrossEncoder):
             return np.zeros(0, np.float32)
         model, known = joint_cosine.load(folder, self.max_length), CorpusScores.load(folder)
         weights = np.array(json.loads((folder / "weights.json").read_text()))
-        scores = weighted(self.features(model, known, pairs, precision), weights)
-        return scores if self.prior is None else corrected(scores, 1 / (1 + self.negatives), self.prior)
+        return self.at_prior(weighted(self.features(model, known, pairs, precision), weights))
 
     def features(
         self, model: CrossEncoder, known: CorpusScores, pairs: Sequence[tuple[str, str]], precision: Precision

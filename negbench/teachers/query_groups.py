@@ -10,7 +10,7 @@ import numpy as np
 
 from negbench import rng
 from negbench.teachers.corpus_scores import CorpusScores
-from negbench.teachers.trained_cross_encoder import LabelledPairs
+from negbench.teachers.trained import LabelledPairs
 from negbench.types import Float32, Int64
 
 NEAR, RANDOM = 3, 2

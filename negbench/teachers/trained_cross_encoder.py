@@ -3,48 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 from pydantic import Field
 
 from negbench.encoders import weights
 from negbench.encoders.precision import Precision
-from negbench.teachers import Teacher
 from negbench.teachers.cross_encoder import load, predict
-from negbench.types import CandidatePool, Float32
+from negbench.teachers.trained import Fit, LabelledPairs, Recipe, TrainedTeacher
+from negbench.types import Float32
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
     from torch import nn
 
 
-@dataclass(frozen=True, kw_only=True)
-class LabelledPairs:
-    """What one copy may learn from, and no query of the fold that it will score.
-
-    ``pairs`` are (row of ``queries``, row of ``passages``, label); ``queries`` are those of the ``pool``, by row, and
-    ``titles`` those of the passages.
-    """
-
-    pairs: list[tuple[int, int, float]]
-    queries: Sequence[str]
-    passages: Sequence[str]
-    titles: Sequence[str]
-    pool: CandidatePool
-    seed: int
-
-
-class Fit(Protocol):
-    """Minimises a loss over rows."""
-
-    def __call__(self, columns: dict[str, list[Any]], loss: nn.Module, epochs: int, pairs_read: int) -> None:
-        """Train on the rows in ``columns``, which hold ``pairs_read`` pairs an epoch."""
-
-
-class TrainedCrossEncoder(Teacher):
+class TrainedCrossEncoder(TrainedTeacher):
     """A cross-encoder trained here; the copy that scores a query was never trained on it, nor on its twin.
 
     Each copy learns, by binary cross-entropy, the labelled pairs of the other folds against negatives drawn at
@@ -59,21 +34,6 @@ class TrainedCrossEncoder(Teacher):
     reads: ClassVar[int] = 1
     """How many pairs are read for each row of its training."""
 
-    model: str = Field(
-        default="all-MiniLM-L6-v2",
-        min_length=1,
-        description="Weights that training starts from: a hub id, folder or offline name.",
-    )
-    folds: int = Field(
-        default=2, ge=2, le=20, description="Number of copies, each trained on the queries of all other folds."
-    )
-    negatives: int = Field(default=4, ge=1, le=1000, description="Training negatives per positive.")
-    positives: int | None = Field(
-        default=None, ge=1, description="Largest number of labelled pairs per query, drawn at random; null for all."
-    )
-    depth: int = Field(
-        default=200, ge=1, description="Number of top retriever ranks that training negatives are drawn from."
-    )
     epochs: int = Field(default=1, ge=1, le=1000, description="Passes over the training pairs.")
     batch_size: int = Field(default=32, ge=1, description="Training pairs per step.")
     learning_rate: float = Field(default=1e-4, gt=0, description="Peak learning rate of AdamW.")
@@ -81,19 +41,6 @@ class TrainedCrossEncoder(Teacher):
     keep_layers: int | None = Field(
         default=None, ge=1, description="Number of transformer layers to keep, from the bottom; null for all."
     )
-    prior: float | None = Field(
-        default=None,
-        gt=0,
-        lt=1,
-        description=(
-            "Share of relevant documents among those scored, to which probabilities are corrected; null for no "
-            "correction."
-        ),
-    )
-
-    @property
-    def training_folds(self) -> int:
-        return self.folds
 
     def check_usable(self) -> None:
         import torch
@@ -101,21 +48,20 @@ class TrainedCrossEncoder(Teacher):
         with torch.random.fork_rng():  # a new head is drawn
             self.start()
 
-    def fingerprint(self) -> str:
-        """Return the digest of the weights it starts from."""
-        return weights.fingerprint(self.model, None)
-
     def start(self) -> CrossEncoder:
         """Return the model before training; a new head is drawn from torch's random state."""
         return load(weights.locate(self.model), self.max_length, self.keep_layers, new_head=True)
 
-    def learn(
-        self, model: CrossEncoder, data: LabelledPairs, fit: Fit, precision: Precision, out: Path
-    ) -> dict[str, float]:
-        """Train ``model`` and save the copy to ``out``; return what it costs beyond what ``fit`` counts."""
+    def recipe(self, epochs: int) -> Recipe:
+        """Return how it is trained for ``epochs``."""
+        return Recipe(epochs=epochs, batch_size=self.batch_size, learning_rate=self.learning_rate)
+
+    def learn(self, data: LabelledPairs, fit: Fit, precision: Precision, out: Path) -> dict[str, float]:
+        """Train the cross-encoder and save it."""
+        model = self.start()
         rows = self.columns(data.pairs, data.queries, data.passages)
         read = len(next(iter(rows.values()))) * self.reads
-        fit(rows, self.loss(model, precision), self.epochs, read)
+        fit(model, rows, self.loss(model, precision), self.recipe(self.epochs), read)
         model.save_pretrained(str(out))
         return {}
 
@@ -138,12 +84,4 @@ class TrainedCrossEncoder(Teacher):
 
     def score(self, pairs: Sequence[tuple[str, str]], folder: Path | None, precision: Precision) -> Float32:
         assert folder is not None, "a trained teacher is scored from its folder"
-        scores = predict(load(folder, self.max_length), pairs, precision)
-        return scores if self.prior is None else corrected(scores, 1 / (1 + self.negatives), self.prior)
-
-
-def corrected(scores: Float32, learnt: float, prior: float) -> Float32:
-    """Return probabilities learnt where a share ``learnt`` was relevant as they are where it is ``prior``: Bayes."""
-    odds = prior * (1 - learnt) / ((1 - prior) * learnt)
-    rescaled: Float32 = (scores * odds / (scores * odds + (1 - scores))).astype(np.float32)
-    return rescaled
+        return self.at_prior(predict(load(folder, self.max_length), pairs, precision))

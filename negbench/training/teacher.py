@@ -1,4 +1,4 @@
-"""Train one copy of a cross-fitted cross-encoder teacher."""
+"""Train one copy of a cross-fitted teacher."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from negbench.encoders.attention import fast_attention
 from negbench.encoders.precision import Precision
 from negbench.errors import InputError
 from negbench.teachers.checkpoint import require_finite
-from negbench.teachers.trained_cross_encoder import LabelledPairs, TrainedCrossEncoder
+from negbench.teachers.trained import LabelledPairs, Recipe, TrainedTeacher
 from negbench.training.loop import preserved_random_state, set_dropout
 from negbench.types import CandidatePool, Collection, Int64
 
 if TYPE_CHECKING:
+    from sentence_transformers import CrossEncoder
     from torch import nn
 
 
@@ -29,7 +30,7 @@ def fold_of(queries: list[str], folds: int) -> Int64:
 
 
 def training_pairs(
-    teacher: TrainedCrossEncoder, pool: CandidatePool, members: Int64, seed: int
+    teacher: TrainedTeacher, pool: CandidatePool, members: Int64, seed: int
 ) -> list[tuple[int, int, float]]:
     """Return (query position in the pool, document row, label) for the queries at ``members``.
 
@@ -54,7 +55,7 @@ def training_pairs(
 
 
 def train_fold(
-    teacher: TrainedCrossEncoder,
+    teacher: TrainedTeacher,
     pool: CandidatePool,
     collection: Collection,
     fold: int,
@@ -98,15 +99,16 @@ def train_fold(
     on_cpu = not torch.cuda.is_available()
     cost: Counter[str] = Counter()
     with preserved_random_state(seed):
-        model = teacher.start()
 
-        def fit(columns: dict[str, list[Any]], loss: nn.Module, epochs: int, pairs_read: int) -> None:
+        def fit(
+            model: CrossEncoder, columns: dict[str, list[Any]], loss: nn.Module, recipe: Recipe, pairs_read: int
+        ) -> None:
             set_dropout(loss, 0.0)
             arguments = CrossEncoderTrainingArguments(
                 output_dir=str(scratch),
-                num_train_epochs=epochs,
-                per_device_train_batch_size=teacher.batch_size,
-                learning_rate=teacher.learning_rate,
+                num_train_epochs=recipe.epochs,
+                per_device_train_batch_size=recipe.batch_size,
+                learning_rate=recipe.learning_rate,
                 warmup_steps=0.1,
                 bf16=precision == "bfloat16",
                 use_cpu=on_cpu,
@@ -124,9 +126,9 @@ def train_fold(
             with fast_attention(loss, precision == "bfloat16"):
                 trainer.train()
             require_finite(
-                model, f"teacher {teacher.spelling}: trained at learning_rate={teacher.learning_rate:g}, lower it"
+                model, f"teacher {teacher.spelling}: trained at learning_rate={recipe.learning_rate:g}, lower it"
             )
-            cost.update(steps=trainer.state.global_step, pairs_read=pairs_read * epochs)
+            cost.update(steps=trainer.state.global_step, pairs_read=pairs_read * recipe.epochs)
 
-        cost.update(teacher.learn(model, data, fit, precision, out))
+        cost.update(teacher.learn(data, fit, precision, out))
     return {name: float(value) for name, value in cost.items()}

@@ -26,7 +26,7 @@ from negbench.teachers.corpus_scores import CorpusScores
 from negbench.teachers.cross_encoder import predict
 from negbench.teachers.distilled_cross_encoder import DistilledCrossEncoder
 from negbench.teachers.query_groups import Group, contrasts, unlabelled
-from negbench.teachers.trained_cross_encoder import LabelledPairs
+from negbench.teachers.trained import LabelledPairs, Recipe
 from negbench.training.teacher import fold_of, train_fold, training_pairs
 from negbench.types import CandidatePool, Collection
 
@@ -183,15 +183,15 @@ class TestTraining:
         seen: list[Any] = []
         learn = DistilledCrossEncoder.learn
 
-        def watched(self: Any, model: Any, data: Any, fit: Any, precision: Any, out: Path) -> Any:
-            def recorded(columns: Any, loss: Any, epochs: int, pairs_read: int) -> None:
+        def watched(self: Any, data: Any, fit: Any, precision: Any, out: Path) -> Any:
+            def recorded(model: Any, columns: Any, loss: Any, recipe: Recipe, pairs_read: int) -> None:
                 before = loss.model[0].model.state_dict()
                 before = {name: value.clone() for name, value in before.items()}
-                fit(columns, loss, epochs, pairs_read)
+                fit(model, columns, loss, recipe, pairs_read)
                 after = {name: value.clone() for name, value in loss.model[0].model.state_dict().items()}
-                seen.append((columns, epochs, pairs_read, before, after))
+                seen.append((columns, recipe.epochs, pairs_read, before, after))
 
-            return learn(self, model, data, recorded, precision, out)
+            return learn(self, data, recorded, precision, out)
 
         monkeypatch.setattr(DistilledCrossEncoder, "learn", watched)
         return seen

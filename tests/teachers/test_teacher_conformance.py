@@ -5,6 +5,7 @@ It is asked with its defaults, or as ``made`` has it; one whose model is not her
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,11 +54,23 @@ def distilled(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     return folder
 
 
+@pytest.fixture(scope="module")
+def fused(distilled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of a score fusion with equal weights."""
+    folder = tmp_path_factory.mktemp("fused")
+    for name in ("corpus.npz", "terms.json"):
+        shutil.copy(distilled / name, folder)
+    (folder / "weights.json").write_text("[0, 1, 1]")
+    return folder
+
+
 Made = Callable[[str], tuple[Teacher, Path | None]]
 
 
 @pytest.fixture
-def made(cross_encoder: Path, distilled: Path, tiny_encoder: Path, tiny_causal: Path, server: Server) -> Made:
+def made(
+    cross_encoder: Path, distilled: Path, fused: Path, tiny_encoder: Path, tiny_causal: Path, server: Server
+) -> Made:
     """Return a tiny teacher by name, and the folder of its copy if it is trained here."""
     server.behave = lambda text, times: (200, f"score: {sum(map(ord, text)) % 4}")
     fields: dict[str, tuple[dict[str, object], Path | None]] = {
@@ -65,6 +78,7 @@ def made(cross_encoder: Path, distilled: Path, tiny_encoder: Path, tiny_causal: 
         "trained-cross-encoder": ({"model": str(cross_encoder), "max_length": 64}, cross_encoder),
         "coupled-cross-encoder": ({"model": str(cross_encoder), "max_length": 64}, cross_encoder),
         "distilled-cross-encoder": ({"model": str(tiny_encoder), "max_length": 64}, distilled),
+        "score-fusion": ({"model": str(tiny_encoder), "max_length": 64}, fused),
         "bi-encoder": ({"model": str(tiny_encoder), "max_length": 64}, None),
         "llm": ({"model": "m", "server": server.url, "key": "SECRET"}, None),
         "after-umbrela": ({"model": "m", "server": server.url, "key": "SECRET"}, None),

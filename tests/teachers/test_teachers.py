@@ -24,7 +24,8 @@ from negbench.stages.mining.pool import BuildPool, TrainTeacher
 from negbench.stages.mining.pool_features import ScorePool
 from negbench.store import Store, load_arrays
 from negbench.teachers.cross_encoder import PretrainedCrossEncoder, load
-from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder, corrected
+from negbench.teachers.trained import corrected
+from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
 from negbench.training import teacher as training
 from negbench.training.teacher import fold_of, train_fold, training_pairs
 from negbench.types import CandidatePool, Float32, Int64

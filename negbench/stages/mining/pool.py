@@ -13,7 +13,7 @@ from negbench.retrieval import Retriever, pool, unanswered
 from negbench.stages.inputs import Embed, LoadCollection, PathOf, read_collection, read_vectors, split_queries
 from negbench.store import Stage, load_arrays, save_arrays, save_notes, scratch
 from negbench.teachers import Teacher
-from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
+from negbench.teachers.trained import TrainedTeacher
 from negbench.types import CandidatePool, Collection, Int32, Vectors
 
 
@@ -97,7 +97,7 @@ class TrainTeacher(Stage):
     on_gpu: ClassVar[bool] = True
     version: ClassVar[int] = 2
     pool: BuildPool
-    teacher: TrainedCrossEncoder
+    teacher: TrainedTeacher
     fingerprint: str
     fold: int
     precision: Precision
@@ -120,6 +120,6 @@ class TrainTeacher(Stage):
 
 def copies_of(teacher: Teacher, pool: BuildPool, fingerprint: str, precision: Precision) -> tuple[TrainTeacher, ...]:
     """Return the stages that train the copies of a teacher, one a fold; none for a given model."""
-    if not isinstance(teacher, TrainedCrossEncoder):
+    if not isinstance(teacher, TrainedTeacher):
         return ()
     return tuple(TrainTeacher(pool, teacher, fingerprint, fold, precision) for fold in range(teacher.folds))
