@@ -151,15 +151,24 @@ def embedded_tokens(transformer: Any) -> int | None:
 
 
 def not_finite(model: nn.Module) -> str:
-    """Return which of a model's tensors hold NaN or infinite numbers and how many there are; empty for none."""
+    """Return which of a model's tensors hold NaN or infinite numbers and how many there are; empty for none.
+
+    So too for weights whose squares add up to more than float32 holds: the length of a vector of such numbers is
+    infinite, and normalising turns every text into the vector 0.
+    """
     import torch
 
     with torch.no_grad():
         tensors = {name: value for name, value in model.state_dict().items() if isinstance(value, torch.Tensor)}
         broken = [name for name, value in tensors.items() if not bool(torch.isfinite(value).all())]
+        if broken:
+            return f"{len(broken)} of {len(tensors)} tensors hold NaN or infinite numbers: {_named(broken)}"
+        weights = dict(model.named_parameters())  # a buffer, such as a mask, may hold the largest of all numbers
+        norms = {name: torch.linalg.vector_norm(value, dtype=torch.float32) for name, value in weights.items()}
+        broken = [name for name, norm in norms.items() if not bool(torch.isfinite(norm))]
     if not broken:
         return ""
-    return f"{len(broken)} of {len(tensors)} tensors hold NaN or infinite numbers: {_named(broken)}"
+    return f"{len(broken)} of {len(weights)} tensors hold numbers too large to be squared in float32: {_named(broken)}"
 
 
 def _counted(names: Collection[str]) -> str:

@@ -94,7 +94,10 @@ def advise(
     data = local.make(loaded, store, report, read_collection)
     trained = TRAINING_SPLIT in data.qrels and len(data.split_queries(TRAINING_SPLIT)) > 0
     if needs_grid and not trained:
-        raise InputError(f"--out: {data.name} has no training queries, so there is no grid to write; leave --out away")
+        raise InputError(
+            f"{data.name}: no training queries, so there is no grid to write; give the collection a train split "
+            "(qrels/train.tsv), or describe it with `negbench advise` without --out"
+        )
     split = next((it for it in ("test", "dev") if it in data.qrels and len(data.split_queries(it))), None)
     described = TRAINING_SPLIT if trained else split
     kind, why = _rate_kind(data, trained)

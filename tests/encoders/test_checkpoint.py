@@ -227,6 +227,18 @@ class TestNumbers:
         for line in (refused(folder), str(caught.value)):
             assert f"2 of 55 tensors hold NaN or infinite numbers: {named}" in line
 
+    def test_weights_whose_length_is_infinite(self, folder: Path) -> None:
+        """Each number is finite, but normalised vectors would all be 0."""
+
+        def spoil(tensors: Tensors) -> None:
+            tensors["embeddings.word_embeddings.weight"][:] = 1e19
+
+        edit(folder, spoil)
+        assert torch.nn.functional.normalize(torch.full((1, 32), 1e19)).count_nonzero() == 0
+        line = refused(folder)
+        assert "1 of 55 tensors hold numbers too large to be squared" in line
+        assert "0.model.embeddings.word_embeddings.weight" in line
+
     @pytest.mark.parametrize("similarity", ["dot", "cosine"])
     def test_vectors_that_are_not_finite(self, similarity: Any, tiny_encoder: Path) -> None:
         """The weight of one word is, which one of three texts holds."""
