@@ -48,11 +48,14 @@ class Sizes:
         return {"documents": self.documents, "evaluated": self.split, "splits": splits}
 
     def warning(self, measure: str, method: str | None, half: float | None) -> list[str]:
-        """Return a sentence where few queries are evaluated on; ``half`` is half of an interval of ``method``."""
+        """Return a sentence where few queries are evaluated on; ``half`` is half of an interval of ``method``.
+
+        A half of 0, where all queries have one value, is not told: it says nothing of other queries.
+        """
         if self.queries >= FEWEST:
             return []
         why = "a mean over so few is uncertain"
-        if method is not None and half is not None:
+        if method is not None and half is not None and round(half, 4) > 0:
             why += f": the 95 % interval of {method} reaches {half:.4f} {measure} to either side"
         noun = "query" if self.queries == 1 else "queries"
         return [f"{self.name}: {self.queries} {self.split} {noun}, fewer than {FEWEST}; {why}"]

@@ -31,4 +31,5 @@ def test_fewer_than_fifty_queries_are_told_with_the_interval(queries: int, told:
     if told:
         assert f"socks: {queries} test quer" in found[0]
         assert "the 95 % interval of in-batch reaches 0.0848 nDCG@10 to either side" in found[0]
-        assert "interval" not in sizes.warning("nDCG@10", None, None)[0]
+        for method, half in ((None, None), ("in-batch", 0.0)):
+            assert "interval" not in sizes.warning("nDCG@10", method, half)[0]
