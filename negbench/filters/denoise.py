@@ -10,15 +10,15 @@ from pydantic import Field, model_validator
 from negbench.filters import Filter
 from negbench.requirements import TeacherScores
 from negbench.teachers import Teacher
-from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
+from negbench.teachers.score_fusion import ScoreFusion
 from negbench.types import Bool, CandidatePool
 
 
 class Denoise(Filter):
-    """Keep the candidates that a cross-encoder scores below ``threshold``.
+    """Keep the candidates that a teacher scores below ``threshold``.
 
     RocketQA, Qu et al. 2021, arXiv 2010.08191: of the retriever's top 50 keep those below 0.1. Differs from its code
-    in: what is left over past the checked ranks is not used as a fill.
+    in: what is left over past the checked ranks is not used as a fill; the paper's teacher is a cross-encoder.
 
     The units ``quantile`` and ``query-quantile`` are for teachers that are not calibrated: with a threshold of 0.9 the
     first rejects the highest tenth of all scores that the teacher gave in this pool, the second that of each query.
@@ -43,7 +43,7 @@ class Denoise(Filter):
             "rejected."
         ),
     )
-    teacher: Teacher = Field(default_factory=TrainedCrossEncoder, description="Model that scores the candidates.")
+    teacher: Teacher = Field(default_factory=ScoreFusion, description="Model that scores the candidates.")
 
     @model_validator(mode="after")
     def _quantile_is_a_share(self) -> Denoise:

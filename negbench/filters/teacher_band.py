@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from negbench.filters import Filter
 from negbench.requirements import TeacherScores
 from negbench.teachers import Teacher
-from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
+from negbench.teachers.score_fusion import ScoreFusion
 from negbench.types import Bool, CandidatePool
 
 
@@ -32,7 +32,7 @@ class TeacherBand(Filter):
             "rejected."
         ),
     )
-    teacher: Teacher = Field(default_factory=TrainedCrossEncoder, description="Model that scores the candidates.")
+    teacher: Teacher = Field(default_factory=ScoreFusion, description="Model that scores the candidates.")
 
     @model_validator(mode="after")
     def _not_empty(self) -> TeacherBand:

@@ -11,7 +11,7 @@ from pydantic import Field
 from negbench.labels import LabelRule, Labels
 from negbench.requirements import TeacherScores
 from negbench.teachers import Teacher
-from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
+from negbench.teachers.score_fusion import ScoreFusion
 from negbench.types import CandidatePool, Float32
 
 
@@ -28,7 +28,7 @@ class CheckPositives(LabelRule):
     weight: float = Field(
         default=0.0, ge=0, le=1, description="Training weight of a suspicious row; 0 takes it out of the loss."
     )
-    teacher: Teacher = Field(default_factory=TrainedCrossEncoder, description="Model that scores the labelled pairs.")
+    teacher: Teacher = Field(default_factory=ScoreFusion, description="Model that scores the labelled pairs.")
 
     def apply(self, pool: CandidatePool, labels: Labels) -> Labels:
         with np.errstate(invalid="ignore"):

@@ -11,7 +11,7 @@ from pydantic import Field
 from negbench.labels import LabelRule, Labels
 from negbench.requirements import TeacherScores
 from negbench.teachers import Teacher
-from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
+from negbench.teachers.score_fusion import ScoreFusion
 from negbench.types import CandidatePool, Float32
 
 
@@ -36,7 +36,7 @@ class DropInstances(LabelRule):
             "Number of top retriever ranks that the teacher scores, counted before filtering; the paper has 25."
         ),
     )
-    teacher: Teacher = Field(default_factory=TrainedCrossEncoder, description="Model that scores the candidates.")
+    teacher: Teacher = Field(default_factory=ScoreFusion, description="Model that scores the candidates.")
 
     def apply(self, pool: CandidatePool, labels: Labels) -> Labels:
         with np.errstate(invalid="ignore"):

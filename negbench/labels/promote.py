@@ -11,7 +11,7 @@ from pydantic import Field
 from negbench.labels import LabelRule, Labels
 from negbench.requirements import TeacherScores
 from negbench.teachers import Teacher
-from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
+from negbench.teachers.score_fusion import ScoreFusion
 from negbench.types import CandidatePool
 
 
@@ -31,7 +31,7 @@ class Promote(LabelRule):
     most: int = Field(
         default=5, ge=1, description="Largest number of candidates promoted per query, highest scores first."
     )
-    teacher: Teacher = Field(default_factory=TrainedCrossEncoder, description="Model that scores the candidates.")
+    teacher: Teacher = Field(default_factory=ScoreFusion, description="Model that scores the candidates.")
 
     def apply(self, pool: CandidatePool, labels: Labels) -> Labels:
         scores = np.where(pool.available(), self.feature(pool, TeacherScores).candidates, np.nan)

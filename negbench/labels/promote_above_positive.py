@@ -11,7 +11,7 @@ from pydantic import Field
 from negbench.labels import LabelRule, Labels
 from negbench.requirements import TeacherScores
 from negbench.teachers import Teacher
-from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
+from negbench.teachers.score_fusion import ScoreFusion
 from negbench.types import CandidatePool
 
 
@@ -35,7 +35,7 @@ class PromoteAbovePositive(LabelRule):
         ),
     )
     teacher: Teacher = Field(
-        default_factory=TrainedCrossEncoder, description="Model that scores candidates and labelled positives."
+        default_factory=ScoreFusion, description="Model that scores candidates and labelled positives."
     )
 
     def apply(self, pool: CandidatePool, labels: Labels) -> Labels:

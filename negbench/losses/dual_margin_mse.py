@@ -11,7 +11,7 @@ from negbench.losses.margin_mse import MarginMSE
 from negbench.requirements import GuideTargets, TeacherTargets
 from negbench.teachers import Teacher
 from negbench.teachers.bi_encoder import BiEncoder, require_bi_encoder
-from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
+from negbench.teachers.score_fusion import ScoreFusion
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,7 +33,7 @@ class DualMarginMSE(Loss):
     )
     weight: float = Field(default=0.75, ge=0, description="Weight of the guide's term; the paper has 0.75.")
     teacher: Teacher = Field(
-        default_factory=TrainedCrossEncoder, description="Model whose margins the row's mined negatives should have."
+        default_factory=ScoreFusion, description="Model whose margins the row's mined negatives should have."
     )
     guide: Teacher = Field(
         default_factory=BiEncoder, description="Bi-encoder whose margins all negatives of the batch should have."

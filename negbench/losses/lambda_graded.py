@@ -10,7 +10,7 @@ from negbench.losses import Loss, ScoredBatch
 from negbench.losses.lambda_mrr import ranks
 from negbench.requirements import TeacherTargets
 from negbench.teachers import Teacher
-from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
+from negbench.teachers.score_fusion import ScoreFusion
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,9 +39,7 @@ class LambdaGraded(Loss):
         default=5, ge=1, description="Number of documents, best first by the teacher, that have a label of their own."
     )
     hard: int = Field(default=12, ge=0, description="Number of documents after those that have the label -0.25.")
-    teacher: Teacher = Field(
-        default_factory=TrainedCrossEncoder, description="Model whose order the documents should have."
-    )
+    teacher: Teacher = Field(default_factory=ScoreFusion, description="Model whose order the documents should have.")
 
     @property
     def requires(self) -> tuple[TeacherTargets]:

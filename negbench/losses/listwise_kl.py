@@ -11,7 +11,7 @@ from negbench.losses.infonce import InfoNCE
 from negbench.losses.log_odds import log_odds
 from negbench.requirements import TeacherTargets
 from negbench.teachers import Teacher
-from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
+from negbench.teachers.score_fusion import ScoreFusion
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +36,7 @@ class ListwiseKL(Loss):
         default=0.0, ge=0, description="Weight of an added InfoNCE term; at 0 the batch's other documents are not used."
     )
     teacher: Teacher = Field(
-        default_factory=TrainedCrossEncoder, description="Model whose distribution the encoder should have."
+        default_factory=ScoreFusion, description="Model whose distribution the encoder should have."
     )
 
     @property

@@ -10,7 +10,7 @@ from negbench.losses import Loss, ScoredBatch, over
 from negbench.losses.log_odds import log_odds
 from negbench.requirements import TeacherTargets
 from negbench.teachers import Teacher
-from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
+from negbench.teachers.score_fusion import ScoreFusion
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,9 +36,7 @@ class MarginMSE(Loss):
             "products."
         ),
     )
-    teacher: Teacher = Field(
-        default_factory=TrainedCrossEncoder, description="Model whose margins the encoder should have."
-    )
+    teacher: Teacher = Field(default_factory=ScoreFusion, description="Model whose margins the encoder should have.")
 
     @property
     def requires(self) -> tuple[TeacherTargets]:

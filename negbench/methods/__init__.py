@@ -18,7 +18,7 @@ from negbench.requirements import CacheTargets, PoolPart, find
 from negbench.retrieval import Retriever
 from negbench.samplers.softmax import Softmax
 from negbench.teachers import Teacher
-from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
+from negbench.teachers.score_fusion import ScoreFusion
 from negbench.training.recipe import Recipe
 
 Form = Literal["fixed", "faithful", "interpretation"]
@@ -335,6 +335,6 @@ def with_teacher(method: Method, teacher: Teacher | None) -> Method:
         if field is None:
             continue
         default = field.get_default(call_default_factory=True, validated_data={})
-        if part.parameters["teacher"] == (TrainedCrossEncoder() if default is None else default):
+        if part.parameters["teacher"] == (ScoreFusion() if default is None else default):
             method = override(method, {f"{path}.teacher": teacher})
     return method

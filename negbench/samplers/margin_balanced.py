@@ -11,7 +11,7 @@ from negbench.requirements import TeacherScores
 from negbench.rng import CounterRNG
 from negbench.samplers import Sampler, gumbel
 from negbench.teachers import Teacher
-from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
+from negbench.teachers.score_fusion import ScoreFusion
 from negbench.types import CandidatePool, Draw
 
 
@@ -34,7 +34,7 @@ class MarginBalanced(Sampler):
         description="Number of top retriever ranks that the teacher scores, counted before filtering.",
     )
     teacher: Teacher = Field(
-        default_factory=TrainedCrossEncoder, description="Model that scores the candidates and the positives."
+        default_factory=ScoreFusion, description="Model that scores the candidates and the positives."
     )
 
     def draw(self, pool: CandidatePool, k: int, rng: CounterRNG) -> Draw:

@@ -11,7 +11,7 @@ from negbench.requirements import TeacherScores
 from negbench.rng import CounterRNG
 from negbench.samplers import Sampler, gumbel
 from negbench.teachers import Teacher
-from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
+from negbench.teachers.score_fusion import ScoreFusion
 from negbench.types import CandidatePool, Draw
 
 
@@ -33,7 +33,7 @@ class Stratified(Sampler):
             "Number of top retriever ranks that the teacher scores, counted before filtering; the paper has 100."
         ),
     )
-    teacher: Teacher = Field(default_factory=TrainedCrossEncoder, description="Model that scores the candidates.")
+    teacher: Teacher = Field(default_factory=ScoreFusion, description="Model that scores the candidates.")
 
     def draw(self, pool: CandidatePool, k: int, rng: CounterRNG) -> Draw:
         """Take k places of the teacher's ranking, evenly spaced and both ends among them; ties by rank."""

@@ -11,7 +11,7 @@ from negbench.requirements import TeacherScores
 from negbench.rng import CounterRNG
 from negbench.samplers import Sampler, gumbel
 from negbench.teachers import Teacher
-from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
+from negbench.teachers.score_fusion import ScoreFusion
 from negbench.types import CandidatePool, Draw
 
 
@@ -30,7 +30,7 @@ class TeacherLowest(Sampler):
         ge=1,
         description="Number of top retriever ranks that the teacher scores, counted before filtering; Gecko has 20.",
     )
-    teacher: Teacher = Field(default_factory=TrainedCrossEncoder, description="Model that scores the candidates.")
+    teacher: Teacher = Field(default_factory=ScoreFusion, description="Model that scores the candidates.")
 
     def draw(self, pool: CandidatePool, k: int, rng: CounterRNG) -> Draw:
         """Take the k candidates with the lowest teacher scores, the lowest first; of equal ones the nearest first."""

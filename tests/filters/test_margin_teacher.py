@@ -30,7 +30,7 @@ from negbench.types import Negatives
 SCORES = st.one_of(st.sampled_from([0.0, 0.5, 0.475, np.nan]), st.floats(0, 1, width=32))
 SHAPE = st.shared(st.tuples(st.integers(1, 4), st.integers(1, 8)), key="shape")
 OF_POSITIVES = SHAPE.flatmap(lambda shape: hnp.arrays(np.float32, (shape[0], 3), elements=SCORES))
-DEFAULT_TEACHER = "trained-cross-encoder"
+DEFAULT_TEACHER = "score-fusion"
 
 
 @given(
