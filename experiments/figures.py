@@ -204,7 +204,7 @@ def estimators() -> dict[str, float]:
 def teacher() -> dict[str, float]:
     """What the scripts of ``experiments/teacher`` wrote, by the name of the file."""
     found: dict[str, float] = {}
-    for name in ("scifact-scores", "helpdesk-scores", "helpdesk", "scifact", "scifact-rerank"):
+    for name in ("scifact-scores", "helpdesk-scores", "helpdesk", "scifact", "scifact-rerank", "scifact-rerank-fusion"):
         written = _json(f"teacher/{name}.json")
         found |= {f"{name}: {key}": value for key, value in written.items() if isinstance(value, float)}
     return found

@@ -19,7 +19,7 @@ from negbench.evaluation import ranking, significance
 from negbench.retrieval import pool as pools
 from negbench.retrieval.bm25 import BM25
 from negbench.teachers import Teacher
-from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
+from negbench.teachers.trained import TrainedTeacher
 from negbench.training.teacher import train_fold
 from negbench.types import CandidatePool, Collection, Float32
 
@@ -39,7 +39,7 @@ def order_of(teacher: Teacher, hits: CandidatePool, collection: Collection) -> t
     with tempfile.TemporaryDirectory() as folder:
         copy = None
         if teacher.training_folds:
-            assert isinstance(teacher, TrainedCrossEncoder)
+            assert isinstance(teacher, TrainedTeacher)
             copy, pool = Path(folder) / "model", pool_of(collection, teacher.depth)
             cost = train_fold(teacher, pool, collection, 0, 0, "float32", copy, Path(folder) / "scratch")
         said = teacher.checked_scores(pairs, copy, "float32")
