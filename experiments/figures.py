@@ -140,12 +140,14 @@ def repair() -> dict[str, float]:
 
 
 def methods() -> dict[str, float]:
-    """How good the small teachers are, how many results on SciFact are distinct, what two threads are worth."""
+    """How good teachers are, what losses do, what predicts quality, how many results on SciFact are distinct."""
     found: dict[str, float] = {}
-    shares: list[int] = []
     for name in ("helpdesk", "scifact"):
         notes = " ".join(_json(f"methods/{name}/results.json")["notes"])
-        shares += map(int, re.findall(r"(\d+) % \(", notes[notes.index("50 % is chance") :]))
+        shares = re.findall(r"(\d+) % \(([^,;]+)", notes[notes.index("50 % is chance") :])
+        found |= {
+            f"{name}: the teacher of {method.rstrip(')')} orders right, %": int(share) for share, method in shares
+        }
         rows = _rows(f"methods/{name}/losses.csv")
         for method in LOSSES_OF:
             losses = [float(row["loss"]) for row in rows if row["method"] == method]
@@ -153,7 +155,11 @@ def methods() -> dict[str, float]:
             found[f"{name}: last loss of {method}"] = losses[-1]
             left = sum(losses[-fifth:]) / sum(losses[:fifth])
             found[f"{name}: loss of {method}, last fifth of the steps to the first, %"] = 100 * left
-    found |= {"a teacher orders right, fewest, %": min(shares), "a teacher orders right, most, %": max(shares)}
+    found |= _predictions("methods")
+    for ends, side in (("above", 1.0), ("below", -1.0)):
+        gains = [row for row in _rows("methods/helpdesk/table.csv") if row["p"]]
+        apart = [row for row in gains if min(side * float(row["gain_low"]), side * float(row["gain_high"])) > 0]
+        found[f"helpdesk: methods {ends} in-batch, not corrected"] = len(apart)
     table = {row["method"]: row for row in _rows("methods/scifact/table.csv")}
     starred = [name for name, row in table.items() if float(row["p"] or 1) < 0.05 and float(row["gain"]) > 0]
     mined = [name for name in starred if table[name]["filled"]]
@@ -211,9 +217,14 @@ def teacher() -> dict[str, float]:
 
 
 def screening() -> dict[str, float]:
+    """Kendall's tau of each measure of negatives with nDCG@10."""
+    return _predictions("screening")
+
+
+def _predictions(folder: str) -> dict[str, float]:
     """Kendall's tau of each measure of negatives with nDCG@10, as ``experiments/eci/predict.py`` wrote it."""
     found: dict[str, float] = {}
-    for path in sorted((RESULTS / "screening").glob("*/prediction.json")):
+    for path in sorted((RESULTS / folder).glob("*/prediction.json")):
         for one in json.loads(path.read_text(encoding="utf-8")):
             at = f"{path.parent.name}, {one['set']}, {one['predictor']}"
             ends = {"tau": one["tau"], "low": one["low"], "high": one["high"]}
