@@ -21,13 +21,13 @@ from negbench.types import Float32
 class ScoreFusion(TrainedTeacher):
     """The weighted sum of an embedding model's cosine and BM25 as a probability of relevance; cross-fitted by query.
 
-    A combination of lexical and dense scores with weights from labels is among the best ways to fuse both (Bruch et al.
-    2022, arXiv 2210.11934). Both are in the query's standard deviations over a sample of documents
-    (``corpus_scores``), the weights are a logistic regression on the labelled pairs and the negatives drawn for them
-    (``stacking``). Nothing else is trained, so it costs two embeddings of the texts that it reads.
+    Bruch et al. 2022, arXiv 2210.11934, find such a sum better than fusing ranks, and few labels enough to weigh it.
+    Here both scores are in the query's standard deviations over a sample of documents (``corpus_scores``), and the
+    weights are a logistic regression on the labelled pairs and the negatives drawn for them (``stacking``). Training
+    and scoring cost little more than embedding the texts that they read.
 
-    It is distilled-cross-encoder without the cross-encoder. Differs from the paper in: the mean and deviation
-    that scores are scaled by, and weights that are learnt as probabilities instead of tuned for NDCG.
+    It is distilled-cross-encoder without the cross-encoder. Differs from the paper in: how scores are scaled, and
+    weights learnt as those of a probability, not tuned for nDCG.
     """
 
     name: ClassVar[str] = "score-fusion"
