@@ -26,7 +26,7 @@ def forget_peak() -> None:
     Memory that was freed goes back to the system first. glibc keeps it otherwise: over a grid of hundreds of trainings
     it adds up to several times what any of them needs.
     """
-    with contextlib.suppress(OSError, AttributeError):  # other systems, and other C libraries, have no such call
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # other systems and C libraries have no such call
         ctypes.CDLL(None).malloc_trim(0)
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")

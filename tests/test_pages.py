@@ -53,10 +53,14 @@ def test_derived_figures_are_those_of_the_tables(name: str) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_about_an_older_run_names_the_commit_of_its_results(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    folders = [it for it in (page.parent, *page_figures.linked(page, ROOT)) if it.is_relative_to(ROOT / "results")]
-    made = {json.loads(path.read_text())["commit"] for it in folders for path in it.rglob("manifest.json")}
-    for commit in OLDER.findall(text):
-        assert commit in {it[: len(commit)] for it in made}, (
+    whole = [it for it in (page.parent, *page_figures.linked(page, ROOT)) if it.is_relative_to(ROOT / "results")]
+    for note in OLDER.finditer(text):
+        commit, begins, ends = note[1], text.rfind("\n## ", 0, note.start()), text.find("\n## ", note.start())
+        section = text[begins : None if ends < 0 else ends]
+        shown = {page.parent / target.split("/")[0] for target in re.findall(r"\]\((\w[^):]*/[^)]*)\)", section)}
+        folders = whole if begins < 0 else sorted(shown)
+        made = {json.loads(path.read_text())["commit"] for it in folders for path in it.rglob("manifest.json")}
+        assert {it[: len(commit)] for it in made} == {commit}, (
             f"{page}: its results were made again, at {', '.join(sorted(made))}: take the note of the older run out"
         )
 

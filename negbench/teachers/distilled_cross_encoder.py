@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,12 +12,11 @@ from pydantic import Field
 from negbench import rng
 from negbench.collections.splits import normalised
 from negbench.encoders.precision import Precision
-from negbench.teachers import joint_cosine
+from negbench.teachers import joint_cosine, stacking
 from negbench.teachers.bi_encoder import BiEncoder
 from negbench.teachers.corpus_scores import CorpusScores, sampled
 from negbench.teachers.cross_encoder import predict
 from negbench.teachers.query_groups import Group, contrasts, unlabelled
-from negbench.teachers.stacking import fitted, weighted
 from negbench.teachers.trained import Fit, LabelledPairs
 from negbench.teachers.trained_cross_encoder import TrainedCrossEncoder
 from negbench.types import Float32, Float64
@@ -101,10 +99,10 @@ class DistilledCrossEncoder(TrainedCrossEncoder):
         pairs = [(data.queries[query], data.passages[row]) for query, row, _ in judged]
         features = self.features(model, known, pairs, precision)
         rows_of, _, labels = zip(*judged, strict=True)
-        weights = fitted(features, np.array(labels) > 0, np.array(rows_of, np.int64))
+        weights = stacking.fitted(features, np.array(labels) > 0, np.array(rows_of, np.int64))
         joint_cosine.save(model, out)
         known.save(out)
-        (out / "weights.json").write_text(json.dumps(weights.tolist()) + "\n")
+        stacking.save(weights, out)
         texts = len(rows) + len({text for _, text in [*asked, *pairs]})
         queries = len({query for query, _ in [*asked, *pairs]})
         return {"pairs_read": len(pairs), "documents_encoded": texts, "queries_encoded": queries}
@@ -115,8 +113,8 @@ class DistilledCrossEncoder(TrainedCrossEncoder):
         if not pairs:
             return np.zeros(0, np.float32)
         model, known = joint_cosine.load(folder, self.max_length), CorpusScores.load(folder)
-        weights = np.array(json.loads((folder / "weights.json").read_text()))
-        return self.at_prior(weighted(self.features(model, known, pairs, precision), weights))
+        weights = stacking.load(folder)
+        return self.at_prior(stacking.weighted(self.features(model, known, pairs, precision), weights))
 
     def features(
         self, model: CrossEncoder, known: CorpusScores, pairs: Sequence[tuple[str, str]], precision: Precision

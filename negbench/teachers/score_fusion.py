@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -11,9 +10,9 @@ import numpy as np
 from pydantic import Field
 
 from negbench.encoders.precision import Precision
+from negbench.teachers import stacking
 from negbench.teachers.bi_encoder import BiEncoder
 from negbench.teachers.corpus_scores import CorpusScores, sampled
-from negbench.teachers.stacking import fitted, weighted
 from negbench.teachers.trained import Fit, LabelledPairs, TrainedTeacher
 from negbench.types import Float32
 
@@ -55,16 +54,16 @@ class ScoreFusion(TrainedTeacher):
         pairs = [(data.queries[query], data.passages[row]) for query, row, _ in data.pairs]
         features = known.standardised(pairs, self.encoder, precision).astype(np.float64)
         queries, _, labels = zip(*data.pairs, strict=True)
-        weights = fitted(features, np.array(labels) > 0, np.array(queries, np.int64))
+        weights = stacking.fitted(features, np.array(labels) > 0, np.array(queries, np.int64))
         out.mkdir(parents=True, exist_ok=True)
         known.save(out)
-        (out / "weights.json").write_text(json.dumps(weights.tolist()) + "\n")
+        stacking.save(weights, out)
         read, asked = {text for _, text in pairs}, {query for query, _ in pairs}
         return {"documents_encoded": len(rows) + len(read), "queries_encoded": len(asked)}
 
     def score(self, pairs: Sequence[tuple[str, str]], folder: Path | None, precision: Precision) -> Float32:
         """Return the probabilities that the weighted sum gives."""
         assert folder is not None, "a trained teacher is scored from its folder"
-        known, weights = CorpusScores.load(folder), np.array(json.loads((folder / "weights.json").read_text()))
+        known, weights = CorpusScores.load(folder), stacking.load(folder)
         features = known.standardised(pairs, self.encoder, precision).astype(np.float64)
-        return self.at_prior(weighted(features, weights))
+        return self.at_prior(stacking.weighted(features, weights))

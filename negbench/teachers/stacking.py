@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 
 from negbench.types import Bool, Float32, Float64, Int64
@@ -58,3 +61,13 @@ def weighted(features: Float64, weights: Float64) -> Float32:
     from scipy.special import expit
 
     return np.asarray(expit(weights[0] + features @ weights[1:]), np.float32)
+
+
+def save(weights: Float64, folder: Path) -> None:
+    """Write ``weights.json`` into ``folder``."""
+    (folder / "weights.json").write_text(json.dumps(weights.tolist()) + "\n")
+
+
+def load(folder: Path) -> Float64:
+    """Return the weights that ``save`` wrote."""
+    return np.array(json.loads((folder / "weights.json").read_text()), np.float64)
