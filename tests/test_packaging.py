@@ -75,7 +75,7 @@ def test_the_wheel_runs_outside_of_the_checkout(tmp_path: Path) -> None:
     assert {path.relative_to(ROOT) for path in _data_files()} <= there
 
     def run(*arguments: str) -> str:
-        environment = {**os.environ, "PYTHONPATH": str(place)}
+        environment = {**os.environ, "PYTHONPATH": str(place), "NEGBENCH_STORE": str(tmp_path / "store")}
         command = [sys.executable, "-m", "negbench", *arguments]
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
         return done.stdout

@@ -94,7 +94,7 @@ WRONG = {
         "nDGC@10",
     ),
     "no measure": (("evaluate", "--encoder", "bm25", "--collection", "helpdesk", "--measures", ""), "--measures"),
-    "a report without results": (("report", "grid.yaml"), "this grid"),
+    "a report without results": (("report", "grid.yaml"), "no results.json"),
     "an inspection without results": (("inspect", "grid.yaml", "q17"), "this grid"),
 }
 

@@ -19,7 +19,7 @@ REMEDY = (
 KINDS: dict[str, tuple[str, str]] = {
     "a sheet that is damaged": (r"a damaged sheet", r"; restore the file, or draw a new sheet"),
     "no such file": (r"no such (file|folder)", r"expected |give "),
-    "no file": (r"is a (folder|pipe|socket|device)", r"; (give|choose|expected)"),
+    "no file": (r"is a (folder|pipe|socket|device)", r"; (give|choose|expected|leave .* out, or give)"),
     "a path that cannot be followed": (r"cannot be read \(", r"; give the path of a file that can be"),
     "a home of nobody": (r"there is no such home", r"; write the (path|folder) without ~"),
     "a file that is damaged": (r"cannot be read|unreadable from this line on", r"; give a whole copy|; save it again"),

@@ -76,7 +76,7 @@ def test_a_grid_makes_it_again(
     broken = artifact(store, kind)
     name = max(broken.rglob("*"), key=lambda path: path.stat().st_size if path.is_file() else -1)
     damage(name, how)
-    resting = {path.name for path in Store(store)._resting_on(broken.name)} | {broken.name}
+    resting = {path.name for path in integrity.resting_on(broken.name, Store(store).folders())} | {broken.name}
     before = {path: path.stat().st_ino for path in store.rglob("*") if path.is_file() and not {*path.parts} & resting}
     planned = json.loads(negbench("plan", finished.grid, "--json", cwd=tmp_path, store=store).out)
     here = {stage["key"] for stage in planned["stages"]}  # evaluations on dev, which choose ``best/``, are not planned
