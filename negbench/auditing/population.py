@@ -28,8 +28,8 @@ class Population:
     method did not draw it; ``ranks`` int32 [M, N] the best place in its list, from 0, -1 where unknown; ``scores``
     float64 [M, N] the retriever's, NaN where unknown.
 
-    ``labelled`` bool [N] marks pairs whose document has the words of a known positive of the query, in any case and
-    punctuation: false negatives for certain.
+    ``labelled`` bool [N] marks pairs whose document has the words and signs of a known positive of the query, in any
+    case and punctuation (``duplicates.words_of``): false negatives for certain.
     ``relevant`` float64 [N] is 1 or 0 by fuller judgments of ``truth_kind``, NaN without a judgment.
     ``warnings`` are sentences for the user on the rows of each method.
     """

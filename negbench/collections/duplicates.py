@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
@@ -21,9 +24,16 @@ _LOWER = bytes(range(256)).lower()
 _NO_LETTERS = bytes(code for code, letter in _ASCII_WORDS.items() if letter == " ")
 """ASCII characters that belong to no word."""
 
+MINUS = "\u2212"
+_NO_SIGNS = f"|~\u2044{MINUS}\u00a9\u00ae\u2117"
+"""Symbols that say nothing of their own: bars, the line of a fraction (``1/2`` is written with and without), marks of
+copyright. A minus counts in front of a number alone: elsewhere it is written as a hyphen or a dash."""
+_BULLETS = range(0x2500, 0x2600)
+"""Lines, blocks and geometric shapes."""
+
 
 def equal_texts(texts: Sequence[str]) -> Int32:
-    """Return for each text [N] the row of the first with the same words (``words_of``); an empty one is alone."""
+    """Return for each text [N] the row of the first with the same ``words_of`` it; an empty text is alone."""
     leaders = np.arange(len(texts), dtype=np.int32)
     for rows in _same_letters(texts):
         first: dict[str, int] = {}
@@ -76,10 +86,10 @@ def with_copies_in_truth(collection: Collection) -> Collection:
 def groups(texts: Sequence[str], threshold: float) -> Int32:
     """Return for each text [N] the row of the first text that it belongs with.
 
-    With ``threshold`` 1 that is one with the same words; below, one whose shingles of three words overlap by that
-    much or more (Jaccard), directly or by a chain. Candidates come from MinHash signatures (datasketch's MinHashLSH,
-    128 permutations) and every pair is then checked, so none is grouped wrongly; one that is just above the threshold
-    may be overlooked.
+    With ``threshold`` 1 that is one with the same ``words_of`` it; below, one whose shingles of three words overlap by
+    that much or more (Jaccard), directly or by a chain. Candidates come from MinHash signatures (datasketch's
+    MinHashLSH, 128 permutations) and every pair is then checked, so none is grouped wrongly; one that is just above the
+    threshold may be overlooked.
     """
     leader = equal_texts(texts)
 
@@ -94,7 +104,7 @@ def groups(texts: Sequence[str], threshold: float) -> Int32:
         leader[other] = one
 
     if threshold < 1:
-        words = {row: normalised(texts[row]).split() for row in np.unique(leader).tolist()}
+        words = {row: _words_and_signs(texts[row]) for row in np.unique(leader).tolist()}
         shingles = {row: _shingles(of_text) for row, of_text in words.items() if of_text}  # an empty text says nothing
         for one, other in _similar(shingles, threshold):
             join(one, other)
@@ -109,8 +119,30 @@ def normalised(text: str) -> str:
 
 
 def words_of(text: str) -> str:
-    """Return the words of a text (``normalised``), by which copies are told; without any, what stands there."""
-    return normalised(text) or folded(text)
+    """Return the words and signs of a text, by which copies are told; without any, what stands there.
+
+    Words are as in ``normalised``. Signs make another text of the same words: ``C++`` and ``C#``, ``-5 °C`` and
+    ``5 °C``, ``5 €`` and ``5 $``, ``x < y`` and ``x > y``. They are the symbols of money and mathematics, pictures,
+    per cent, ``#`` after a letter or digit and a minus before a number. Other punctuation, bars, bullets and the marks
+    of copyright are left out, so that one text in two layouts is one.
+    """
+    return " ".join(_words_and_signs(text)) or folded(text)
+
+
+def _words_and_signs(text: str) -> list[str]:
+    return letters.words(_signs().sub(_as_word, letters.fold(text)))
+
+
+def _as_word(sign: re.Match[str]) -> str:
+    return f" sign{ord(sign.group().replace(MINUS, '-')):x} "
+
+
+@cache
+def _signs() -> re.Pattern[str]:
+    """Return the pattern of a sign in a folded text, once for all: it looks at every character that there is."""
+    symbols = (code for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) in {"Sc", "Sm", "So"})
+    counted = letters.ranges(code for code in symbols if chr(code) not in _NO_SIGNS and code not in _BULLETS)
+    return re.compile(rf"(?<=\w)#|(?<!\w)[-{MINUS}](?=\d)|[%\u2030{counted}]")
 
 
 def folded(text: str) -> str:

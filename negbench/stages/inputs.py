@@ -85,7 +85,7 @@ class LoadCollection(Stage):
     """
 
     kind: ClassVar[str] = "collection"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     source: Source
     fingerprint: str
     equal_texts: EqualTexts = "known"

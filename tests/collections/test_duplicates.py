@@ -90,6 +90,70 @@ def test_a_mark_makes_another_word(one: str, other: str) -> None:
         assert equal_texts([f"a {one}", f"a {other}"]).tolist() == [0, 1]
 
 
+SIGNS = [
+    ("c++", "c#"),
+    ("c", "c#"),
+    ("c", "c++"),
+    ("at -5 \u00b0C", "at 5 \u00b0C"),
+    ("5 \u20ac", "5 $"),
+    ("50 %", "50"),
+    ("x < y", "x > y"),
+    ("a \u00d7 b", "a \u00f7 b"),
+    ("good \U0001f44d", "good \U0001f44e"),
+    ("from \U0001f1eb\U0001f1f7", "from \U0001f1e9\U0001f1ea"),
+    ("1 + 2 = 3", "1 2 + 3 ="),
+]
+NO_SIGNS = [
+    ("# Heading", "Heading"),
+    ("- one item", "one item"),
+    ("\u25a0 one item", "\u2022 one item"),
+    ("| a | b |", "a b"),
+    ("3-5 eggs", "3\u20135 eggs"),
+    ("\u00bd cup", "1/2 cup"),
+    ("Brand\u00ae \u2122", "brand"),
+    ("at \u22125 \u00b0C", "at -5 \u2103"),
+    ("\uff0b1", "+1"),
+    ("good \U0001f44d\U0001f3fd", "good \U0001f44d"),
+    ("don't", "don\u2019t"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SIGNS)
+def test_a_sign_makes_another_text_of_the_same_words(one: str, other: str) -> None:
+    assert equal_texts([one, other]).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(("one", "other"), NO_SIGNS)
+def test_other_punctuation_makes_no_other_text(one: str, other: str) -> None:
+    assert equal_texts([one, other]).tolist() == [0, 0]
+
+
+def told(text: str) -> list[str]:
+    """Words and signs of a text, character by character."""
+    text = unicodedata.normalize("NFKC", text).casefold()
+    found = [""]
+    for place, letter in enumerate(text):
+        before, after = text[:place][-1:], text[place + 1 :][:1]
+        if letter.isalnum():
+            found[-1] += letter
+        elif letter in "-\u2212":
+            found += ["-", ""] if after.isdigit() and not before.isalnum() else [""]
+        elif letter == "#":
+            found += ["#", ""] if before.isalnum() else [""]
+        elif letter in "+<=\u20ac%\u00b0\u2665":
+            found += [letter, ""]
+        else:
+            found += [""]
+    return [part for part in found if part]
+
+
+@given(st.lists(st.text("ab1-#+<=|*~ \u2212\u20ac%\u00b0\u2665\u25a0", max_size=5), max_size=12))
+def test_texts_are_equal_where_a_reading_letter_by_letter_finds_the_same(texts: list[str]) -> None:
+    read = [told(text) or [" ".join(text.split())] for text in texts]
+    expected = [read.index(own) if own != [""] else row for row, own in enumerate(read)]
+    assert equal_texts(texts).tolist() == expected
+
+
 @pytest.mark.parametrize(("one", "other"), SAME)
 def test_forms_of_a_word_are_one(one: str, other: str) -> None:
     assert equal_texts([one, other]).tolist() == [0, 0]

@@ -96,7 +96,7 @@ class ScorePool(FeatureStage):
 
     kind: ClassVar[str] = "scores"
     on_gpu: ClassVar[bool] = True
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     provides: ClassVar[type[PoolFeature[Any]]] = TeacherScores
     pool: BuildPool
     teacher: Teacher
