@@ -35,7 +35,8 @@ class TREC(Format):
     def write(self, rows: MinedRows, out: Path) -> list[str]:
         out.mkdir()
         replaced = 0
-        with (out / "qrels.trec").open("w", encoding="utf-8") as qrels, (out / "negatives.trec").open("w") as run:
+        qrels_file, run_file = out / "qrels.trec", out / "negatives.trec"
+        with qrels_file.open("w", encoding="utf-8") as qrels, run_file.open("w", encoding="utf-8") as run:
             for row in rows:
                 qrels.writelines(f"{_id(row.query_id)} 0 {_id(it.id)} 1\n" for it in row.positives)
                 ordered = sorted(row.negatives, key=lambda it: math.inf if it.rank is None else it.rank)

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Literal, get_args
 
+from negbench.errors import PartError
 from negbench.registry import Part
 
 Mode = Literal["none", "full", "per-batch", "cached-vectors", "redraw", "when-easy"]
@@ -58,9 +59,27 @@ class Refresh(Part):
         """Steps between a full search and the use of its negatives; above 0 a worker process searches meanwhile."""
         return 0
 
+    def checked_steps(self, epoch_ends: Sequence[int]) -> list[int]:
+        """Return ``refresh_steps``. Raises PartError where they are not what it must return.
+
+        What was handed out at which step is worked out from them again after the training, so that steps out of order
+        would give a rate of other negatives.
+        """
+        steps = [int(step) for step in self.refresh_steps(epoch_ends)]
+        if steps != sorted(set(steps)):
+            raise PartError(self, f"returned the steps {_some(steps)}; expected each once, ascending")
+        first, end = self.search_lag + (not self.before_first_step), epoch_ends[-1]
+        if steps and not first <= steps[0] <= steps[-1] < end:
+            raise PartError(self, f"returned the steps {_some(steps)}; expected steps from {first} to {end - 1}")
+        return steps
+
     @abstractmethod
     def refresh_steps(self, epoch_ends: Sequence[int]) -> list[int]:
         """Return the steps after which negatives are replaced, ascending, before the last; 0 means before step 1.
 
         ``epoch_ends`` holds the number of steps that are done at the end of each epoch.
         """
+
+
+def _some(steps: Sequence[int]) -> str:
+    return ", ".join(map(str, steps[:8])) + (", ..." if len(steps) > 8 else "")

@@ -10,12 +10,14 @@ from example_parts import example
 from hypothesis import given
 from hypothesis import strategies as st
 
+from negbench.errors import PartError
 from negbench.refresh import Refresh
 from negbench.refresh.cache import Cache
 from negbench.refresh.every import Every
 from negbench.refresh.every_epoch import EveryEpoch
 from negbench.refresh.every_step import EveryStep
 from negbench.refresh.never import Never
+from negbench.refresh.redraw import Redraw
 from negbench.registry import registered
 
 OURS: list[Any] = [example(kind) for kind in registered("refresh").values() if kind.__module__.startswith("negbench.")]
@@ -52,3 +54,28 @@ def test_a_mode_that_nothing_implements_is_refused_where_the_part_is_defined() -
         class Sometimes(Never):
             name = "sometimes"
             mode = "half"  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ((6, 3), "each once, ascending"),
+        ((3, 3), "each once, ascending"),
+        ((0, 3), "steps from 1 to 11"),
+        ((3, 12), "steps from 1 to 11"),
+        ((-2, 3), "steps from 1 to 11"),
+    ],
+)
+def test_steps_that_no_training_could_follow_are_refused_by_name(
+    steps: tuple[int, ...], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Redraw, "refresh_steps", lambda *_: list(steps))
+    said = rf"^refresh redraw\(steps=1\): returned the steps {steps[0]}, {steps[1]}; expected {expected}$"
+    with pytest.raises(PartError, match=said):
+        Redraw(steps=1).checked_steps([5, 12])
+
+
+def test_steps_within_the_training_pass() -> None:
+    assert Redraw(steps=11).checked_steps([5, 12]) == [11]
+    assert Cache().checked_steps([2]) == [0, 1]
+    assert Every(steps=2, lag=5).checked_steps([5, 12]) == [7, 9, 11]

@@ -22,7 +22,7 @@ class NegativesHook(RefreshHook):
     """Replaces negatives in the process that trains, and keeps those of each round."""
 
     def __init__(self, inputs: RefreshInputs, job: TrainingJob) -> None:
-        super().__init__(inputs.refresh.refresh_steps(job.epoch_ends))
+        super().__init__(inputs.refresh.checked_steps(job.epoch_ends))
         self.inputs = inputs
         self.refresh, self.draw, self.path_of = inputs.refresh, inputs.draw, inputs.path_of
         self.limits, self.folder = inputs.limits, inputs.folder

@@ -80,7 +80,7 @@ def rounds_of_batches(refresh: Refresh, queries: Int32, epochs: Sequence[Sequenc
     the draw before the training.
     """
     batches = [batch for epoch in epochs for batch in epoch]
-    steps = refresh.refresh_steps(epoch_ends(epochs))
+    steps = refresh.checked_steps(epoch_ends(epochs))
     if not refresh.per_batch:
         return [np.full(len(batch), np.searchsorted(steps, step, side="right")) for step, batch in enumerate(batches)]
     searched: Counter[int] = Counter()

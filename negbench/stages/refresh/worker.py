@@ -37,7 +37,7 @@ class WorkerProcess(RefreshHook):
     """
 
     def __init__(self, inputs: RefreshInputs, job: TrainingJob) -> None:
-        super().__init__(inputs.refresh.refresh_steps(job.epoch_ends))
+        super().__init__(inputs.refresh.checked_steps(job.epoch_ends))
         self.lag, self.rows = inputs.refresh.search_lag, inputs.rows
         self.search = Search.of(inputs, job)
 
