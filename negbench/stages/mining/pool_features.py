@@ -96,7 +96,7 @@ class ScorePool(FeatureStage):
 
     kind: ClassVar[str] = "scores"
     on_gpu: ClassVar[bool] = True
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 3
     provides: ClassVar[type[PoolFeature[Any]]] = TeacherScores
     pool: BuildPool
     teacher: Teacher
@@ -121,7 +121,8 @@ class ScorePool(FeatureStage):
 
     @property
     def label(self) -> str:
-        return f"score the top {self.depth} candidates with {self.teacher.name}"
+        what = f"the top {self.depth} candidates" if self.depth else "the positives"
+        return f"score {what} with {self.teacher.name}"
 
     def run(self, path_of: PathOf, out: Path) -> dict[str, float]:
         """Score each query by the copy that was not trained on it, or by the given model.
