@@ -35,14 +35,21 @@ What must hold was written down before the first run. A statement that was chang
 
 The figures have each estimate with its 95 % interval, before Holm's correction, and a band where the statement says
 that it lies.
+
+Minutes are what the trials of a paper's grids took, one after the other, without what several trials share: candidates,
+starts and the like. What two papers share is in both, and is run once where they use one store.
 """
 
 
 def write(out: Path) -> str:
     """Return the page of all papers whose results are in ``out``."""
     records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(out.glob(f"*/{NAME}"))]
-    overview = ["| paper | verdicts |", "|---|---|"]
-    overview += [f"| [{_cell(it['title'])}](#{it['paper'].lower()}) | {summary(it)} |" for it in records]
+    took = [_minutes(out / it["paper"]) for it in records]
+    overview = ["| paper | verdicts | minutes |", "|---|---|---:|"]
+    for it, minutes in zip(records, took, strict=True):
+        title = f"[{_cell(it['title'])}](#{it['paper'].lower()})"
+        overview.append(f"| {title} | {summary(it)} | {f'{minutes:.0f}' if minutes else ''} |")
+    overview.append(f"| all | | {sum(took):.0f} |")
     sections = [paper(it, heading=f"## {it['paper']}", folder=f"{it['paper']}/") for it in records]
     return "\n".join([INTRODUCTION, *overview, "", *sections])
 
@@ -51,6 +58,13 @@ def summary(record: Mapping[str, Any]) -> str:
     """Return how many statements have which verdict."""
     counts = Counter(it["verdict"] for it in record["statements"])
     return ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
+
+
+def _minutes(folder: Path) -> float:
+    """Return what the trials of a paper's grids cost beside each other; 0 where it has no grid."""
+    grids = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*/results.json"))]
+    costs = [trial["cost"] for grid in grids for trial in grid["trials"] if trial["status"] == "done"]
+    return float(sum(cost["marginal_seconds"] for cost in costs)) / 60
 
 
 def paper(record: Mapping[str, Any], heading: str = "", folder: str = "") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,21 @@ def test_cells_keep_to_themselves(tmp_path: Path) -> None:
     made = record.make(found, findings, SAMPLES, {}, Before())
     (line,) = [line for line in page.paper(made).splitlines() if line.startswith("| it:")]
     assert "Table 1 \\| 2" in line
+
+
+def test_the_page_of_all_papers_has_the_minutes_of_finished_trials(made: Before, tmp_path: Path) -> None:
+    out = tmp_path / "results"
+    trials = [
+        ("done", {"marginal_seconds": 90.0, "seconds": 500.0}),
+        ("failed", {}),
+        ("done", {"marginal_seconds": 60.0}),
+    ]
+    for name, of_grids in (("garden", (trials, trials[:1])), ("shed", ())):
+        (out / name).mkdir(parents=True)
+        (out / name / record.NAME).write_text(json.dumps({**made.record, "paper": name}))
+        for number, of_grid in enumerate(of_grids):
+            (out / name / f"grid-{number}").mkdir()
+            told = {"trials": [{"status": status, "cost": cost} for status, cost in of_grid]}
+            (out / name / f"grid-{number}/results.json").write_text(json.dumps(told))
+    rows = [line for line in page.write(out).splitlines() if line.startswith(("| [", "| all"))]
+    assert [row.split("|")[3].strip() for row in rows] == ["4", "", "4"]
