@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
+import matplotlib
 import pytest
 from made_trials import rate, rows, trial
+from matplotlib.figure import Figure
 
 from negbench.report import figures
 from negbench.report.details import Detail
@@ -159,3 +162,23 @@ def test_a_dollar_in_a_name_is_no_formula(text: str) -> None:
     trials = [{**trial, "axes": {"start": text}} for trial in made(known=True) if trial["axes"] == POINTS[0]]
     drawn = figures.draw(rows(*trials), trials, {}, "nDCG@10")
     assert any(text in figures.svg(figure) for figure in drawn.values())
+
+
+def test_clip_paths_are_named_by_what_is_printed_of_them() -> None:
+    """Matplotlib's own names hold last bits of a place, which depend on addresses in memory."""
+    with matplotlib.rc_context(style.STYLE):
+        figure = Figure(figsize=(3, 2))
+        for left in (0.1, 0.6):
+            figure.add_axes((left, 0.2, 0.3, 0.7)).plot([0, 1], [left, 1])
+    text = figures.svg(figure)
+    one, other = re.findall(r'<clipPath id="(\w+)"', text)
+    assert set(re.findall(r"url\(#(\w+)\)", text)) == {one, other}
+    assert figures.named_clips(text.replace(one, "p1").replace(other, "p2"), figures.SALT) == text
+    assert figures.named_clips(text, "another") != text
+
+    def clip(name: str) -> str:
+        return f'  <clipPath id="{name}">\n   <rect x="1"/>\n  </clipPath>\n'
+
+    twice = figures.named_clips(f'<path clip-path="url(#a)"/>\n<path clip-path="url(#b)"/>\n{clip("a")}{clip("b")}', "")
+    (name,) = re.findall(r'<clipPath id="(\w+)"', twice)
+    assert re.findall(r"url\(#(\w+)\)", twice) == [name, name]

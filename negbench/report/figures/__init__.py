@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -72,4 +74,31 @@ def _svg(figure: Figure, salt: str = SALT) -> str:
     with mpl.rc_context({**style.STYLE, "svg.hashsalt": salt}):
         figure.savefig(out, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
     text = out.getvalue()
-    return text[text.index("<svg") :]
+    return named_clips(text[text.index("<svg") :], salt)
+
+
+_CLIP = re.compile(r'( *)<clipPath id="(\w+)">\n(.*?)</clipPath>\n', re.DOTALL)
+
+
+def named_clips(text: str, salt: str) -> str:
+    """Return an SVG whose clip paths are named by what is printed of them.
+
+    Matplotlib names them by their exact place, whose last bits depend on the order in which its layout was solved, and
+    that on addresses in memory.
+    """
+    names = {name: _digest(salt + shape) for _, name, shape in _CLIP.findall(text)}
+    seen: set[str] = set()
+
+    def once(clip: re.Match[str]) -> str:
+        name = names[clip[2]]
+        if name in seen:
+            return ""
+        seen.add(name)
+        return f'{clip[1]}<clipPath id="{name}">\n{clip[3]}</clipPath>\n'
+
+    text = _CLIP.sub(once, text)
+    return re.sub(r"url\(#(\w+)\)", lambda used: f"url(#{names.get(used[1], used[1])})", text)
+
+
+def _digest(text: str) -> str:
+    return "p" + hashlib.sha256(text.encode()).hexdigest()[:10]
