@@ -35,10 +35,15 @@ class Answer(ComparedRows):
 
     @cached_property
     def choice(self) -> Row | None:
-        """The best row, or the cheapest of those that are not told from it; None where the runs do not tell."""
+        """The best row, or the cheapest of those about as good; None where the runs do not tell.
+
+        About as good is what no test tells from the best and what is, by its mean, less than a difference that matters
+        below it: with few seeds a test alone tells almost nothing apart.
+        """
         if not self.several or self.unmoved:
             return None
-        cheapest = min(self.good, key=_seconds)
+        about = [row for row in self.good if quality(self.best) - quality(row) <= self.matters]
+        cheapest = min(about, key=_seconds)
         return self.best if _seconds(self.best) <= ABOUT * _seconds(cheapest) else cheapest
 
     @cached_property
@@ -100,8 +105,7 @@ class Answer(ComparedRows):
             said += f" ({_least([least for least in reach if not np.isnan(least)])})"
         if spent := self.spent():
             return f"{said}. {spent}"
-        room = float(self.settings["equivalent_within"])
-        if all(one.mean == 0 or max(-one.low, one.high) < room for one in found):
+        if all(one.mean == 0 or max(-one.low, one.high) < self.matters for one in found):
             return f"{said}: more steps or a higher learning rate are needed before methods can differ."
         return f"{said}: more steps or a higher learning rate may move them, more seeds or test queries may tell."
 
@@ -116,7 +120,7 @@ class Answer(ComparedRows):
         )
 
     def choose(self, choice: Row) -> str:
-        """Say what to train with: the best, or the cheapest of those that are not told from it."""
+        """Say what to train with: the best, or the cheapest of those about as good."""
         start = f"Train with {self.label(choice)}: {self.settings['measure']} {choice.quality:.4f}"
         if len(self.candidates) == 1:
             return f"{start}; no other method was run."
@@ -126,14 +130,17 @@ class Answer(ComparedRows):
             return f"{start}, significantly better than {beaten}."
         if choice is self.best:
             others = f"{len(self.good) - 1} of the other {len(self.candidates) - 1}"
-            return f"{start}, the highest. No significant difference to {others}, which are not clearly cheaper."
+            return (
+                f"{start}, the highest. No significant difference to {others}, none of which is both within "
+                f"{self.matters:g} of it and clearly cheaper."
+            )
         distance = self.estimate(self.best, choice)
         above = "" if distance is None else f", {_signed(distance)} above it"
         many = "No method" if len(self.good) == len(self.candidates) else f"{len(self.good)} of {len(self.candidates)}"
         verb = "differs significantly" if many == "No method" else "do not differ significantly"
         return (
-            f"{start}, the cheapest ({_seconds(choice):.0f} s). {many} {verb} from the best, {self.label(self.best)} "
-            f"({self.best.quality:.4f}{above})."
+            f"{start}, the cheapest ({_seconds(choice):.0f} s) of those within {self.matters:g} of the best. "
+            f"{many} {verb} from the best, {self.label(self.best)} ({self.best.quality:.4f}{above})."
         )
 
     def wins(self, name: str, words: str) -> str:
@@ -189,7 +196,7 @@ class Answer(ComparedRows):
 
     def untold(self) -> str:
         """Say which comparisons with the baseline are open, and how many seeds or queries would settle them."""
-        baseline, least = self.settings["baseline"], float(self.settings["equivalent_within"])
+        baseline, least = self.settings["baseline"], self.matters
         open_rows = [
             row
             for row in self.candidates

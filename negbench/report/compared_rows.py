@@ -64,6 +64,11 @@ class ComparedRows:
             row for row, one in zip(others, found, strict=True) if one is None or next(chances) >= ALPHA
         ]
 
+    @property
+    def matters(self) -> float:
+        """The smallest difference that matters."""
+        return float(self.settings["equivalent_within"])
+
     @cached_property
     def several(self) -> bool:
         """Whether a row has several seeds: with one, methods are not tested."""
@@ -77,7 +82,7 @@ class ComparedRows:
 
     def is_top(self, value: float) -> bool:
         """Return whether what is left to the highest value of the measure is less than a difference that matters."""
-        return HIGHEST - value < float(self.settings["equivalent_within"]) and self.highest <= HIGHEST + ROUNDING
+        return HIGHEST - value < self.matters and self.highest <= HIGHEST + ROUNDING
 
     @cached_property
     def short(self) -> dict[str, str]:

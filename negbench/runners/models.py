@@ -242,7 +242,7 @@ def _other_in_verdict(chosen: Trial, same: Sequence[Trial], recommended: Sequenc
             split = chosen.settings.split
             return (
                 f"the verdict names {row.label} instead, since it goes by {split}: it takes the row that is highest "
-                f"there, or the cheapest of those that no test tells from it, while {DEV} alone chooses this folder"
+                f"there, or the cheapest of those about as good, while {DEV} alone chooses this folder"
             )
     return ""
 

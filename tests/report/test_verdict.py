@@ -62,8 +62,22 @@ def test_the_cheapest_of_those_that_cannot_be_told_from_the_best_is_named() -> N
         simans={"cost": {"seconds": 50.0, "marginal_seconds": 1.0}},
     )
     assert lines[0].startswith("Train with random")
-    assert "the cheapest (10 s)" in lines[0]
+    assert "the cheapest (10 s) of those within 0.01 of the best" in lines[0]
     assert "2 of 3 do not differ significantly from the best, simans" in lines[0]
+
+
+def test_a_cheap_row_far_below_the_best_is_not_named_for_want_of_a_test_that_tells_it_apart() -> None:
+    """With two seeds that disagree, no test tells a row that is 0.2 below from the best."""
+    found, trials, values = made({"in-batch": 0.4, "simans": 0.5, "random": 0.3}, seeds=2, scale=0.1)
+    one, other = (it["name"] for it in trials if it["spelling"] == "random")
+    values |= {one: values[one] + 0.15, other: values[other] - 0.15}
+    dear = [row if row.method == "random" else replace(row, seconds=99.0) for row in found]
+    lines = verdict.answer(dear, trials, values, SETTINGS)
+    assert lines[0].startswith("Train with simans: nDCG@10 0.")
+    assert lines[0].endswith(
+        ", the highest. No significant difference to 2 of the other 2, none of which is both within "
+        "0.01 of it and clearly cheaper."
+    )
 
 
 def test_the_best_is_named_where_none_of_its_equals_is_clearly_cheaper() -> None:
