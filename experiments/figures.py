@@ -140,7 +140,7 @@ def repair() -> dict[str, float]:
 
 
 def methods() -> dict[str, float]:
-    """How good teachers are, what losses do, what predicts quality, how many results on SciFact are distinct."""
+    """How good teachers are, what losses do, what predicts quality, how many methods lie apart from in-batch."""
     found: dict[str, float] = {}
     for name in ("helpdesk", "scifact"):
         notes = " ".join(_json(f"methods/{name}/results.json")["notes"])
@@ -156,25 +156,15 @@ def methods() -> dict[str, float]:
             left = sum(losses[-fifth:]) / sum(losses[:fifth])
             found[f"{name}: loss of {method}, last fifth of the steps to the first, %"] = 100 * left
     found |= _predictions("methods")
-    for ends, side in (("above", 1.0), ("below", -1.0)):
-        gains = [row for row in _rows("methods/helpdesk/table.csv") if row["p"]]
-        apart = [row for row in gains if min(side * float(row["gain_low"]), side * float(row["gain_high"])) > 0]
-        found[f"helpdesk: methods {ends} in-batch, not corrected"] = len(apart)
-    table = {row["method"]: row for row in _rows("methods/scifact/table.csv")}
-    starred = [name for name, row in table.items() if float(row["p"] or 1) < 0.05 and float(row["gain"]) > 0]
-    mined = [name for name in starred if table[name]["filled"]]
-    (overlap,) = _json("methods/scifact/results.json")["overlap"]
-    draws = {
-        tuple(share == 1 for share in overlap["jaccard"][overlap["methods"].index(name)])
-        if name in overlap["methods"]
-        else name  # all of it fills
-        for name in mined
-    }
-    found |= {"scifact: starred methods that mine": len(mined), "scifact: distinct draws among them": len(draws)}
-    found["scifact: distinct results among them"] = len({table[name]["nDCG@10"] for name in mined})
+    for name in ("helpdesk", "scifact"):
+        gains = [row for row in _rows(f"methods/{name}/table.csv") if row["p"]]
+        for ends, side in (("above", 1.0), ("below", -1.0)):
+            apart = [row for row in gains if min(side * float(row["gain_low"]), side * float(row["gain_high"])) > 0]
+            found[f"{name}: methods {ends} in-batch, not corrected"] = len(apart)
+            found[f"{name}: methods {ends} in-batch, marked"] = sum(float(row["p"]) < 0.05 for row in apart)
+    found |= _agreement(_by_method("methods/helpdesk"), _by_method("methods/scifact"))
     (repbert,) = [row for row in _rows("methods/helpdesk/table.csv") if row["method"] == "repbert"]
     found["helpdesk: R@100 of repbert"] = float(repbert["R@100"])
-    found["scifact: naive over denoised"] = float(table["naive"]["nDCG@10"]) - float(table["denoised"]["nDCG@10"])
     return found
 
 
@@ -255,6 +245,38 @@ def derive(name: str) -> str:
     """Return the text of a folder's ``figures.json``."""
     figures = {key: float(f"{value:.6g}") for key, value in PAGES[name]().items()}
     return json.dumps(figures, indent=1) + "\n"
+
+
+def _agreement(one: dict[str, Float64], other: dict[str, Float64]) -> dict[str, float]:
+    """Return Kendall's tau-b of two orders of the same methods, with a bootstrap over methods and each one's seeds."""
+    from scipy.stats import kendalltau
+
+    names = [name for name in one if name in other]
+    both = [np.stack([values[name] for name in names]) for values in (one, other)]
+    rng = np.random.default_rng(0)
+    drawn = []
+    for _ in range(1000):
+        methods = rng.integers(len(names), size=len(names))
+        some = [it[np.ix_(methods, rng.integers(it.shape[1], size=it.shape[1]))].mean(axis=1) for it in both]
+        drawn.append(kendalltau(*some).statistic)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    tau = kendalltau(*(it.mean(axis=1) for it in both)).statistic
+    return {
+        "methods on both collections": len(names),
+        "tau of both": tau,
+        "tau of both: low": low,
+        "tau of both: high": high,
+    }
+
+
+def _by_method(folder: str) -> dict[str, Float64]:
+    """Return the first measure of each trained method by seed."""
+    data = _json(f"{folder}/results.json")
+    found: dict[str, list[float]] = {}
+    for it in data["trials"]:
+        if it["status"] == "done" and it["form"] != "reference":
+            found.setdefault(it["spelling"], []).append(it["metrics"][data["settings"]["measure"]])
+    return {name: np.array(values) for name, values in found.items()}
 
 
 def _tests(folder: str, compared: Sequence[tuple[str, str, str]], what: str) -> dict[str, float]:
