@@ -130,7 +130,9 @@ def words_of(text: str) -> str:
 
 
 def _words_and_signs(text: str) -> list[str]:
-    return letters.words(_signs().sub(_as_word, letters.fold(text)))
+    if text.isascii():  # the same, several times faster
+        return normalised(_signs(128).sub(_as_word, text)).split()
+    return letters.words(_signs(sys.maxunicode + 1).sub(_as_word, letters.fold(text)))
 
 
 def _as_word(sign: re.Match[str]) -> str:
@@ -138,9 +140,9 @@ def _as_word(sign: re.Match[str]) -> str:
 
 
 @cache
-def _signs() -> re.Pattern[str]:
-    """Return the pattern of a sign in a folded text, once for all: it looks at every character that there is."""
-    symbols = (code for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) in {"Sc", "Sm", "So"})
+def _signs(end: int) -> re.Pattern[str]:
+    """Return the pattern of a sign in a text of characters below ``end``, once for all: it looks at each of them."""
+    symbols = (code for code in range(end) if unicodedata.category(chr(code)) in {"Sc", "Sm", "So"})
     counted = letters.ranges(code for code in symbols if chr(code) not in _NO_SIGNS and code not in _BULLETS)
     return re.compile(rf"(?<=\w)#|(?<!\w)[-{MINUS}](?=\d)|[%\u2030{counted}]")
 
