@@ -18,6 +18,7 @@ from negbench.plain_values import NotPlainError, checked_text
 
 CUT = "was cut off at the server's limit of tokens; raise it"
 EMPTY = "is empty"
+OTHER = "is by the model {!r:.60}, where earlier answers are by {!r:.60}; set model to the name of the one you mean"
 WITHHELD = "(withheld by the server's content filter)"
 """Stored where a filter has kept an answer back, which is a refusal and no fault of the server's."""
 
@@ -74,8 +75,8 @@ class Chat(BaseModel):
         """Return the answer to each text after ``instructions``; those that are kept in the store are not asked for.
 
         Raises InputError, which begins with ``who``, without a key, over the budget, and where the server refuses,
-        does not answer, or gives replies without a whole answer, which are not kept; what came by then is. What a model
-        thought aloud is kept, too, and left out.
+        does not answer, or gives replies without a whole answer or by another model than the first, which are not kept;
+        what came by then is. What a model thought aloud is kept, too, and left out.
         """
         kept = Answers()
         names = [kept.name(self.server or "", self.model, instructions, text) for text in texts]
@@ -92,22 +93,7 @@ class Chat(BaseModel):
         client = openai.OpenAI(api_key=key, base_url=self.server, max_retries=self.retries, timeout=self.timeout)
 
         def fetch(name: str, text: str) -> tuple[str, str]:
-            fault: str | None = None
-            for _ in range(self.retries + 1):
-                try:
-                    reply: Any = client.chat.completions.create(
-                        model=self.model,
-                        temperature=0,
-                        messages=[{"role": "system", "content": instructions}, {"role": "user", "content": text}],
-                    )
-                except (openai.APIResponseValidationError, json.JSONDecodeError, UnicodeDecodeError):
-                    answer, fault = "", "is no JSON"
-                else:
-                    answer, fault = read(reply)
-                if fault in (None, CUT):  # it would be cut off again
-                    break
-            if fault is not None:
-                raise BrokenReplyError(fault)
+            answer = self._answer(client, kept, instructions, text)
             kept.keep(name, answer)
             return name, answer
 
@@ -143,6 +129,37 @@ class Chat(BaseModel):
         if left := len(missing) - len(allowed):
             raise InputError(f"{who}: its budget of {self.budget} requests is spent, {left} are left; {goes_on}")
         return fetched
+
+    def _answer(self, client: Any, kept: Answers, instructions: str, text: str) -> str:
+        """Return the answer to one text, asked again while replies are broken; BrokenReplyError for the last one."""
+        import openai
+
+        fault: str | None = None
+        for _ in range(self.retries + 1):
+            try:
+                reply: Any = client.chat.completions.create(
+                    model=self.model,
+                    temperature=0,
+                    messages=[{"role": "system", "content": instructions}, {"role": "user", "content": text}],
+                )
+            except (openai.APIResponseValidationError, json.JSONDecodeError, UnicodeDecodeError):
+                answer, fault = "", "is no JSON"
+            else:
+                answer, fault = read(reply)
+                fault = fault or self._other_model(reply, kept)
+            if fault is None:
+                return answer
+            if fault == CUT:  # it would be cut off again
+                break
+        raise BrokenReplyError(fault)
+
+    def _other_model(self, reply: Any, kept: Answers) -> str | None:
+        """Return what is wrong where another model than the first answers under this name; None if it names none."""
+        answering = getattr(reply, "model", None)
+        if not isinstance(answering, str) or not answering.strip():
+            return None
+        first = kept.first_model(kept.name(self.server or "", self.model), answering)
+        return None if first == answering else OTHER.format(answering, first)
 
 
 HIDDEN = "[the key]"

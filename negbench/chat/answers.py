@@ -24,6 +24,7 @@ class Answers:
         with self._open() as database:
             database.execute("CREATE TABLE IF NOT EXISTS answers (question TEXT PRIMARY KEY, answer TEXT NOT NULL)")
             database.execute("CREATE TABLE IF NOT EXISTS answered (stage TEXT PRIMARY KEY)")
+            database.execute("CREATE TABLE IF NOT EXISTS models (asked TEXT PRIMARY KEY, answering TEXT NOT NULL)")
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -60,6 +61,16 @@ class Answers:
                     )
                 )
         return by_name
+
+    def first_model(self, asked: str, answering: str) -> str:
+        """Return the model that first answered for ``asked``, the digest of a server and a name: ``answering`` if none.
+
+        A name may stand for another model from one day to the next; the first one is stored.
+        """
+        with self._open() as database:
+            database.execute("INSERT OR IGNORE INTO models VALUES (?, ?)", (asked, answering))
+            ((first,),) = database.execute("SELECT answering FROM models WHERE asked = ?", (asked,))
+        return str(first)
 
     def keep(self, name: str, answer: str) -> None:
         """Store the answer to a question, in place of an earlier one."""

@@ -99,6 +99,25 @@ def test_a_broken_reply_is_asked_for_again_but_for_one_that_would_be_cut_off_aga
     assert set(server.asked.values()) == {3, 1}
 
 
+def test_answers_of_two_models_under_one_name_are_not_mixed(server: Server) -> None:
+    of = lambda name: {**completion("score: 3"), "model": name}  # noqa: E731
+    server.behave = lambda text, times: (200, of("judge-2024"))
+    assert judge(server).score(PAIRS[:2], None, "float32").tolist() == [1, 1]
+    server.behave = lambda text, times: (200, of("judge-2026" if times == 1 else "judge-2024"))
+    reason = r"1 with a reply that is by the model 'judge-2026', where earlier answers are by 'judge-2024'; set model"
+    with pytest.raises(InputError, match=reason):
+        judge(server).score(PAIRS[:3], None, "float32")
+    assert judge(server).score(PAIRS[:3], None, "float32").tolist() == [1, 1, 1]  # behind a router, say
+    assert server.asked["Query: query 2\n\nPassage: passage 2"] == 2
+    server.behave = lambda text, times: (200, of("judge-2026"))
+    assert judge(server, model="judge-2026").score(PAIRS[:1], None, "float32").tolist() == [1]
+
+
+def test_a_server_that_names_no_model_is_believed(server: Server) -> None:
+    server.behave = lambda text, times: (200, {**completion("score: 3"), "model": None if "2" in text else " "})
+    assert judge(server).score(PAIRS, None, "float32").tolist() == [1] * 6
+
+
 @pytest.mark.parametrize(
     "reply",
     [
