@@ -49,7 +49,7 @@ def check(spec: EncoderSpec) -> None:
             f"encoder {spec.spelling}: flash attention needs the package flash-attn, which is not installed; leave out "
             "attention, or give attention=sdpa"
         )
-    kind = _settings(spec).get("model_type", "SentenceTransformer")
+    kind = "CrossEncoder" if _is_a_reranker(spec) else _settings(spec).get("model_type", "SentenceTransformer")
     if kind != "SentenceTransformer":
         raise InputError(
             f"encoder {spec.spelling}: is a {kind}, not a model that gives each text one vector; give a bi-encoder"
@@ -70,6 +70,19 @@ def check(spec: EncoderSpec) -> None:
             )
         check_folder(place, spec.spelling)
     _check_layers(spec)
+
+
+def _is_a_reranker(spec: EncoderSpec) -> bool:
+    """Return whether a checkpoint of transformers has a head with one output over pairs, as cross-encoders do.
+
+    Those that sentence-transformers saved before it said what a model is are told by nothing else.
+    """
+    config = read_json(spec, "config.json", {})
+    heads = [str(name) for name in config.get("architectures") or []]
+    outputs = config.get("id2label", config.get("num_labels"))
+    single = outputs == 1 or (isinstance(outputs, dict) and len(outputs) == 1)
+    of_pairs = single and any(head.endswith("ForSequenceClassification") for head in heads)
+    return of_pairs and read_json(spec, "modules.json", None) is None
 
 
 def _check_layers(spec: EncoderSpec) -> None:

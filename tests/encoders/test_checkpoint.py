@@ -16,6 +16,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Dense, Router
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 from transformers import (
+    BertConfig,
     BertForMaskedLM,
     BertForPreTraining,
     BertForSequenceClassification,
@@ -188,6 +189,19 @@ class TestFiles:
     def test_a_cross_encoder(self, folder: Path) -> None:
         configure(folder, "config_sentence_transformers.json", model_type="CrossEncoder")
         assert "is a CrossEncoder" in self.told(folder)
+
+    @pytest.mark.parametrize("outputs", [1, 2])
+    def test_a_cross_encoder_of_before_they_said_so(self, outputs: int, make: Maker, tmp_path: Path) -> None:
+        """transformers' own files; with several outputs it may classify single texts, and an encoder starts from it."""
+        made = tmp_path / "reranker"
+        shutil.copytree(make.bert, made)
+        config = BertConfig.from_pretrained(made, num_labels=outputs)
+        BertForSequenceClassification(config).save_pretrained(made)
+        if outputs == 1:
+            assert "is a CrossEncoder" in self.told(made)
+        else:
+            files.check(EncoderSpec(model=str(made)))
+            assert build(EncoderSpec(model=str(made)), 0)
 
     @pytest.mark.parametrize("name", ["euclidean", "manhattan"])
     def test_a_similarity_that_is_a_distance(self, name: str, folder: Path) -> None:
