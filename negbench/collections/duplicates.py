@@ -33,7 +33,7 @@ _BULLETS = range(0x2500, 0x2600)
 
 
 def equal_texts(texts: Sequence[str]) -> Int32:
-    """Return for each text [N] the row of the first with the same ``words_of`` it; an empty text is alone."""
+    """Return for each text [N] the row of the first whose ``words_of`` is the same; an empty text is alone."""
     leaders = np.arange(len(texts), dtype=np.int32)
     for rows in _same_letters(texts):
         first: dict[str, int] = {}
@@ -86,7 +86,7 @@ def with_copies_in_truth(collection: Collection) -> Collection:
 def groups(texts: Sequence[str], threshold: float) -> Int32:
     """Return for each text [N] the row of the first text that it belongs with.
 
-    With ``threshold`` 1 that is one with the same ``words_of`` it; below, one whose shingles of three words overlap by
+    With ``threshold`` 1 that is one whose ``words_of`` is the same; below, one whose shingles of three words overlap by
     that much or more (Jaccard), directly or by a chain. Candidates come from MinHash signatures (datasketch's
     MinHashLSH, 128 permutations) and every pair is then checked, so none is grouped wrongly; one that is just above the
     threshold may be overlooked.
