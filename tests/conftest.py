@@ -24,6 +24,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of a tiny model do noth
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
+# The store waits until its files are on disk, in case the power fails, which it does in no test: it would be a sixth of
+# the suite's time. tests/test_store.py looks at what is asked of the disk.
+os.fsync = lambda _: None
+
 # Hypothesis would fail a test whose example takes 200 ms: the first one may import a library on a busy machine. Its own
 # 100 examples of each property, for every part, would be a third of the suite's time: `make slow` gives them.
 settings.register_profile("negbench", deadline=None, max_examples=20)

@@ -102,6 +102,7 @@ def small(command: str) -> list[str]:
     if words[:2] == ["run", "faq.yaml"]:
         sets = SMALL
     elif words == ["quickstart"]:
+        words += ["--workers", "1"]  # a process of its own takes seconds to start
         sets = [*SMALL, "encoder=tiny", f"collection={HELPDESK}"]
     elif words[0] == "repair":
         sets = ['axes.repair=[null, replaced, "injected(rate=0.3)"]']

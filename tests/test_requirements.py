@@ -168,6 +168,7 @@ def test_a_package_that_brings_its_stages_runs(tmp_path: Path, tiny_encoder: Pat
     assert [*(tmp_path / "site/store/length-ratios").iterdir()]
 
 
+@pytest.mark.slow
 def test_the_example_of_the_documentation_runs(tmp_path: Path, tiny_encoder: Path) -> None:
     page = (Path(__file__).parents[1] / "docs/adding-a-part.md").read_text(encoding="utf-8")
     (code,) = [

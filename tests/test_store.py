@@ -48,6 +48,21 @@ def visible(store: Store) -> list[str]:
     return sorted(str(path.relative_to(store.root)) for path in files)
 
 
+def test_files_are_on_disk_before_they_are_in_place_and_their_place_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, stage = Store(tmp_path / "store"), Write("1")
+    flushed: dict[bool, set[int]] = {False: set(), True: set()}  # by whether the artifact is there
+
+    def fsync(descriptor: int) -> None:
+        flushed[store.path(stage).exists()].add(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    folder = store.ensure(stage)
+    assert {path.stat().st_ino for path in (folder, *folder.iterdir())} <= flushed[False]
+    assert folder.parent.stat().st_ino in flushed[True]
+
+
 def test_inputs_are_made_first_and_nothing_twice(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     one, two = Write("1"), Write("2")

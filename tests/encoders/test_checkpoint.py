@@ -119,6 +119,7 @@ class TestTensors:
         base = make.base(FNetModel(FNetConfig(vocab_size=make.words(), max_position_embeddings=128, **FNET)))
         assert refused(make.pooled("mean", base)).endswith("padding is not masked; give another model")
 
+    @pytest.mark.slow
     def test_characters_without_a_table_of_embeddings(self, make: Maker) -> None:
         """CANINE hashes them, and joins four to one whatever they are, padding included."""
         made = make.place()

@@ -92,6 +92,7 @@ def wait_forever(*_: object) -> None:
     threading.Event().wait()
 
 
+@pytest.mark.slow
 def test_a_helper_that_dies_as_it_joins_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has said that it is there, and is killed; the first process no longer waits for hours.
 

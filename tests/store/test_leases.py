@@ -101,7 +101,7 @@ def test_the_stage_of_a_dead_machine_is_taken_over(two_paths: tuple[Path, Path],
     assert not list((two_paths[0] / "store/drafts").iterdir())
 
 
-@pytest.mark.parametrize("exchange", ["supported", "refused"])
+@pytest.mark.parametrize("exchange", ["supported", pytest.param("refused", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("first_to_end", ["one", "two"])
 def test_a_machine_that_was_only_asleep_gives_way(
     two_paths: tuple[Path, Path], tmp_path: Path, first_to_end: str, exchange: str

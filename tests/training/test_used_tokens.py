@@ -101,6 +101,7 @@ def test_with_every_recipe(changes: dict[str, Any], tiny_collection: Path, tiny_
         assert torch.equal(value, ours.state_dict()[name]), name
 
 
+@pytest.mark.slow
 def test_with_two_processes(tiny_collection: Path, tiny_encoder: Path, tmp_path: Path) -> None:
     """Each has the same rows, so that their gradients can be summed; sums in another order round otherwise."""
     recipes = [FREE.model_copy(update={"optimizer": "sgd", "processes": count}) for count in (1, 2)]

@@ -270,7 +270,8 @@ def test_a_loss_with_two_teachers_is_told_both(tmp_path: Path, tiny_encoder: Pat
     """The pairs' scores are those that MarginMSE is told, the guide's those that GISTEmbed is."""
     teacher = {"trained-cross-encoder": {"model": str(tiny_encoder), "max_length": 32}}
     guide = f'loss.guide="bi-encoder(model=\\"{tiny_encoder}\\")"'
-    names = [f"tas-balanced-dual({guide})", "tas-balanced", f"tas-balanced-infonce(loss=gist, {guide})"]
+    few = f"depth=12, {guide}"
+    names = [f"tas-balanced-dual({few})", "tas-balanced(depth=12)", f"tas-balanced-infonce(loss=gist, {few})"]
     grid = {
         "name": "g",
         "collection": "helpdesk(articles=100, queries=24, dev=3, test=3)",
