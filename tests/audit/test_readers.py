@@ -263,6 +263,14 @@ BROKEN = {
         "no negatives in its 1 rows; .*'negs' holds none that are read: rename it to neg",
     ),
     "no negatives": ('{"query": "q", "pos": ["p"], "neg": []}', "no negatives in its 1 rows; expected at least one$"),
+    "neither negatives nor scores of some": (
+        '{"query": "q", "pos": ["p"], "neg": [], "neg_scores": []}',
+        "no negatives in its 1 rows; expected at least one$",
+    ),
+    "no negatives in Tevatron's rows": (
+        '{"query": "q", "positive_passages": [{"text": "p"}], "negative_passages": []}',
+        "no negatives in its 1 rows; expected at least one$",
+    ),
     "an empty query": ('{"query": " ", "pos": ["p"], "neg": ["n"]}', ":1: query: expected some text"),
 }
 
