@@ -15,6 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 NAN = math.nan
+PUBLISHED = sorted((ROOT / "results").glob("*/*/prediction.json"))
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +109,20 @@ def test_methods_that_differ_in_negatives_alone_share_loss_phases_and_batches(pr
     kept = predict.differ_in_negatives(made)
     assert [it["spelling"] for it in kept["trials"]] == ["naive", "simans(b=0.5, form=code)"]
     assert kept["rows"] == made["rows"]
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: "/".join(path.parts[-3:-1]))
+def test_published_correlations_are_those_of_the_published_results(
+    path: Path, predict: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table may be made again; the intervals are not drawn anew here."""
+    monkeypatch.setattr(predict, "RESAMPLES", 1)
+    data = json.loads((path.parent / "results.json").read_text())
+    found = [*predict.predictions(data), *predict.predictions(predict.differ_in_negatives(data))]
+    for one, kept in zip(found, json.loads(path.read_text()), strict=True):
+        told = ("predictor", "methods", "seeds")
+        assert [one[key] for key in told] == [kept[key] for key in told], "run experiments/eci/predict.py"
+        assert one["tau"] == pytest.approx(NAN if kept["tau"] is None else kept["tau"], nan_ok=True)
 
 
 def test_it_writes_what_it_prints(

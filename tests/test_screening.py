@@ -110,6 +110,26 @@ def test_orders_of_halves_agree_as_far_as_queries_do(script: ModuleType) -> None
     assert abs(script.halves(noise, noise + shared)) < 0.2  # the same luck on the same queries is no agreement
 
 
+def test_the_published_order_is_that_of_the_published_results(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both students' results may be made again, each by itself; the intervals are not drawn anew here."""
+    monkeypatch.setattr(script, "RESAMPLES", 2)
+    monkeypatch.setattr(script, "HALVES", 1)
+    results = SCREENING.parents[1] / "results"
+    with (results / "screening/tau.csv").open(newline="") as file:
+        kept = list(csv.DictReader(file))
+    names = sorted({row["collection"] for row in kept})
+    folders = [(results / "screening" / name, results / "methods" / name) for name in names]
+    found = [row for pair in folders for row in script.compare(pair[0].name, *map(script.read, pair))]
+    for row, stored in zip(found, kept, strict=True):
+        for column in ("measure", "set", "methods", "static_seeds_trained", "transformer_seeds_trained"):
+            assert str(getattr(row, column)) == stored[column], "run experiments/screening/tau.py"
+        for column in ("tau", "static_seeds", "shared_best"):
+            value = float(stored[column] or "nan")
+            assert getattr(row, column) == pytest.approx(value, rel=1e-4, nan_ok=True), column
+
+
 @pytest.mark.parametrize(
     ("spelt", "name"),
     [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -25,8 +24,8 @@ _EXPECTED = (
     "FlagEmbedding, Tevatron or DPR (.jsonl, .json), triples (.tsv, .jsonl), a folder of ColBERT, Tevatron 2 or TREC "
     "files, a grid (.yaml), or a folder with the results of a grid"
 )
-_NEGATIVES = re.compile(r"neg|negatives?(_\d+|_passages|_document_ids|_ctxs)?|hard_negative_ctxs")
-"""Keys of negatives, which may be empty."""
+_LISTS = ("neg", "negative_passages", "negative_document_ids", "hard_negative_ctxs", "negative_ctxs")
+"""Keys of lists of negatives, which may be empty; ``columns.NEGATIVE`` has those of texts."""
 _MANIFEST = "manifest.json"
 
 
@@ -64,8 +63,8 @@ def read(
             )
         if not any(row.negatives for row in of_file):
             names = [] if first is None else [str(name) for name in first.fields]
-            near = [name for name in names if name.lower().startswith("neg")]
-            near = [] if any(_NEGATIVES.fullmatch(name) for name in names) else near
+            known = any(name in _LISTS or columns.NEGATIVE.fullmatch(name) for name in names)
+            near = [] if known else [name for name in names if name.lower().startswith("neg")]
             key = f"; the key {near[0]!r} holds none that are read: rename it to neg or negative" if near else ""
             raise InputError(f"{path}: no negatives in its {len(of_file)} rows; expected at least one{key}")
         by_name[name] = in_texts(of_file, collection) if collection is not None else of_file
