@@ -128,9 +128,7 @@ def _json_lines(path: Path) -> Iterator[records.Record]:
 
 def _table(path: Path) -> Iterator[records.Record]:
     """Yield the rows of a table; some spreadsheets save it with semicolons or tabs."""
-    heading = records.text_of(path).split("\n", 1)[0]
-    delimiter = max(",;\t", key=heading.count)
-    columns = [name.strip().strip('"') for name in heading.split(delimiter)]
+    columns, delimiter = records.heading(records.text_of(path))
     if "item" not in columns or not {"answer", "grade"} & set(columns):
         raise InputError(f"{path}:1: expected columns item and answer (or grade), found {', '.join(columns)}")
     yield from records.table(path, delimiter)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_negatives import MINED, PAIRS, WRITERS, flag, tevatron, triplets, tuples
 
@@ -60,6 +61,16 @@ class TestFormats:
         short = [{**row, "negative_2": None} for row in tuples()]
         (tmp_path / "short.jsonl").write_text("".join(json.dumps(row) + "\n" for row in short))
         assert len(framed(tmp_path / "short.jsonl")) == 3
+
+    def test_null_is_an_empty_list(self, tmp_path: Path) -> None:
+        rows = [*flag(), {**flag()[0], "neg": None, "neg_scores": None}, {**flag()[0], "pos": None, "pos_scores": None}]
+        (tmp_path / "null.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        pd.DataFrame(rows).to_parquet(tmp_path / "null.parquet")
+        for frame in (framed(tmp_path / "null.jsonl"), framed(tmp_path / "null.parquet")):
+            twice = set(flag()[0]["neg"])
+            assert {text: weight for (_, text), (weight, _) in pairs(frame).items()} == {
+                folded(text): 1.0 + (text in twice) for row in flag() for text in row["neg"]
+            }
 
     def test_shuffled_triplets_have_no_ranks(self, tmp_path: Path) -> None:
         rows = triplets()
@@ -230,7 +241,7 @@ BROKEN = {
     "pos as a text": ('{"query": "q", "pos": "a lamp", "neg": ["n"]}', ":1: pos: expected a list, found 'a lamp'"),
     "neg as a cell": ("query,pos,neg\na b,c d,e f\n", ":2: pos: expected a list, found 'c d'"),
     "null in a list": ('{"query": "q", "pos": ["p"], "neg": [null]}', ":1: neg: expected a list of texts, found None"),
-    "null for a list": ('{"query": "q", "pos": ["p"], "neg": null}', ":1: neg: expected a list, found nothing"),
+    "null alone": ('{"query": "q", "pos": ["p"], "neg": null}', "no negatives in its 1 rows"),
     "dpr's passages as texts": (
         '[{"question": "q", "positive_ctxs": ["p"], "hard_negative_ctxs": []}]',
         ":1: positive_ctxs: expected objects",

@@ -22,7 +22,7 @@ NEGATIVES = {
     "negatives that are text": ('{"query": "a", "pos": ["b"], "neg": "c"}', "mined.jsonl:1"),
     "negatives that are numbers": ('{"query": "a", "pos": ["b"], "neg": [1.5]}', "mined.jsonl:1"),
     "negatives that are null": ('{"query": "a", "pos": ["b"], "neg": [null]}', "mined.jsonl:1"),
-    "positives that are null": ('{"query": "a", "pos": null, "neg": ["c"]}', "mined.jsonl:1"),
+    "positives that are a number": ('{"query": "a", "pos": 7, "neg": ["c"]}', "mined.jsonl:1"),
     "a query that is null": ('{"query": null, "pos": ["b"], "neg": ["c"]}', "mined.jsonl:1"),
     "a query that is empty": ('{"query": " ", "pos": ["b"], "neg": ["c"]}', "mined.jsonl:1"),
     "a query that is a list": ('{"query": ["a"], "pos": ["b"], "neg": ["c"]}', "mined.jsonl:1"),

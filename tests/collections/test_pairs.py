@@ -52,9 +52,22 @@ def _by_pandas(name: str, method: str, **options: Any) -> Callable[[Path], Path]
     return write
 
 
+def _after(first: str, separator: str) -> Callable[[Path], Path]:
+    """Return a writer of a table with something before the names of its columns."""
+
+    def write(at: Path) -> Path:
+        (at / "faq.csv").write_text(first + frame().to_csv(index=False, sep=separator))
+        return at / "faq.csv"
+
+    return write
+
+
 WRITERS: dict[str, Callable[[Path], Path]] = {
     "csv": _by_pandas("faq.csv", "to_csv", index=False),
     "csv with semicolons": _by_pandas("faq.csv", "to_csv", index=False, sep=";"),
+    "csv that tells its separator": _after("sep=;\n", ";"),
+    "csv that tells its separator in quotes": _after('"sep=,"\r\n', ","),
+    "csv after a blank line": _after("\n", ","),
     "csv with an index": _by_pandas("faq.csv", "to_csv"),
     "csv with a byte order mark": _by_pandas("faq.csv", "to_csv", index=False, encoding="utf-8-sig"),
     "zipped csv": _by_pandas("faq.csv.gz", "to_csv", index=False),

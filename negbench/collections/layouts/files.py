@@ -46,9 +46,9 @@ def open_file(path: Path, named: bool = False) -> Iterator[records.Record]:
     for sign, (what, remedy) in _NOT_TEXT.items():
         if start.startswith(sign):
             raise InputError(f"{path}: is {what}; {remedy}")
-    first = start.split(b"\n", 1)[0].decode(errors="replace").rstrip("\r")
-    delimiter = max("\t,;", key=first.count)
-    cells = [cell.strip().strip('"') for cell in first.split(delimiter)]
+    text = start.decode(errors="replace")
+    first = text.split("\n", 1)[0].rstrip("\r")
+    cells, delimiter = records.heading(text)
     if len(cells) > 1 and (named or columns.heading(cells)):
         return records.table(path, delimiter)
     if len(first.split("\t")) == 3:

@@ -18,9 +18,11 @@ def recognises(names: set[str]) -> bool:
 
 
 def rows(records: Iterable[Record]) -> Iterator[Row]:
-    """Yield one row per record; raises InputError with the place of an invalid one."""
+    """Yield one row per record, null read as an empty list; raises InputError with the place of an invalid one."""
     for place, fields in records:
-        positives, negatives = read.texts(fields, "pos", place), read.texts(fields, "neg", place)
+        positives, negatives = (
+            [] if key in fields and fields[key] is None else read.texts(fields, key, place) for key in ("pos", "neg")
+        )
         yield Row(
             place,
             read.text(fields, "query", place),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +12,8 @@ from typing import Any, NamedTuple
 from negbench import user_files
 from negbench.collections import beir
 from negbench.errors import InputError
+
+_SEPARATOR = re.compile(r'"?sep=([\t,;])"?')
 
 
 class Record(NamedTuple):
@@ -85,23 +88,36 @@ def json_lines(path: Path) -> Iterator[Record]:
         yield Record(place, fields)
 
 
+def heading(text: str) -> tuple[list[str], str]:
+    """Return the names of a table's columns, and what is between them: a tab, a comma or a semicolon.
+
+    Spreadsheets may tell it in a line before the names, such as ``sep=;``.
+    """
+    lines = [line.rstrip("\r") for line in text.lstrip("\r\n").split("\n", 2)]
+    told = _SEPARATOR.fullmatch(lines[0])
+    first = lines[1] if told and len(lines) > 1 else lines[0]
+    delimiter = told[1] if told else max("\t,;", key=first.count)
+    return [name.strip().strip('"') for name in first.split(delimiter)], delimiter
+
+
 def table(path: Path, delimiter: str) -> Iterator[Record]:
     """Yield the rows of a CSV or TSV file whose first line names the columns; InputError for a row of another length.
 
-    Cells may hold line ends where they are quoted.
+    Cells may hold line ends where they are quoted. A line such as ``sep=;`` may come before the names.
     """
     reader = csv.reader(io.StringIO(text_of(path), newline=""), delimiter=delimiter, strict=True)
     try:
-        heading = [name.strip() for name in next(reader, [])]
-        if twice := [name for position, name in enumerate(heading) if name and name in heading[:position]]:
-            raise InputError(f"{path}:1: two columns are called {twice[0]!r:.60}; rename one")
+        first = next((row for row in reader if row and not _SEPARATOR.fullmatch(delimiter.join(row))), [])
+        names = [name.strip() for name in first]
+        if twice := [name for position, name in enumerate(names) if name and name in names[:position]]:
+            raise InputError(f"{path}:{reader.line_num}: two columns are called {twice[0]!r:.60}; rename one")
         for cells in reader:
             place = f"{path}:{reader.line_num}"
             if not cells:
                 continue
-            if len(cells) != len(heading):
-                raise InputError(f"{place}: expected {len(heading)} cells ({', '.join(heading)}), found {len(cells)}")
-            yield Record(place, dict(zip(heading, cells, strict=True)))
+            if len(cells) != len(names):
+                raise InputError(f"{place}: expected {len(names)} cells ({', '.join(names)}), found {len(cells)}")
+            yield Record(place, dict(zip(names, cells, strict=True)))
     except csv.Error as error:
         raise InputError(f"{path}:{reader.line_num}: broken CSV: {error}; mend this line") from error
 
