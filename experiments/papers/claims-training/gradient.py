@@ -70,10 +70,11 @@ def main(path: str) -> None:
             order = torch.argsort(documents @ queries[query], descending=True, stable=True).tolist()
             nearest = [document for document in order if document not in known][:NEAREST]
             drawn = documents[sorted(rng.choice(nearest, DRAWN, replace=False).tolist())]
+            place = f"{COLLECTION}/{collection.query_ids[query]}"
             for name in LOSSES:
                 value = tau(name, queries[query], documents[known[0]], drawn)
                 if not math.isnan(value):
-                    writer.writerow([name, "agreement", "", f"{COLLECTION}/{collection.query_ids[query]}", f"{value:.6f}"])
+                    writer.writerow([name, "agreement", "", place, f"{value:.6f}"])
 
 
 if __name__ == "__main__":
