@@ -66,7 +66,7 @@ def sources(folder: Folder) -> dict[str, Source]:
             if value.row in usable:
                 known.setdefault(value.row, _of_grid(folder, Spec(method=value.row), where))
             elif value.row not in known:
-                raise InputError(f"{folder.where(*where)}: {unknown('row', value.row, [*known, *usable])}")
+                raise InputError(f"{folder.where(*where)}: {unknown('row', value.row, [*known.keys() | usable])}")
             needed[value.row] = known[value.row]
             _check_measure(folder, known[value.row], value.measure, folder.where(*where))
     return needed
