@@ -33,6 +33,7 @@ from negbench.types import Float64
 MINERS = ("student", "MiniLM", "BM25")
 RULES = ("naive", "shifted", "margin", "percent")
 MARGINS = ("margin", "percent")
+plt.rcParams["svg.hashsalt"] = "negbench"  # the same ids in the figure each time
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def effects(measured: dict[Cell, Measured]) -> list[Effect]:
 def figure(measured: dict[Cell, Measured], path: Path) -> None:
     """Draw nDCG@10 of each rule, a colour a miner, with intervals, and its false-negative rate where it is known."""
     rated = all(it.rate == it.rate for it in measured.values())
-    drawn, axes = plt.subplots(1, 1 + rated, figsize=(4.6 * (1 + rated), 3.2), squeeze=False)
+    drawn, axes = plt.subplots(1, 1 + rated, figsize=(2.4 + 4 * (1 + rated), 3.2), squeeze=False)
     series = [(miner, "own scores") for miner in MINERS] + [("student", "MiniLM"), ("BM25", "MiniLM")]
     colours = dict(zip(MINERS, ("tab:blue", "tab:orange", "tab:green"), strict=True))
     for place, (miner, judge) in enumerate(series):
