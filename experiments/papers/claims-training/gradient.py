@@ -56,9 +56,10 @@ def main(path: str) -> None:
     model.max_seq_length = LENGTH
     layers = model[0].auto_model.encoder
     layers.layer = layers.layer[:LAYERS]
-    encode = {"normalize_embeddings": True, "convert_to_tensor": True, "show_progress_bar": False}
-    documents = model.encode(list(collection.passages()), **encode).float()
-    queries = model.encode(list(collection.queries), **encode).float()
+    documents, queries = (
+        torch.from_numpy(model.encode(list(texts), normalize_embeddings=True, show_progress_bar=False))
+        for texts in (collection.passages(), collection.queries)
+    )
     labels: dict[int, list[int]] = {}
     for query, document, _ in collection.qrels["train"].at_least(1).triples():
         labels.setdefault(query, []).append(document)
