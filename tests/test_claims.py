@@ -41,7 +41,7 @@ def test_every_statement_has_a_cell(script: ModuleType) -> None:
     records = [json.loads((ROOT / f"results/papers/{folder}/verdicts.json").read_text()) for folder in folders]
     expected = [(it["says"], it["verdict"]) for record in records for it in record["statements"]]
     assert sorted((it["says"], it["verdict"]) for it in cells) == sorted(expected)
-    assert len(folders) == 3
+    assert len(folders) == 4
 
 
 def test_a_cell_has_the_verdict_and_the_difference(script: ModuleType) -> None:

@@ -19,7 +19,7 @@ from negbench.papers.page import number
 
 RESULTS = Path(__file__).parents[2] / "results"
 COLUMNS = {
-    "helpdesk, weak start": ("", ("claims",)),
+    "helpdesk, weak start": ("", ("claims", "claims-training")),
     "SciFact, weak": ("weak-", ("claims-scifact",)),
     "SciFact, strong": ("strong-", ("claims-scifact",)),
     "NFCorpus, weak": ("weak-", ("claims-nfcorpus",)),
