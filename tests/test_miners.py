@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
-import sys
 from itertools import product
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+import scripts
 
 ROOT = Path(__file__).parents[1]
-FOLDER = ROOT / "experiments" / "miners"
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("miners_effects", FOLDER / "effects.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return scripts.load("miners/effects.py")
 
 
 def test_added_effects_are_found_again(script: ModuleType) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import subprocess
 from pathlib import Path
-from types import ModuleType
 
 import page_figures
 import pytest
+import scripts
 
 ROOT = Path(__file__).parents[1]
 RENDERED = [ROOT / "results" / name for name in ("benchmarks", "papers")]  # written from their files, and tested so
@@ -23,16 +22,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))] + [
 OLDER = re.compile(r"\*\*An older run\*\*, made at commit `(\w+)`")
 
 
-def _figures() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("figures", ROOT / "experiments" / "figures.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-FIGURES = _figures()
+FIGURES = scripts.load("figures.py")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

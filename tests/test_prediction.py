@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 import sys
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scripts
 
 ROOT = Path(__file__).parents[1]
 NAN = math.nan
@@ -20,11 +20,7 @@ PUBLISHED = sorted((ROOT / "results").glob("*/*/prediction.json"))
 
 @pytest.fixture(scope="module")
 def predict() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("predict", ROOT / "experiments" / "eci" / "predict.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = scripts.load("eci/predict.py")
     module.RESAMPLES = 300  # type: ignore[attr-defined]
     return module
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 import sys
@@ -12,6 +11,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import scripts
 
 from negbench.collections.resolve import source_of
 from negbench.retrieval import pool as pools
@@ -26,12 +26,7 @@ COLLECTION = "helpdesk(articles=100, queries=20, dev=5, test=12)"
 @pytest.fixture(scope="module")
 def rerank() -> ModuleType:
     sys.path.append(str(TEACHER))
-    spec = importlib.util.spec_from_file_location("rerank", TEACHER / "rerank.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return scripts.load("teacher/rerank.py")
 
 
 def said_of(query: str, passage: str) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -12,24 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scripts
 
 SCREENING = Path(__file__).parents[1] / "experiments" / "screening"
 ORDER = ["in-batch", "random", "naive", "bm25"]
 
 
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"screening_{name}", SCREENING / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    module = _load("tau")
+    module = scripts.load("screening/tau.py")
     module.RESAMPLES, module.HALVES = 300, 20  # type: ignore[attr-defined]
     return module
 
@@ -145,7 +135,7 @@ def test_a_method_has_one_name_in_tables_of_two_versions(script: ModuleType, spe
 
 def test_principal_components_are_those_of_an_eigendecomposition() -> None:
     table = np.random.default_rng(0).normal(size=(50, 6)).astype(np.float32) * np.arange(1, 7, dtype=np.float32) + 3
-    found = _load("student").principal(table, 3)
+    found = scripts.load("screening/student.py").principal(table, 3)
     values, vectors = np.linalg.eigh(np.cov(table.T.astype(np.float64)))
     wanted = (table - table.mean(0)) @ vectors[:, ::-1][:, :3]
     np.testing.assert_allclose(np.abs(found), np.abs(wanted), atol=1e-4)
