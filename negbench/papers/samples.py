@@ -188,15 +188,16 @@ def _share_p(hits: Float64, totals: Float64, against: float) -> float:
     return out
 
 
-def kendall(tests: Sequence[Tested], alpha: float) -> tuple[float, float, float]:
+def kendall(tests: Sequence[Tested], alpha: float, against: Sequence[Tested] = ()) -> tuple[float, float, float]:
     """Return Kendall's tau of a claimed order with ours, and its interval: (tau, low, high).
 
-    ``tests`` are those of all pairs. A pair whose order is not decided at the level ``alpha``, by Holm over the pairs,
-    may stand either way in the true order, so the interval misses the true tau in a share ``alpha`` of cases at most.
+    ``tests`` are those of all pairs, as claimed; ``against`` has the same pairs by another measure where its order is
+    what is claimed. A pair whose order is not decided at the level ``alpha``, by Holm over all tests, may stand either
+    way in the true order, so the interval misses the true tau in a share ``alpha`` of cases at most.
     """
-    adjusted = significance.holm([it.p for it in tests])
-    decided = [p <= alpha for p in adjusted]
-    signs = [float(np.sign(it.mean)) for it in tests]
-    sure = sum(sign for sign, is_decided in zip(signs, decided, strict=True) if is_decided)
-    left = len(tests) - sum(decided)
-    return sum(signs) / len(tests), (sure - left) / len(tests), (sure + left) / len(tests)
+    sides = 2 if against else 1
+    adjusted = significance.holm([it.p for it in (*tests, *against)])
+    signs = np.reshape([np.sign(it.mean) for it in (*tests, *against)], (sides, -1)).prod(axis=0)
+    decided = (np.reshape(adjusted, (sides, -1)) <= alpha).all(axis=0)
+    sure, left = signs[decided].sum(), (~decided).sum()
+    return float(signs.mean()), float(sure - left) / len(tests), float(sure + left) / len(tests)

@@ -8,6 +8,7 @@
     rate(bm25) between 8 % and 15 %                          a value between two bounds
     rank-band = rank-band-exact within 0.01 on nDCG@10       equality within a margin
     order simans > bm25 > random on nDCG@10 with tau at least 0.5
+    order of simans, bm25, random on RR@10 as on nDCG@10 with tau below 1
 
 A value is ``MEASURE(ROW)``, or a bare ``ROW`` where the statement ends in ``on MEASURE``. ``-`` and ``/`` between
 values have spaces around them, since names hold both.
@@ -18,15 +19,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise, starmap
 from typing import Literal
 
 Kind = Literal["value", "direction", "between", "equality", "order"]
 
 NAME = re.compile(r"[A-Za-z][\w@.-]*(?:/[\w@.-]+)*")
 _NUMBER = r"(?P<number>\d+(?:\.\d+)?(?:e-?\d+)?)(?P<percent> ?%)?"
-_TOKEN = re.compile(rf"\s*(?:{_NUMBER}|(?P<name>{NAME.pattern})|(?P<sign>±|\+-|[<>=+\-*/()]))")
-WORDS = ("between", "and", "within", "on", "by", "at", "least", "order", "with", "tau")
+_TOKEN = re.compile(rf"\s*(?:{_NUMBER}|(?P<name>{NAME.pattern})|(?P<sign>±|\+-|[<>=+\-*/(),]))")
+WORDS = ("between", "and", "within", "on", "by", "at", "least", "order", "of", "as", "with", "tau", "below")
 """Words of the grammar, which no row can be called."""
 
 
@@ -75,33 +76,36 @@ class Statement:
     """A parsed statement.
 
     ``comparisons`` must all hold in a direction, an equality and a share between bounds; in an ``order`` they are those
-    of all pairs of rows, as claimed, and Kendall's tau must be at least ``tau``. ``expected`` and ``tolerance`` are
-    those of a value, whose expression is ``value``.
+    of all pairs of rows, as claimed, and Kendall's tau must be at least ``tau``, or under it if ``below``. ``against``
+    has the same pairs by another measure where its order is what is claimed. ``expected`` and ``tolerance`` are those
+    of a value, whose expression is ``value``.
     """
 
     text: str
     kind: Kind
     comparisons: tuple[Comparison, ...] = ()
+    against: tuple[Comparison, ...] = ()
     value: Expression = 0.0
     expected: float = 0.0
     tolerance: float = 0.0
     tau: float = 0.0
+    below: bool = False
 
     @property
     def values(self) -> tuple[Value, ...]:
         """The values that it names, each once, in order."""
-        sides = [side for comparison in self.comparisons for side in (comparison.left, comparison.right)]
+        sides = [side for it in (*self.comparisons, *self.against) for side in (it.left, it.right)]
         return tuple(dict.fromkeys(it for side in (self.value, *sides) for it in _values(side)))
 
 
 def parse(text: str) -> Statement:
     """Parse a statement. Raises ValueError with a one-line reason."""
     text = " ".join(text.split())
-    rest, tau = _ending(text, r" with tau at least (\S+)$")
+    rest, tau = _ending(text, r" with tau ((?:at least|below) \S+)$")
     rest, measure = _ending(rest, r" on (\S.*)$")
     reader = _Reader(rest, measure)
     if reader.word("order"):
-        return _order(text, reader, tau)
+        return _order(text, _order_by_another_measure(reader) if reader.word("of") else (_ordered(reader), ()), tau)
     if tau is not None:
         raise ValueError(
             f"expected a tau only for an order, as in 'order a > b on nDCG@10 with tau at least 0.5': {text!r}"
@@ -158,7 +162,8 @@ def _direction(text: str, reader: _Reader, first: Expression) -> Statement:
     return Statement(text=text, kind="direction", comparisons=tuple(Comparison(*it, least) for it in pairwise(ordered)))
 
 
-def _order(text: str, reader: _Reader, tau: str | None) -> Statement:
+def _ordered(reader: _Reader) -> tuple[Expression, ...]:
+    """Read ``a > b > c``; return them with the first place first."""
     sides = [reader.expression()]
     sign = reader.sign("<", ">")
     while sign is not None:
@@ -166,17 +171,40 @@ def _order(text: str, reader: _Reader, tau: str | None) -> Statement:
         if not reader.word(sign):
             break
     reader.end()
-    ordered = sides if sign == ">" else sides[::-1]
-    if len(sides) < 3:
+    return tuple(sides if sign == ">" else sides[::-1])
+
+
+def _order_by_another_measure(reader: _Reader) -> tuple[tuple[Expression, ...], tuple[Expression, ...]]:
+    """Read ``a, b, c``; return them by the measure of ``on``, and by that of ``as on``."""
+    rows = [reader.row()]
+    while reader.word(","):
+        rows.append(reader.row())
+    measures = (reader.measure or "").split(" as on ")
+    reader.used = True
+    reader.end()
+    if len(measures) != 2:
+        raise ValueError(
+            f"an order of rows is compared by two measures: add 'on RR@10 as on nDCG@10' to {reader.text!r}"
+        )
+    one, other = (tuple(Value(measure, row) for row in rows) for measure in measures)
+    return one, other
+
+
+def _order(text: str, sides: tuple[tuple[Expression, ...], tuple[Expression, ...]], tau: str | None) -> Statement:
+    comparisons, against = (tuple(starmap(Comparison, combinations(it, 2))) for it in sides)
+    if len(sides[0]) < 3:
         raise ValueError(f"expected three rows or more in an order, as in 'order a > b > c': {text!r}")
+    how, _, bound = (tau or "").rpartition(" ")
     try:
-        least = float(tau or "")
+        least = float(bound)
     except ValueError:
-        raise ValueError(f"an order says how well it must agree: add 'with tau at least 0.5' to {text!r}") from None
+        raise ValueError(
+            f"an order says how well it must agree: add 'with tau at least 0.5' or 'with tau below 1' to {text!r}"
+        ) from None
     if not -1 < least <= 1:
         raise ValueError(f"expected a tau above -1 and at most 1, found {least:g} in {text!r}")
-    pairs = tuple(Comparison(one, two) for at, one in enumerate(ordered) for two in ordered[at + 1 :])
-    return Statement(text=text, kind="order", comparisons=pairs, tau=least)
+    below = how == "below"
+    return Statement(text=text, kind="order", comparisons=comparisons, against=against, tau=least, below=below)
 
 
 class _Reader:
@@ -213,6 +241,14 @@ class _Reader:
         self.at += 1
         return sign * value
 
+    def row(self) -> str:
+        """Read the name of a row."""
+        name = self._next()
+        if not isinstance(name, str) or not NAME.fullmatch(name) or name in WORDS:
+            raise ValueError(f"expected the name of a row, found {self._found()} in {self.text!r}")
+        self.at += 1
+        return name
+
     def expression(self) -> Expression:
         made = self._product()
         while sign := self.sign("+", "-"):
@@ -237,10 +273,7 @@ class _Reader:
             raise ValueError(f"expected a value such as nDCG@10(bm25), found {self._found()} in {self.text!r}")
         self.at += 1
         if self.word("("):
-            row = self._next()
-            if not isinstance(row, str) or not NAME.fullmatch(row):
-                raise ValueError(f"expected the name of a row in {name}(...), found {self._found()} in {self.text!r}")
-            self.at += 1
+            row = self.row()
             self.needs(")")
             return Value(name, row)
         if self.measure is None:

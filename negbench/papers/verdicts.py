@@ -109,15 +109,22 @@ def _value(statement: Statement, samples: Mapping[Value, Sample], values: list[F
 
 def _decision(statement: Statement, samples: dict[Value, Sample]) -> _Decision:
     """Test all comparisons: the claim is true where all are, and false where one is."""
-    tests = [compare(it, samples) for it in statement.comparisons]
+    tests = [compare(it, samples) for it in (*statement.comparisons, *statement.against)]
     if statement.kind == "order":
         levels = sorted(significance.holm([it.p for it in tests]))
-        holds = [p for p in levels if kendall(tests, p)[1] >= statement.tau - 1e-9]
-        fails = [p for p in levels if kendall(tests, p)[2] < statement.tau - 1e-9]
-        return _Decision(min(holds, default=1.0), min(fails, default=1.0), tests)
+        least = statement.tau - 1e-9
+        agrees = min((p for p in levels if _tau(statement, tests, p)[1] >= least), default=1.0)
+        differs = min((p for p in levels if _tau(statement, tests, p)[2] < least), default=1.0)
+        return _Decision(differs, agrees, tests) if statement.below else _Decision(agrees, differs, tests)
     holds_all = max(it.p if it.mean > 0 else 1.0 for it in tests)
     fails_one = min(it.p if it.mean < 0 else 1.0 for it in tests)
     return _Decision(holds_all, min(1.0, len(tests) * fails_one), tests)
+
+
+def _tau(statement: Statement, tests: Sequence[Tested], alpha: float) -> tuple[float, float, float]:
+    """Return the tau of an order and its interval at the level ``alpha``, from the tests of its decision."""
+    pairs = len(statement.comparisons)
+    return kendall(tests[:pairs], alpha, tests[pairs:])
 
 
 def _finding(
@@ -150,7 +157,7 @@ def _finding(
 
 def _decided(statement: Statement, decision: _Decision, held: bool) -> str:
     if statement.kind == "order":
-        tau, low, high = kendall(decision.tests, LEVEL)
+        tau, low, high = _tau(statement, decision.tests, LEVEL)
         return f"tau {tau:.2f} [{low:.2f}, {high:.2f}]"
     if statement.kind in ("between", "equality"):
         return "the interval lies between the bounds" if held else "the interval lies outside of the bounds"
@@ -171,7 +178,7 @@ def _undecided(statement: Statement, tests: Sequence[Tested], family: int) -> st
     what = "of a pair " if statement.kind == "order" else ""
     told = f"the least difference {what}that would have been found is {max(known):.2g}" if known else "nothing varies"
     if statement.kind == "order":
-        tau, low, high = kendall(tests, LEVEL)
+        tau, low, high = _tau(statement, tests, LEVEL)
         told = f"tau {tau:.2f} [{low:.2f}, {high:.2f}]; {told}"
     elif statement.kind in ("between", "equality"):
         told = f"the interval reaches over a bound; {told}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from negbench.papers.statements import Comparison, Operation, Value, parse
@@ -48,6 +50,16 @@ def test_comparisons(text: str, comparisons: list[Comparison]) -> None:
     assert list(parse(text).comparisons) == comparisons
 
 
+@pytest.mark.parametrize(("ending", "below", "tau"), [("below 1", True, 1.0), ("at least 0.5", False, 0.5)])
+def test_an_order_by_another_measure(ending: str, below: bool, tau: float) -> None:
+    found = parse(f"order of a, b, c on among-random/nDCG@10 as on nDCG@10 with tau {ending}")
+    among = [Value("among-random/nDCG@10", name) for name in "abc"]
+    assert found.comparisons == tuple(Comparison(*it) for it in itertools.combinations(among, 2))
+    assert found.against == tuple(Comparison(*it) for it in itertools.combinations([A, B, C], 2))
+    assert (found.kind, found.below, found.tau) == ("order", below, tau)
+    assert found.values == (*among, A, B, C)
+
+
 @pytest.mark.parametrize("sign", ["±", "+-"])
 def test_a_value_with_its_tolerance(sign: str) -> None:
     found = parse(f"nDCG@10(minilm-scifact) = 0.6451 {sign} 0.0005")
@@ -83,9 +95,14 @@ def test_measures_keep_their_signs(text: str, measures: list[str]) -> None:
         ("1 > 2", "expected a value of a row, such as nDCG@10(bm25), found none in '1 > 2'"),
         ("1 + 2 > RR(a)", "two numbers are joined by +; write their result"),
         ("order a > b on RR with tau at least 0.5", "expected three rows or more in an order"),
-        ("order a > b > c on RR", "an order says how well it must agree: add 'with tau at least 0.5'"),
+        ("order a > b > c on RR", "an order says how well it must agree: add 'with tau at least 0.5' or 'with"),
         ("order a > b > c on RR with tau at least 2", "expected a tau above -1 and at most 1, found 2"),
         ("a > b on RR with tau at least 0.5", "expected a tau only for an order"),
+        ("order of a, b, c on RR with tau below 1", "compared by two measures: add 'on RR@10 as on nDCG@10'"),
+        ("order of a, b on RR as on AP with tau below 1", "expected three rows or more in an order"),
+        ("order of a, b, RR(c) on RR as on AP with tau below 1", "expected nothing more, found '('"),
+        ("order of a, b, 2 on RR as on AP with tau below 1", "expected the name of a row, found 2"),
+        ("order of a, b, c on RR as on AP with tau under 1", "an order says how well it must agree"),
         ("RR(a > b", "expected ')', found '>' in 'RR(a > b'"),
         ("__import__('os') > 1", "cannot read"),
         ("a > b; c on RR", "cannot read '; c' in 'a > b; c'"),

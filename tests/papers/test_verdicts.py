@@ -16,6 +16,7 @@ from negbench.papers import samples
 from negbench.papers.samples import Sample, compare, kendall, of, rate
 from negbench.papers.statements import Comparison, Operation, Value, parse
 from negbench.papers.verdicts import Finding, decide
+from negbench.types import Float64
 
 A, B, C = (Value("nDCG@10", name) for name in "abc")
 SEEDS, QUERIES = [-0.01, 0.0, 0.01], [-0.03, -0.01, 0.01, 0.03]
@@ -36,6 +37,15 @@ def _ahead(by: float) -> dict[Value, Sample]:
 
 def _decide(text: str, found: dict[Value, Sample]) -> Finding:
     return decide({"it": parse(text)}, found)["it"]
+
+
+def _holm(ps: list[float]) -> list[float]:
+    places = sorted(range(len(ps)), key=lambda at: ps[at])
+    largest, adjusted = 0.0, [0.0] * len(ps)
+    for rank, at in enumerate(places):
+        largest = max(largest, min(1.0, (len(ps) - rank) * ps[at]))
+        adjusted[at] = largest
+    return adjusted
 
 
 class TestDirections:
@@ -123,11 +133,8 @@ class TestHolm:
         statements = {name: parse(text) for name, text in texts.items()} | {"v": parse("RR(a) = 1 ± 1")}
         findings = decide(statements, {**found, Value("RR", "a"): sample(BASE)})
         raw = {name: _decide(text, found).p for name, text in texts.items()}
-        order = sorted(raw, key=lambda name: raw[name] or 0)
-        largest = 0.0
-        for rank, name in enumerate(order):
-            largest = max(largest, min(1.0, (3 - rank) * (raw[name] or 0)))
-            assert findings[name].p == pytest.approx(largest)
+        for name, p in zip(raw, _holm([it or 0.0 for it in raw.values()]), strict=True):
+            assert findings[name].p == pytest.approx(p)
             assert findings[name].family == 3
         assert findings["v"].p is None
 
@@ -268,34 +275,71 @@ class TestArithmetic:
         assert finding.compared[0].mean == pytest.approx(0.75)
 
 
+def _ladder(measure: str, seed: int) -> dict[Value, Sample]:
+    """Return samples of a, b, c and d, of which each is a little above the last in truth."""
+    rng = np.random.default_rng(seed)
+    return {Value(measure, name): sample(rng.normal(at / 8, 0.3, (3, 40))) for at, name in enumerate("abcd")}
+
+
+def _steps(measure: str, first: float, second: float) -> dict[Value, Sample]:
+    """Return samples of a, b and c, which is ``second`` below b, which is ``first`` below a."""
+    lower = BASE - additive(first, SEEDS, QUERIES)
+    lowest = BASE - additive(first + second, SEEDS[::-1], QUERIES[::-1])
+    return {Value(measure, name): sample(it) for name, it in zip("abc", (BASE, lower, lowest), strict=True)}
+
+
+def _orders_left(tests: list[samples.Tested], adjusted: list[float]) -> list[Float64]:
+    """Return the signs of all pairs of d, c, b and a in each order that has every decided pair as it was decided."""
+    sure = [float(np.sign(it.mean)) if p <= 0.05 else None for it, p in zip(tests, adjusted, strict=True)]
+    orders = []
+    for places in itertools.permutations(range(4)):
+        signs = [float(np.sign(one - other)) for one, other in itertools.combinations(places, 2)]
+        if all(is_sure in (None, sign) for is_sure, sign in zip(sure, signs, strict=True)):
+            orders.append(np.array(signs))
+    return orders
+
+
 class TestOrders:
     @pytest.mark.parametrize("seed", range(5))
     def test_the_interval_covers_every_order_that_is_not_excluded(self, seed: int) -> None:
-        rng = np.random.default_rng(seed)
-        names = "abcd"
-        found = {Value("RR", name): sample(rng.normal(at / 8, 0.3, (3, 40))) for at, name in enumerate(names)}
+        found = _ladder("RR", seed)
         statement = parse("order d > c > b > a on RR with tau at least 0.5")
         tests = [compare(it, found) for it in statement.comparisons]
         tau, low, high = kendall(tests, 0.05)
-        ours = [found[Value("RR", name)].mean for name in names]
+        ours = [found[Value("RR", name)].mean for name in "abcd"]
         assert tau == pytest.approx(stats.kendalltau(range(4), ours).statistic)
-        adjusted = [min(1.0, 6 * it.p) for it in tests]  # Bonferroni decides no more pairs than Holm
-        sure = [it.mean > 0 if p <= 0.05 else None for it, p in zip(tests, adjusted, strict=True)]
-        for order in itertools.permutations(range(4)):  # place of a, b, c, d from below
-            signs = [order["abcd".index(x)] > order["abcd".index(y)] for x, y in itertools.combinations("dcba", 2)]
-            if all(is_sure in (None, sign) for is_sure, sign in zip(sure, signs, strict=True)):
-                continue  # Holm may exclude it, too
-            assert any(is_sure is not None for is_sure in sure)
-        assert low <= tau <= high
+        taus = [float(np.mean(signs)) for signs in _orders_left(tests, _holm([it.p for it in tests]))]
+        assert len(taus) in range(1, 24)  # some orders are excluded
+        assert low <= min(taus) <= tau <= max(taus) <= high
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_the_interval_covers_every_two_orders_that_are_not_excluded(self, seed: int) -> None:
+        found = _ladder("RR", seed) | _ladder("AP", seed + 5)
+        statement = parse("order of d, c, b, a on RR as on AP with tau below 1")
+        one, other = ([compare(it, found) for it in side] for side in (statement.comparisons, statement.against))
+        tau, low, high = kendall(one, 0.05, other)
+        means = [[found[Value(measure, name)].mean for name in "abcd"] for measure in ("RR", "AP")]
+        assert tau == pytest.approx(stats.kendalltau(*means).statistic)
+        adjusted = _holm([it.p for it in (*one, *other)])
+        left = [_orders_left(one, adjusted[:6]), _orders_left(other, adjusted[6:])]
+        taus = [float(np.mean(signs * others)) for signs, others in itertools.product(*left)]
+        assert low <= min(taus) <= tau <= max(taus) <= high
+
+    @pytest.mark.parametrize(
+        ("step", "of_agreement", "of_difference"),
+        [(1.0, "held", "not held"), (0.0, "undecided", "undecided"), (-1.0, "not held", "held")],
+    )
+    def test_verdicts_by_another_measure(self, step: float, of_agreement: str, of_difference: str) -> None:
+        found = _steps("RR", 1.0, 1.0) | _steps("AP", step, step)
+        for ending, verdict in (("at least 1", of_agreement), ("below 1", of_difference)):
+            finding = _decide(f"order of a, b, c on RR as on AP with tau {ending}", found)
+            assert finding.verdict == verdict
+            assert finding.why.startswith("tau ")
 
     @pytest.mark.parametrize(
         ("steps", "verdict"), [((1.0, 1.0), "held"), ((1.0, 0.0), "undecided"), ((-1.0, -1.0), "not held")]
     )
     def test_verdicts(self, steps: tuple[float, float], verdict: str) -> None:
-        first, second = steps
-        found = {A: sample(BASE)}
-        found[B] = sample(BASE - additive(first, SEEDS, QUERIES))
-        found[C] = sample(BASE - additive(first + second, SEEDS[::-1], QUERIES[::-1]))
-        finding = _decide("order a > b > c on nDCG@10 with tau at least 0.5", found)
+        finding = _decide("order a > b > c on RR with tau at least 0.5", _steps("RR", *steps))
         assert finding.verdict == verdict
         assert finding.why.startswith("tau ")
