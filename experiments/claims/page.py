@@ -15,17 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from negbench.escaping import markdown_sentence
+from negbench.papers import figure
 from negbench.papers.page import number
 
 RESULTS = Path(__file__).parents[2] / "results"
 COLUMNS = {
-    "helpdesk, weak start": ("", ("claims", "claims-training")),
-    "SciFact, weak": ("weak-", ("claims-scifact",)),
-    "SciFact, strong": ("strong-", ("claims-scifact",)),
-    "NFCorpus, weak": ("weak-", ("claims-nfcorpus",)),
-    "NFCorpus, strong": ("strong-", ("claims-nfcorpus",)),
+    "helpdesk, weak start": {"claims": "", "claims-training": ""},
+    "SciFact, weak": {"claims-scifact": "weak-", "claims-scifact-methods": ""},
+    "SciFact, strong": {"claims-scifact": "strong-"},
+    "NFCorpus, weak": {"claims-nfcorpus": "weak-"},
+    "NFCorpus, strong": {"claims-nfcorpus": "strong-"},
 }
-"""The columns: what the names of its statements and rows begin with, and the folders of ``results/papers``."""
+"""The columns: folders of ``results/papers``, and what the names of their statements and rows begin with."""
 
 VERDICTS = ("held", "not held", "undecided", "not run here")
 
@@ -42,9 +43,12 @@ encoders.
 - The figure is the statement's difference, ratio or share with its 95 % interval before the correction.
 
 The weak start is MiniLM's first three layers, warmed up; the strong one is all of MiniLM. A column has the seeds that
-its heading says. [The page of all papers](papers/README.md) has both sides of each difference, the p values, what
-differs from the source, and the figures. Whether ECI predicts is [there, too](papers/README.md#eci), and what a false
-negative costs on [a page of its own](repair/README.md).
+its heading says. [The page of all papers](papers/README.md) has both sides of each difference, the p values and what
+differs from the source. Whether ECI predicts is [there, too](papers/README.md#eci), and what a false negative costs on
+[a page of its own](repair/README.md).
+
+Rates are asked where there are fuller judgments, which SciFact lacks. Of the negatives that a language model writes,
+less than 1 % are said to be false; nobody has judged such documents here.
 
 This page is written by `experiments/claims/page.py`.
 """
@@ -54,8 +58,8 @@ def answers(results: Path) -> dict[str, dict[str, dict[str, Mapping[str, Any]]]]
     """Return each statement's record by claim, statement and column, in the order of the folders."""
     found: dict[str, dict[str, dict[str, Mapping[str, Any]]]] = {}
     claims: dict[str, str] = {}  # by the statement's name: a collection may be asked for a part of a claim alone
-    for column, (prefix, folders) in COLUMNS.items():
-        for folder in folders:
+    for column, folders in COLUMNS.items():
+        for folder, prefix in folders.items():
             record = json.loads((results / "papers" / folder / "verdicts.json").read_text(encoding="utf-8"))
             for statement in record["statements"]:
                 if statement["name"].startswith(prefix):
@@ -117,7 +121,20 @@ def page(results: Path) -> str:
         lines += ["", f"## {markdown_sentence(claim).rstrip('.')}", "", *table(statements)]
         notes = [markdown_sentence(f"- {'; '.join(of)}: {note}") for note, of in _notes(statements).items()]
         lines += ["", *notes] if notes else []
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", *_figures()])
+
+
+def _figures() -> list[str]:
+    """Return the lines that show the figure of each folder."""
+    lines = [
+        "## Figures",
+        "",
+        "Each estimate has its 95 % interval; a band is where its statement says that it lies.",
+    ]
+    for folder in dict.fromkeys(folder for folders in COLUMNS.values() for folder in folders):
+        columns = "; ".join(column for column, folders in COLUMNS.items() if folder in folders)
+        lines += ["", f"![{columns}: estimates with their intervals](papers/{folder}/{figure.NAME})"]
+    return [*lines, ""]
 
 
 if __name__ == "__main__":
