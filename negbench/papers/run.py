@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -21,7 +22,7 @@ from negbench.registry import unknown
 from negbench.report import foreign, results
 from negbench.runners import grid as runner
 from negbench.runners import schedule
-from negbench.runners.evaluate import evaluated
+from negbench.runners.evaluate import evaluated, searcher
 from negbench.store import Store
 
 FOLDER = Path("experiments/papers")
@@ -121,6 +122,7 @@ def _paper(run: _Run, only: Sequence[str], command: Sequence[str], outcome: Repr
         if (_is_selected(name, only) if claim.needs is None else name in only)
     ]
     earlier, defined = record.before(out), record.definitions(folder, run.sources)
+    run.check(wanted)
     new = run.samples(wanted)
     text = table.write({**earlier.still_valid(defined), **new})
     samples = table.read(text)
@@ -167,6 +169,22 @@ class _Run:
     @cached_property
     def _queries(self) -> paired.Queries:
         return paired.Queries(self.store)
+
+    def check(self, statements: Sequence[str]) -> None:
+        """Refuse encoders of evaluations that do not exist, which would otherwise be found after hours of grids."""
+        rows = {value.row for name in statements for value in self.folder.statements[name].values}
+        for name, spec in self.folder.expect.evaluations.items():
+            if name in rows:
+                with self._said_of(name):
+                    searcher(spec.encoder)
+
+    @contextmanager
+    def _said_of(self, evaluation: str) -> Iterator[None]:
+        """Name the evaluation that an InputError is about."""
+        try:
+            yield
+        except InputError as error:
+            raise InputError(f"{self.folder.where('evaluations', evaluation)}: {error}") from error
 
     def samples(self, statements: Sequence[str]) -> dict[Value, Sample]:
         """Return the values of ``statements``; those of failed trials are left out."""
@@ -226,7 +244,7 @@ class _Run:
         def report(label: str) -> None:
             self.report(schedule.Progress(done=0, total=1, label=f"{source.name}: {label}"))
 
-        try:
+        with self._said_of(source.name):
             stage = evaluated(
                 spec.encoder,
                 spec.collection,
@@ -237,8 +255,6 @@ class _Run:
                 report,
                 self.store,
             )
-        except InputError as error:
-            raise InputError(f"{self.folder.where('evaluations', source.name)}: {error}") from error
         return measured.of_evaluation(stage, value.measure, self._queries)
 
     def _of_script(self, source: ScriptRow, value: Value) -> Sample:

@@ -71,9 +71,9 @@ def evaluated(
         raise InputError("--measures: expected at least one, such as nDCG@10")
     for measure in measures:
         parse(measure)
-    searcher = _searcher(encoder)  # checked before the collection, which may take long to read
+    chosen = searcher(encoder)  # checked before the collection, which may take long to read
     for option, changed in (("--max-length", max_length is not None), ("--precision", precision != "auto")):
-        if changed and isinstance(searcher, BM25):
+        if changed and isinstance(chosen, BM25):
             raise InputError(f"{option}: bm25 reads whole texts, and computes no vectors; leave {option} out")
     try:
         arithmetic = resolve(precision)
@@ -89,17 +89,17 @@ def evaluated(
             f"--split {split}: {documents.name} has no such split; give one of {', '.join(sorted(documents.qrels))}"
         )
     stage: EvaluateEncoder | EvaluateRetriever
-    if isinstance(searcher, BM25):
-        stage = EvaluateRetriever(loaded, searcher, split, measures)
+    if isinstance(chosen, BM25):
+        stage = EvaluateRetriever(loaded, chosen, split, measures)
     else:
         vectors, asked = (
             Embed(
-                encoder=searcher,
+                encoder=chosen,
                 collection=loaded,
                 side=side,
                 split=split if side == "query" else None,
                 max_length=max_length,
-                precision=precision_of_vectors(searcher.spec, side, arithmetic),
+                precision=precision_of_vectors(chosen.spec, side, arithmetic),
             )
             for side in SIDES
         )
@@ -108,8 +108,8 @@ def evaluated(
     return stage
 
 
-def _searcher(text: str) -> BM25 | StartEncoder:
-    """Parse ``text`` into BM25 with its parameters, or an encoder."""
+def searcher(text: str) -> BM25 | StartEncoder:
+    """Return BM25 with its parameters, or an encoder, as ``evaluate`` names it. Raises InputError for another name."""
     if text != BM25.name and not text.startswith(f"{BM25.name}("):
         return start_encoder(text)
     try:

@@ -246,3 +246,17 @@ def test_tracked_verdicts_follow_from_the_tracked_values(
 
 def test_the_tracked_page_is_made_from_the_tracked_verdicts() -> None:
     assert (RESULTS / "README.md").read_text(encoding="utf-8") == page.write(RESULTS), "run: negbench reproduce all"
+
+
+def test_an_encoder_that_does_not_exist_is_refused_before_anything_runs(
+    here: Path, negbench: Callable[..., Any]
+) -> None:
+    folder = here / "experiments/papers/tiny"
+    _change(folder, "encoder: bm25, collection: 'hub:a/b'", "encoder: bm25(stemmer=none), collection: helpdesk")
+    _change(folder, ", needs: a/b of the hub", "")
+    said = negbench("reproduce", "tiny", "--only", "finds", "--only", "hub", cwd=here)
+    assert said.code == 2
+    (line,) = said.err.strip().splitlines()  # and no stage that was made before it
+    assert line.startswith("negbench: tiny: experiments/papers/tiny/expect.yaml:1: evaluations.far: --encoder bm25(")
+    assert "no parameter of bm25 is called 'stemmer'" in line
+    assert not (here / "results").exists()
