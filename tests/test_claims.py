@@ -39,10 +39,13 @@ def test_every_statement_has_a_cell(script: ModuleType) -> None:
 
 def test_a_cell_has_the_verdict_and_the_difference(script: ModuleType) -> None:
     difference = {"mean": 0.0258309, "low": 0.0133855, "high": 0.0382764}
-    held = {"verdict": "held", "compared": [difference], "values": [{**difference, "mean": 0.6}]}
+    asked = {"kind": "direction"}
+    held = {**asked, "verdict": "held", "compared": [difference], "values": [{**difference, "mean": 0.6}]}
     assert script.cell(held) == "**held** 0.0258 [0.0134, 0.0383]"
-    assert script.cell({"verdict": "undecided", "compared": [], "values": [difference] * 2}).startswith(
+    assert script.cell({**asked, "verdict": "undecided", "compared": [], "values": [difference] * 2}).startswith(
         "undecided 0.0258 ["
     )
-    assert script.cell({"verdict": "not run here", "compared": [], "values": []}) == "not run here"
+    assert script.cell({**asked, "verdict": "not run here", "compared": [], "values": []}) == "not run here"
+    order = {**held, "kind": "order", "why": "tau 0.86 [-0.98, 1.00]; the least difference of a pair is 0.15"}
+    assert script.cell(order) == "**held** tau 0.86 [-0.98, 1.00]"
     assert script.cell(None) == ""
