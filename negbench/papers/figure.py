@@ -70,6 +70,7 @@ def _panel(axes: Axes, unit: str, of_panel: Sequence[Line]) -> None:
             start, end = max(line.least, left), min(line.most, right)
             axes.barh(place, end - start, left=start, height=0.8, color="#e4eaf0", edgecolor="none", zorder=1)
     axes.set_xlim(left, right)
+    axes.locator_params(axis="x", nbins=6)  # labels such as -0.125 would touch
     axes.set_yticks(range(len(of_panel)), [f"{line.statement}: {line.label}" for line in of_panel], fontsize=8)
     axes.set_ylim(len(of_panel) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
