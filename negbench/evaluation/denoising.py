@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from negbench.evaluation.shares import Share
+from negbench.evaluation.shares import Share, precision_and_recall
 from negbench.filters import Filter
 from negbench.types import Bool, CandidatePool
 
@@ -28,11 +28,7 @@ def denoising(pool: CandidatePool, filters: Sequence[Filter], relevant: Bool) ->
     recall: dict[str, Share] = {}
 
     def judge(name: str, looked: Bool, out: Bool) -> None:
-        thrown, wanted, hits = looked & out, looked & relevant, looked & out & relevant
-        everyone = max(int(looked.sum()), 1)
-        for shares, of, reference in ((precision, thrown, wanted), (recall, wanted, thrown)):
-            clusters = np.stack([hits.sum(axis=1), of.sum(axis=1)]).astype(np.float64)
-            shares[name] = Share(clusters, float(reference.sum()) / everyone)
+        precision[name], recall[name] = precision_and_recall(looked, out, relevant)
 
     left = pool
     for number, rule in enumerate(filters, start=1):

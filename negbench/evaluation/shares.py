@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from negbench.evaluation import intervals
-from negbench.types import Float64, Int64
+from negbench.types import Bool, Float64, Int64
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,21 @@ class Share:
     def interval(self) -> tuple[float, float, float]:
         """Return the share and its 95 % interval, (rate, low, high), queries being what was sampled."""
         return intervals.proportion(*self.clusters)
+
+
+def precision_and_recall(considered: Bool, taken: Bool, wanted: Bool) -> tuple[Share, Share]:
+    """Return the share of what is ``wanted`` in what is ``taken``, and of what is taken in what is wanted.
+
+    All are masks [Q, K]; what is not ``considered`` is neither. The references are the shares of all considered that
+    are wanted, and that are taken, which taking by chance would reach.
+    """
+    hits, everyone = considered & taken & wanted, max(int(considered.sum()), 1)
+    taken, wanted = considered & taken, considered & wanted
+    precision, recall = (
+        Share(np.stack([hits.sum(axis=1), of.sum(axis=1)]).astype(np.float64), float(reference.sum()) / everyone)
+        for of, reference in ((taken, wanted), (wanted, taken))
+    )
+    return precision, recall
 
 
 def by_query(cluster: Int64, queries: int, hits: Float64, totals: Float64, units: int) -> Float64:

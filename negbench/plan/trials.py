@@ -26,6 +26,7 @@ from negbench.plan.training_builder import TrainingBuilder
 from negbench.retrieval import Retriever
 from negbench.retrieval.bm25 import BM25
 from negbench.retrieval.corpus import Corpus
+from negbench.stages.evaluation.added_positives import AddedPositives
 from negbench.stages.evaluation.breakdown import DetectorQuality, FilterQuality, LocateFalseNegatives
 from negbench.stages.evaluation.false_negatives import CountInBatch, EstimateFalseNegatives
 from negbench.stages.evaluation.gradient import WeighFalseNegatives
@@ -323,10 +324,10 @@ class _Builder:
         return {**evaluations, "geometry": Geometry(self.collection, *vectors, split)}
 
     def _breakdowns(self, sequence: TrainingSequence, negatives: NegativesStage | None) -> tuple[Stage, ...]:
-        """Return the breakdowns of false negatives, and the quality of filters and detectors.
+        """Return the breakdowns of false negatives, and the quality of filters, label rules and detectors.
 
-        Each is measured in the last phase that has one, filters on its first candidates, of several sources those of
-        the first. The gradient is that of the last phase.
+        Each is measured in the last phase that has one, filters and label rules on its first candidates, of several
+        sources those of the first. The gradient is that of the last phase.
         """
         training = sequence.last
         breakdowns: list[Stage] = []
@@ -335,6 +336,7 @@ class _Builder:
             breakdowns.append(LocateFalseNegatives(sequence, negatives))
             drawn = [it.negatives for it in sequence.on_labels if it.negatives is not None]
             breakdowns += [FilterQuality(it) for it in drawn if it.rules.filters][-1:]
+            breakdowns += [AddedPositives(it) for it in drawn if it.rules.labels][-1:]
         replayable = all(requirement.replayable for requirement in training.loss.requires)
         if self.settings.gradient and replayable and not _has_written(sequence):
             start, trained = (self._vectors(it, self.collection, training.split) for it in (training.encoder, training))

@@ -1,4 +1,4 @@
-"""Breakdowns of the negatives: false negatives by rank, gap and epoch; filters, detectors, and the loss gradient."""
+"""Breakdowns of the negatives: by rank, gap and epoch; filters, added positives, detectors, and the loss gradient."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ class Detail:
     ``rate``, ``low`` and ``high`` are the share with its 95 % interval, seeds pooled query by query; None if the
     denominator is 0. ``reference`` is the share to compare it with: for ``rank``, ``gap`` and ``epoch`` the share of
     all negatives that lie in the bin; for ``precision`` the share of relevant candidates before the filter, for
-    ``recall`` the share of candidates that it rejects; for ``gradient`` the share of false negatives by count; for
-    ``detector-precision`` the share of mismatched rows, for ``detector-recall`` the share of rows that are flagged.
+    ``recall`` the share of candidates that it rejects; for ``added-precision`` the share of relevant candidates, for
+    ``added-recall`` the share of candidates that become positives; for ``gradient`` the share of false negatives by
+    count; for ``detector-precision`` the share of mismatched rows, for ``detector-recall`` the share of flagged rows.
     """
 
     method: str
@@ -102,8 +103,12 @@ def to_csv(found: Sequence[Detail]) -> str:
 
 
 def tables(found: Sequence[Detail]) -> list[dict[str, Any]]:
-    """Return the tables of filters, detectors and the loss gradient, each with title, note, heading and body."""
-    return [table for table in (_denoising(found), _detection(found), _gradient(found)) if table["body"]]
+    """Return the tables of filters, added positives, detectors and the loss gradient; those that have a line.
+
+    Each has a title, a note, a heading and a body.
+    """
+    made = (_denoising(found), _added_positives(found), _detection(found), _gradient(found))
+    return [table for table in made if table["body"]]
 
 
 def _denoising(found: Sequence[Detail]) -> dict[str, Any]:
@@ -115,6 +120,18 @@ def _denoising(found: Sequence[Detail]) -> dict[str, Any]:
         "queries.",
         "heading": ["method", *_axes(found), "filter", "rejected %", "relevant %", *FOUND],
         "body": _precision_and_recall(found, "precision", "recall"),
+    }
+
+
+def _added_positives(found: Sequence[Detail]) -> dict[str, Any]:
+    return {
+        "title": "Precision and recall of added positives",
+        "note": "Over the unlabelled candidates of training queries. added: share that a label rule makes positives. "
+        "relevant: share that is relevant, which is the precision of adding at random. precision: share of relevant "
+        "documents among the added ones. recall: share of the relevant ones that is added. 95 % intervals over "
+        "queries.",
+        "heading": ["method", *_axes(found), "rule", "added %", "relevant %", *FOUND],
+        "body": _precision_and_recall(found, "added-precision", "added-recall"),
     }
 
 

@@ -29,6 +29,7 @@ WORK = {
     "judging negatives": ("judged",),
     "false-negative rates": ("false-negatives", "in-batch-false-negatives"),
     "other measurements": (
+        "added-positives",
         "denoising",
         "detection",
         "geometry",

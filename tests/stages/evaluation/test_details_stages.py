@@ -14,11 +14,13 @@ from negbench.errors import InputError
 from negbench.evaluation.shares import Share
 from negbench.plan.trials import Trial, trials
 from negbench.stages.evaluation import breakdown_files
+from negbench.stages.evaluation.added_positives import AddedPositives
 from negbench.stages.evaluation.breakdown import FilterQuality
 from negbench.stages.evaluation.false_negatives import read_rates
 from negbench.stages.evaluation.gradient import WeighFalseNegatives, scored
 from negbench.stages.inputs import read_collection, read_vectors
-from negbench.store import Store
+from negbench.store import Store, load_arrays
+from negbench.types import Negatives
 
 METHODS: list[Any] = ["in-batch", {"bm25": {"filters": ["rank-band(low=1, high=30)", "margin(margin=0.2)"]}}, "random"]
 
@@ -93,6 +95,29 @@ def test_filters_are_judged_once_for_all_that_draw_past_them(
     seeds = [plan(tmp_path, tiny_encoder, size, seeds=[seed], negatives=seed) for seed in (1, 2)]
     keys = {stage.key for one in seeds for stage in one["bm25"].breakdowns if isinstance(stage, FilterQuality)}
     assert len(keys) == 1
+
+
+def test_added_positives_are_those_that_are_trained_on(tmp_path: Path, tiny_encoder: Path) -> None:
+    """Counted from the draw that the training reads; draws of other samplers share the stage."""
+    promote = f"promote(depth=20, threshold=0.5, most=3, teacher=bi-encoder(model={tiny_encoder}))"
+    methods = [{"bm25": {"labels": [promote]}}, {"naive": {"candidates": "bm25", "labels": [promote]}}, "random"]
+    found = plan(tmp_path, tiny_encoder, "helpdesk(articles=100, queries=24, dev=6, test=6)", methods=methods)
+    stages = {name: [it for it in trial.breakdowns if isinstance(it, AddedPositives)] for name, trial in found.items()}
+    assert not stages["random"]
+    ((stage,), (other,)) = stages["bm25"], stages["naive"]
+    assert stage.key == other.key
+    store = Store(tmp_path / "store")
+    shares = breakdown_files.read(store.ensure(stage))
+    assert list(shares["added-precision"]) == list(shares["added-recall"]) == ["promote"]
+    negatives = found["bm25"].negatives
+    assert negatives is not None
+    drawn = load_arrays(Negatives, store.ensure(negatives))
+    truth = read_collection(store.path(stage.draw.pool.collection)).truth["train"]
+    relevant = {(query, document) for query, document, grade in truth.triples() if grade >= 1}
+    added = [(query, it) for query, row in zip(drawn.queries, drawn.promoted, strict=True) for it in row if it >= 0]
+    right = sum(pair in relevant for pair in added)
+    assert 0 < right < len(added)
+    assert shares["added-precision"]["promote"].clusters.sum(axis=1).tolist() == [right, len(added)]
 
 
 def test_the_gradient_is_told_where_it_is_asked_for(tmp_path: Path, tiny_encoder: Path) -> None:
