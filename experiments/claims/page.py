@@ -108,13 +108,13 @@ def _heading(column: str, statements: Mapping[str, Mapping[str, Mapping[str, Any
     return f"{column}, {' or '.join(map(str, seeds))} seeds" if seeds else column
 
 
-def _notes(statements: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, list[str]]:
-    """Return the columns of each note."""
-    notes: dict[str, list[str]] = {}
-    for by_column in statements.values():
+def _notes(statements: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[tuple[str, str], list[str]]:
+    """Return the columns of each note by its statement and text."""
+    notes: dict[tuple[str, str], list[str]] = {}
+    for says, by_column in statements.items():
         for column, it in by_column.items():
-            if it["note"] and column not in notes.setdefault(it["note"], []):
-                notes[it["note"]].append(column)
+            if it["note"]:
+                notes.setdefault((says, it["note"]), []).append(column)
     return notes
 
 
@@ -127,7 +127,9 @@ def page(results: Path) -> str:
         lines.append(f"| {markdown_sentence(claim)} | {' | '.join(str(counts[verdict]) for verdict in VERDICTS)} |")
     for claim, statements in found.items():
         lines += ["", f"## {markdown_sentence(claim).rstrip('.')}", "", *table(statements)]
-        notes = [markdown_sentence(f"- {'; '.join(of)}: {note}") for note, of in _notes(statements).items()]
+        notes = [
+            markdown_sentence(f"- `{says}`, {'; '.join(of)}: {note}") for (says, note), of in _notes(statements).items()
+        ]
         lines += ["", *notes] if notes else []
     return "\n".join([*lines, "", *_figures()])
 

@@ -122,10 +122,10 @@ def _size(figure: Mapping[str, Any]) -> str:
 
 
 def number(value: float | None) -> str:
-    """Return a figure with four digits after the point, or as many as a small one needs."""
+    """Return a figure with four digits after the point, or as many as a small one needs; below 1e-9 it is 0."""
     if value is None or math.isnan(value):
         return "unknown"
-    return f"{value:.4f}" if abs(value) >= 0.001 or value == 0 else f"{value:.2g}"
+    return f"{value:.4f}" if abs(value) >= 0.001 or abs(value) < 1e-9 else f"{value:.2g}"
 
 
 def _p(value: float) -> str:
