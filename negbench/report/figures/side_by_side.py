@@ -50,6 +50,7 @@ def draw(matrices: Sequence[Matrix], measure: str, baseline: str | None) -> Figu
             _dot(axes, line.cells[place], len(lines) - 1 - row, f"{_called(line)} on {column.name}", baseline)
         axes.tick_params(labelbottom=True)
     first = figure.axes[0]
+    first.locator_params(axis="x", nbins=4)  # panels are narrow, and labels such as -0.025 would touch
     first.set_yticks(range(len(lines)), list(reversed(_names(lines))))
     first.set_ylim(-0.6, len(lines) - 0.4)
     figure.supxlabel(f"{measure}, difference to {baseline}" if baseline else measure, fontsize=9.5)
