@@ -55,14 +55,15 @@ def check(folder: Folder, rows: Mapping[str, RowSource]) -> None:
     for name, statement in folder.statements.items():
         if folder.expect.statements[name].needs is not None:
             continue
-        known = [(value, found) for value in statement.values if (found := _over(folder, rows[value.row], value))]
-        for value, found in known[1:]:
-            first, expected = known[0]
-            if not found & expected:
-                raise InputError(
-                    f"{folder.where('statements', name, 'says')}: {first} is over {_told(expected)}, {value} over "
-                    f"{_told(found)}, so they cannot be paired; name rows over the same queries"
-                )
+        for values in statement.paired:
+            known = [(value, found) for value in values if (found := _over(folder, rows[value.row], value))]
+            for value, found in known[1:]:
+                first, expected = known[0]
+                if not found & expected:
+                    raise InputError(
+                        f"{folder.where('statements', name, 'says')}: {first} is over {_told(expected)}, {value} over "
+                        f"{_told(found)}, so they cannot be paired; name rows over the same queries"
+                    )
 
 
 def _over(folder: Folder, row: RowSource, value: Value) -> set[str]:

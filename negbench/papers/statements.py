@@ -94,8 +94,17 @@ class Statement:
     @property
     def values(self) -> tuple[Value, ...]:
         """The values that it names, each once, in order."""
-        sides = [side for it in (*self.comparisons, *self.against) for side in (it.left, it.right)]
-        return tuple(dict.fromkeys(it for side in (self.value, *sides) for it in _values(side)))
+        return tuple(dict.fromkeys(it for together in self.paired for it in together))
+
+    @property
+    def paired(self) -> tuple[tuple[Value, ...], ...]:
+        """The values that are compared with one another; those of an order by another measure are not."""
+        one, other = (
+            [side for it in comparisons for side in (it.left, it.right)]
+            for comparisons in (self.comparisons, self.against)
+        )
+        groups = (dict.fromkeys(it for side in sides for it in _values(side)) for sides in ([self.value, *one], other))
+        return tuple(tuple(group) for group in groups if group)
 
 
 def parse(text: str) -> Statement:

@@ -44,6 +44,7 @@ grids: {{one: one.yaml, other: other.yaml}}
 rows:
   one: {{method: random, grid: one}}
   other: {{method: random, grid: other}}
+  third: {{method: random, grid: other}}
 evaluations:
   lexical: {{encoder: bm25, collection: "{plain}", split: train}}
 """
@@ -65,6 +66,11 @@ def two_grids(folder: Path, other: str, says: str) -> files.Folder:
         (OTHER, "rate(one) > rate(other)", f"rate(one) is over {PLAIN}, train, rate(other) over {OTHER}, train"),
         (PLAIN, "nDCG@10(one) > cost/steps(other)", f"nDCG@10(one) is over {PLAIN}, test, cost/steps(other) over the"),
         (PLAIN, "nDCG@10(one) > nDCG@10(lexical)", "nDCG@10(lexical) over helpdesk"),
+        (
+            OTHER,
+            "order of one, other, third on cost/steps as on nDCG@10 with tau below 1",
+            f"nDCG@10(one) is over {PLAIN}, test, nDCG@10(other) over {OTHER}",
+        ),
     ],
 )
 def test_what_cannot_be_paired_is_refused_before_anything_runs(
@@ -85,6 +91,7 @@ def test_what_cannot_be_paired_is_refused_before_anything_runs(
         (OTHER, "cost/steps(one) > cost/steps(other)"),
         (OTHER, "rate/in-batch(one) > rate/in-batch(other)"),
         (PLAIN, "rate(one) > rate(other)"),
+        (PLAIN, "order of one, other, third on rate as on nDCG@10 with tau below 1"),
     ],
 )
 def test_what_may_be_paired_is_left_to_the_run(tmp_path: Path, other: str, says: str) -> None:
