@@ -51,8 +51,8 @@ differs from the source. Whether ECI predicts is [there, too](papers/README.md#e
 
 Most statements were worded before their first run. The results of all methods on SciFact had been published before they
 were asked, and so had, with three seeds, those of helpdesk on which the statements on TAS-Balanced's quality and cost
-and on the order of methods rest. The words and bounds are those of the claims. Most statements on helpdesk from the weak
-start had been answered with three seeds before two more were run; p values are not corrected for the second look.
+and on the order of methods rest. The words and bounds are those of the claims. Most statements on helpdesk from the
+weak start had been answered with three seeds before two more were run; p values are not corrected for the second look.
 
 Rates are asked where there are fuller judgments, which SciFact lacks. Of the negatives that a language model writes,
 less than 1 % are said to be false; nobody has judged such documents here.
